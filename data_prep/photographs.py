@@ -1,0 +1,46 @@
+"""Photographs that the installed scikit-image wheel ships, read from its folder (never downloaded)."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+FILES = {
+    "astronaut": "astronaut.png",
+    "brick": "brick.png",
+    "camera": "camera.png",
+    "chelsea": "chelsea.png",
+    "coffee": "coffee.png",
+    "grass": "grass.png",
+    "gravel": "gravel.png",
+    "hubble": "hubble_deep_field.jpg",
+    "retina": "retina.jpg",
+    "rocket": "rocket.jpg",
+}
+
+
+def folder() -> Path:
+    """Returns the folder of pictures inside the installed `skimage` package.
+
+    Raises:
+      FileNotFoundError: scikit-image is not installed.
+    """
+    # find_spec and not an import: skimage.data sets up a downloader that must have no part in this.
+    spec = importlib.util.find_spec("skimage")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError("scikit-image is not installed; its wheel carries the photographs: pip install scikit-image")
+    return Path(next(iter(spec.submodule_search_locations))) / "data"
+
+
+def load(name: str) -> np.ndarray:
+    """Returns the photograph `name` (a key of `FILES`) as `[H, W, 3]` uint8; grey ones are repeated over the channels.
+
+    Raises:
+      FileNotFoundError: the installed scikit-image does not carry the file.
+    """
+    path = folder() / FILES[name]
+    if not path.is_file():
+        raise FileNotFoundError(f"the installed scikit-image has no {path.name}: expected it at {path}")
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))

@@ -1,0 +1,122 @@
+"""The TFDS builder `planted`: pictures composed from the photographs in the scikit-image wheel, with a known answer."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from data_prep.planted import scene, score
+from data_prep.streaming import StreamingBuilder
+
+SIZE = 128
+COUNTS = {"train": 1600, "validation": 200, "test": 400}
+
+
+class Builder(StreamingBuilder):
+    """Scored pictures whose score is known part by part: some objects (small support), a veil (large support), noise.
+
+    Args:
+      seed: of all randomness, >= 0; the same seed gives byte-identical records.
+      train, validation, test: pictures in each split.
+      data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
+
+    Raises:
+      ValueError: a negative seed, or a split with fewer than two pictures.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        train: int = COUNTS["train"],
+        validation: int = COUNTS["validation"],
+        test: int = COUNTS["test"],
+        **kwargs: Any,
+    ):
+        if seed < 0:
+            raise ValueError(f"seed: got {seed}, expected a whole number >= 0")
+        self.seed = seed
+        self.counts = {"train": train, "validation": validation, "test": test}
+        for split, count in self.counts.items():
+            if count < 2:
+                raise ValueError(f"{split}: got {count} pictures, expected at least 2 (one pair)")
+        super().__init__(**kwargs)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = tfds.features
+        return self.dataset_info_from_configs(
+            description=__doc__,
+            features=features.FeaturesDict(
+                {
+                    "image": features.Image(shape=(SIZE, SIZE, 3), encoding_format="jpeg"),
+                    "id": features.Text(doc="split and number, unique in the data set"),
+                    "score": features.Scalar(np.float64, doc="signal plus noise"),
+                    "group": features.Text(doc="always empty: all pictures are comparable"),
+                    "signal": features.Scalar(np.float64, doc="the score before noise"),
+                    "veil_share": features.Scalar(np.float64, doc="share of the picture under the veil"),
+                    "mask": features.Image(
+                        shape=(SIZE, SIZE, 1),
+                        encoding_format="png",
+                        doc="255 where the picture shows an object that raised the score, else 0",
+                    ),
+                    "boxes": features.Sequence(
+                        {
+                            "bbox": features.BBoxFeature(),
+                            "kind": features.ClassLabel(names=score.KINDS),
+                            "effect": features.Scalar(np.float32, doc="what the object's presence added to the score"),
+                        }
+                    ),
+                }
+            ),
+        )
+
+    def expected_counts(self) -> dict[str, int]:
+        return dict(self.counts)
+
+    def fingerprint(self) -> str:
+        """Returns what the records depend on, in words; equal fingerprints mean equal records."""
+        counts = ", ".join(f"{split} {count}" for split, count in self.counts.items())
+        return f"planted {self.VERSION}, seed {self.seed}, {counts}"
+
+    def finish(self, folder: Path) -> None:
+        report = {"fingerprint": self.fingerprint(), "seed": self.seed, "counts": self.counts}
+        (folder / "build_report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+    def _split_generators(self, dl_manager) -> dict[str, Iterator]:
+        del dl_manager  # Nothing is downloaded.
+        return {split: self._generate_examples(split) for split in scene.SPLITS}
+
+    def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for index in range(self.counts[split]):
+            picture = scene.compose(self.seed, split, index, SIZE)
+            key = f"{split}/{index:05d}"
+            yield (
+                key,
+                {
+                    "image": _encode(picture.image, "jpeg", quality=92, subsampling="4:4:4"),
+                    "id": key,
+                    "score": picture.score,
+                    "group": "",
+                    "signal": picture.signal,
+                    "veil_share": picture.veil_share,
+                    "mask": _encode(picture.mask.astype(np.uint8) * 255, "png"),
+                    "boxes": [
+                        {"bbox": tfds.features.BBox(*item.bbox), "kind": item.kind, "effect": item.effect}
+                        for item in picture.objects
+                    ],
+                },
+            )
+
+
+def _encode(pixels: np.ndarray, encoding: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, encoding, **options)
+    return buffer.getvalue()

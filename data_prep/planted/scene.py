@@ -1,0 +1,107 @@
+"""Composes one planted picture: a backdrop, a veil over parts of it, and objects in front that stay recognisable."""
+
+import dataclasses
+
+import numpy as np
+
+from data_prep.planted import backdrop, objects, score
+
+SPLITS = ("train", "validation", "test")
+# How much of the veil's strength reaches the objects: they may be hazed, never erased.
+VEIL_ON_OBJECTS = 0.35
+# Tries to place an object clear of those before it; the try that hides least is taken.
+PLACEMENTS = 40
+
+
+@dataclasses.dataclass(frozen=True)
+class PlacedObject:
+    """An object in the picture: kind, effect on the score, and box (ymin, xmin, ymax, xmax) as shares of the side."""
+
+    kind: str
+    effect: float
+    bbox: tuple[float, float, float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """One planted picture.
+
+    Attributes:
+      image: `[size, size, 3]` uint8.
+      mask: `[size, size]` bool, the visible pixels of the objects that raise the score.
+      objects: what was pasted, in pasting order.
+      veil_share: share of the picture that the veil covers.
+      signal: the score before noise.
+      score: the score.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+    objects: tuple[PlacedObject, ...]
+    veil_share: float
+    signal: float
+    score: float
+
+
+def compose(seed: int, split: str, index: int, size: int) -> Scene:
+    """Composes picture `index` of `split`; the same arguments give the same pixels in any process.
+
+    Args:
+      seed: of the data set, >= 0.
+      split: "train", "validation" or "test"; each crops its backdrops from its own part of the photographs.
+      index: of the picture in its split, >= 0.
+      size: side of the picture in pixels.
+    """
+    rng = np.random.default_rng([seed, SPLITS.index(split), index])
+    kinds, veil_share = score.draw_content(rng)
+    pixels = backdrop.draw(size, split, rng)
+    veil = backdrop.veil(size, veil_share, rng)
+    # owner[y, x] is the index of the object seen there, -1 for the backdrop.
+    owner = np.full((size, size), -1, np.int8)
+    coverage = np.zeros((size, size), np.float32)
+    placed = []
+    for number, kind in enumerate(kinds):
+        colours, opacity, top, left = _place(kind, owner, rng)
+        window = np.s_[top : top + opacity.shape[0], left : left + opacity.shape[1]]
+        pixels[window] += opacity[..., None] * (colours - pixels[window])
+        coverage[window] = np.maximum(coverage[window], opacity)
+        owner[window][opacity > 0.5] = number
+        bbox = (top / size, left / size, (top + opacity.shape[0]) / size, (left + opacity.shape[1]) / size)
+        placed.append(PlacedObject(kind, score.EFFECTS[kind], bbox))
+    strength = backdrop.HAZE_STRENGTH * veil * (1 - (1 - VEIL_ON_OBJECTS) * coverage)
+    pixels = backdrop.add_haze(pixels, strength)
+    raising = [number for number, item in enumerate(placed) if item.effect > 0]
+    signal = score.signal(kinds, veil_share)
+    return Scene(
+        image=np.clip(np.round(pixels), 0, 255).astype(np.uint8),
+        mask=np.isin(owner, raising),
+        objects=tuple(placed),
+        veil_share=veil_share,
+        signal=signal,
+        score=signal + score.NOISE_SIGMA * float(rng.standard_normal()),
+    )
+
+
+def _place(kind, owner, rng):
+    """Draws the instance and its place, inside the picture and hiding as little as possible of what is there."""
+    size = owner.shape[0]
+    shape = objects.CUT_OUTS[kind]
+    best = None
+    for _ in range(PLACEMENTS):
+        look = (
+            size * rng.uniform(shape.min_side, shape.max_side),
+            bool(rng.random() < 0.5),
+            rng.uniform(-15, 15),
+            rng.uniform(0.8, 1.2),
+        )
+        # The rotated box is at most this large; the exact one is known after rendering, which is done once.
+        reach = int(np.ceil(1.3 * look[0])) + 2
+        top, left = (int(rng.integers(0, max(1, size - reach + 1))) for _ in range(2))
+        hidden = np.count_nonzero(owner[top : top + reach, left : left + reach] >= 0)
+        if best is None or hidden < best[0]:
+            best = (hidden, look, top, left)
+        if hidden == 0:
+            break
+    _, look, top, left = best
+    colours, opacity = objects.instance(kind, *look)
+    return colours, opacity, min(top, size - opacity.shape[0]), min(left, size - opacity.shape[1])

@@ -1,0 +1,103 @@
+"""A TFDS builder that writes each record as it comes: constant memory, TensorFlow-free, the generator's order.
+
+`tfds.core.GeneratorBasedBuilder` keeps every record in memory to shuffle it, and above one gigabyte spills over through
+TensorFlow. Here the records are written in the order they are yielded, so a data set's order is its generator's business.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow_datasets as tfds
+from array_record.python import array_record_module
+from tensorflow_datasets.core import example_serializer
+
+Examples = Iterable[tuple[str, dict[str, Any]]]
+
+# Small enough to copy and to read in parallel, large enough that 100,000 pictures are a few dozen files.
+SHARD_BYTES = 256 << 20
+
+
+class StreamingBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Base of the builders here; a subclass writes `_info`, `_split_generators` (lazy generators) and `_generate_examples`.
+
+    Attributes:
+      progress: wraps a split's examples, `progress(examples, split, total)`; set it to show a progress bar.
+    """
+
+    progress: Callable[[Examples, str, int | None], Examples] | None = None
+
+    def __init__(self, **kwargs: Any):
+        # TFDS's default format cannot be written without TensorFlow.
+        kwargs.setdefault("file_format", tfds.core.FileFormat.ARRAY_RECORD)
+        super().__init__(**kwargs)
+
+    def expected_counts(self) -> Mapping[str, int]:
+        """Returns how many examples each split will have at most, for the progress bar; unknown ones are left out."""
+        return {}
+
+    def finish(self, folder: Path) -> None:
+        """Called once all records are written, with the folder that becomes the data set: add files, or raise."""
+
+    # TFDS prints about downloads here, and there are none.
+    def _log_download_bytes(self) -> None: ...
+
+    def _log_download_done(self) -> None: ...
+
+    def _generate_splits(self, dl_manager, download_config) -> list[tfds.core.SplitInfo]:
+        infos = []
+        for split, examples in self._split_generators(dl_manager).items():
+            if self.progress is not None:
+                examples = self.progress(examples, split, self.expected_counts().get(split))
+            infos.append(self._write_split(split, examples))
+        self.finish(Path(self.data_path))
+        return [info for info in infos if info.num_examples]
+
+    def _write_split(self, split: str, examples: Examples) -> tfds.core.SplitInfo:
+        """Writes one split, shard by shard; the shards get their names when their number is known."""
+        template = self._get_filename_template(split_name=split)
+        features = self.info.features
+        serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
+        records = (serializer.serialize_example(features.encode_example(example)) for _, example in examples)
+        written = []
+        lengths = []
+        size = 0
+        for shard in _shards(records):
+            path = Path(self.data_path) / f"{split}-shard-{len(written):05d}"
+            count, length = _write_shard(path, shard)
+            written.append(path)
+            lengths.append(count)
+            size += length
+        for index, path in enumerate(written):
+            os.replace(path, template.sharded_filepath(shard_index=index, num_shards=len(written)))
+        return tfds.core.SplitInfo(name=split, shard_lengths=lengths, num_bytes=size, filename_template=template)
+
+
+def _shards(records: Iterator[bytes]) -> Iterator[Iterator[bytes]]:
+    """Cuts a stream of records into streams of about `SHARD_BYTES`; each has to be used up before the next is taken."""
+
+    def take(first):
+        size = len(first)
+        yield first
+        while size < SHARD_BYTES and (record := next(records, None)) is not None:
+            size += len(record)
+            yield record
+
+    while (first := next(records, None)) is not None:
+        yield take(first)
+
+
+def _write_shard(path: Path, records: Iterator[bytes]) -> tuple[int, int]:
+    """Writes records to an ArrayRecord file; returns how many and their bytes."""
+    # One record a group: random access reads no neighbour.
+    writer = array_record_module.ArrayRecordWriter(os.fspath(path), "group_size:1")
+    count = size = 0
+    try:
+        for record in records:
+            writer.write(record)
+            count += 1
+            size += len(record)
+    finally:
+        writer.close()
+    return count, size
