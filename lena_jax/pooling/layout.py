@@ -1,0 +1,203 @@
+"""Which cells a pooling reads: axes, windows and masks, all brought to one form, maps of cells `[A, M, K]`."""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+SPACE = (-3, -2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Maps of cells, and the way back to the shape of the input.
+
+    `cells` is `[A, M, K]`: every pair of `A` and `K` is one map of `M` cells. `valid` is None where every cell
+    counts, or booleans of the same shape. Cells that do not count hold -inf (0 in a map without a valid cell), so
+    that they are never among the largest. `pooled_shape` is the shape of the pooled result.
+    """
+
+    cells: jax.Array
+    valid: jax.Array | None
+    pooled_shape: tuple[int, ...]
+    eta_shape: tuple[int, ...]
+    window_axes: tuple[int, ...]
+    _split_shape: tuple[int, ...]
+    _order: tuple[int, ...]
+
+    def count(self) -> jax.Array | int:
+        """How many cells of each map count, at least 1: an int, or int32 `[A, K]` under a mask."""
+        if self.valid is None:
+            return self.cells.shape[1]
+        return jnp.maximum(self.valid.sum(1, dtype=jnp.int32), 1)
+
+    def per_map(self, value, name: str, dtype) -> jax.Array:
+        """Brings a scalar, per-channel or per-example-and-channel `value` to `[A, K]`."""
+        value = jnp.asarray(value, dtype)
+        extra = len(self.eta_shape) - value.ndim
+        shape = (1,) * extra + value.shape
+        if extra < 0 or any(got not in (1, want) for got, want in zip(shape, self.eta_shape)):
+            raise ValueError(
+                f"{name} must broadcast to the input's shape without the pooled axes: "
+                f"got shape {value.shape}, expected at most {self.eta_shape}"
+            )
+        value = jnp.expand_dims(value.reshape(shape), self.window_axes)
+        value = jnp.broadcast_to(value, self.pooled_shape)
+        return value.reshape(self.cells.shape[0], self.cells.shape[2])
+
+    def pooled(self, maps: jax.Array) -> jax.Array:
+        """From one value a map `[A, K]` to the shape of the pooled result."""
+        return maps.reshape(self.pooled_shape)
+
+    def spread(self, maps: jax.Array) -> jax.Array:
+        """From one value a cell `[A, M, K]` to the shape of the input (of its windows, where there are any)."""
+        ordered = maps.reshape([self._split_shape[a] for a in self._order])
+        return jnp.transpose(ordered, np.argsort(self._order))
+
+
+def lay_out(x, *, axis=SPACE, window=None, strides=None, padding="VALID", where=None) -> Layout:
+    """Lays out the maps of `x` over which a pooling goes.
+
+    Args:
+      x: floating-point array, `[..., H, W, C]` with the default `axis`.
+      axis: the axes to pool over: an int or a sequence of ints.
+      window: size of the window on each pooled axis; None pools each map as a whole.
+      strides: steps of the window; None means `window`.
+      padding: "VALID", "SAME", or a pair (before, after) for each pooled axis. Padded cells never enter a
+        support: a window that the border truncates pools its own cells only.
+      where: booleans that broadcast to the shape of `x`; False cells do not count.
+
+    Returns:
+      The `Layout`.
+
+    Raises:
+      ValueError: an input that is not floating point, axes that are wrong or repeated, a window larger than the
+        padded map, or a map (window) without a valid cell; the last only where `where` is concrete.
+    """
+    x = jnp.asarray(x)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"input must be floating point: got {x.dtype}, expected float32, bfloat16 or float16")
+    axes = _normalize_axes(axis, x.ndim)
+    if 0 in x.shape:
+        raise ValueError(f"input must have at least one element: got shape {x.shape}, expected no axis of size 0")
+    eta_shape = tuple(n for a, n in enumerate(x.shape) if a not in axes)
+    valid = None if where is None else _broadcast_mask(where, x.shape)
+    window_axes = ()
+    if window is None:
+        if strides is not None or padding != "VALID":
+            raise ValueError(f"strides and padding need a window: got {strides=}, {padding=}, expected window=(...)")
+    else:
+        x, valid, axes, window_axes = _split_windows(x, valid, axes, window, strides, padding)
+    # Pooled axes side by side and channels last: for [..., H, W, C] this is a reshape, no cell moves.
+    lead = [a for a in range(x.ndim) if a < max(axes) and a not in axes]
+    trail = [a for a in range(x.ndim) if a > max(axes)]
+    if not trail:
+        lead, trail = [], lead
+    order = tuple(lead + list(axes) + trail)
+    shape = tuple(math.prod(x.shape[a] for a in group) for group in (lead, axes, trail))
+    cells = jnp.transpose(x, order).reshape(shape)
+    if valid is not None:
+        valid = jnp.transpose(valid, order).reshape(shape)
+        if not _traced(valid) and not bool(valid.any(1).all()):
+            raise ValueError("every map (window) needs a valid cell: got one without any, expected at least 1")
+        empty = ~valid.any(1, keepdims=True)
+        cells = jnp.where(valid, cells, jnp.where(empty, 0.0, -jnp.inf).astype(cells.dtype))
+    pooled_shape = tuple(n for a, n in enumerate(x.shape) if a not in axes)
+    return Layout(cells, valid, pooled_shape, eta_shape, window_axes, x.shape, order)
+
+
+def caffe_padding(sizes, window, strides, pad) -> tuple[tuple[int, int], ...]:
+    """The padding with which windows lie as in Caffe's pooling layers, whose last window may stick out.
+
+    Caffe has `ceil((size + 2 * pad - window) / stride) + 1` windows, less one if the last would start beyond the
+    map and its leading padding.
+
+    Args:
+      sizes: sizes of the pooled axes.
+      window, strides, pad: one int for each pooled axis.
+
+    Returns:
+      Pairs (before, after) for the argument `padding`.
+    """
+    pairs = []
+    for size, k, step, p in zip(sizes, window, strides, pad, strict=True):
+        outputs = -((size + 2 * p - k) // -step) + 1
+        if p and (outputs - 1) * step >= size + p:
+            outputs -= 1
+        pairs.append((p, (outputs - 1) * step + k - size - p))
+    return tuple(pairs)
+
+
+def _traced(array) -> bool:
+    return isinstance(array, jax.core.Tracer)
+
+
+def _normalize_axes(axis, ndim: int) -> tuple[int, ...]:
+    axes = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
+    if not axes or any(not -ndim <= a < ndim for a in axes):
+        raise ValueError(f"axis out of range: got {axis}, expected axes in [{-ndim}, {ndim}) for {ndim} dimensions")
+    normal = tuple(sorted(a % ndim for a in axes))
+    if len(set(normal)) != len(normal):
+        raise ValueError(f"axis repeats: got {axis}, expected different axes for {ndim} dimensions")
+    return normal
+
+
+def _broadcast_mask(where, shape) -> jax.Array:
+    where = jnp.asarray(where)
+    extra = len(shape) - where.ndim
+    fits = extra >= 0 and all(got in (1, want) for got, want in zip(where.shape, shape[extra:]))
+    if where.dtype != jnp.bool_ or not fits:
+        raise ValueError(
+            f"where must be boolean and broadcast to the input: got {where.dtype} {where.shape}, expected bool {shape}"
+        )
+    return jnp.broadcast_to(where.reshape((1,) * extra + where.shape), shape)
+
+
+def _split_windows(x, valid, axes, window, strides, padding):
+    """Splits each pooled axis into (windows, cells of a window), by reading each window's rows and columns."""
+    window = _one_per_axis("window", window, axes)
+    strides = window if strides is None else _one_per_axis("strides", strides, axes)
+    sizes = tuple(x.shape[a] for a in axes)
+    pairs = _padding_pairs(padding, sizes, window, strides)
+    inside_all = np.ones((1,) * (x.ndim + len(axes)), bool)
+    for done, (a, size, k, step, (before, after)) in enumerate(zip(axes, sizes, window, strides, pairs)):
+        if k > size + before + after:
+            raise ValueError(f"window larger than the padded map: got {k}, expected at most {size + before + after}")
+        starts = np.arange(0, size + before + after - k + 1, step) - before
+        index = starts[:, None] + np.arange(k)[None, :]
+        inside = (index >= 0) & (index < size)
+        if not inside.any(1).all():
+            raise ValueError(f"a window lies in the padding alone: got padding {(before, after)}, expected less than {k}")
+        index, here = np.clip(index, 0, size - 1), a + done
+        x = jnp.take(x, index, axis=here)
+        valid = None if valid is None else jnp.take(valid, index, axis=here)
+        inside_all = inside_all & np.expand_dims(
+            inside, [d for d in range(inside_all.ndim) if d not in (here, here + 1)]
+        )
+    if not inside_all.all():
+        inside_all = jnp.broadcast_to(inside_all, x.shape)
+        valid = inside_all if valid is None else valid & inside_all
+    return x, valid, tuple(a + i + 1 for i, a in enumerate(axes)), tuple(axes)
+
+
+def _one_per_axis(name, value, axes) -> tuple[int, ...]:
+    values = (value,) * len(axes) if isinstance(value, (int, np.integer)) else tuple(value)
+    if len(values) != len(axes) or any(v < 1 for v in values):
+        raise ValueError(f"{name} needs a positive int for each pooled axis: got {value}, expected {len(axes)} of them")
+    return values
+
+
+def _padding_pairs(padding, sizes, window, strides):
+    if isinstance(padding, str):
+        if padding not in ("VALID", "SAME"):
+            raise ValueError(f'padding: got {padding!r}, expected "VALID", "SAME" or pairs (before, after)')
+        if padding == "VALID":
+            return ((0, 0),) * len(sizes)
+        totals = [max((-(n // -s) - 1) * s + k - n, 0) for n, k, s in zip(sizes, window, strides)]
+        return tuple((total // 2, total - total // 2) for total in totals)
+    pairs = tuple(tuple(pair) for pair in padding)
+    if len(pairs) != len(sizes) or any(len(p) != 2 or min(p) < 0 for p in pairs):
+        raise ValueError(f"padding: got {padding}, expected {len(sizes)} pairs (before, after), none negative")
+    return pairs
