@@ -1,0 +1,160 @@
+"""EfficientNet-Lite: mobile inverted bottlenecks without squeeze-and-excitation, ReLU6 throughout.
+
+Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019 (arXiv 1905.11946);
+the Lite variants are Google's of 2020 and keep stem, first and last stage at the same size in all of them.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from lena_jax.backbones.layers import ConvBN
+
+STEM_CHANNELS = 32
+HEAD_CHANNELS = 1280
+
+
+class Stage(NamedTuple):
+    """Blocks of the same width; only the first of them has the stride."""
+
+    repeats: int
+    kernel_size: int
+    stride: int
+    expand: int
+    channels: int
+
+
+_LITE0_STAGES = (
+    Stage(1, 3, 1, 1, 16), Stage(2, 3, 2, 6, 24), Stage(2, 5, 2, 6, 40), Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112), Stage(4, 5, 2, 6, 192), Stage(1, 3, 1, 6, 320))
+
+
+def lite_stages(width: float = 1.0, depth: float = 1.0) -> tuple[Stage, ...]:
+    """The stages of a Lite network from its two scaling factors; (1, 1) is Lite0.
+
+    Channels are scaled by `width` and rounded to a multiple of 8, repeats by `depth` and rounded up, except in the
+    first and the last stage, whose repeats stay.
+    """
+    last = len(_LITE0_STAGES) - 1
+    return tuple(
+        stage._replace(
+            repeats=stage.repeats if index in (0, last) else math.ceil(stage.repeats * depth),
+            channels=_round_channels(stage.channels * width))
+        for index, stage in enumerate(_LITE0_STAGES))
+
+
+def _round_channels(channels: float) -> int:
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    # Never lose more than a tenth to the rounding.
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
+class InvertedBottleneck(nn.Module):
+    """1x1 expansion, depthwise convolution, linear 1x1 projection, and the input added where shapes allow."""
+
+    channels: int
+    kernel_size: int
+    stride: int
+    expand: int
+    dilation: int = 1
+    residual: bool = False
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        """`x: [B, H, W, in]` to `[B, ceil(H / stride), ceil(W / stride), channels]`."""
+        options = dict(dtype=self.dtype, axis_name=self.axis_name)
+        wide = x.shape[-1] * self.expand
+        y = x
+        if self.expand != 1:
+            y = ConvBN(wide, name="expand", **options)(y, train)
+        y = ConvBN(wide, self.kernel_size, self.stride, self.dilation, depthwise=True, name="depthwise", **options)(
+            y, train)
+        y = ConvBN(self.channels, relu6=False, name="project", **options)(y, train)
+        return y + x if self.residual else y
+
+
+class EfficientNetLite(nn.Module):
+    """The convolutional part of EfficientNet-Lite, up to its last convolution (1x1 to 1280, BatchNorm, ReLU6).
+
+    Strided convolutions pad as TensorFlow's "SAME" does, for the size at hand. That is what the PyTorch package
+    `efficientnet-lite-pytorch` computes when its `image_size` is the picture's size.
+
+    Attributes:
+      stages: from `lite_stages`.
+      output_stride: 32, or 16: the last stride is left out and the convolutions behind it are dilated by 2, which
+        gives the features of stride 32 (at every second cell, exactly) and those in between. With `n` cells on an
+        axis of the stride-16 map, the cell `j` of stride 32 is the cell `2j + 1` where `n` is even, `2j` where it is odd.
+      dtype: type that is computed in and returned; parameters stay float32.
+      axis_name: the mapped axis over which `train=True` averages the batch statistics, or None.
+    """
+
+    stages: tuple[Stage, ...] = _LITE0_STAGES
+    output_stride: int = 32
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        """Features of pictures.
+
+        Args:
+          x: `[B, H, W, 3]`, RGB, normalised with the trunk's mean and standard deviation; H and W from 64.
+          train: normalise with the batch's statistics and update the running ones (`mutable=["batch_stats"]`).
+
+        Returns:
+          `[B, ceil(H / output_stride), ceil(W / output_stride), 1280]` in [0, 6].
+
+        Raises:
+          ValueError: `x` is not a batch of RGB pictures of at least 64 px, or `output_stride` is neither 16 nor 32.
+        """
+        if x.ndim != 4 or x.shape[3] != 3 or min(x.shape[1:3]) < 64:
+            raise ValueError(f"got pictures of shape {x.shape}, expected [B, H, W, 3] with H and W at least 64")
+        if self.output_stride not in (16, 32):
+            raise ValueError(f"got output_stride {self.output_stride}, expected 16 or 32")
+        options = dict(dtype=self.dtype, axis_name=self.axis_name)
+        x = ConvBN(STEM_CHANNELS, 3, 2, name="stem", **options)(x, train)
+        reached, dilation = 2, 1
+        for name, block, channels_in in iterate_blocks(self.stages):
+            stride, next_dilation = block.stride, dilation
+            if reached * stride > self.output_stride:
+                # The cells that a strided convolution would have skipped are kept; what follows must skip them.
+                stride, next_dilation = 1, dilation * stride
+            x = InvertedBottleneck(
+                block.channels, block.kernel_size, stride, block.expand, dilation,
+                residual=block.stride == 1 and channels_in == block.channels, name=name, **options)(x, train)
+            reached, dilation = reached * stride, next_dilation
+        return ConvBN(HEAD_CHANNELS, name="head", **options)(x, train)
+
+
+def iterate_blocks(stages: tuple[Stage, ...]) -> Iterator[tuple[str, Stage, int]]:
+    """Yields (module name, the block as a stage of one, channels that come in) in order."""
+    channels = STEM_CHANNELS
+    for number, stage in enumerate(stages, start=1):
+        for index in range(stage.repeats):
+            yield f"stage{number}_block{index}", stage._replace(
+                repeats=1, stride=stage.stride if index == 0 else 1), channels
+            channels = stage.channels
+
+
+def torch_keys(stages: tuple[Stage, ...]) -> dict[tuple[str, ...], str]:
+    """The name in `efficientnet-lite-pytorch` of each variable: path of the leaf in `variables` -> key."""
+    layers = {("stem",): ("_conv_stem", "_bn0"), ("head",): ("_conv_head", "_bn1")}
+    for number, (name, block, _) in enumerate(iterate_blocks(stages)):
+        prefix = f"_blocks.{number}."
+        if block.expand != 1:
+            layers[name, "expand"] = (prefix + "_expand_conv", prefix + "_bn0")
+        layers[name, "depthwise"] = (prefix + "_depthwise_conv", prefix + "_bn1")
+        layers[name, "project"] = (prefix + "_project_conv", prefix + "_bn2")
+    keys = {}
+    for path, (conv, norm) in layers.items():
+        keys["params", *path, "kernel"] = f"{conv}.weight"
+        keys["params", *path, "scale"] = f"{norm}.weight"
+        keys["params", *path, "bias"] = f"{norm}.bias"
+        keys["batch_stats", *path, "mean"] = f"{norm}.running_mean"
+        keys["batch_stats", *path, "var"] = f"{norm}.running_var"
+    return keys

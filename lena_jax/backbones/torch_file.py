@@ -1,0 +1,150 @@
+"""Reads the tensors of a PyTorch checkpoint (`.pth`) without PyTorch, trusting nothing that the file says.
+
+Both formats: the zip archive (`torch.save` since PyTorch 1.6) and the stream of pickles before it ("legacy").
+"""
+
+import io
+import math
+import os
+import re
+import struct
+import zipfile
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from lena_jax.backbones.torch_pickle import Storage, TensorRecord, read_pickle
+
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_LEGACY_PROTOCOL = 1001
+_MAX_PICKLE_BYTES = 64 * 2**20
+
+
+def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
+    """Reads a state dictionary.
+
+    Args:
+      path: a `.pth` file that holds a dictionary from names to tensors, or one under the key `state_dict`.
+
+    Returns:
+      name -> read-only array, in the order of the file.
+
+    Raises:
+      ValueError: the file is no such checkpoint, is damaged, asks for a global that tensors do not need (named), or
+        describes a tensor that does not lie inside its storage.
+      OSError: the file cannot be opened.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            if file.read(4) == b"PK\x03\x04":
+                state, storages = _read_zip(file)
+            else:
+                file.seek(0)
+                state, storages = _read_legacy(file)
+        return {name: _view(name, record, storages) for name, record in _state_dict(state).items()}
+    except (ValueError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _state_dict(state) -> dict[str, TensorRecord]:
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not state:
+        raise ValueError(f"got a checkpoint of type {type(state).__name__}, expected a dictionary of tensors")
+    strange = [name for name, value in state.items() if not (isinstance(name, str) and isinstance(value, TensorRecord))]
+    if strange:
+        raise ValueError(f"got entries that are no tensors: {strange[:5]}, expected a dictionary of tensors")
+    return state
+
+
+def _view(name: str, record: TensorRecord, storages: dict[str, np.ndarray]) -> np.ndarray:
+    """The tensor as a view of its storage, after checking that it lies inside."""
+    storage, offset, shape, strides = record
+    data = storages[storage.key]
+    if (not isinstance(shape, tuple) or not isinstance(strides, tuple) or len(shape) != len(strides)
+            or len(shape) > 32 or not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides))):
+        raise ValueError(f"tensor {name!r}: got offset {offset!r}, shape {shape!r} and strides {strides!r}, "
+                         "expected whole numbers >= 0, as many strides as axes")
+    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    # The second condition refuses a huge tensor made of one number (stride 0).
+    if 0 in shape:
+        return np.zeros(shape, storage.dtype)
+    if data.dtype != storage.dtype or last >= data.size or math.prod(shape) > data.size:
+        raise ValueError(f"tensor {name!r}: offset {offset}, shape {shape} and strides {strides} reach outside "
+                         f"its storage of {data.size} numbers of type {data.dtype}")
+    bytes_per_step = tuple(stride * data.itemsize for stride in strides)
+    return np.lib.stride_tricks.as_strided(data[offset:], shape, bytes_per_step, writeable=False)
+
+
+def _storages_of(state) -> dict[str, Storage]:
+    """The storages that the tensors of a state dictionary need, by key."""
+    found = {}
+    for name, record in _state_dict(state).items():
+        storage = record.storage
+        if found.setdefault(storage.key, storage) != storage:
+            raise ValueError(f"tensor {name!r}: its storage {storage.key!r} is described in two ways")
+    return found
+
+
+def _read_zip(file: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
+    with zipfile.ZipFile(file) as archive:
+        members = {}
+        for member in archive.infolist():
+            if member.filename in members:
+                raise ValueError(f"damaged archive: two members are named {member.filename!r}")
+            members[member.filename] = member
+
+        def read(name: str, size: int | None = None) -> bytes:
+            member = members.get(name)
+            if member is None:
+                raise ValueError(f"damaged archive: member {name!r} is missing")
+            # PyTorch never compresses; a small file that unpacks to a huge one is an attack.
+            if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+                raise ValueError(f"refused archive: member {name!r} is compressed")
+            if size is not None and member.file_size != size:
+                raise ValueError(f"damaged archive: member {name!r} has {member.file_size} bytes, expected {size}")
+            return archive.read(member)
+
+        pickles = [name for name in members if re.fullmatch(r"[^/\\]+/data\.pkl", name)]
+        if len(pickles) != 1:
+            raise ValueError(f"got a zip archive with {len(pickles)} members NAME/data.pkl, expected one")
+        folder = pickles[0].removesuffix("data.pkl")
+        if f"{folder}byteorder" in members and read(f"{folder}byteorder").strip() != b"little":
+            raise ValueError("got a checkpoint that is not little-endian")
+        if members[pickles[0]].file_size > _MAX_PICKLE_BYTES:
+            raise ValueError(f"refused archive: a pickle of {members[pickles[0]].file_size} bytes")
+        state = read_pickle(io.BytesIO(read(pickles[0])))
+        storages = {}
+        for key, storage in _storages_of(state).items():
+            # The key becomes part of a member's name, and is never used as a path on disk.
+            if not re.fullmatch(r"[0-9]{1,12}", key):
+                raise ValueError(f"refused pickle: got the storage key {key!r}, expected digits")
+            data = read(f"{folder}data/{key}", storage.size * storage.dtype.itemsize)
+            storages[key] = np.frombuffer(data, storage.dtype)
+    return state, storages
+
+
+def _read_legacy(file: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
+    first = file.read(1)
+    file.seek(0)
+    if first != b"\x80" or read_pickle(file) != _LEGACY_MAGIC or read_pickle(file) != _LEGACY_PROTOCOL:
+        raise ValueError("neither a zip archive nor a legacy checkpoint of PyTorch")
+    system = read_pickle(file)
+    if not isinstance(system, dict) or system.get("little_endian") is not True:
+        raise ValueError("got a checkpoint that is not little-endian")
+    state = read_pickle(file)
+    keys = read_pickle(file)
+    needed = _storages_of(state)
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or sorted(keys) != sorted(needed):
+        raise ValueError("damaged checkpoint: its list of storages is not the one that its tensors need")
+    end = os.fstat(file.fileno()).st_size
+    storages = {}
+    for key in keys:
+        storage, header = needed[key], file.read(8)
+        length = storage.size * storage.dtype.itemsize
+        if len(header) != 8 or struct.unpack("<q", header)[0] != storage.size or length > end - file.tell():
+            raise ValueError(f"damaged checkpoint: storage {key!r} does not hold {storage.size} numbers")
+        storages[key] = np.frombuffer(file.read(length), storage.dtype)
+    return state, storages

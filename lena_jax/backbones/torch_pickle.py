@@ -1,0 +1,178 @@
+"""Reads the pickle inside a PyTorch checkpoint as data: tensors, and the containers and plain values around them.
+
+A pickle is a program for a stack machine, and Python's own machine will call whatever the program names. This one
+runs the two dozen instructions that checkpoints need, imports nothing and calls nothing: the few globals that mean
+"tensor", "storage" and "ordered dictionary" are recognised by name, and any other name is an error.
+"""
+
+import pickletools
+from typing import Any, BinaryIO, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+STORAGE_TYPES = {
+    "FloatStorage": np.dtype("<f4"), "DoubleStorage": np.dtype("<f8"), "HalfStorage": np.dtype("<f2"),
+    "BFloat16Storage": np.dtype(jnp.bfloat16), "LongStorage": np.dtype("<i8"), "IntStorage": np.dtype("<i4"),
+    "ShortStorage": np.dtype("<i2"), "CharStorage": np.dtype("i1"), "ByteStorage": np.dtype("u1"),
+    "BoolStorage": np.dtype("?"),
+}
+_ORDERED_DICT = "collections.OrderedDict"
+_TENSORS = ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor")
+_PARAMETER = "torch._utils._rebuild_parameter"
+_ALLOWED = {_ORDERED_DICT, *_TENSORS, _PARAMETER, *(f"torch.{name}" for name in STORAGE_TYPES)}
+
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_LITERALS = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINSTRING",
+             "SHORT_BINSTRING"}
+_TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+
+
+class Storage(NamedTuple):
+    """A block of numbers that the checkpoint keeps apart from the pickle."""
+
+    dtype: np.dtype
+    key: str
+    size: int
+
+
+class TensorRecord(NamedTuple):
+    """A view of a storage: `offset`, `shape` and `strides` count elements. Nothing of it is checked yet."""
+
+    storage: Storage
+    offset: Any
+    shape: Any
+    strides: Any
+
+
+class _Global(NamedTuple):
+    name: str
+
+
+class _Mark:
+    pass
+
+
+def read_pickle(file: BinaryIO) -> Any:
+    """Reads one pickle from where `file` stands and leaves it behind the pickle's end.
+
+    Returns:
+      Dictionaries, lists, tuples, strings, numbers, None, and a `TensorRecord` for each tensor.
+
+    Raises:
+      ValueError: the pickle is damaged, or needs a global or an instruction that tensors do not need; it is named.
+    """
+    machine = _Machine()
+    for opcode, argument, _ in pickletools.genops(file):
+        if opcode.name == "STOP":
+            return machine.pop()
+        machine.step(opcode.name, argument)
+    raise ValueError("damaged pickle: it has no end")
+
+
+class _Machine:
+    """The stack and the memo of one pickle."""
+
+    def __init__(self):
+        self._stack = []
+        self._memo = {}
+
+    def pop(self) -> Any:
+        if not self._stack:
+            raise ValueError("damaged pickle: it takes a value from an empty stack")
+        return self._stack.pop()
+
+    def step(self, name: str, argument: Any) -> None:
+        push = self._stack.append
+        if name in _LITERALS:
+            push(argument)
+        elif name in _CONSTANTS:
+            push(_CONSTANTS[name])
+        elif name in ("PROTO", "FRAME"):
+            pass
+        elif name == "MARK":
+            push(_Mark)
+        elif name == "EMPTY_DICT":
+            push({})
+        elif name == "EMPTY_LIST":
+            push([])
+        elif name == "TUPLE":
+            push(tuple(self._pop_to_mark()))
+        elif name in _TUPLES:
+            push(tuple(self.pop() for _ in range(_TUPLES[name]))[::-1])
+        elif name in ("APPEND", "APPENDS"):
+            items = self._pop_to_mark() if name == "APPENDS" else [self.pop()]
+            self._top(list).extend(items)
+        elif name in ("SETITEM", "SETITEMS"):
+            items = self._pop_to_mark() if name == "SETITEMS" else [self.pop(), self.pop()][::-1]
+            self._set_items(items)
+        elif name in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            self._memo[len(self._memo) if name == "MEMOIZE" else argument] = self._top(object)
+        elif name in ("BINGET", "LONG_BINGET"):
+            if argument not in self._memo:
+                raise ValueError(f"damaged pickle: it refers to value {argument}, which it has not stored")
+            push(self._memo[argument])
+        elif name == "GLOBAL":
+            push(_allowed_global(argument.replace(" ", ".", 1)))
+        elif name == "STACK_GLOBAL":
+            attribute, module = self.pop(), self.pop()
+            push(_allowed_global(f"{module}.{attribute}"))
+        elif name == "BINPERSID":
+            push(_storage(self.pop()))
+        elif name == "REDUCE":
+            arguments, function = self.pop(), self.pop()
+            push(_rebuild(function, arguments))
+        elif name == "BUILD":
+            # The metadata of a state dictionary: versions of layers, nothing that is needed.
+            self.pop()
+            self._top(dict)
+        else:
+            raise ValueError(f"refused pickle instruction {name}: a file of tensors has no use for it")
+
+    def _top(self, kind: type) -> Any:
+        if not self._stack or not isinstance(self._stack[-1], kind):
+            raise ValueError(f"damaged pickle: expected a {kind.__name__} on top of the stack")
+        return self._stack[-1]
+
+    def _pop_to_mark(self) -> list:
+        items = []
+        while (item := self.pop()) is not _Mark:
+            items.append(item)
+        return items[::-1]
+
+    def _set_items(self, items: list) -> None:
+        target = self._top(dict)
+        if len(items) % 2:
+            raise ValueError("damaged pickle: a dictionary gets a key without a value")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if not isinstance(key, (str, int)):
+                raise ValueError(f"refused pickle: dictionary key of type {type(key).__name__}, expected str or int")
+            target[key] = value
+
+
+def _allowed_global(name: str) -> _Global:
+    if name not in _ALLOWED:
+        raise ValueError(f"refused pickle: it asks for the global {name!r}, and a file of tensors has no use for it")
+    return _Global(name)
+
+
+def _storage(description: Any) -> Storage:
+    match description:
+        case ("storage", _Global(kind), str(key), _, int(size), *view) if (
+                kind.removeprefix("torch.") in STORAGE_TYPES and view in ([], [None]) and size >= 0):
+            return Storage(STORAGE_TYPES[kind.removeprefix("torch.")], key, size)
+    raise ValueError(f"refused pickle: cannot read the storage described as {str(description)[:200]}")
+
+
+def _rebuild(function: Any, arguments: Any) -> Any:
+    match function, arguments:
+        case _Global(name=name), ():
+            if name == _ORDERED_DICT:
+                return {}
+        case _Global(name=name), (TensorRecord() as tensor, *_):
+            if name == _PARAMETER:
+                return tensor
+        case _Global(name=name), (Storage() as storage, offset, shape, strides, *_):
+            if name in _TENSORS:
+                return TensorRecord(storage, offset, shape, strides)
+    raise ValueError(f"refused pickle: it calls {str(function)[:200]} in a way that no tensor needs")
