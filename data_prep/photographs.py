@@ -29,12 +29,12 @@ def folder() -> Path:
     # find_spec and not an import: skimage.data sets up a downloader that must have no part in this.
     spec = importlib.util.find_spec("skimage")
     if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("scikit-image is not installed; its wheel carries the photographs: pip install scikit-image")
+        raise FileNotFoundError("scikit-image, whose wheel carries the photographs, is not installed")
     return Path(next(iter(spec.submodule_search_locations))) / "data"
 
 
 def load(name: str) -> np.ndarray:
-    """Returns the photograph `name` (a key of `FILES`) as `[H, W, 3]` uint8; grey ones are repeated over the channels.
+    """Returns the photograph `name` (a key of `FILES`) as `[H, W, 3]` uint8; grey ones have equal channels.
 
     Raises:
       FileNotFoundError: the installed scikit-image does not carry the file.

@@ -1,7 +1,8 @@
-"""A TFDS builder that writes each record as it comes: constant memory, TensorFlow-free, the generator's order.
+"""A TFDS builder that writes each record as it comes: constant memory, no TensorFlow, the generator's order.
 
-`tfds.core.GeneratorBasedBuilder` keeps every record in memory to shuffle it, and above one gigabyte spills over through
-TensorFlow. Here the records are written in the order they are yielded, so a data set's order is its generator's business.
+`tfds.core.GeneratorBasedBuilder` keeps every record in memory to shuffle it, and above one gigabyte spills
+over through TensorFlow. Here the records are written in the order they are yielded, so a data set's order is
+its generator's business.
 """
 
 import os
@@ -20,13 +21,13 @@ SHARD_BYTES = 256 << 20
 
 
 class StreamingBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """Base of the builders here; a subclass writes `_info`, `_split_generators` (lazy generators) and `_generate_examples`.
+    """Base of the builders here; a subclass writes `_info`, `_split_generators`, `_generate_examples` (lazy).
 
     Attributes:
       progress: wraps a split's examples, `progress(examples, split, total)`; set it to show a progress bar.
     """
 
-    progress: Callable[[Examples, str, int | None], Examples] | None = None
+    progress: Callable[[Iterable, str, int | None], Iterable] | None = None
 
     def __init__(self, **kwargs: Any):
         # TFDS's default format cannot be written without TensorFlow.
@@ -34,11 +35,11 @@ class StreamingBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super().__init__(**kwargs)
 
     def expected_counts(self) -> Mapping[str, int]:
-        """Returns how many examples each split will have at most, for the progress bar; unknown ones are left out."""
+        """Returns how many examples each split has at most, for the progress bar; may leave some out."""
         return {}
 
     def finish(self, folder: Path) -> None:
-        """Called once all records are written, with the folder that becomes the data set: add files, or raise."""
+        """Called when all is written, with the folder that becomes the data set: add files, or raise."""
 
     # TFDS prints about downloads here, and there are none.
     def _log_download_bytes(self) -> None: ...
@@ -71,11 +72,13 @@ class StreamingBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             size += length
         for index, path in enumerate(written):
             os.replace(path, template.sharded_filepath(shard_index=index, num_shards=len(written)))
-        return tfds.core.SplitInfo(name=split, shard_lengths=lengths, num_bytes=size, filename_template=template)
+        return tfds.core.SplitInfo(
+            name=split, shard_lengths=lengths, num_bytes=size, filename_template=template
+        )
 
 
 def _shards(records: Iterator[bytes]) -> Iterator[Iterator[bytes]]:
-    """Cuts a stream of records into streams of about `SHARD_BYTES`; each has to be used up before the next is taken."""
+    """Cuts a stream of records into streams of about `SHARD_BYTES`, each to be used up before the next."""
 
     def take(first):
         size = len(first)

@@ -9,7 +9,8 @@ from scipy import ndimage
 
 from data_prep import photographs
 
-# Each split crops from rows of its own, as shares of the photograph's height: no split sees another's backdrop.
+# Each split crops from rows of its own, as shares of the photograph's height: no split sees another's
+# backdrop.
 BANDS = {"train": (0.0, 0.5), "validation": (0.5, 0.75), "test": (0.75, 1.0)}
 
 # The part of the photograph that is used: left, top, right, bottom (the retina is a disc on black).
@@ -28,7 +29,8 @@ MIN_CROP, MAX_CROP = 0.6, 1.0
 
 HAZE = np.array([196.0, 203.0, 214.0], np.float32)
 HAZE_STRENGTH = 0.72
-# Correlation length of the veil as a share of the picture's side, and the softness of its edge in standard deviations.
+# Correlation length of the veil as a share of the picture's side, and the softness of its edge in standard
+# deviations.
 VEIL_SMOOTHNESS = 0.13
 VEIL_EDGE = 0.12
 
@@ -40,7 +42,7 @@ def _region(name: str) -> Image.Image:
 
 
 def crop_box(name: str, split: str, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """Draws a square of the photograph `name` inside the rows of `split`: left, top, right, bottom in its region's pixels."""
+    """Draws a square inside the rows of `split`: left, top, right, bottom in the region's pixels."""
     width, height = _region(name).size
     low, high = (int(height * share) for share in BANDS[split])
     narrowest = int(height * min(end - start for start, end in BANDS.values()))
@@ -51,7 +53,7 @@ def crop_box(name: str, split: str, rng: np.random.Generator) -> tuple[int, int,
 
 
 def draw(size: int, split: str, rng: np.random.Generator) -> np.ndarray:
-    """Draws a backdrop `[size, size, 3]`, float32 in 0..255: random photograph, crop, flips, tint and brightness."""
+    """Draws a backdrop `[size, size, 3]`, float32 in 0..255: photograph, crop, flips, tint, brightness."""
     name = NAMES[rng.integers(len(NAMES))]
     crop = _region(name).resize((size, size), Image.Resampling.BICUBIC, box=crop_box(name, split, rng))
     pixels = np.asarray(crop, np.float32)
@@ -67,11 +69,15 @@ def draw(size: int, split: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def veil(size: int, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Draws a patchy veil `[size, size]`, float32 in [0, 1], above 1/2 on exactly `share` of the cells (to one cell)."""
+    """Draws a patchy veil `[size, size]`, float32 in [0, 1], above 1/2 on `share` of the cells."""
     # Smooth enough to be drawn on a quarter of the grid and enlarged.
     coarse = max(8, size // 4)
-    field = ndimage.gaussian_filter(rng.standard_normal((coarse, coarse)), VEIL_SMOOTHNESS * coarse, mode="wrap")
-    field = np.asarray(Image.fromarray(field.astype(np.float32)).resize((size, size), Image.Resampling.BICUBIC))
+    field = ndimage.gaussian_filter(
+        rng.standard_normal((coarse, coarse)), VEIL_SMOOTHNESS * coarse, mode="wrap"
+    )
+    field = np.asarray(
+        Image.fromarray(field.astype(np.float32)).resize((size, size), Image.Resampling.BICUBIC)
+    )
     field = field / field.std()
     level = np.quantile(field, 1 - share)
     return (1 / (1 + np.exp(-(field - level) / VEIL_EDGE))).astype(np.float32)

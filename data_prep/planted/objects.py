@@ -16,7 +16,7 @@ LONG_SIDE = 128
 
 @dataclasses.dataclass(frozen=True)
 class CutOut:
-    """An ellipse in a photograph: centre and half-axes in its pixels, and the pasted side's range as a share of the picture."""
+    """An ellipse in a photograph, in its pixels; its long side once pasted, as a range of the picture's."""
 
     photograph: str
     centre_x: int
@@ -40,7 +40,7 @@ CUT_OUTS = {
 
 @functools.cache
 def cut_out(kind: str) -> Image.Image:
-    """Returns the object `kind` (a key of `CUT_OUTS`) as a picture of premultiplied RGBa, transparent outside its ellipse."""
+    """Returns the object `kind` (a key of `CUT_OUTS`) in premultiplied RGBa, clear outside its ellipse."""
     shape = CUT_OUTS[kind]
     top, left = shape.centre_y - shape.half_height, shape.centre_x - shape.half_width
     pixels = photographs.load(shape.photograph)
@@ -51,7 +51,8 @@ def cut_out(kind: str) -> Image.Image:
     radius = np.hypot(y[:, None], x[None, :])
     alpha = np.clip((1 - radius) / FEATHER, 0, 1)
     rgba = np.dstack([pixels[np.ix_(rows, columns)], np.round(255 * alpha).astype(np.uint8)])
-    # Premultiplied, so that resizing bleeds in no colour from outside the ellipse; shrunk once here to save time later.
+    # Premultiplied, so that resizing bleeds in no colour from outside the ellipse; shrunk once here to save
+    # time later.
     picture = Image.fromarray(rgba).convert("RGBa")
     picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
     return picture
@@ -68,7 +69,8 @@ def instance(kind: str, side: float, flip: bool, angle: float, gain: float) -> t
       gain: factor on the brightness.
 
     Returns:
-      Colours `[h, w, 3]` in 0..255 and opacity `[h, w]` in [0, 1], both float32, trimmed to where the opacity is not 0.
+      Colours `[h, w, 3]` in 0..255 and opacity `[h, w]` in [0, 1], both float32, trimmed to where the opacity
+      is not 0.
     """
     picture = cut_out(kind)
     scale = side / max(picture.size)

@@ -1,4 +1,4 @@
-"""The TFDS builder `planted`: pictures composed from the photographs in the scikit-image wheel, with a known answer."""
+"""The TFDS builder `planted`: pictures composed from scikit-image's photographs, with a known answer."""
 
 import io
 import json
@@ -18,7 +18,7 @@ COUNTS = {"train": 1600, "validation": 200, "test": 400}
 
 
 class Builder(StreamingBuilder):
-    """Scored pictures whose score is known part by part: some objects (small support), a veil (large support), noise.
+    """Pictures scored by some objects (small support), a veil (large support) and noise, all known.
 
     Args:
       seed: of all randomness, >= 0; the same seed gives byte-identical records.
@@ -71,7 +71,9 @@ class Builder(StreamingBuilder):
                         {
                             "bbox": features.BBoxFeature(),
                             "kind": features.ClassLabel(names=score.KINDS),
-                            "effect": features.Scalar(np.float32, doc="what the object's presence added to the score"),
+                            "effect": features.Scalar(
+                                np.float32, doc="what the object's presence added to the score"
+                            ),
                         }
                     ),
                 }

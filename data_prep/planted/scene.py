@@ -1,4 +1,4 @@
-"""Composes one planted picture: a backdrop, a veil over parts of it, and objects in front that stay recognisable."""
+"""Composes a planted picture: a backdrop, a veil over parts of it, recognisable objects in front."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ PLACEMENTS = 40
 
 @dataclasses.dataclass(frozen=True)
 class PlacedObject:
-    """An object in the picture: kind, effect on the score, and box (ymin, xmin, ymax, xmax) as shares of the side."""
+    """A pasted object: kind, effect on the score, box (ymin, xmin, ymax, xmax) as shares of the side."""
 
     kind: str
     effect: float
@@ -83,7 +83,7 @@ def compose(seed: int, split: str, index: int, size: int) -> Scene:
 
 
 def _place(kind, owner, rng):
-    """Draws the instance and its place, inside the picture and hiding as little as possible of what is there."""
+    """Draws the instance and its place, inside the picture and hiding as little of the others as possible."""
     size = owner.shape[0]
     shape = objects.CUT_OUTS[kind]
     best = None

@@ -1,10 +1,10 @@
-"""How a planted picture gets its score: objects count by presence, the veil by the share it covers, then noise.
+"""How a planted picture gets its score: objects by presence, the veil by the share it covers, then noise.
 
-    signal = sum of the effects of the objects that are there - VEIL_EFFECT * share of the picture under the veil
+    signal = sum of the present objects' effects - VEIL_EFFECT * share of the picture under the veil
     score  = signal + NOISE_SIGMA * N(0, 1)
 
-About 0.6 of the signal's variance comes from the objects (few cells of a feature map know it: a small support) and 0.4
-from the veil (only the average over the whole map knows it: a large support).
+About 0.6 of the signal's variance comes from the objects (few cells of a feature map know it: a small
+support) and 0.4 from the veil (only the average over the whole map knows it: a large support).
 """
 
 from collections.abc import Iterable
@@ -25,27 +25,28 @@ MIN_OBJECTS, MAX_OBJECTS = 1, 4
 MIN_VEIL, MAX_VEIL = 0.1, 0.9
 VEIL_EFFECT = 2.4
 
-# Solves noise_ceiling(signal, sigma) = 0.95 over this design's signals; tests/data_prep repeats the computation.
+# Solves noise_ceiling(signal, sigma) = 0.95 over this design's signals; tests/data_prep repeats the
+# computation.
 NOISE_SIGMA = 0.143
 
 
 def draw_content(rng: np.random.Generator) -> tuple[tuple[str, ...], float]:
-    """Draws what a picture holds: kinds of object (each at most once, in pasting order) and the veil's share."""
+    """Draws what a picture holds: kinds of object (each once at most, in pasting order), the veil's share."""
     count = int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1))
     kinds = tuple(KINDS[i] for i in rng.permutation(len(KINDS))[:count])
     return kinds, float(rng.uniform(MIN_VEIL, MAX_VEIL))
 
 
 def signal(kinds: Iterable[str], veil_share: float) -> float:
-    """Returns the noise-free score of a picture that holds `kinds` under a veil covering `veil_share` in [0, 1]."""
+    """Returns the noise-free score of a picture that holds `kinds` under a veil of `veil_share` in [0, 1]."""
     return sum(EFFECTS[kind] for kind in kinds) - VEIL_EFFECT * veil_share
 
 
 def noise_ceiling(signals: np.ndarray, sigma: float) -> float:
     """Accuracy that the true signal reaches in ordering pairs by noisy score, in [0.5, 1].
 
-    For a pair whose signals differ by d, both with noise N(0, sigma^2), it is Phi(|d| / (sigma sqrt 2)); the mean over
-    all pairs of `signals: [n]`.
+    For a pair whose signals differ by d, both with noise N(0, sigma^2), it is Phi(|d| / (sigma sqrt 2)); the
+    mean over all pairs of `signals: [n]`.
     """
     from scipy.special import ndtr
 

@@ -1,0 +1,8 @@
+"""`python -m data_prep`: the command that builds the data sets."""
+
+import sys
+
+from data_prep.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

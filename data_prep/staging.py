@@ -1,0 +1,111 @@
+"""Builds a data set aside and moves it into place whole: no failed or killed build leaves half of one."""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from data_prep.streaming import StreamingBuilder
+
+# Folders of builds under way; one whose lock is free belongs to a build that was killed.
+PREFIX = ".building-"
+
+
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """A data set on disk: its name for the reader, folder, build report, and whether this call made it."""
+
+    name: str
+    path: Path
+    report: dict
+    fresh: bool
+
+
+def build(make_builder: Callable[[Path], StreamingBuilder], data_dir: Path, overwrite: bool = False) -> Built:
+    """Builds into `data_dir`, or finds that the same input was built there before.
+
+    Args:
+      make_builder: called with a data_dir; makes the builder.
+      data_dir: where data sets lie; it is created.
+      overwrite: replace what lies there under the same name.
+
+    Raises:
+      ValueError: bad input, or a data set of this name made from other input is there and `overwrite` is not
+        set.
+    """
+    data_dir = Path(data_dir).expanduser().absolute()
+    if data_dir.exists() and not data_dir.is_dir():
+        raise ValueError(f"data_dir: got {data_dir}, which is a file; expected a folder")
+    probe = make_builder(data_dir / f"{PREFIX}probe")
+    relative = Path(probe.data_path).relative_to(data_dir / f"{PREFIX}probe")
+    name, target = str(relative.parent), data_dir / relative
+    if target.exists() and not overwrite:
+        report = _report(target)
+        if report.get("fingerprint") != probe.fingerprint():
+            raise ValueError(
+                f"{name} is already in {data_dir}, made from other input: "
+                "expected a new name, or --overwrite to replace it"
+            )
+        return Built(name, target, report, fresh=False)
+    missing = _missing_parents(data_dir)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(data_dir)
+        with _staging_folder(data_dir) as staging:
+            make_builder(staging).download_and_prepare()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.exists():
+                os.replace(target, staging / "replaced")
+            os.replace(staging / relative, target)
+    finally:
+        # What was created for a build that failed is empty now, and goes.
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+    return Built(name, target, _report(target), fresh=True)
+
+
+def remove_leftovers(data_dir: Path) -> None:
+    """Removes the folders of builds that were killed; builds under way hold their lock and are left alone."""
+    for folder in Path(data_dir).glob(f"{PREFIX}*"):
+        try:
+            with (folder / "lock").open("r+b") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder)
+        except BlockingIOError:
+            continue
+        except FileNotFoundError:
+            # The lock went first when this folder's removal was interrupted.
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _staging_folder(data_dir: Path) -> Iterator[Path]:
+    """Makes a locked folder for one build; it gets its telling name only once it is locked."""
+    unlocked = Path(tempfile.mkdtemp(prefix=".new-", dir=data_dir))
+    with (unlocked / "lock").open("w+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = unlocked.with_name(PREFIX + unlocked.name.removeprefix(".new-"))
+        unlocked.rename(folder)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _missing_parents(folder: Path) -> list[Path]:
+    """The folders that have to be created for `folder` to exist, innermost first."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def _report(folder: Path) -> dict:
+    try:
+        return json.loads((folder / "build_report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # Made by something else: its input is unknown, so it equals no input.
+        return {}
