@@ -60,7 +60,11 @@ class StreamingBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         template = self._get_filename_template(split_name=split)
         features = self.info.features
         serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
-        records = (serializer.serialize_example(features.encode_example(example)) for _, example in examples)
+        # Deterministic: a protocol buffer's map is written in an order that differs between processes otherwise.
+        records = (
+            serializer.get_tf_example(features.encode_example(example)).SerializeToString(deterministic=True)
+            for _, example in examples
+        )
         written = []
         lengths = []
         size = 0

@@ -64,7 +64,7 @@ class Builder(StreamingBuilder):
                 {
                     "image": features.Image(shape=(None, None, 3), doc="upright RGB"),
                     "id": features.Text(doc="the picture's path as in the CSV"),
-                    "score": features.Scalar(np.float64),
+                    "score": features.Scalar(np.float32, doc="higher is better"),
                     "group": features.Text(doc="only pictures of one group are comparable; or empty"),
                 }
             ),

@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from data_prep.picture_folder import check_name
 
 SPLITS = ("train", "validation", "test")
@@ -144,8 +146,11 @@ def _score(where: str, column: str, text: str) -> float:
         value = math.nan if "_" in text else float(text)
     except ValueError:
         value = math.nan
+    # As it will be stored: TFDS keeps 32 bits, in which close numbers become equal and huge ones infinite.
+    with np.errstate(over="ignore"):
+        value = float(np.float32(value))
     if not math.isfinite(value):
-        raise ValueError(f"{where}: {column} is {text!r}, expected a finite number")
+        raise ValueError(f"{where}: {column} is {text!r}, expected a finite number (of 32 bits)")
     return value
 
 

@@ -58,10 +58,10 @@ class Builder(StreamingBuilder):
                 {
                     "image": features.Image(shape=(SIZE, SIZE, 3), encoding_format="jpeg"),
                     "id": features.Text(doc="split and number, unique in the data set"),
-                    "score": features.Scalar(np.float64, doc="signal plus noise"),
+                    "score": features.Scalar(np.float32, doc="signal plus noise"),
                     "group": features.Text(doc="always empty: all pictures are comparable"),
-                    "signal": features.Scalar(np.float64, doc="the score before noise"),
-                    "veil_share": features.Scalar(np.float64, doc="share of the picture under the veil"),
+                    "signal": features.Scalar(np.float32, doc="the score before noise"),
+                    "veil_share": features.Scalar(np.float32, doc="share of the picture under the veil"),
                     "mask": features.Image(
                         shape=(SIZE, SIZE, 1),
                         encoding_format="png",
