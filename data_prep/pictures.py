@@ -6,7 +6,7 @@ import warnings
 from PIL import Image, ImageOps
 
 # What Pillow is asked to read: no format that runs another program or follows references.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 # Bounds that keep one hostile or mistaken file from taking the machine down.
 MAX_PIXELS = 89_478_485
 MAX_SIDE = 32_767
@@ -31,6 +31,8 @@ def to_rgb(data: bytes) -> bytes:
     """
     if len(data) > MAX_FILE_BYTES:
         raise BadPicture(f"file too large: got {len(data):,} bytes, expected at most {MAX_FILE_BYTES:,}")
+    # Registers every format; Pillow otherwise knows a few until those fail. Repeating it is free.
+    Image.init()
     with warnings.catch_warnings():
         # Pillow warns about damaged metadata, which does not matter here; a bomb does.
         warnings.simplefilter("ignore")
@@ -56,6 +58,7 @@ def _convert(data: bytes) -> bytes:
                 f"expected at most {MAX_PIXELS:,} pixels and {MAX_SIDE:,} a side"
             )
         picture.load()
+        # MPO: a JPEG with more pictures behind it, as stereo and some phone cameras write.
         is_jpeg = picture.format in ("JPEG", "MPO")
         rotated = picture.getexif().get(_ORIENTATION, 1) != 1
         if picture.format == "JPEG" and picture.mode == "RGB" and not rotated:

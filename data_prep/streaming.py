@@ -60,7 +60,7 @@ class StreamingBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         template = self._get_filename_template(split_name=split)
         features = self.info.features
         serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
-        # Deterministic: a protocol buffer's map is written in an order that differs between processes otherwise.
+        # Deterministic: otherwise the order of a protocol buffer's map differs between processes.
         records = (
             serializer.get_tf_example(features.encode_example(example)).SerializeToString(deterministic=True)
             for _, example in examples

@@ -1,4 +1,4 @@
-"""The built `planted`: byte-identical for a seed, readable without its code, with records that agree with themselves."""
+"""The built `planted`: byte-identical for a seed, readable without its code, consistent."""
 
 import hashlib
 import json
@@ -98,7 +98,9 @@ def test_veil_can_be_seen_in_the_picture(planted):
 
 
 def test_no_picture_is_in_two_splits(planted):
-    digests = [hashlib.sha256(record["image"].tobytes()).digest() for split in SPLITS for record in planted[split]]
+    digests = [
+        hashlib.sha256(record["image"].tobytes()).digest() for split in SPLITS for record in planted[split]
+    ]
     assert len(set(digests)) == len(digests) == 460
 
 

@@ -41,7 +41,7 @@ def test_objects_lie_inside_the_picture_in_their_range_of_sizes(scenes):
         for placed in item.objects:
             top, left, bottom, right = placed.bbox
             assert 0 <= top < bottom <= 1 and 0 <= left < right <= 1
-            # The rotation of up to 15 degrees widens the box of a disc by nothing and that of a slim one by some.
+            # The rotation of up to 15 degrees changes the box a little.
             assert 0.15 < max(bottom - top, right - left) < 0.55
 
 

@@ -1,0 +1,212 @@
+"""The built `image_scores`: what goes in comes out, bad pictures stop it or are listed."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from data_prep.image_scores import Builder, ImageScoresConfig
+
+SOPHOAPPEAL = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "sophoappeal"
+
+
+@pytest.fixture
+def build(tmp_path, folder):
+    """Builds from `folder` and a CSV; returns the prepared builder."""
+
+    def build(csv, data_dir="data", images=folder, **options):
+        config = ImageScoresConfig(
+            name="photos", images=str(images), csv=str(csv), **{"score": "score", **options}
+        )
+        builder = Builder(config=config, data_dir=tmp_path / data_dir)
+        builder.download_and_prepare()
+        return builder
+
+    return build
+
+
+def report(builder):
+    return json.loads((Path(builder.data_path) / "build_report.json").read_text())
+
+
+def read(builder, split="all", **options):
+    read_only = tfds.builder_from_directory(builder.data_path)
+    return {record["id"].decode(): record for record in read_only.as_data_source(split, **options)}
+
+
+def no_files(folder):
+    return not [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_pictures_scores_and_ids_come_out_as_they_went_in(build, folder, scores_csv, tmp_path):
+    builder = build(scores_csv)
+    assert Path(builder.data_path) == tmp_path / "data" / "image_scores" / "photos" / "1.0.0"
+    records = read(builder, decoders={"image": tfds.decode.SkipDecoding()})
+    assert sorted(records) == [f"{number}.jpg" for number in range(6)]
+    for number in range(6):
+        record = records[f"{number}.jpg"]
+        assert record["score"] == number and record["group"] == b""
+        assert record["image"] == (folder / f"{number}.jpg").read_bytes()
+    assert report(builder)["counts"] == {"train": 6} and report(builder)["stored_as_they_were"] == 6
+    by_name = tfds.builder("image_scores/photos", data_dir=tmp_path / "data")
+    assert len(by_name.as_data_source("all")) == len(by_name.as_data_source("train")) == 6
+
+
+def test_groups_and_splits_are_kept(build, write_csv):
+    splits = ["train", "train", "validation", "validation", "test", "test"]
+    rows = [[f"{number}.jpg", number, f"site {number // 2}", split] for number, split in enumerate(splits)]
+    builder = build(write_csv(["image", "score", "site", "part"], *rows), group="site", split="part")
+    assert report(builder)["counts"] == {"train": 2, "validation": 2, "test": 2}
+    for split in ("train", "validation", "test"):
+        ids = {row[0] for row in rows if row[3] == split}
+        records = read(builder, split)
+        assert set(records) == ids
+        assert all(
+            record["group"].decode() == f"site {int(record['score']) // 2}" for record in records.values()
+        )
+
+
+def test_same_input_same_bytes_whatever_the_row_order(build, write_csv):
+    header = ["image", "score"]
+    rows = [[f"{number}.jpg", number] for number in range(6)]
+    digests = []
+    for attempt, order in enumerate((rows, rows, rows[::-1])):
+        builder = build(write_csv(header, *order), data_dir=f"data{attempt}")
+        paths = sorted(Path(builder.data_path).iterdir())
+        digests.append({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths})
+        assert report(builder)["fingerprint"] == builder.fingerprint()
+    assert digests[0] == digests[1] == digests[2]
+
+
+@pytest.mark.parametrize("change", ["picture", "score"])
+def test_other_input_other_fingerprint(build, folder, write_csv, scores_csv, change):
+    before = build(scores_csv)
+    fingerprint = report(before)["fingerprint"]
+    if change == "picture":
+        Image.new("RGB", (8, 8)).save(folder / "3.jpg")
+    else:
+        write_csv(["image", "score"], *[[f"{number}.jpg", number + (number == 5)] for number in range(6)])
+    assert build(scores_csv, data_dir="again").fingerprint() != fingerprint
+
+
+def test_all_kinds_of_pictures_become_rgb(build, tmp_path, write_csv):
+    images = tmp_path / "kinds"
+    images.mkdir()
+    ramp = Image.fromarray(np.tile(np.linspace(0, 255, 40).astype(np.uint8)[None, :, None], (20, 1, 3)))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    ramp.save(images / "rotated.jpg", exif=exif)
+    ramp.convert("L").save(images / "grey.jpg")
+    ramp.convert("CMYK").save(images / "cmyk.jpg")
+    ramp.quantize(32).save(images / "palette.png")
+    ramp.convert("RGBA").save(images / "alpha.png")
+    ramp.save(images / "plain.jpg")
+    names = sorted(path.name for path in images.iterdir())
+    csv = write_csv(["image", "score"], *[[name, number] for number, name in enumerate(names)])
+    builder = build(csv, images=images)
+    records = read(builder)
+    assert sorted(records) == names
+    for name, record in records.items():
+        assert record["image"].shape == ((40, 20, 3) if name == "rotated.jpg" else (20, 40, 3))
+        assert np.ptp(record["image"]) > 200
+    assert report(builder)["stored_as_they_were"] == 1
+
+
+BAD = {
+    "missing.jpg": None,
+    "text.jpg": b"not a picture",
+    "empty.jpg": b"",
+    "truncated.jpg": "truncated",
+}
+
+
+@pytest.fixture
+def with_bad(folder, write_csv):
+    """A CSV that names the six good pictures and the bad ones."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)).save(
+        buffer, "JPEG"
+    )
+    for name, content in BAD.items():
+        if content is not None:
+            (folder / name).write_bytes(buffer.getvalue()[:-200] if content == "truncated" else content)
+
+    def write(*bad):
+        good = [[f"{number}.jpg", number] for number in range(6)]
+        return write_csv(["image", "score"], *good, *[[name, 10 + number] for number, name in enumerate(bad)])
+
+    return write
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_picture_stops_the_build_and_is_named(build, with_bad, name, tmp_path):
+    csv = with_bad(name)
+    with pytest.raises(ValueError) as caught:
+        build(csv)
+    assert name in str(caught.value) and f"row 8 of {csv}" in str(caught.value)
+    assert no_files(tmp_path / "data")
+
+
+def test_skipped_pictures_are_listed_and_the_report_adds_up(build, with_bad, write_csv):
+    csv = with_bad(*BAD)
+    with csv.open("a") as file:
+        file.write("unrated.jpg,\n")
+    builder = build(csv, on_bad_image="skip")
+    summary = report(builder)
+    assert [item["id"] for item in sorted(summary["bad_pictures"], key=lambda item: item["row"])] == list(BAD)
+    assert all(item["reason"] for item in summary["bad_pictures"])
+    left_out = summary["rows_without_score"] + summary["rows_without_group"] + len(summary["bad_pictures"])
+    assert summary["rows"] == sum(summary["counts"].values()) + left_out == 11
+    assert len(read(builder)) == 6
+    assert summary["fingerprint"] == builder.fingerprint()
+
+
+def test_too_few_comparable_pictures(build, write_csv, folder, tmp_path):
+    with pytest.raises(ValueError, match="split 'train': got fewer than two comparable"):
+        build(write_csv(["image", "score"], ["0.jpg", 1]))
+    with pytest.raises(ValueError, match="split 'train': got fewer than two comparable"):
+        build(write_csv(["image", "score"]))
+    with pytest.raises(ValueError, match="split 'train': got fewer than two comparable"):
+        build(write_csv(["image", "score", "g"], ["0.jpg", 1, "a"], ["1.jpg", 2, "b"]), group="g")
+    (folder / "0.jpg").write_bytes(b"broken")
+    # Known only after the pictures are opened.
+    with pytest.raises(ValueError, match="split 'train': got fewer than two comparable"):
+        build(write_csv(["image", "score"], ["0.jpg", 1], ["1.jpg", 2]), on_bad_image="skip")
+    assert no_files(tmp_path / "data")
+
+
+@pytest.mark.parametrize("on_bad_image", ["error", "skip"])
+def test_a_link_out_of_the_folder_is_refused_even_when_skipping(
+    build, folder, write_csv, tmp_path, on_bad_image
+):
+    Image.new("RGB", (8, 8)).save(tmp_path / "secret.jpg")
+    (folder / "link.jpg").symlink_to(tmp_path / "secret.jpg")
+    csv = write_csv(["image", "score"], ["0.jpg", 0], ["1.jpg", 1], ["link.jpg", 2])
+    with pytest.raises(ValueError, match="'link.jpg' leaves the folder"):
+        build(csv, on_bad_image=on_bad_image)
+    assert no_files(tmp_path / "data")
+
+
+def test_missing_folder_and_bad_options_are_named(build, scores_csv, tmp_path):
+    with pytest.raises(ValueError, match=f"no such folder of pictures: {tmp_path / 'gone'}"):
+        build(scores_csv, images=tmp_path / "gone")
+    with pytest.raises(ValueError, match="on_bad_image: got 'ignore', expected 'error' or 'skip'"):
+        build(scores_csv, on_bad_image="ignore")
+
+
+@pytest.mark.skipif(not SOPHOAPPEAL.is_dir(), reason="the real photographs are not here")
+def test_real_photographs(build):
+    builder = build(
+        SOPHOAPPEAL / "scores.csv", images=SOPHOAPPEAL / "images", score="appeal_mos", group="source"
+    )
+    summary = report(builder)
+    assert summary["rows"] == 1061 and summary["counts"] == {"train": 1023} and not summary["bad_pictures"]
+    records = read(builder, decoders={"image": tfds.decode.SkipDecoding()})
+    scores = np.array([record["score"] for record in records.values()])
+    assert len(records) == 1023 and 1.1 < scores.min() < scores.max() < 4.8
+    assert {record["group"] for record in records.values()} >= {b"500px_cc0"}

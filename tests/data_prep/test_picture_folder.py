@@ -1,0 +1,82 @@
+"""Paths from a table: those inside the folder are read, those that lead out are refused by name."""
+
+import os
+
+import pytest
+
+from data_prep import picture_folder
+from data_prep.pictures import BadPicture
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = tmp_path / "root"
+    (root / "deep").mkdir(parents=True)
+    (root / "deep" / "a.jpg").write_bytes(b"inside")
+    (tmp_path / "outside.jpg").write_bytes(b"outside")
+    return root
+
+
+@pytest.mark.parametrize("name", ["deep/a.jpg", "./deep//a.jpg"])
+def test_reads_inside(root, name):
+    assert picture_folder.read(root, name) == b"inside"
+    assert picture_folder.check_name(name) == "deep/a.jpg"
+
+
+def test_a_link_that_stays_inside_is_followed(root):
+    (root / "link.jpg").symlink_to(root / "deep" / "a.jpg")
+    assert picture_folder.read(root, "link.jpg") == b"inside"
+
+
+def test_the_folder_itself_may_be_a_link(root, tmp_path):
+    (tmp_path / "alias").symlink_to(root)
+    assert picture_folder.read(tmp_path / "alias", "deep/a.jpg") == b"inside"
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside.jpg", "deep/../../outside.jpg", "..", "deep\\..\\..\\outside.jpg"]
+)
+def test_dots_that_lead_out_are_refused(root, name):
+    with pytest.raises(ValueError, match="leaves the folder") as caught:
+        picture_folder.read(root, name)
+    assert repr(name) in str(caught.value) and not isinstance(caught.value, BadPicture)
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "C:\\a.jpg", "C:a.jpg", "\\\\server\\share\\a.jpg"])
+def test_absolute_paths_are_refused(root, name):
+    with pytest.raises(ValueError, match="absolute"):
+        picture_folder.read(root, name)
+
+
+@pytest.mark.parametrize("name", ["", ".", "a\0.jpg"])
+def test_what_is_no_path_is_refused(root, name):
+    with pytest.raises(ValueError, match="expected the path of a file"):
+        picture_folder.check_name(name)
+
+
+@pytest.mark.parametrize("target", ["../outside.jpg", "/etc/hostname"])
+def test_a_link_that_leads_out_is_refused(root, target):
+    (root / "link.jpg").symlink_to(target)
+    with pytest.raises(ValueError, match="symbolic link") as caught:
+        picture_folder.read(root, "link.jpg")
+    assert not isinstance(caught.value, BadPicture)
+
+
+def test_a_linked_folder_that_leads_out_is_refused(root, tmp_path):
+    (root / "up").symlink_to(tmp_path)
+    with pytest.raises(ValueError, match="symbolic link"):
+        picture_folder.read(root, "up/outside.jpg")
+
+
+def test_missing_folders_pipes_and_loops_are_bad_pictures(root):
+    os.mkfifo(root / "pipe.jpg")
+    (root / "loop.jpg").symlink_to("loop.jpg")
+    for name in ("gone.jpg", "deep", "pipe.jpg", "loop.jpg", "x" * 300 + ".jpg"):
+        with pytest.raises(BadPicture):
+            picture_folder.read(root, name)
+
+
+def test_a_file_too_large_is_not_read(root, monkeypatch):
+    monkeypatch.setattr(picture_folder, "MAX_FILE_BYTES", 3)
+    with pytest.raises(BadPicture, match="got 6 bytes, expected at most 3"):
+        picture_folder.read(root, "deep/a.jpg")
