@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -242,7 +243,7 @@ def _say_what_was_left_out(report: dict) -> None:
 def _next_command(name: str, data_dir: str, counts: dict[str, int]) -> str:
     command = "python experiments/train.py --config=experiments/configs/quickstart.py"
     command += f" --workdir=runs/{name.split('/')[-1]}"
-    command += f" --config.data.name={name} --config.data.dir={data_dir}"
+    command += f" --config.data.name={name} --config.data.dir={shlex.quote(str(data_dir))}"
     if "test" not in counts:
         command += " --config.data.folds=5"
     return command

@@ -3,7 +3,7 @@
 import io
 import warnings
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 # What Pillow is asked to read: no format that runs another program or follows references.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
@@ -43,6 +43,9 @@ def to_rgb(data: bytes) -> bytes:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise BadPicture(f"too many pixels to decode safely, expected at most {MAX_PIXELS:,}") from error
+        except UnidentifiedImageError as error:
+            # Pillow's message names the address of a buffer.
+            raise BadPicture(f"does not decode: expected one of {', '.join(FORMATS)}") from error
         # A decoder fed with hostile bytes raises almost anything; all of it means the same to the caller.
         except Exception as error:
             raise BadPicture(f"does not decode: {error or type(error).__name__}") from error

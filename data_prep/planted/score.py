@@ -10,6 +10,7 @@ support) and 0.4 from the veil (only the average over the whole map knows it: a 
 from collections.abc import Iterable
 
 import numpy as np
+from scipy.special import ndtr
 
 # Effect of an object's presence, whatever its size; the ones at zero are distractors.
 EFFECTS = {
@@ -48,8 +49,6 @@ def noise_ceiling(signals: np.ndarray, sigma: float) -> float:
     For a pair whose signals differ by d, both with noise N(0, sigma^2), it is Phi(|d| / (sigma sqrt 2)); the
     mean over all pairs of `signals: [n]`.
     """
-    from scipy.special import ndtr
-
     signals = np.asarray(signals, np.float64)
     left, right = np.triu_indices(len(signals), k=1)
     return float(ndtr(np.abs(signals[left] - signals[right]) / (sigma * np.sqrt(2.0))).mean())
