@@ -45,11 +45,21 @@ def grouped_depthwise_conv(x, kernel, strides, dilation):
 def shifted_depthwise_conv(x, kernel, strides, dilation):
     """`depthwise_conv` as the sum over taps of the shifted picture times the tap's weights."""
     padded, out_shape = _pad_same(x, kernel.shape[:2], strides, dilation)
-    y = 0.0
-    for row in range(kernel.shape[0]):
-        for column in range(kernel.shape[1]):
-            start = (row * dilation[0], column * dilation[1])
-            y = y + _window(padded, start, out_shape, strides) * kernel[row, column, 0]
+    rows, columns = ([(tap, tap * dilation[axis]) for tap in range(kernel.shape[axis])] for axis in (0, 1))
+    return _sum_of_taps(padded, kernel, rows, columns, out_shape, strides).astype(x.dtype)
+
+
+def _sum_of_taps(padded, kernel, rows, columns, out_shape, strides):
+    """Sums over taps; `rows` and `columns` are pairs (tap, first cell of `padded` that it meets)."""
+    # As the grouped form does on GPU and TPU, sums of bfloat16 are kept in float32.
+    wide = jnp.promote_types(padded.dtype, jnp.float32)
+    padded, kernel, y = padded.astype(wide), kernel.astype(wide), None
+    for row, top in rows:
+        for column, left in columns:
+            product = _window(padded, (top, left), out_shape, strides) * kernel[row, column, 0]
+            y = product if y is None else y + product
+    if y is None:
+        return jnp.zeros((padded.shape[0], *out_shape, padded.shape[3]), wide)
     return y
 
 
@@ -85,13 +95,71 @@ def _forward(x, kernel, strides, dilation):
 
 
 def _backward(strides, dilation, residuals, g):
-    def pull_back(conv):
-        def gradients(x, kernel, g):
-            return jax.vjp(lambda x, k: conv(x, k, strides, dilation), x, kernel)[1](g)
-        return gradients
-
+    form = dict(strides=strides, dilation=dilation)
     return lax.platform_dependent(
-        *residuals, g, cpu=pull_back(shifted_depthwise_conv), default=pull_back(grouped_depthwise_conv))
+        *residuals, g,
+        cpu=functools.partial(_shifted_gradients, **form), default=functools.partial(_grouped_gradients, **form))
 
 
 _depthwise.defvjp(_forward, _backward)
+
+
+def _grouped_gradients(x, kernel, g, *, strides, dilation):
+    return jax.vjp(lambda x, kernel: grouped_depthwise_conv(x, kernel, strides, dilation), x, kernel)[1](g)
+
+
+def _shifted_gradients(x, kernel, g, *, strides, dilation):
+    return (_shifted_gradient_x(x.shape, kernel, g, strides, dilation),
+            _shifted_gradient_kernel(x, kernel, g, strides, dilation))
+
+
+def _shifted_gradient_x(shape, kernel, g, strides, dilation):
+    """The gradient of the picture, again a sum of shifted products, without zeros between the cells of `g`.
+
+    A cell `u` of the padded picture meets the tap `r` in the output cell `(u - r * dilation) / stride` where that is
+    whole. Cells with the same remainder `u % stride` (a phase) meet the same taps; the phases are interleaved at the end.
+    """
+    axes = [_Phases(shape[axis + 1], kernel.shape[axis], strides[axis], dilation[axis]) for axis in (0, 1)]
+    padded = jnp.pad(g, ((0, 0), axes[0].padding, axes[1].padding, (0, 0)))
+    phases = [[_sum_of_taps(padded, kernel, rows, columns, (axes[0].length, axes[1].length), (1, 1))
+               for columns in axes[1].taps] for rows in axes[0].taps]
+    if len(phases) == len(phases[0]) == 1:
+        whole = phases[0][0]
+    else:
+        whole = jnp.stack([jnp.stack(row, axis=3) for row in phases], axis=2)
+        whole = whole.reshape(shape[0], axes[0].length * strides[0], axes[1].length * strides[1], shape[3])
+    starts = [axis.before for axis in axes]
+    whole = whole.astype(g.dtype)
+    return lax.slice(whole, (0, *starts, 0), (shape[0], starts[0] + shape[1], starts[1] + shape[2], shape[3]))
+
+
+class _Phases:
+    """Along one axis: which taps a phase meets, and at which shift of the padded output gradient."""
+
+    def __init__(self, size, taps, stride, dilation):
+        (self.before, after), out = _same_padding(size, taps, stride, dilation)
+        self.length = -(-(self.before + size + after) // stride)
+        shifts = [[(tap, (phase - tap * dilation) // stride) for tap in range(taps)
+                   if (phase - tap * dilation) % stride == 0] for phase in range(stride)]
+        every = [shift for phase in shifts for _, shift in phase]
+        low = max(-min(every), 0)
+        self.padding = (low, max(self.length + max(every) - out, 0))
+        self.taps = [[(tap, shift + low) for tap, shift in phase] for phase in shifts]
+
+
+def _shifted_gradient_kernel(x, kernel, g, strides, dilation):
+    """The gradient of the kernel: per tap, the shifted picture times `g`, summed over cells and pictures.
+
+    One picture at a time: XLA stores the products before it sums them, and those of a whole batch, for all taps, take
+    ten times as long to write to fresh memory as those of one picture that stay in the cache.
+    """
+    def add_picture(index, total):
+        picture, gradient = (lax.dynamic_slice_in_dim(a, index, 1, axis=0) for a in (x, g))
+        padded, out_shape = _pad_same(picture, kernel.shape[:2], strides, dilation)
+        taps = [[_window(padded, (row * dilation[0], column * dilation[1]), out_shape, strides)
+                 for column in range(kernel.shape[1])] for row in range(kernel.shape[0])]
+        sums = [[jnp.sum(tap * gradient, axis=(0, 1, 2), dtype=jnp.float32) for tap in row] for row in taps]
+        return total + jnp.stack([jnp.stack(row) for row in sums])[:, :, None]
+
+    total = lax.fori_loop(0, x.shape[0], add_picture, jnp.zeros(kernel.shape, jnp.float32))
+    return total.astype(kernel.dtype)
