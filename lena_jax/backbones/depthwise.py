@@ -10,10 +10,10 @@ from jax import lax
 def depthwise_conv(x, kernel, strides=(1, 1), dilation=(1, 1)):
     """Convolves each channel with its own kernel, with TensorFlow's "SAME" padding.
 
-    The form is chosen for the platform that the program is compiled for, not when this function is called: XLA on CPU
-    runs a grouped convolution at under 1 GFLOP/s, where the sum of `kh * kw` shifted products runs at memory speed;
-    on GPU and TPU the grouped convolution is the fast one. Both give the same numbers to float rounding, and so do
-    their gradients. Reverse-mode differentiation only.
+    The form is chosen for the platform that the program is compiled for, not when this function is called:
+    XLA on CPU runs a grouped convolution at under 1 GFLOP/s, where the sum of `kh * kw` shifted products runs
+    at memory speed; on GPU and TPU the grouped convolution is the fast one. Both give the same numbers to
+    float rounding, and so do their gradients. Reverse-mode differentiation only.
 
     Args:
       x: `[B, H, W, C]`, floating point.
@@ -28,7 +28,8 @@ def depthwise_conv(x, kernel, strides=(1, 1), dilation=(1, 1)):
       ValueError: the shapes do not belong together, or a stride or dilation is below 1.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[2:] != (1, x.shape[3]):
-        raise ValueError(f"got x {x.shape} and kernel {kernel.shape}, expected [B, H, W, C] and [kh, kw, 1, C]")
+        raise ValueError(
+            f"got x {x.shape} and kernel {kernel.shape}, expected [B, H, W, C] and [kh, kw, 1, C]")
     strides, dilation = tuple(strides), tuple(dilation)
     if len(strides) != 2 or len(dilation) != 2 or min(strides + dilation) < 1:
         raise ValueError(f"got strides {strides} and dilation {dilation}, expected two numbers >= 1 each")
@@ -56,7 +57,7 @@ def _sum_of_taps(padded, kernel, rows, columns, out_shape, strides):
     padded, kernel, y = padded.astype(wide), kernel.astype(wide), None
     for row, top in rows:
         for column, left in columns:
-            product = _window(padded, (top, left), out_shape, strides) * kernel[row, column, 0]
+            product = _window(padded, (top, left), out_shape, strides) * kernel[row, column][None, None]
             y = product if y is None else y + product
     if y is None:
         return jnp.zeros((padded.shape[0], *out_shape, padded.shape[3]), wide)
@@ -98,7 +99,8 @@ def _backward(strides, dilation, residuals, g):
     form = dict(strides=strides, dilation=dilation)
     return lax.platform_dependent(
         *residuals, g,
-        cpu=functools.partial(_shifted_gradients, **form), default=functools.partial(_grouped_gradients, **form))
+        cpu=functools.partial(_shifted_gradients, **form),
+        default=functools.partial(_grouped_gradients, **form))
 
 
 _depthwise.defvjp(_forward, _backward)
@@ -116,8 +118,9 @@ def _shifted_gradients(x, kernel, g, *, strides, dilation):
 def _shifted_gradient_x(shape, kernel, g, strides, dilation):
     """The gradient of the picture, again a sum of shifted products, without zeros between the cells of `g`.
 
-    A cell `u` of the padded picture meets the tap `r` in the output cell `(u - r * dilation) / stride` where that is
-    whole. Cells with the same remainder `u % stride` (a phase) meet the same taps; the phases are interleaved at the end.
+    A cell `u` of the padded picture meets the tap `r` in the output cell `(u - r * dilation) / stride` where
+    that is whole. Cells with the same remainder `u % stride` (a phase) meet the same taps; the phases are
+    interleaved at the end.
     """
     axes = [_Phases(shape[axis + 1], kernel.shape[axis], strides[axis], dilation[axis]) for axis in (0, 1)]
     padded = jnp.pad(g, ((0, 0), axes[0].padding, axes[1].padding, (0, 0)))
@@ -150,16 +153,18 @@ class _Phases:
 def _shifted_gradient_kernel(x, kernel, g, strides, dilation):
     """The gradient of the kernel: per tap, the shifted picture times `g`, summed over cells and pictures.
 
-    One picture at a time: XLA stores the products before it sums them, and those of a whole batch, for all taps, take
-    ten times as long to write to fresh memory as those of one picture that stay in the cache.
+    One picture at a time: XLA stores the products before it sums them, and those of a whole batch, for all
+    taps, take ten times as long to write to fresh memory as those of one picture that stay in the cache.
     """
+    wide = jnp.promote_types(x.dtype, jnp.float32)
+
     def add_picture(index, total):
-        picture, gradient = (lax.dynamic_slice_in_dim(a, index, 1, axis=0) for a in (x, g))
+        picture, gradient = (lax.dynamic_slice_in_dim(a, index, 1).astype(wide) for a in (x, g))
         padded, out_shape = _pad_same(picture, kernel.shape[:2], strides, dilation)
         taps = [[_window(padded, (row * dilation[0], column * dilation[1]), out_shape, strides)
                  for column in range(kernel.shape[1])] for row in range(kernel.shape[0])]
-        sums = [[jnp.sum(tap * gradient, axis=(0, 1, 2), dtype=jnp.float32) for tap in row] for row in taps]
+        sums = [[jnp.sum(tap * gradient, axis=(0, 1, 2)) for tap in row] for row in taps]
         return total + jnp.stack([jnp.stack(row) for row in sums])[:, :, None]
 
-    total = lax.fori_loop(0, x.shape[0], add_picture, jnp.zeros(kernel.shape, jnp.float32))
+    total = lax.fori_loop(0, x.shape[0], add_picture, jnp.zeros(kernel.shape, wide))
     return total.astype(kernel.dtype)

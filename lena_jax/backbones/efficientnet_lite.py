@@ -1,7 +1,7 @@
 """EfficientNet-Lite: mobile inverted bottlenecks without squeeze-and-excitation, ReLU6 throughout.
 
-Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019 (arXiv 1905.11946);
-the Lite variants are Google's of 2020 and keep stem, first and last stage at the same size in all of them.
+Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019 (arXiv
+1905.11946); the Lite variants are Google's of 2020, which scale neither the stem nor the head.
 """
 
 import math
@@ -35,8 +35,8 @@ _LITE0_STAGES = (
 def lite_stages(width: float = 1.0, depth: float = 1.0) -> tuple[Stage, ...]:
     """The stages of a Lite network from its two scaling factors; (1, 1) is Lite0.
 
-    Channels are scaled by `width` and rounded to a multiple of 8, repeats by `depth` and rounded up, except in the
-    first and the last stage, whose repeats stay.
+    Channels are scaled by `width` and rounded to a multiple of 8, repeats by `depth` and rounded up, except
+    in the first and the last stage, whose repeats stay.
     """
     last = len(_LITE0_STAGES) - 1
     return tuple(
@@ -72,23 +72,24 @@ class InvertedBottleneck(nn.Module):
         y = x
         if self.expand != 1:
             y = ConvBN(wide, name="expand", **options)(y, train)
-        y = ConvBN(wide, self.kernel_size, self.stride, self.dilation, depthwise=True, name="depthwise", **options)(
-            y, train)
+        y = ConvBN(wide, self.kernel_size, self.stride, self.dilation, depthwise=True,
+                   name="depthwise", **options)(y, train)
         y = ConvBN(self.channels, relu6=False, name="project", **options)(y, train)
         return y + x if self.residual else y
 
 
 class EfficientNetLite(nn.Module):
-    """The convolutional part of EfficientNet-Lite, up to its last convolution (1x1 to 1280, BatchNorm, ReLU6).
+    """The convolutional part of EfficientNet-Lite, up to its last one (1x1 to 1280, BatchNorm, ReLU6).
 
-    Strided convolutions pad as TensorFlow's "SAME" does, for the size at hand. That is what the PyTorch package
-    `efficientnet-lite-pytorch` computes when its `image_size` is the picture's size.
+    Strided convolutions pad as TensorFlow's "SAME" does, for the size at hand. That is what the PyTorch
+    package `efficientnet-lite-pytorch` computes when its `image_size` is the picture's size.
 
     Attributes:
       stages: from `lite_stages`.
-      output_stride: 32, or 16: the last stride is left out and the convolutions behind it are dilated by 2, which
-        gives the features of stride 32 (at every second cell, exactly) and those in between. With `n` cells on an
-        axis of the stride-16 map, the cell `j` of stride 32 is the cell `2j + 1` where `n` is even, `2j` where it is odd.
+      output_stride: 32, or 16: the last stride is left out and the convolutions behind it are dilated by 2,
+        which gives the features of stride 32 (at every second cell, borders included) and those in between.
+        With `n` cells on an axis, the cell `j` of stride 32 is the cell `2j + 1` where `n` is even, `2j`
+        where it is odd.
       dtype: type that is computed in and returned; parameters stay float32.
       axis_name: the mapped axis over which `train=True` averages the batch statistics, or None.
     """
@@ -104,16 +105,19 @@ class EfficientNetLite(nn.Module):
 
         Args:
           x: `[B, H, W, 3]`, RGB, normalised with the trunk's mean and standard deviation; H and W from 64.
-          train: normalise with the batch's statistics and update the running ones (`mutable=["batch_stats"]`).
+          train: normalise with the batch's statistics and update the running ones
+            (`mutable=["batch_stats"]`).
 
         Returns:
           `[B, ceil(H / output_stride), ceil(W / output_stride), 1280]` in [0, 6].
 
         Raises:
-          ValueError: `x` is not a batch of RGB pictures of at least 64 px, or `output_stride` is neither 16 nor 32.
+          ValueError: `x` is not a batch of RGB pictures of at least 64 px, or `output_stride` is neither 16
+            nor 32.
         """
         if x.ndim != 4 or x.shape[3] != 3 or min(x.shape[1:3]) < 64:
-            raise ValueError(f"got pictures of shape {x.shape}, expected [B, H, W, 3] with H and W at least 64")
+            raise ValueError(
+                f"got pictures of shape {x.shape}, expected [B, H, W, 3] with H and W at least 64")
         if self.output_stride not in (16, 32):
             raise ValueError(f"got output_stride {self.output_stride}, expected 16 or 32")
         options = dict(dtype=self.dtype, axis_name=self.axis_name)
@@ -122,7 +126,8 @@ class EfficientNetLite(nn.Module):
         for name, block, channels_in in iterate_blocks(self.stages):
             stride, next_dilation = block.stride, dilation
             if reached * stride > self.output_stride:
-                # The cells that a strided convolution would have skipped are kept; what follows must skip them.
+                # The cells that a strided convolution would have skipped are kept; what follows must skip
+                # them.
                 stride, next_dilation = 1, dilation * stride
             x = InvertedBottleneck(
                 block.channels, block.kernel_size, stride, block.expand, dilation,

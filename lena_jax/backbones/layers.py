@@ -1,4 +1,4 @@
-"""The layer that trunks are made of: convolution, BatchNorm and ReLU6, folded into one when BatchNorm is frozen."""
+"""The layer that trunks are made of: convolution, BatchNorm and ReLU6, in one when BatchNorm is frozen."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from lena_jax.backbones.depthwise import depthwise_conv
 class ConvBN(nn.Module):
     """Convolution without bias ("SAME" padding as in TensorFlow), BatchNorm, and optionally ReLU6.
 
-    With `train=False` BatchNorm is an affine map of the stored statistics: its factor is multiplied into the kernel
-    and only an addition is left of it. With `train=True` the statistics are those of the batch (reduced over devices
-    where `axis_name` is given) and the collection `batch_stats` must be mutable.
+    With `train=False` BatchNorm is an affine map of the stored statistics: its factor is multiplied into the
+    kernel and only an addition is left of it. With `train=True` the statistics are those of the batch
+    (averaged over devices where `axis_name` is given) and the collection `batch_stats` must be mutable.
 
-    Parameters are `kernel` `[kh, kw, in, out]` (`[kh, kw, 1, out]` when depthwise), `scale` and `bias` `[out]`, and
-    in `batch_stats` `mean` and `var` `[out]`; all float32, whatever `dtype` is computed in.
+    Parameters are `kernel` `[kh, kw, in, out]` (`[kh, kw, 1, out]` when depthwise), `scale` and `bias`
+    `[out]`, and in `batch_stats` `mean` and `var` `[out]`; all float32, whatever `dtype` is computed in.
     """
 
     features: int
@@ -36,9 +36,8 @@ class ConvBN(nn.Module):
         """`x: [B, H, W, in]` to `[B, ceil(H / stride), ceil(W / stride), features]` in `dtype`."""
         size, out = self.kernel_size, self.features
         shape = (size, size, 1 if self.depthwise else x.shape[-1], out)
-        fan_in_axes = dict(in_axis=(0, 1, 2), out_axis=3)
-        kernel = self.param(
-            "kernel", nn.initializers.variance_scaling(2.0, "fan_in", "truncated_normal", **fan_in_axes), shape)
+        initializer = nn.initializers.variance_scaling(2.0, "fan_in", "truncated_normal", in_axis=(0, 1, 2))
+        kernel = self.param("kernel", initializer, shape)
         scale = self.param("scale", nn.initializers.ones, (out,))
         bias = self.param("bias", nn.initializers.zeros, (out,))
         mean = self.variable("batch_stats", "mean", jnp.zeros, (out,))
@@ -52,10 +51,11 @@ class ConvBN(nn.Module):
                 mean.value = self.momentum * mean.value + (1 - self.momentum) * batch_mean
                 var.value = self.momentum * var.value + (1 - self.momentum) * batch_var
             factor = scale * lax.rsqrt(batch_var + self.epsilon)
-            y = (y * factor + (bias - batch_mean * factor)).astype(self.dtype)
+            y = (y * _per_channel(factor) + _per_channel(bias - batch_mean * factor)).astype(self.dtype)
         else:
             factor = scale * lax.rsqrt(var.value + self.epsilon)
-            y = self._convolve(x, kernel * factor) + (bias - mean.value * factor).astype(self.dtype)
+            y = self._convolve(x, kernel * _per_channel(factor))
+            y = y + _per_channel(bias - mean.value * factor).astype(self.dtype)
         return jnp.clip(y, 0, 6) if self.relu6 else y
 
     def _convolve(self, x, kernel):
@@ -74,3 +74,7 @@ class ConvBN(nn.Module):
         if self.axis_name is not None and not self.is_initializing():
             mean, square = lax.pmean((mean, square), self.axis_name)
         return mean, jnp.maximum(square - jnp.square(mean), 0.0)
+
+
+def _per_channel(vector):
+    return vector[None, None, None]

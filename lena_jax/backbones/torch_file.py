@@ -31,8 +31,8 @@ def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
       name -> read-only array, in the order of the file.
 
     Raises:
-      ValueError: the file is no such checkpoint, is damaged, asks for a global that tensors do not need (named), or
-        describes a tensor that does not lie inside its storage.
+      ValueError: the file is no such checkpoint, is damaged, asks for a global that tensors do not need
+        (named), or describes a tensor that does not lie inside its storage.
       OSError: the file cannot be opened.
     """
     path = Path(path)
@@ -53,7 +53,8 @@ def _state_dict(state) -> dict[str, TensorRecord]:
         state = state["state_dict"]
     if not isinstance(state, dict) or not state:
         raise ValueError(f"got a checkpoint of type {type(state).__name__}, expected a dictionary of tensors")
-    strange = [name for name, value in state.items() if not (isinstance(name, str) and isinstance(value, TensorRecord))]
+    strange = [name for name, value in state.items()
+               if not (isinstance(name, str) and isinstance(value, TensorRecord))]
     if strange:
         raise ValueError(f"got entries that are no tensors: {strange[:5]}, expected a dictionary of tensors")
     return state
@@ -72,8 +73,8 @@ def _view(name: str, record: TensorRecord, storages: dict[str, np.ndarray]) -> n
     if 0 in shape:
         return np.zeros(shape, storage.dtype)
     if data.dtype != storage.dtype or last >= data.size or math.prod(shape) > data.size:
-        raise ValueError(f"tensor {name!r}: offset {offset}, shape {shape} and strides {strides} reach outside "
-                         f"its storage of {data.size} numbers of type {data.dtype}")
+        raise ValueError(f"tensor {name!r}: offset {offset}, shape {shape} and strides {strides} reach "
+                         f"outside its storage of {data.size} numbers of type {data.dtype}")
     bytes_per_step = tuple(stride * data.itemsize for stride in strides)
     return np.lib.stride_tricks.as_strided(data[offset:], shape, bytes_per_step, writeable=False)
 
@@ -104,7 +105,8 @@ def _read_zip(file: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
             if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
                 raise ValueError(f"refused archive: member {name!r} is compressed")
             if size is not None and member.file_size != size:
-                raise ValueError(f"damaged archive: member {name!r} has {member.file_size} bytes, expected {size}")
+                raise ValueError(
+                    f"damaged archive: member {name!r} has {member.file_size} bytes, expected {size}")
             return archive.read(member)
 
         pickles = [name for name in members if re.fullmatch(r"[^/\\]+/data\.pkl", name)]
@@ -137,7 +139,8 @@ def _read_legacy(file: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
     state = read_pickle(file)
     keys = read_pickle(file)
     needed = _storages_of(state)
-    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or sorted(keys) != sorted(needed):
+    if (not isinstance(keys, list) or not all(isinstance(key, str) for key in keys)
+            or sorted(keys) != sorted(needed)):
         raise ValueError("damaged checkpoint: its list of storages is not the one that its tensors need")
     end = os.fstat(file.fileno()).st_size
     storages = {}

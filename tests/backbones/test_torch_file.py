@@ -1,0 +1,209 @@
+"""Checkpoints of PyTorch are read as data: honest ones exactly, hostile ones not at all."""
+
+import os
+import pickle
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+from lena_jax.backbones import get_backbone
+from lena_jax.backbones.torch_file import read_tensors
+
+NUMBERS = np.arange(6, dtype=np.float32)
+
+
+def plain(value):
+    """The instructions that push a plain value."""
+    return pickle.dumps(value, 2)[2:-1]
+
+
+def tensor(key="0", count=6, offset=0, shape=(2, 3), strides=(3, 1), kind="FloatStorage"):
+    storage = (b"(" + plain("storage") + f"ctorch\n{kind}\n".encode() + plain(key)
+               + plain("cpu") + plain(count) + b"tQ")
+    return (b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + plain(offset) + plain(shape) + plain(strides)
+            + plain(False) + b"}tR")
+
+
+def state_pickle(**tensors):
+    items = b"".join(plain(name) + value for name, value in tensors.items())
+    return b"\x80\x02ccollections\nOrderedDict\n)R(" + items + b"u."
+
+
+def write_zip(path, state, members=None, compression=zipfile.ZIP_STORED):
+    members = {"x/data/0": NUMBERS.tobytes()} if members is None else members
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("x/data.pkl", state)
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def write_legacy(path, state, keys=("0",), counts=(6,), missing_bytes=0):
+    head = [0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True}]
+    with path.open("wb") as file:
+        for value in head:
+            file.write(pickle.dumps(value, 2))
+        file.write(state + pickle.dumps(list(keys), 2))
+        for count in counts:
+            file.write(struct.pack("<q", count) + NUMBERS.tobytes()[:NUMBERS.nbytes - missing_bytes])
+    return path
+
+
+WRITERS = pytest.mark.parametrize("write", [write_zip, write_legacy])
+
+
+@WRITERS
+def test_reads_views_of_a_storage(tmp_path, write):
+    state = state_pickle(
+        a=tensor(), b=tensor(offset=1, shape=(2, 2), strides=(1, 2)), c=tensor(shape=(), strides=()),
+        d=tensor(shape=(0, 4), strides=(4, 1)))
+    got = read_tensors(write(tmp_path / "m.pth", state))
+    assert list(got) == ["a", "b", "c", "d"]
+    np.testing.assert_array_equal(got["a"], NUMBERS.reshape(2, 3))
+    np.testing.assert_array_equal(got["b"], [[1, 3], [2, 4]])
+    assert got["c"] == 0 and got["d"].shape == (0, 4)
+    assert not got["a"].flags.writeable
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_reads_what_pytorch_saves(tmp_path, legacy):
+    torch = pytest.importorskip("torch")
+    base = torch.arange(24)
+    state = {str(kind): base.to(kind).reshape(4, 6)[1:, ::2].t() for kind in (
+        torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16,
+        torch.int8, torch.uint8, torch.bool)}
+    state["parameter"] = torch.nn.Parameter(base.float())
+    for saved in (state, {"epoch": 3, "state_dict": state}):
+        torch.save(saved, tmp_path / "m.pth", _use_new_zipfile_serialization=not legacy)
+        got = read_tensors(tmp_path / "m.pth")
+        assert list(got) == list(state)
+        for name, value in state.items():
+            np.testing.assert_array_equal(got[name].astype(np.float64), value.detach().double().numpy())
+
+
+def test_reads_the_wheel():
+    got = read_tensors(get_backbone("efficientnet_lite0").find_weights())
+    assert len(got) == 296 and got["_fc.weight"].shape == (1000, 1280)
+
+
+class Payload:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@WRITERS
+def test_a_malicious_pickle_is_refused_by_name_and_not_run(tmp_path, write):
+    target = tmp_path / "owned"
+    path = write(tmp_path / "m.pth", pickle.dumps({"a": Payload(str(target))}, 2))
+    with pytest.raises(ValueError, match=r"m\.pth: refused pickle: .* global '(posix|nt)\.mkdir'"):
+        read_tensors(path)
+    assert not target.exists()
+
+
+@WRITERS
+@pytest.mark.parametrize("state, message", [
+    (b"\x80\x04" + plain("builtins") + plain("eval") + b"\x93.", "global 'builtins.eval'"),
+    (b"\x80\x02cbuiltins\neval\n(" + plain("1") + b"tR.", "global 'builtins.eval'"),
+    (b"\x80\x02ctorch._utils os\nsystem\n.", "global 'torch._utils.os.system'"),
+    (b"\x80\x02(ios\nsystem\n.", "instruction INST"),
+    (b"\x80\x02\x82\x01.", "instruction EXT1"),
+    (b"\x80\x02ctorch\nFloatStorage\n)R.", "refused pickle: it calls"),
+    (b"\x80\x02ccollections\nOrderedDict\n)\x81.", "instruction NEWOBJ"),
+    (b"\x80\x02" + plain("x") + b"Q.", "cannot read the storage"),
+    (b"\x80\x02R.", "empty stack"),
+    (b"\x80\x02h\x07.", "not stored"),
+    (b"\x80\x02}(" + plain((1,)) + plain(2) + b"u.", "dictionary key of type tuple"),
+    (b"\x80\x02}(" + plain("a") + b"u.", "key without a value"),
+    (b"\x80\x02]b.", "damaged pickle"),
+    (b"\x80\x02}q\x00(" + plain("a") + b"h\x00u.", "no tensors: \\['a'\\]"),
+    (b"\x80\x02].", "type list"),
+    (b"\x80\x02}", "pickle|opcode|exhausted|EOF"),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_hostile_or_damaged_pickles(tmp_path, write, state, message):
+    with pytest.raises(ValueError, match=message):
+        read_tensors(write(tmp_path / "m.pth", state))
+
+
+@WRITERS
+@pytest.mark.parametrize("view", [
+    dict(offset=1), dict(shape=(2, 4), strides=(3, 1)), dict(strides=(4, 1)), dict(offset=-1),
+    dict(offset=None), dict(strides=(-3, 1)), dict(shape=(-1, -6)), dict(shape=(2 ** 40,), strides=(0,)),
+    dict(shape=(2.0, 3)),
+    dict(shape=(2 ** 62, 4), strides=(2 ** 62, 1)), dict(shape=(6,), strides=(1, 1)),
+    dict(shape=[6], strides=[1]),
+    dict(shape=(True,), strides=(1,)), dict(offset=6, shape=(), strides=()),
+    dict(shape=(1,) * 40, strides=(1,) * 40)])
+def test_a_tensor_must_lie_inside_its_storage(tmp_path, write, view):
+    with pytest.raises(ValueError, match="tensor 'a'"):
+        read_tensors(write(tmp_path / "m.pth", state_pickle(a=tensor(**view))))
+
+
+@WRITERS
+def test_a_huge_empty_tensor_is_refused(tmp_path, write):
+    state = state_pickle(a=tensor(shape=(2 ** 62, 2 ** 62, 0), strides=(1, 1, 1)))
+    with pytest.raises(ValueError, match=r"m\.pth"):
+        read_tensors(write(tmp_path / "m.pth", state))
+
+
+@WRITERS
+@pytest.mark.parametrize("storage", [dict(count=7), dict(count=5), dict(kind="DoubleStorage"), dict(count=-6),
+                                     dict(count=2 ** 61), dict(kind="ComplexFloatStorage"), dict(count="6")])
+def test_a_storage_must_be_what_it_claims(tmp_path, write, storage):
+    with pytest.raises(ValueError):
+        read_tensors(write(tmp_path / "m.pth", state_pickle(a=tensor(**storage))))
+
+
+@WRITERS
+def test_one_storage_cannot_have_two_types(tmp_path, write):
+    with pytest.raises(ValueError, match="described in two ways"):
+        read_tensors(write(tmp_path / "m.pth", state_pickle(a=tensor(), b=tensor(kind="IntStorage"))))
+
+
+@pytest.mark.parametrize("key", ["../../etc/passwd", "/0", "", "0/../0"])
+def test_zip_keys_are_digits(tmp_path, key):
+    members = {"x/data/0": NUMBERS.tobytes(), f"x/data/{key}_": b""}
+    with pytest.raises(ValueError, match="storage key"):
+        read_tensors(write_zip(tmp_path / "m.pth", state_pickle(a=tensor(key=key)), members))
+
+
+def test_zip_archives_that_pytorch_would_not_write(tmp_path):
+    state = state_pickle(a=tensor())
+    with pytest.raises(ValueError, match="compressed"):
+        read_tensors(write_zip(tmp_path / "m.pth", state, compression=zipfile.ZIP_DEFLATED))
+    with pytest.raises(ValueError, match="'x/data/0' is missing"):
+        read_tensors(write_zip(tmp_path / "m.pth", state, {}))
+    with pytest.raises(ValueError, match="2 members NAME/data.pkl"):
+        read_tensors(write_zip(tmp_path / "m.pth", state, {"y/data.pkl": state}))
+    with pytest.raises(ValueError, match="little-endian"):
+        read_tensors(write_zip(tmp_path / "m.pth", state, {"x/byteorder": b"big"}))
+    whole = write_zip(tmp_path / "m.pth", state).read_bytes()
+    (tmp_path / "m.pth").write_bytes(whole.replace(NUMBERS.tobytes(), NUMBERS[::-1].tobytes()))
+    with pytest.raises(ValueError, match="CRC"):
+        read_tensors(tmp_path / "m.pth")
+    (tmp_path / "m.pth").write_bytes(whole[:100])
+    with pytest.raises(ValueError, match="zip"):
+        read_tensors(tmp_path / "m.pth")
+
+
+@pytest.mark.parametrize("change", [dict(keys=("1",)), dict(keys=()), dict(keys=("0", "0")), dict(counts=()),
+                                    dict(missing_bytes=1), dict(keys=(3,))])
+def test_legacy_files_that_pytorch_would_not_write(tmp_path, change):
+    with pytest.raises(ValueError, match="damaged checkpoint"):
+        read_tensors(write_legacy(tmp_path / "m.pth", state_pickle(a=tensor()), **change))
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x80", b"\x80\x02K\x01.", pickle.dumps({"a": 1}, 4)])
+def test_other_files(tmp_path, content):
+    (tmp_path / "m.pth").write_bytes(content)
+    with pytest.raises(ValueError, match=r"m\.pth"):
+        read_tensors(tmp_path / "m.pth")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_tensors(tmp_path / "m.pth")
