@@ -1,0 +1,27 @@
+"""Evaluates a trained ranker from its checkpoint alone.
+
+    python experiments/evaluate.py --workdir=runs/mine
+
+Prints a table and leaves metrics.json, scores.csv and maps.png in the workdir.
+"""
+
+from absl import flags
+
+from lena_jax import command_line
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder that experiments/train.py wrote.")
+_SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Pictures to evaluate on.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the data set lies, if it moved since training.")
+flags.mark_flag_as_required("workdir")
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+    from lena_jax import evaluation, report
+
+    print(report.table(evaluation.evaluate(_WORKDIR.value, _SPLIT.value, _DATA_DIR.value), _WORKDIR.value))
+
+
+if __name__ == "__main__":
+    command_line.run(main)

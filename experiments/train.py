@@ -1,0 +1,41 @@
+"""Trains a siamese ranker.
+
+    python experiments/train.py --config=experiments/configs/quickstart.py --workdir=runs/mine
+
+Any key of the config can be set: --config.pooling=average --config.steps=500. Run again after an interruption,
+the same command goes on from the newest checkpoint. With --folds=5 the pictures are parted into five folds; each
+is the test part of one run (in WORKDIR/fold_0, ...), which is evaluated, and the means are reported.
+"""
+
+import os
+
+from absl import flags
+from ml_collections import config_flags
+
+from lena_jax import command_line
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Config file, see experiments/configs/.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; made if absent.")
+_FOLDS = flags.DEFINE_integer("folds", 0, "Cross-validate over this many folds of all pictures; 0: no.")
+flags.mark_flags_as_required(["config", "workdir"])
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+    # Imported after the flags are read, so that --help and a typo answer at once.
+    from lena_jax import cross_validation, plots, report, training
+
+    config = _CONFIG.value
+    if _FOLDS.value:
+        results = cross_validation.run(config, _WORKDIR.value, _FOLDS.value)
+        print(report.folds_table(results))
+    else:
+        training.train(config, _WORKDIR.value)
+        plots.save_training_curve(os.path.join(_WORKDIR.value, "training.png"),
+                                  os.path.join(_WORKDIR.value, "metrics.jsonl"))
+        print(f"trained; next: python experiments/evaluate.py --workdir={_WORKDIR.value}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,144 @@
+"""From a checkpoint alone to measures, a table of scores and pictures of where: what `experiments/evaluate.py` does."""
+
+import csv
+import json
+import os
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from lena_jax import checkpoints, plots, pooling, ranker
+from lena_jax.input_pipeline import resize
+from lena_jax.localization import upsample
+from lena_jax.metrics import mask_energy, ranking_metrics
+from lena_jax.run_data import open_pictures
+
+
+def load_ranker(workdir):
+    """Restores the best checkpoint of a run.
+
+    Returns:
+        (ranker, variables, config, step).
+
+    Raises:
+        ValueError: if the folder holds no finished checkpoint.
+    """
+    manager = checkpoints.open_checkpoints(workdir, read_only=True)
+    step = manager.best_step()
+    step = manager.latest_step() if step is None else step
+    config = checkpoints.restore_config(manager, step)
+    model = ranker.build(config)
+    variables = checkpoints.restore(manager, step, variables=model.abstract_variables())["variables"]
+    manager.close()
+    return model, variables, config, step
+
+
+def predict(model, variables, pictures, batch_size=32, label="scoring"):
+    """Scores every picture and maps where the score comes from.
+
+    Args:
+        model, variables: as of `load_ranker`.
+        pictures: `ScoredPictures`, n of them.
+        batch_size: pictures a call.
+        label: on the progress bar.
+
+    Returns:
+        (scores [n], contribution maps [n, h, w], virality maps [n, h, w]), float32.
+    """
+    explain = jax.jit(model.explain)
+    with tqdm(total=len(pictures), desc=label, unit="picture") as bar:
+        def inputs():
+            for index in range(len(pictures)):
+                yield resize(pictures.picture(index), model.image_size)
+                bar.update()
+
+        parts = list(ranker.in_batches(lambda batch: explain(variables, batch), inputs(), batch_size))
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+
+def evaluate(workdir, split="test", data_dir=None):
+    """Evaluates the best checkpoint of a run; reads nothing of the run but the checkpoint.
+
+    Writes into `workdir`, for the split `test`: `metrics.json`, `scores.csv` (id, group, true and predicted score)
+    and `maps.png`; for another split the same with its name in front, such as `train_metrics.json`.
+
+    Args:
+        workdir: folder of the run.
+        split: "train", "validation" or "test", as the run's config parts the pictures.
+        data_dir: where the data set lies now; None for where it lay in training.
+
+    Returns:
+        The dict in `metrics.json`.
+
+    Raises:
+        ValueError: if there is no checkpoint, or no such pictures.
+    """
+    model, variables, config, step = load_ranker(workdir)
+    if data_dir is not None:
+        config.data.dir = data_dir
+    parts = open_pictures(config)
+    if parts.get(split) is None:
+        raise ValueError(f"split {split!r} of data set {config.data.name!r} has no pictures, expected one of "
+                         f"{sorted(name for name, part in parts.items() if part is not None)}")
+    pictures = parts[split]
+    scores, contributions, virality = predict(model, variables, pictures, config.batch_size, f"scoring {split}")
+    metrics = {"data": config.data.name, "split": split, "step": step, "pooling": config.pooling,
+               **ranking_metrics(scores, pictures.scores, pictures.groups, config.pairs.min_gap)}
+    shares = eta_distribution(config, variables, contributions.shape[1] * contributions.shape[2])
+    if shares is not None:
+        metrics["eta"] = shares
+    if "mask" in pictures.record(0):
+        metrics["localization"] = {name: _mask_measures(pictures, maps) for name, maps in
+                                   (("contribution_map", contributions), ("virality_map", virality))}
+    prefix = "" if split == "test" else split + "_"
+    _write(os.path.join(workdir, prefix + "scores.csv"), lambda file: _score_table(file, pictures, scores))
+    plots.save_map_sheet(os.path.join(workdir, prefix + "maps.png"), pictures, scores, contributions)
+    _write(os.path.join(workdir, prefix + "metrics.json"), lambda file: json.dump(metrics, file, indent=2))
+    return metrics
+
+
+def eta_distribution(config, variables, cells):
+    """How large the learned supports are: quantiles over channels of eta and of N, and a histogram of eta.
+
+    Returns:
+        None where the pooling has no eta.
+    """
+    if config.pooling != "lena":
+        return None
+    sizes = np.asarray(pooling.support_sizes(variables["params"]["pooling"]["eta"], cells))
+    eta = (sizes - 1) / max(cells - 1, 1)
+    quantiles = (5, 25, 50, 75, 95)
+    counts, edges = np.histogram(eta, bins=20, range=(0, 1))
+    return {"cells": cells, "share": {str(q): float(np.percentile(eta, q)) for q in quantiles},
+            "support_size": {str(q): float(np.percentile(sizes, q)) for q in quantiles},
+            "histogram": {"edges": edges.tolist(), "channels": counts.tolist()}}
+
+
+def _mask_measures(pictures, maps):
+    """Mean share of the positive energy inside the mask, over the pictures that have one."""
+    inside, areas = [], []
+    for index in range(len(pictures)):
+        mask = pictures.record(index)["mask"][..., 0] > 0
+        if mask.any():
+            full = np.asarray(upsample(maps[index:index + 1], *mask.shape))[0]
+            share, area = mask_energy(full, mask)
+            inside.append(0.0 if np.isnan(share) else share)  # A map without a positive cell points nowhere.
+            areas.append(area)
+    return {"energy_inside": float(np.mean(inside)), "area": float(np.mean(areas)),
+            "ratio": float(np.mean(inside) / np.mean(areas)), "pictures": len(inside)}
+
+
+def _score_table(file, pictures, scores):
+    writer = csv.writer(file)
+    writer.writerow(["id", "group", "score", "predicted"])
+    for index in np.argsort(-scores):
+        writer.writerow([pictures.ids[index], "" if pictures.groups is None else pictures.groups[index],
+                         float(pictures.scores[index]), float(scores[index])])
+
+
+def _write(path, write):
+    # Whole or not at all.
+    with open(path + ".unfinished", "w", newline="") as file:
+        write(file)
+    os.replace(path + ".unfinished", path)

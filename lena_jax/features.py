@@ -1,0 +1,73 @@
+"""The cache of a frozen trunk's feature maps: each view of each picture runs through the trunk once, ever."""
+
+import hashlib
+import json
+import os
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from lena_jax.input_pipeline import resize
+from lena_jax.ranker import in_batches
+
+
+def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cache_dir, label, batch_size=32):
+    """Feature maps of some views of each picture of a source, computed now or read from an earlier run.
+
+    All pictures of `pictures.source` are held, so that the folds of a cross-validation share one cache. View 0 is the whole picture; the others are random views of it. Held as float16 in a memory-mapped file
+    whose name is a digest of everything that it depends on (pictures, weights, size, augmentation, seed).
+
+    Args:
+        ranker, variables: the model; only its trunk is used.
+        pictures: `ScoredPictures`, whose source has n pictures.
+        views: number of views, >= 1.
+        augmentation: `Augmentation` of the views after the first.
+        seed: of the random views.
+        cache_dir: folder for the files; made if absent.
+        label: what to call the pictures on the progress bar.
+        batch_size: pictures a call of the trunk.
+
+    Returns:
+        [views, n, h, w, C] float16, read-only; `maps[view, pictures.rows[i]]` belongs to picture i.
+    """
+    trunk = {name: tree["backbone"] for name, tree in variables.items()}
+    weights = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(trunk):
+        weights.update(jax.tree_util.keystr(path).encode() + np.asarray(leaf).tobytes())
+    key = {"pictures": pictures.digest, "network": repr(ranker.network.backbone), "weights": weights.hexdigest(),
+           "mean": ranker.backbone.mean, "std": ranker.backbone.std, "size": ranker.image_size, "views": views}
+    if views > 1:
+        key |= {"crop": augmentation.crop, "flip": augmentation.flip, "seed": seed}
+    path = os.path.join(cache_dir, hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32] + ".npy")
+    if not os.path.exists(path):
+        os.makedirs(cache_dir, exist_ok=True)
+        unfinished = f"{path}.{os.getpid()}.unfinished"
+        try:
+            _compute(ranker, variables, pictures.source, views, augmentation, seed, unfinished, label, batch_size)
+            os.replace(unfinished, path)
+        finally:
+            if os.path.exists(unfinished):
+                os.remove(unfinished)
+    return np.load(path, mmap_mode="r")
+
+
+def _compute(ranker, variables, source, views, augmentation, seed, path, label, batch_size):
+    def inputs():
+        for view in range(views):
+            for index in range(len(source)):
+                picture = source[index]["image"]
+                yield (resize(picture, ranker.image_size) if view == 0 else
+                       augmentation.view(picture, ranker.image_size, np.random.default_rng([seed, view, index])))
+
+    trunk = jax.jit(ranker.feature_map)
+    shape = jax.eval_shape(trunk, variables, jax.ShapeDtypeStruct(
+        (1, ranker.image_size, ranker.image_size, 3), np.uint8)).shape[1:]
+    held = np.lib.format.open_memmap(path, "w+", np.float16, (views, len(source), *shape))
+    rows, done = held.reshape(-1, *shape), 0
+    with tqdm(total=len(rows), desc=f"trunk features, {label}", unit="picture") as bar:
+        for maps in in_batches(lambda batch: trunk(variables, batch), inputs(), batch_size):
+            rows[done:done + len(maps)] = maps
+            done += len(maps)
+            bar.update(len(maps))
+    held.flush()

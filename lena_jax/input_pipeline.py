@@ -1,0 +1,116 @@
+"""From scored pictures to batches of pictures and pairs among them (Grain), the same for the same seed and step."""
+
+import dataclasses
+from collections.abc import Callable
+
+import grain
+import numpy as np
+from PIL import Image
+
+from lena_jax.pairs import ComparablePairs, pairs_within
+from lena_jax.scored_pictures import ScoredPictures
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """Random views of a picture in training: a crop whose sides are at least `crop` of the picture's, and a flip.
+
+    Attributes:
+        crop: least side of the crop as a share of the picture's side, in (0, 1]; 1 keeps the whole picture.
+        flip: whether half of the views are mirrored.
+
+    Raises:
+        ValueError: if `crop` is not in (0, 1].
+    """
+
+    crop: float = 0.8
+    flip: bool = True
+
+    def __post_init__(self):
+        if not 0 < self.crop <= 1:
+            raise ValueError(f"crop must be in (0, 1], got {self.crop}")
+
+    def view(self, picture, size, rng):
+        """One random view: [H, W, 3] uint8 -> [size, size, 3] uint8, drawn with a `np.random.Generator`."""
+        height, width = picture.shape[:2]
+        side = rng.uniform(self.crop, 1)
+        top, left = rng.uniform(0, 1 - side, 2) * (height, width)
+        view = resize(picture, size, (left, top, left + side * width, top + side * height))
+        return view[:, ::-1] if self.flip and rng.random() < 0.5 else view
+
+
+def resize(picture, size, box=None):
+    """Resizes a whole picture (or a box of it) to a square with antialiasing; nothing is cut off.
+
+    Args:
+        picture: [H, W, 3] uint8.
+        size: side of the result in pixels.
+        box: (left, top, right, bottom) in pixels, fractions allowed; None for all of it.
+
+    Returns:
+        [size, size, 3] uint8.
+    """
+    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC, box=box))
+
+
+@dataclasses.dataclass(frozen=True)
+class DrawBatch(grain.transforms.RandomMap):
+    """Draws one batch: which pictures, and which pairs among them.
+
+    Attributes:
+        pictures: the training pictures.
+        batch_size: pictures a batch, n.
+        mode: "random": n/2 pairs drawn uniformly from all comparable pairs; "in_batch": n pictures drawn
+            uniformly and all n(n-1)/2 pairs among them, those that are not comparable with weight 0.
+        min_gap: least score difference of a pair.
+        fetch: (indices [n], rng) -> network inputs [n, ...].
+    """
+
+    pictures: ScoredPictures
+    batch_size: int
+    mode: str
+    min_gap: float
+    fetch: Callable
+
+    def __post_init__(self):
+        if self.mode not in ("random", "in_batch"):
+            raise ValueError(f"pairs.mode must be 'random' or 'in_batch', got {self.mode!r}")
+        if self.batch_size < 2 or self.batch_size % 2:
+            raise ValueError(f"batch_size counts pictures and must be even and at least 2, got {self.batch_size}")
+        comparable = ComparablePairs(self.pictures.scores, self.pictures.groups, self.min_gap)
+        if not len(comparable):
+            raise ValueError(f"no two of the {len(self.pictures)} training pictures are comparable (same group, "
+                             f"different scores, min_gap={self.min_gap}), expected at least one pair")
+        object.__setattr__(self, "_comparable", comparable)
+
+    def random_map(self, step, rng):
+        """Returns {inputs, pairs [p, 2], label [p], weight [p], index [n]} of one step."""
+        if self.mode == "random":
+            chosen, label = self._comparable.draw(self.batch_size // 2, rng)
+            index, weight = chosen.ravel(), np.ones(len(label), np.float32)
+            pairs = np.arange(self.batch_size).reshape(-1, 2)
+        else:
+            # With replacement only where there are fewer pictures than a batch holds.
+            index = rng.choice(len(self.pictures), self.batch_size, replace=len(self.pictures) < self.batch_size)
+            groups = None if self.pictures.groups is None else self.pictures.groups[index]
+            pairs, label, weight = pairs_within(self.pictures.scores[index], groups, self.min_gap)
+        return {"inputs": self.fetch(index, rng), "pairs": pairs.astype(np.int32), "label": label,
+                "weight": weight, "index": index}
+
+
+def fetch_pictures(pictures, size, augmentation):
+    """A `DrawBatch.fetch` that decodes pictures and draws one random view of each: -> [n, size, size, 3] uint8."""
+    def fetch(indices, rng):
+        return np.stack([augmentation.view(pictures.picture(i), size, rng) for i in indices])
+    return fetch
+
+
+def batches(draw, *, steps, seed, start=0, threads=2):
+    """Iterates over the batches of steps `start` to `steps - 1`, prepared ahead in threads.
+
+    A batch depends on the seed and its step alone, so training that starts again at a step sees what it
+    would have seen, and the number of threads changes nothing.
+    """
+    # Seeded by the step's own number, which slicing keeps.
+    dataset = grain.MapDataset.range(steps).seed(seed).random_map(draw)[start:]
+    return iter(dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)))

@@ -1,0 +1,84 @@
+"""Pictures of a run: the training curve, and a sheet of pictures with the parts that raised or lowered their score."""
+
+import json
+import os
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from lena_jax.localization import upsample
+
+
+def save_training_curve(path, log):
+    """Draws loss and pair accuracy over steps from a `metrics.jsonl`.
+
+    Args:
+        path: of the PNG.
+        log: path of the `metrics.jsonl`.
+    """
+    with open(log) as file:
+        rows = [json.loads(line) for line in file]
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    loss, accuracy = figure.subplots(1, 2)
+    train = [row for row in rows if "loss" in row]
+    loss.plot([row["step"] for row in train], [row["loss"] for row in train], color="C0")
+    loss.set(xlabel="step", ylabel="pairwise logistic loss", title="training loss")
+    loss.axhline(np.log(2), color="0.7", linestyle=":", label="guessing")
+    loss.legend()
+    accuracy.plot([row["step"] for row in train], [row["pair_accuracy"] for row in train], color="C0", alpha=0.5,
+                  label="training batches")
+    if held_out := [row for row in rows if "validation_pair_accuracy" in row]:
+        accuracy.plot([row["step"] for row in held_out], [row["validation_pair_accuracy"] for row in held_out], "o-",
+                      color="C1", label="validation")
+    accuracy.set(xlabel="step", ylabel="pair accuracy", title="pairs in the right order", ylim=(0.45, 1.0))
+    accuracy.legend(loc="lower right")
+    _save(figure, path)
+
+
+def save_map_sheet(path, pictures, scores, maps, most=6):
+    """Draws the pictures that are predicted highest and lowest, each above its signed contribution map.
+
+    Red parts raise the score, blue parts lower it, on one scale for the whole sheet. The mask of the cells that
+    raised the score is outlined where the data set has one.
+
+    Args:
+        path: of the PNG.
+        pictures: `ScoredPictures`, n of them.
+        scores: [n] predicted.
+        maps: [n, h, w] contribution maps.
+        most: pictures a row.
+    """
+    order = np.argsort(-np.asarray(scores))
+    most = min(most, max(1, len(order) // 2))
+    chosen = [order[:most], order[-most:]]
+    scale = max(float(np.abs(maps[np.concatenate(chosen)]).max()), np.finfo(np.float32).tiny)
+    figure = Figure(figsize=(1.75 * most + 0.9, 7.9), layout="constrained")
+    axes = figure.subplots(4, most, squeeze=False)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+    image = None
+    for row, (indices, name) in enumerate(zip(chosen, ("highest", "lowest"), strict=True)):
+        axes[2 * row, 0].set_ylabel(f"predicted {name}")
+        axes[2 * row + 1, 0].set_ylabel("raises / lowers")
+        for column, index in enumerate(indices):
+            record = pictures.record(index)
+            picture = record["image"]
+            above, below = axes[2 * row, column], axes[2 * row + 1, column]
+            above.imshow(picture)
+            above.set_title(f"{scores[index]:+.2f} (true {pictures.scores[index]:.2f})", fontsize=8)
+            grey = np.repeat(picture.mean(-1, keepdims=True) / 255, 3, -1)
+            below.imshow(0.5 + 0.5 * grey)
+            image = below.imshow(np.asarray(upsample(maps[index:index + 1], *picture.shape[:2]))[0], cmap="RdBu_r",
+                                 vmin=-scale, vmax=scale, alpha=0.65)
+            if "mask" in record and record["mask"].any():
+                below.contour(record["mask"][..., 0] > 0, levels=[0.5], colors="k", linewidths=0.8)
+    figure.colorbar(image, ax=axes, shrink=0.5, label="contribution of a cell to the score")
+    _save(figure, path)
+
+
+def _save(figure, path):
+    # The figure draws on its own canvas: no global state of pyplot, and no screen, is needed.
+    FigureCanvasAgg(figure)
+    figure.savefig(path + ".unfinished", format="png", dpi=110)
+    os.replace(path + ".unfinished", path)

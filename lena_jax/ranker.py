@@ -1,0 +1,111 @@
+"""The whole model that a config describes: network, preprocessing, weights; pictures in, scores and maps out."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lena_jax import backbones, localization, pooling
+from lena_jax.siamese import SiameseRanker
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranker:
+    """A siamese ranker with the preprocessing that belongs to its trunk.
+
+    Attributes:
+        network: the Flax module.
+        backbone: the trunk's entry of the registry (normalisation, stride, channels).
+        image_size: side of the square that pictures are resized to, in pixels.
+    """
+
+    network: SiameseRanker
+    backbone: backbones.Backbone
+    image_size: int
+
+    def init(self, seed, pretrained=True):
+        """Variables {"params": {"backbone", "pooling", "head"}, "batch_stats"}; the trunk from its stored weights."""
+        # Initialised on a feature map alone where the trunk comes from a file: the trunk's own start is the slow part.
+        key = jax.random.key(seed)
+        if not pretrained:
+            return self.network.init(key, jnp.zeros((1, self.image_size, self.image_size, 3)))
+        trunk = backbones.load_pretrained(self.backbone.name)
+        cells = self.image_size // self.backbone.stride
+        head = self.network.init(key, jnp.zeros((1, cells, cells, self.backbone.channels)),
+                                 method=SiameseRanker.score)
+        return {"params": {"backbone": trunk["params"], **head["params"]},
+                **{name: {"backbone": tree} for name, tree in trunk.items() if name != "params"}}
+
+    def abstract_variables(self):
+        """Shapes and types of the variables, without making them."""
+        return jax.eval_shape(functools.partial(self.init, pretrained=False), 0)
+
+    def feature_map(self, variables, pictures):
+        """Runs the trunk: pictures [B, H, W, 3] in 0..255 -> feature map [B, h, w, C]."""
+        return self.network.apply(variables, backbones.normalize(pictures, self.backbone),
+                                  method=SiameseRanker.feature_map)
+
+    def score(self, variables, feature_map):
+        """Scores feature maps [B, h, w, C] -> [B]."""
+        return self.network.apply(variables, feature_map, method=SiameseRanker.score)
+
+    def score_pictures(self, variables, pictures):
+        """Scores pictures [B, H, W, 3] in 0..255 -> [B]."""
+        return self.score(variables, self.feature_map(variables, pictures))
+
+    def explain(self, variables, pictures):
+        """Scores and maps.
+
+        Args:
+            variables: as of `init`.
+            pictures: [B, H, W, 3] in 0..255.
+
+        Returns:
+            (scores [B], contribution maps [B, h, w], virality maps [B, h, w]).
+        """
+        feature_map = self.feature_map(variables, pictures)
+        weights = self.network.apply(variables, feature_map, method=SiameseRanker.cell_weights)
+        kernel = variables["params"]["head"]["kernel"][:, 0]
+        return (self.score(variables, feature_map), localization.contribution_map(feature_map, weights, kernel),
+                localization.virality_map(feature_map, kernel))
+
+
+def build(config) -> Ranker:
+    """Builds the model that a config describes (`config.image_size`, `config.backbone`, `config.pooling`).
+
+    Raises:
+        ValueError: for an unknown trunk or pooling, or a picture size that the trunk cannot take.
+    """
+    backbone = backbones.get_backbone(config.backbone.name)
+    if config.image_size < 64:
+        raise ValueError(f"image_size must be at least 64 pixels, got {config.image_size}")
+    options = config.pooling_options.get(config.pooling, {})
+    network = SiameseRanker(backbone=backbone.build(output_stride=config.backbone.output_stride),
+                            pooling=pooling.make_pooling(config.pooling, **options))
+    return Ranker(network, backbone, config.image_size)
+
+
+def in_batches(function, inputs, batch_size):
+    """Applies a compiled function to inputs in batches of one fixed shape, the last one padded.
+
+    Args:
+        function: [batch_size, ...] array -> pytree of arrays with the same leading length.
+        inputs: iterable of equally shaped arrays.
+        batch_size: rows a call.
+
+    Yields:
+        The pytree of each batch as NumPy arrays, the padding removed.
+    """
+    rows = []
+    def run(rows):
+        padded = np.stack(rows + [rows[-1]] * (batch_size - len(rows)))
+        return jax.tree.map(lambda a: np.asarray(a)[:len(rows)], function(padded))
+    for row in inputs:
+        rows.append(row)
+        if len(rows) == batch_size:
+            yield run(rows)
+            rows = []
+    if rows:
+        yield run(rows)

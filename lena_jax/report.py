@@ -1,0 +1,40 @@
+"""Measures as short plain-text tables for the console."""
+
+_MEASURES = {"pair_accuracy": "pair accuracy", "spearman": "Spearman", "kendall": "Kendall tau-b"}
+
+
+def table(metrics, workdir):
+    """The measures of one evaluation (`evaluation.evaluate`), and where its files are."""
+    rows = [(f"{metrics['data']} {metrics['split']}", f"{metrics['pictures']} pictures, {metrics['pairs']:,} pairs"),
+            ("pooling", f"{metrics['pooling']} (checkpoint of step {metrics['step']})")]
+    for key, name in _MEASURES.items():
+        value = metrics[key]
+        rows.append((name, f"{value['value']:.3f}  [{value['low']:.3f}, {value['high']:.3f}]"))
+    if "eta" in metrics:
+        size = metrics["eta"]["support_size"]
+        rows.append(("support N", f"median {size['50']:.1f} of {metrics['eta']['cells']} cells, "
+                                  f"5 % to 95 % of channels {size['5']:.1f} to {size['95']:.1f}"))
+    for name, value in metrics.get("localization", {}).items():
+        rows.append((f"{name.replace('_', ' ')}", f"{value['energy_inside']:.1%} of positive energy inside the mask, "
+                                                  f"which is {value['area']:.1%} of the picture: "
+                                                  f"{value['ratio']:.1f} times"))
+    prefix = "" if metrics["split"] == "test" else metrics["split"] + "_"
+    rows += [("", ""), ("where", f"{workdir}/{prefix}maps.png"), ("all numbers", f"{workdir}/{prefix}metrics.json"),
+             ("each picture", f"{workdir}/{prefix}scores.csv")]
+    return _align(rows)
+
+
+def folds_table(results):
+    """The measures of a cross-validation (`cross_validation.run`)."""
+    rows = [("fold", "  ".join(f"{name:>13}" for name in _MEASURES.values()))]
+    rows += [(str(fold), "  ".join(f"{metrics[key]['value']:13.3f}" for key in _MEASURES))
+             for fold, metrics in enumerate(results["folds"])]
+    rows.append(("mean", "  ".join(f"{results['mean'][key]['value']:13.3f}" for key in _MEASURES)))
+    rows.append(("95 %", "  ".join(f"[{results['mean'][key]['low']:.3f},{results['mean'][key]['high']:.3f}]"
+                                   for key in _MEASURES)))
+    return _align(rows)
+
+
+def _align(rows):
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in rows)

@@ -1,0 +1,31 @@
+"""Which pictures a run trains, validates and tests on, as its config says."""
+
+import numpy as np
+
+from lena_jax import scored_pictures
+
+
+def open_pictures(config):
+    """Opens the pictures of a run.
+
+    With `config.data.folds = 0` the data set's own splits are used, "validation" only if there is one. With
+    `folds = k` all its pictures are parted at random (by `config.data.fold_seed`) into k folds; fold
+    `config.data.fold` is the test part and the rest trains, without validation pictures.
+
+    Returns:
+        {"train": ScoredPictures, "validation": ScoredPictures or None, "test": ScoredPictures}.
+
+    Raises:
+        ValueError: if the data set or a split is absent, or the fold is not one of the folds.
+    """
+    data = config.data
+    if not data.folds:
+        splits = scored_pictures.split_names(data.name, data.dir)
+        return {part: scored_pictures.load(data.name, data.dir, part) if part == "train" or part in splits else None
+                for part in ("train", "validation", "test")}
+    pictures = scored_pictures.load(data.name, data.dir, "all")
+    parts = scored_pictures.folds(pictures, data.folds, data.fold_seed)
+    if not 0 <= data.fold < data.folds:
+        raise ValueError(f"data.fold must be in [0, {data.folds}), got {data.fold}")
+    rest = np.sort(np.concatenate(parts[:data.fold] + parts[data.fold + 1:]))
+    return {"train": pictures.subset(rest), "validation": None, "test": pictures.subset(parts[data.fold])}
