@@ -75,10 +75,9 @@ def fixed_size(layout, n, name: str) -> jax.Array:
 @jax.jit
 def _average(cells, valid):
     dtype = jnp.promote_types(cells.dtype, jnp.float32)
-    # The division comes first, so that a map near the largest float does not overflow.
-    shares = cells.astype(dtype) * _average_weights(cells, valid, dtype)
-    if valid is not None:
-        shares = jnp.where(valid, shares, 0.0)
+    if valid is None:
+        return jnp.mean(cells, axis=1, dtype=dtype).astype(cells.dtype)
+    shares = jnp.where(valid, cells.astype(dtype) * _average_weights(cells, valid, dtype), 0.0)
     return jnp.sum(shares, axis=1).astype(cells.dtype)
 
 

@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from lena_jax.pooling.selection import Found, ordered
+
 
 def sorted_pool(cells: jax.Array, n: jax.Array) -> jax.Array:
     """Means of the `n` largest cells: `sum_i clip(n - (i - 1), 0, 1) * z_(i) / n`.
@@ -25,16 +27,9 @@ def sorted_pool(cells: jax.Array, n: jax.Array) -> jax.Array:
     return jnp.sum(jnp.where(inside, z, 0.0) * (mask / n[:, None, :]), axis=1)
 
 
-def sorted_threshold(cells: jax.Array, k: jax.Array) -> jax.Array:
-    """The `k`-th largest cell of every map, NaN where a map holds NaN.
-
-    Args:
-      cells: `[A, M, K]`.
-      k: int32 `[A, K]` in [1, M].
-
-    Returns:
-      `[A, K]`.
-    """
-    z = jnp.flip(jnp.sort(cells, axis=1), axis=1)
-    t = jnp.take_along_axis(z, k[:, None, :] - 1, axis=1)[:, 0, :]
-    return jnp.where(jnp.isnan(z[:, 0, :]), jnp.nan, t)
+def sorted_find(cells: jax.Array, k: jax.Array, valid: jax.Array | None = None) -> Found:
+    """Finds the `k`-th largest cell of every map like `selection.kth_largest`, by sorting."""
+    key = ordered(cells, valid)
+    t = jnp.take_along_axis(jnp.flip(jnp.sort(key, axis=1), axis=1), k[:, None, :] - 1, axis=1)
+    above, equal = (compared.sum(1, dtype=jnp.int32) for compared in (key > t, key == t))
+    return Found(t[:, 0, :], above, equal)

@@ -1,26 +1,56 @@
-"""The mean of the `n` largest cells of a map, `n` a real number, and the weights with which it averages them."""
+"""The mean of the `n` largest cells of a map, `n` a real number, and its derivatives in closed form.
+
+With `t` the cell of rank `ceil(n)` and `G = #{z > t}`::
+
+    p       = t + sum_i max(z_i - t, 0) / n
+    dp/dz_i = 1/n where z_i > t; (n - G) / (n * #{z == t}) where z_i == t; else 0
+    dp/dn   = (t - p) / n
+
+so that nothing needs sorting but the search for `t`.
+"""
 
 import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.custom_derivatives import SymbolicZero
 
-from lena_jax.pooling import sorting
+from lena_jax.pooling import selection, sorting
 
-METHODS = ("sort",)
-DEFAULT = "sort"
+METHODS = ("select", "sort")
+DEFAULT = "select"
 
 
-def pool(cells: jax.Array, n: jax.Array, valid: jax.Array | None, method: str) -> jax.Array:
-    """`sum_i clip(n - (i - 1), 0, 1) * z_(i) / n` for maps `[A, M, K]` and sizes `[A, K]`; returns `[A, K]`."""
+def pool(cells: jax.Array, n: jax.Array, valid: jax.Array | None, method: str = DEFAULT) -> jax.Array:
+    """Means of the `n` largest cells, `sum_i clip(n - (i - 1), 0, 1) * z_(i) / n`.
+
+    Args:
+      cells: `[A, M, K]`, floating point; cells that do not count hold -inf.
+      n: `[A, K]`, sizes in [1, M], in the dtype to take sums in.
+      valid: which cells count, booleans `[A, M, K]`, or None for all.
+      method: "select", or "sort" for the reference, differentiated by autodiff.
+
+    Returns:
+      `[A, K]` in the dtype of `cells`.
+
+    Raises:
+      ValueError: an unknown method.
+    """
     _check_method(method)
-    return _sort_pool(cells, n)
+    return _sort_pool(cells, n) if method == "sort" else _select_pool(cells, n, valid)
 
 
-def weights(cells: jax.Array, n: jax.Array, valid: jax.Array | None, method: str) -> jax.Array:
-    """Weights `[A, M, K]` of the cells: 1/n above the threshold, the rest shared equally by the cells at it."""
+def weights(cells: jax.Array, n: jax.Array, valid: jax.Array | None, method: str = DEFAULT) -> jax.Array:
+    """Weights `[A, M, K]` of the cells, `dp/dz` above; NaN in maps that hold NaN. Arguments as for `pool`."""
     _check_method(method)
     return _weights(cells, n, valid, method)
+
+
+def _check_method(method: str) -> None:
+    if method not in METHODS:
+        raise ValueError(f"method: got {method!r}, expected one of {METHODS}")
 
 
 @jax.jit
@@ -28,26 +58,80 @@ def _sort_pool(cells, n):
     return sorting.sorted_pool(cells.astype(n.dtype), n).astype(cells.dtype)
 
 
+@jax.jit
+def _select_pool(cells, n, valid):
+    return _pool(cells, n, valid)
+
+
 @functools.partial(jax.jit, static_argnames="method")
 def _weights(cells, n, valid, method):
-    z = cells.astype(n.dtype)
-    t = sorting.sorted_threshold(z, jnp.ceil(n).astype(jnp.int32))
-    w = closed_form_weights(z, n, t, valid)
-    return w.astype(cells.dtype)
+    if method == "sort":
+        found = sorting.sorted_find(cells, _rank(n, cells), valid)
+    else:
+        found = selection.kth_largest(cells, _rank(n, cells), valid)
+    w = _closed_form(cells, n, found, valid).astype(cells.dtype)
+    return jnp.where(jnp.isnan(cells).any(1, keepdims=True), jnp.nan, w)
 
 
-def closed_form_weights(z, n, t, valid):
-    """dp/dz from the threshold `t`: 1/n where z > t, (n - #{z > t}) / n shared equally where z == t, else 0."""
-    n, t = n[:, None, :], t[:, None, :]
-    above, level = z > t, z == t
-    if valid is not None:
-        above, level = above & valid, level & valid
-    left = n - above.sum(1, keepdims=True, dtype=n.dtype)
-    ties = jnp.maximum(level.sum(1, keepdims=True, dtype=n.dtype), 1)
-    w = jnp.where(above, 1 / n, jnp.where(level, left / (n * ties), 0.0))
-    return jnp.where(jnp.isnan(t), jnp.nan, w)
+def _rank(n, cells):
+    # The bounds only matter for an eta outside of [0, 1], which jit keeps from being seen.
+    return jnp.clip(jnp.ceil(n).astype(jnp.int32), 1, cells.shape[1])
 
 
-def _check_method(method: str) -> None:
-    if method not in METHODS:
-        raise ValueError(f"method: got {method!r}, expected one of {METHODS}")
+@jax.custom_jvp
+def _pool(cells, n, valid):
+    t, _ = _threshold(cells, n, valid)
+    return _mean_from(cells, n, t)
+
+
+@functools.partial(_pool.defjvp, symbolic_zeros=True)
+def _pool_jvp(primals, tangents):
+    cells, n, valid = primals
+    d_cells, d_n, _ = tangents
+    t, found = _threshold(cells, n, valid)
+    p = _mean_from(cells, n, t)
+    d_p = jnp.zeros(n.shape, n.dtype)
+    if not isinstance(d_cells, SymbolicZero):
+        d_p = d_p + jnp.sum(_closed_form(cells, n, found, valid) * d_cells.astype(n.dtype), axis=1)
+    if not isinstance(d_n, SymbolicZero):
+        d_p = d_p + (t.astype(n.dtype) - p.astype(n.dtype)) / n * d_n
+    return p, d_p.astype(cells.dtype)
+
+
+@jax.custom_jvp
+def _threshold(cells, n, valid):
+    """The cell of rank ceil(n), and what `kth_largest` found of it."""
+    found = selection.kth_largest(cells, _rank(n, cells), valid)
+    return selection.to_float(found.key, cells.dtype), found
+
+
+@functools.partial(_threshold.defjvp, symbolic_zeros=True)
+def _threshold_jvp(primals, tangents):
+    """dt/dz is shared equally by the cells that tie, dt/dn is 0: second derivatives of `_pool` need both."""
+    cells, n, valid = primals
+    d_cells = tangents[0]
+    t, found = _threshold(cells, n, valid)
+    d_t = jnp.zeros(n.shape, n.dtype)
+    if not isinstance(d_cells, SymbolicZero):
+        level = selection.ordered(cells, valid) == found.key[:, None]
+        share = jnp.where(level, 1 / jnp.maximum(found.equal, 1).astype(n.dtype)[:, None], 0.0)
+        d_t = jnp.sum(share * d_cells.astype(n.dtype), axis=1)
+    no_tangent = selection.Found(*(np.zeros(part.shape, jax.dtypes.float0) for part in found))
+    return (t, found), (d_t.astype(t.dtype), no_tangent)
+
+
+def _mean_from(cells, n, t):
+    z, t = cells.astype(n.dtype), t.astype(n.dtype)
+    # Without the barrier, XLA on CPU works out what belongs to a map anew for every cell.
+    t, from_t, share = lax.optimization_barrier((t, jnp.where(jnp.isfinite(t), t, 0.0), 1 / n))
+    # Divided before the sum, which could overflow; `not <=` lets NaN through.
+    above = jnp.where(z <= t[:, None], 0.0, (z - from_t[:, None]) * share[:, None])
+    return (t + above.sum(1)).astype(cells.dtype)
+
+
+def _closed_form(cells, n, found, valid):
+    """dp/dz `[A, M, K]` in the dtype of `n`; compares integers, since CPUs take subnormal floats for zero."""
+    rest = (n - found.above.astype(n.dtype)) / (n * jnp.maximum(found.equal, 1).astype(n.dtype))
+    t, share, rest = lax.optimization_barrier((found.key, 1 / n, rest))  # as in _mean_from
+    key = selection.ordered(cells, valid)
+    return jnp.where(key > t[:, None], share[:, None], jnp.where(key == t[:, None], rest[:, None], 0.0))

@@ -1,0 +1,113 @@
+"""The k-th largest cell of every map without sorting: a radix search that counts cells in small integers.
+
+Floats become integers of the same order, and the integer of the k-th largest cell is found eight bits at a time, the
+highest first. For each eight bits, one pass writes what they are in every cell as an int8, clipped to the cells that
+agree with the bits found so far; eight passes over these bytes then find the bits by bisection. The number of passes
+depends on the dtype alone (36 for float32, 18 for bfloat16), never on the values, and the result is exact for
+every float. Counts fit in a byte, which makes a pass about a third as costly as averaging the floats.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+GROUP = 255  # most cells whose count fits in a uint8
+
+
+class Found(NamedTuple):
+    """The k-th largest cells, `[A, K]` each: their ordered integers, how many cells are larger, and how many equal."""
+
+    key: jax.Array
+    above: jax.Array
+    equal: jax.Array
+
+
+def ordered(cells: jax.Array, valid: jax.Array | None = None) -> jax.Array:
+    """Signed integers in the order of the floats; the two zeros are equal, NaN lies beyond the infinities.
+
+    Cells that are not `valid` get the least integer, which is below -inf.
+    """
+    key = _flip(lax.bitcast_convert_type(cells, jnp.dtype(f"int{cells.dtype.itemsize * 8}")))
+    key = jnp.where(key == -1, 0, key)  # -0.0
+    return key if valid is None else jnp.where(valid, key, jnp.iinfo(key.dtype).min)
+
+
+def to_float(key: jax.Array, dtype) -> jax.Array:
+    """The floats that `ordered` integers stand for."""
+    return lax.bitcast_convert_type(_flip(key), dtype)
+
+
+def kth_largest(cells: jax.Array, k: jax.Array, valid: jax.Array | None = None) -> Found:
+    """Finds the `k`-th largest cell of every map.
+
+    Args:
+      cells: `[A, M, K]`, floating point.
+      k: integers `[A, K]` from 1 to the number of cells that count.
+      valid: which cells count, booleans `[A, M, K]`, or None for all.
+
+    Returns:
+      The `Found` cells; `to_float(found.key, cells.dtype)` are their values.
+    """
+    a, m, channels = cells.shape
+    groups = -(-m // GROUP)
+    each = -(-m // groups)
+    small = jnp.uint8 if groups == 1 else jnp.int32
+    k = k.astype(small)
+    key = ordered(cells, valid)
+    bits = key.dtype.itemsize * 8
+
+    def eight_bits(step, state):
+        base, above, reached = state
+        shift = (bits - 8 - 8 * step).astype(key.dtype)
+        low = (base >> shift)[:, None]
+        digit = (jnp.clip(key >> shift, low, low + 255) - (low + 128)).astype(jnp.int8)
+        # Cells added to fill the last group hold the least digit, which no candidate reaches.
+        digit = jnp.pad(digit, ((0, 0), (0, groups * each - m), (0, 0)), constant_values=-128)
+        # Without the barrier every count would work the digits out anew.
+        digit = lax.optimization_barrier(digit.reshape(a * groups, each, channels))
+
+        def one_bit(i, state):
+            found, above, reached = state
+            candidate = found ^ (jnp.int8(1) << (7 - i).astype(jnp.int8))
+            if groups == 1:
+                count = lax.platform_dependent(digit, candidate, cpu=_count_unrolled, default=_count)
+            else:
+                count = _count(digit, jnp.repeat(candidate, groups, axis=0))
+                count = count.reshape(a, groups, channels).sum(1, dtype=small)
+            enough = count >= k
+            return (
+                jnp.where(enough, candidate, found),
+                jnp.where(enough, above, count),
+                jnp.where(enough, count, reached),
+            )
+
+        start = (jnp.full(k.shape, -128, jnp.int8), above, reached)
+        found, above, reached = lax.fori_loop(0, 8, one_bit, start)
+        return base + ((found.astype(key.dtype) + 128) << shift), above, reached
+
+    least = jnp.full(k.shape, jnp.iinfo(key.dtype).min, key.dtype)
+    start = (least, jnp.zeros(k.shape, small), jnp.full(k.shape, m, small))
+    # Above: the count for the last candidate that too few cells reach, found + 1. Reached: for the last one enough do.
+    base, above, reached = lax.fori_loop(0, bits // 8, eight_bits, start)
+    return Found(base, above.astype(jnp.int32), reached.astype(jnp.int32) - above.astype(jnp.int32))
+
+
+def _count(digit, candidate):
+    """#{digit >= candidate} over axis 1, at most 255, as uint8."""
+    return (digit >= candidate[:, None]).astype(jnp.uint8).sum(1, dtype=jnp.uint8)
+
+
+def _count_unrolled(digit, candidate):
+    # XLA on CPU writes the comparisons of `_count` out to memory; the sum of slices stays in registers.
+    count = jnp.zeros(candidate.shape, jnp.uint8)
+    for i in range(digit.shape[1]):
+        count = count + (digit[:, i] >= candidate).astype(jnp.uint8)
+    return count
+
+
+def _flip(raw):
+    info = jnp.iinfo(raw.dtype)
+    return raw ^ ((raw >> (info.bits - 1)) & np.array(info.max, raw.dtype))
