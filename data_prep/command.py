@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         "planted", help="composed pictures", description=PLANTED, epilog=PLANTED_EXAMPLES, **options
     )
     planted.add_argument("--seed", type=int, default=0, help="of all randomness (default: %(default)s)")
-    for split, count in (("train", 1600), ("validation", 200), ("test", 400)):
+    for split, count in (("train", 2400), ("validation", 200), ("test", 400)):
         planted.add_argument(
             f"--{split}",
             type=int,
@@ -241,9 +241,10 @@ def _say_what_was_left_out(report: dict) -> None:
 
 
 def _next_command(name: str, data_dir: str, counts: dict[str, int]) -> str:
-    command = "python experiments/train.py --config=experiments/configs/quickstart.py"
+    config = "quickstart" if name == "planted" else "image_scores"
+    command = f"python experiments/train.py --config=experiments/configs/{config}.py"
     command += f" --workdir=runs/{name.split('/')[-1]}"
     command += f" --config.data.name={name} --config.data.dir={shlex.quote(str(data_dir))}"
     if "test" not in counts:
-        command += " --config.data.folds=5"
+        command += " --folds=5"
     return command

@@ -27,16 +27,19 @@ class Ranker:
 
     def init(self, seed, pretrained=True):
         """Variables {"params": {"backbone", "pooling", "head"}, "batch_stats"}; the trunk from its stored weights."""
-        # Initialised on a feature map alone where the trunk comes from a file: the trunk's own start is the slow part.
         key = jax.random.key(seed)
+        images = jnp.zeros((1, self.image_size, self.image_size, 3))
         if not pretrained:
-            return self.network.init(key, jnp.zeros((1, self.image_size, self.image_size, 3)))
-        trunk = backbones.load_pretrained(self.backbone.name)
-        cells = self.image_size // self.backbone.stride
-        head = self.network.init(key, jnp.zeros((1, cells, cells, self.backbone.channels)),
-                                 method=SiameseRanker.score)
-        return {"params": {"backbone": trunk["params"], **head["params"]},
-                **{name: {"backbone": tree} for name, tree in trunk.items() if name != "params"}}
+            return self.network.init(key, images)
+        # Only the trunk's shapes are needed: what it would be initialised with is replaced, and slow to make.
+        needed = jax.eval_shape(self.network.init, key, images)
+        loaded = {name: {"backbone": tree} for name, tree in backbones.load_pretrained(self.backbone.name).items()}
+        trunk = {name: {"backbone": _like(tree["backbone"], loaded[name]["backbone"])}
+                 for name, tree in needed.items()}
+        feature_map = jax.eval_shape(functools.partial(self.network.apply, method=SiameseRanker.feature_map),
+                                     needed, images)
+        head = self.network.init(key, jnp.zeros(feature_map.shape, feature_map.dtype), method=SiameseRanker.score)
+        return {**trunk, "params": {**trunk["params"], **head["params"]}}
 
     def abstract_variables(self):
         """Shapes and types of the variables, without making them."""
@@ -82,9 +85,15 @@ def build(config) -> Ranker:
     if config.image_size < 64:
         raise ValueError(f"image_size must be at least 64 pixels, got {config.image_size}")
     options = config.pooling_options.get(config.pooling, {})
-    network = SiameseRanker(backbone=backbone.build(output_stride=config.backbone.output_stride),
+    network = SiameseRanker(backbone=backbone.build(endpoint=config.backbone.endpoint,
+                                                           output_stride=config.backbone.output_stride),
                             pooling=pooling.make_pooling(config.pooling, **options))
     return Ranker(network, backbone, config.image_size)
+
+
+def _like(needed, loaded):
+    """The part of `loaded` that `needed` has: a trunk that ends early has no use for the weights behind its end."""
+    return {name: _like(tree, loaded[name]) for name, tree in needed.items()} if isinstance(needed, dict) else loaded
 
 
 def in_batches(function, inputs, batch_size):

@@ -14,7 +14,7 @@ from data_prep.planted import scene, score
 from data_prep.streaming import StreamingBuilder
 
 SIZE = 128
-COUNTS = {"train": 1600, "validation": 200, "test": 400}
+COUNTS = {"train": 2400, "validation": 200, "test": 400}
 
 
 class Builder(StreamingBuilder):

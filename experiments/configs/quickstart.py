@@ -31,6 +31,7 @@ def get_config():
     config.backbone = ml_collections.ConfigDict()
     config.backbone.name = "efficientnet_lite0"
     config.backbone.endpoint = "expand6"  # 672 channels at stride 16; "head": 1280 at stride 32.
+    config.backbone.output_stride = 32  # 16: the head on a grid twice as fine.
     config.backbone.pretrained = True
     config.backbone.frozen = True  # Feature maps are computed once, then the rest trains in seconds.
 
@@ -49,10 +50,10 @@ def get_config():
     config.augmentation.flip = True
 
     config.optimizer = ml_collections.ConfigDict()
-    config.optimizer.learning_rate = 3e-3
+    config.optimizer.learning_rate = 1e-2
     config.optimizer.warmup = 0.1  # Share of the steps.
-    config.optimizer.weight_decay = 1.0  # AdamW's: times the learning rate. Kernels only.
+    config.optimizer.weight_decay = 0.1  # AdamW's: times the learning rate. Kernels only.
     config.optimizer.clip_norm = 1.0
     config.optimizer.backbone_rate = 0.1  # Times the learning rate, unless frozen.
-    config.optimizer.pooling_rate = 10.0  # Times the learning rate, for LENA's eta.
+    config.optimizer.pooling_rate = 3.0  # Times the learning rate, for LENA's eta.
     return config

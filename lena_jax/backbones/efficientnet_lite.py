@@ -61,17 +61,23 @@ class InvertedBottleneck(nn.Module):
     expand: int
     dilation: int = 1
     residual: bool = False
+    expand_only: bool = False
     dtype: Any = jnp.float32
     axis_name: str | None = None
 
     @nn.compact
     def __call__(self, x, train=False):
-        """`x: [B, H, W, in]` to `[B, ceil(H / stride), ceil(W / stride), channels]`."""
+        """`x: [B, H, W, in]` to `[B, ceil(H / stride), ceil(W / stride), channels]`.
+
+        With `expand_only`, what the 1x1 expansion gives: `[B, H, W, in * expand]`.
+        """
         options = dict(dtype=self.dtype, axis_name=self.axis_name)
         wide = x.shape[-1] * self.expand
         y = x
         if self.expand != 1:
             y = ConvBN(wide, name="expand", **options)(y, train)
+        if self.expand_only:
+            return y
         y = ConvBN(wide, self.kernel_size, self.stride, self.dilation, depthwise=True,
                    name="depthwise", **options)(y, train)
         y = ConvBN(self.channels, relu6=False, name="project", **options)(y, train)
@@ -86,7 +92,10 @@ class EfficientNetLite(nn.Module):
 
     Attributes:
       stages: from `lite_stages`.
-      output_stride: 32, or 16: the last stride is left out and the convolutions behind it are dilated by 2,
+      endpoint: "head", the last convolution (1x1 to 1280, BatchNorm, ReLU6); or "expand6", the expansion (1x1,
+        BatchNorm, ReLU6) that opens stage 6, the last feature map of stride 16 (672 channels in Lite0), which
+        knows less of objects and more of textures and colours, on a grid as fine as that of VGG16's conv5.
+      output_stride: of the head, 32, or 16: the last stride is left out and the convolutions behind it are dilated by 2,
         which gives the features of stride 32 (at every second cell, borders included) and those in between.
         With `n` cells on an axis, the cell `j` of stride 32 is the cell `2j + 1` where `n` is even, `2j`
         where it is odd.
@@ -95,6 +104,7 @@ class EfficientNetLite(nn.Module):
     """
 
     stages: tuple[Stage, ...] = _LITE0_STAGES
+    endpoint: str = "head"
     output_stride: int = 32
     dtype: Any = jnp.float32
     axis_name: str | None = None
@@ -109,17 +119,20 @@ class EfficientNetLite(nn.Module):
             (`mutable=["batch_stats"]`).
 
         Returns:
-          `[B, ceil(H / output_stride), ceil(W / output_stride), 1280]` in [0, 6].
+          `[B, ceil(H / stride), ceil(W / stride), channels]` in [0, 6]; the head has stride `output_stride` and
+          1280 channels.
 
         Raises:
-          ValueError: `x` is not a batch of RGB pictures of at least 64 px, or `output_stride` is neither 16
-            nor 32.
+          ValueError: `x` is not a batch of RGB pictures of at least 64 px, `output_stride` is neither 16
+            nor 32, or the endpoint is unknown.
         """
         if x.ndim != 4 or x.shape[3] != 3 or min(x.shape[1:3]) < 64:
             raise ValueError(
                 f"got pictures of shape {x.shape}, expected [B, H, W, 3] with H and W at least 64")
         if self.output_stride not in (16, 32):
             raise ValueError(f"got output_stride {self.output_stride}, expected 16 or 32")
+        if self.endpoint not in ("head", "expand6"):
+            raise ValueError(f"got endpoint {self.endpoint!r}, expected 'head' or 'expand6'")
         options = dict(dtype=self.dtype, axis_name=self.axis_name)
         x = ConvBN(STEM_CHANNELS, 3, 2, name="stem", **options)(x, train)
         reached, dilation = 2, 1
@@ -131,7 +144,11 @@ class EfficientNetLite(nn.Module):
                 stride, next_dilation = 1, dilation * stride
             x = InvertedBottleneck(
                 block.channels, block.kernel_size, stride, block.expand, dilation,
-                residual=block.stride == 1 and channels_in == block.channels, name=name, **options)(x, train)
+                residual=block.stride == 1 and channels_in == block.channels,
+                expand_only=(last := self.endpoint == "expand6" and name == "stage6_block0"), name=name,
+                **options)(x, train)
+            if last:
+                return x
             reached, dilation = reached * stride, next_dilation
         return ConvBN(HEAD_CHANNELS, name="head", **options)(x, train)
 

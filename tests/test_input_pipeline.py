@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from lena_jax.input_pipeline import Augmentation, DrawBatch, batches, fetch_pictures, resize
+from lena_jax.scored_pictures import ScoredPictures
+
+
+@pytest.fixture
+def pictures():
+    rng = np.random.default_rng(0)
+    source = [{"image": rng.integers(256, size=(20, 30, 3), dtype=np.uint8)} for _ in range(12)]
+    return ScoredPictures(np.array([str(i) for i in range(12)]), np.arange(12.0), np.array(["a", "b"] * 6), source,
+                          np.arange(12), "digest")
+
+
+def draw(pictures, mode="random", batch_size=6, min_gap=0.0, fetch=None):
+    return DrawBatch(pictures, batch_size, mode, min_gap, fetch or fetch_pictures(pictures, 16, Augmentation()))
+
+
+@pytest.mark.parametrize("mode", ["random", "in_batch"])
+def test_the_same_seed_gives_the_same_batches_for_any_threads_and_start(pictures, mode):
+    runs = [list(batches(draw(pictures, mode), steps=7, seed=5, **how))
+            for how in ({}, {"threads": 1}, {"threads": 4}, {"start": 3})]
+    for run in runs[1:]:
+        for batch, expected in zip(run, runs[0][7 - len(run):], strict=True):
+            for name, value in expected.items():
+                np.testing.assert_array_equal(batch[name], value)
+    other = next(iter(batches(draw(pictures, mode), steps=7, seed=6)))
+    assert not np.array_equal(other["index"], runs[0][0]["index"])
+    assert not np.array_equal(runs[0][0]["index"], runs[0][1]["index"])
+
+
+def test_random_pairs_are_comparable_and_labelled(pictures):
+    for batch in batches(draw(pictures, min_gap=3.0), steps=20, seed=0):
+        assert batch["inputs"].shape == (6, 16, 16, 3) and batch["inputs"].dtype == np.uint8
+        left, right = batch["index"][batch["pairs"]].T
+        gap = pictures.scores[left] - pictures.scores[right]
+        assert (np.abs(gap) >= 3).all()
+        assert (pictures.groups[left] == pictures.groups[right]).all()
+        np.testing.assert_array_equal(batch["label"], gap > 0)
+
+
+def test_in_batch_pairs_are_all_pairs_with_weights(pictures):
+    batch = next(iter(batches(draw(pictures, "in_batch"), steps=1, seed=0)))
+    assert batch["pairs"].shape == (15, 2) and len(set(batch["index"])) == 6
+    left, right = batch["index"][batch["pairs"]].T
+    np.testing.assert_array_equal(batch["weight"], pictures.groups[left] == pictures.groups[right])
+
+
+def test_resize_keeps_the_whole_picture_and_antialiases():
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[:, ::2] = 255  # Finer than the result can show: an even grey, not stripes.
+    small = resize(picture, 16)
+    assert small.shape == (16, 16, 3)
+    assert np.abs(small.astype(int) - 127).max() < 20
+    half = np.zeros((10, 40, 3), np.uint8)
+    half[:, 20:] = 200
+    assert resize(half, 8)[:, 0].max() == 0 and resize(half, 8)[:, -1].min() == 200
+
+
+def test_views_stay_inside_the_picture_and_half_are_mirrored():
+    ramp = np.repeat(np.linspace(50, 200, 100, dtype=np.uint8)[None, :, None], 3, 2).repeat(80, 0)
+    views = [Augmentation(crop=0.5).view(ramp, 16, np.random.default_rng(i)) for i in range(200)]
+    spans = [int(view[0, -1, 0]) - int(view[0, 0, 0]) for view in views]
+    assert 60 < sum(span < 0 for span in spans) < 140
+    assert 60 <= min(map(abs, spans)) < 100 and max(map(abs, spans)) > 130
+    whole = Augmentation(crop=1.0, flip=False).view(ramp, 16, np.random.default_rng(0))
+    np.testing.assert_array_equal(whole, resize(ramp, 16))
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"mode": "all"}, "got 'all'"), ({"batch_size": 5}, "got 5"), ({"min_gap": 99.0}, "min_gap=99.0")])
+def test_bad_arguments(pictures, change, message):
+    with pytest.raises(ValueError, match=message):
+        draw(pictures, **change)
+
+
+def test_a_crop_outside_its_range():
+    with pytest.raises(ValueError, match="got 0"):
+        Augmentation(crop=0)

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from lena_jax.metrics import group_correlation, mask_energy, pair_accuracy, ranking_metrics
+
+
+def test_pair_accuracy_by_hand_with_a_predicted_tie():
+    # True order 0 > 1 > 2; predicted 1 = 0, both above 2.
+    assert pair_accuracy([2.0, 2.0, 1.0], np.array([[0, 1], [0, 2], [1, 2]])) == pytest.approx((0.5 + 1 + 1) / 3)
+    assert pair_accuracy([2.0, 2.0, 1.0], np.array([[0, 1], [2, 0]]), np.array([3, 1])) == pytest.approx(1.5 / 4)
+    assert np.isnan(pair_accuracy([1.0], np.zeros((0, 2), int)))
+
+
+def test_without_ties_pair_accuracy_is_kendalls_tau_moved():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=60)
+    predicted = scores + rng.normal(size=60)
+    metrics = ranking_metrics(predicted, scores, resamples=200)
+    assert metrics["pair_accuracy"]["value"] == pytest.approx((stats.kendalltau(predicted, scores).statistic + 1) / 2)
+    assert metrics["spearman"]["value"] == pytest.approx(stats.spearmanr(predicted, scores).statistic)
+    for name in ("pair_accuracy", "spearman", "kendall"):
+        assert metrics[name]["low"] < metrics[name]["value"] < metrics[name]["high"]
+    assert (metrics["pictures"], metrics["pairs"]) == (60, 60 * 59 // 2)
+
+
+def test_perfect_and_reversed_rankings():
+    scores = np.arange(20.0)
+    assert ranking_metrics(scores, scores, resamples=50)["pair_accuracy"] == {"value": 1, "low": 1, "high": 1}
+    assert ranking_metrics(-scores, scores, resamples=50)["kendall"]["value"] == pytest.approx(-1)
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    truth = 0.5 + np.arcsin(np.sqrt(0.5)) / np.pi  # Of two normals with correlation sqrt(1/2).
+    covered = 0
+    for _ in range(30):
+        scores = rng.normal(size=50)
+        interval = ranking_metrics(scores + rng.normal(size=50), scores, resamples=99)["pair_accuracy"]
+        covered += interval["low"] <= truth <= interval["high"]
+    assert covered >= 25  # 95 % of 30 is 28.5; fewer than 25 has a chance below 1 %.
+
+
+def test_groups_are_compared_within_only():
+    scores = np.array([1.0, 2.0, 101.0, 102.0])
+    predicted = np.array([101.0, 102.0, 1.0, 2.0])  # Right within, wrong across.
+    groups = np.array(["a", "a", "b", "b"])
+    metrics = ranking_metrics(predicted, scores, groups, resamples=20)
+    assert metrics["pairs"] == 2 and metrics["pair_accuracy"]["value"] == 1
+    assert metrics["spearman"]["value"] == pytest.approx(1)
+    assert group_correlation(stats.spearmanr, predicted, scores) < 0
+
+
+def test_constant_predictions_are_half_right_and_uncorrelated():
+    metrics = ranking_metrics(np.zeros(10), np.arange(10.0), resamples=20)
+    assert metrics["pair_accuracy"]["value"] == 0.5
+    assert np.isnan(metrics["spearman"]["value"])
+
+
+def test_mask_energy_by_hand():
+    contribution = np.array([[3.0, -5.0], [1.0, 0.0]])
+    mask = np.array([[True, True], [False, False]])
+    assert mask_energy(contribution, mask) == (0.75, 0.5)
+    inside, area = mask_energy(-np.ones((2, 2)), mask)
+    assert np.isnan(inside) and area == 0.5
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match=r"got \(2,\) and \(3,\)"):
+        ranking_metrics([1.0, 2.0], [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="got 1 that are not"):
+        ranking_metrics([1.0, np.nan], [1.0, 2.0])
+    with pytest.raises(ValueError, match="no two of the 2 pictures"):
+        ranking_metrics([1.0, 2.0], [1.0, 1.0])
+    with pytest.raises(ValueError, match=r"got \(2, 2\) and \(1, 2\)"):
+        mask_energy(np.zeros((2, 2)), np.zeros((1, 2)))
