@@ -15,7 +15,17 @@ from lena_jax.pooling.fixed import (
 )
 from lena_jax.pooling.layout import caffe_padding, lay_out
 from lena_jax.pooling.lena import lena_pool, lena_weights
-from lena_jax.pooling.modules import AveragePool, LENAPool, MaxPool, Pooling, TopNPool
+from lena_jax.pooling.modules import (
+    AveragePool,
+    GeMPool,
+    LENAPool,
+    LSEPool,
+    MaxPool,
+    Pooling,
+    SoftmaxPool,
+    TopNPool,
+    WeldonPool,
+)
 from lena_jax.pooling.parameters import (
     decay_mask,
     eta_from_parameter,
@@ -24,28 +34,50 @@ from lena_jax.pooling.parameters import (
     support_sizes,
 )
 from lena_jax.pooling.registry import POOLINGS, make_pooling
+from lena_jax.pooling.relatives import (
+    gem_pool,
+    gem_weights,
+    lse_pool,
+    lse_weights,
+    softmax_pool,
+    softmax_weights,
+    weldon_pool,
+    weldon_weights,
+)
 
 __all__ = [
     "POOLINGS",
     "AveragePool",
+    "GeMPool",
     "LENAPool",
+    "LSEPool",
     "MaxPool",
     "Pooling",
+    "SoftmaxPool",
     "TopNPool",
+    "WeldonPool",
     "average_pool",
     "average_weights",
     "caffe_padding",
     "decay_mask",
     "eta_from_parameter",
+    "gem_pool",
+    "gem_weights",
     "label_pooling",
     "lay_out",
     "lena_pool",
     "lena_weights",
+    "lse_pool",
+    "lse_weights",
     "make_pooling",
     "max_pool",
     "max_weights",
     "parameter_from_eta",
+    "softmax_pool",
+    "softmax_weights",
     "support_sizes",
     "top_n_pool",
     "top_n_weights",
+    "weldon_pool",
+    "weldon_weights",
 ]

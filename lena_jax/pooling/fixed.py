@@ -85,7 +85,7 @@ def _average_weights(cells, valid, dtype=None):
     dtype = dtype or cells.dtype
     if valid is None:
         return jnp.full(cells.shape, 1 / cells.shape[1], dtype)
-    count = jnp.maximum(valid.sum(1, keepdims=True, dtype=jnp.float32), 1)
+    count = valid.sum(1, keepdims=True, dtype=jnp.float32)
     return (valid / count).astype(dtype)
 
 
@@ -94,5 +94,5 @@ def _max_weights(cells, valid):
     top = cells == jnp.max(cells, axis=1, keepdims=True)
     if valid is not None:
         top = top & valid
-    count = jnp.maximum(top.sum(1, keepdims=True, dtype=jnp.float32), 1)
-    return (top / count).astype(cells.dtype)
+    # NaN equals nothing: 0 / 0 is the NaN that its map gets.
+    return (top / top.sum(1, keepdims=True, dtype=jnp.float32)).astype(cells.dtype)

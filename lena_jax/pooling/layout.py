@@ -15,12 +15,14 @@ class Layout:
     """Maps of cells, and the way back to the shape of the input.
 
     `cells` is `[A, M, K]`: every pair of `A` and `K` is one map of `M` cells. `valid` is None where every cell
-    counts, or booleans of the same shape. Cells that do not count hold -inf (0 in a map without a valid cell), so
-    that they are never among the largest. `pooled_shape` is the shape of the pooled result.
+    counts, or booleans of the same shape. Cells that do not count hold -inf, so that they are never among the
+    largest. A map without a valid cell is all zeros here, every zero counts, and `empty [A, 1, K]` tells.
+    `pooled_shape` is the shape of the pooled result.
     """
 
     cells: jax.Array
     valid: jax.Array | None
+    empty: jax.Array | None
     pooled_shape: tuple[int, ...]
     eta_shape: tuple[int, ...]
     window_axes: tuple[int, ...]
@@ -29,9 +31,7 @@ class Layout:
 
     def count(self) -> jax.Array | int:
         """How many cells of each map count, at least 1: an int, or int32 `[A, K]` under a mask."""
-        if self.valid is None:
-            return self.cells.shape[1]
-        return jnp.maximum(self.valid.sum(1, dtype=jnp.int32), 1)
+        return self.cells.shape[1] if self.valid is None else self.valid.sum(1, dtype=jnp.int32)
 
     def per_map(self, value, name: str, dtype) -> jax.Array:
         """Brings a scalar, per-channel or per-example-and-channel `value` to `[A, K]`."""
@@ -52,7 +52,9 @@ class Layout:
         return maps.reshape(self.pooled_shape)
 
     def spread(self, maps: jax.Array) -> jax.Array:
-        """From one value a cell `[A, M, K]` to the shape of the input (of its windows, where there are any)."""
+        """From one weight a cell `[A, M, K]` to the shape of the input (of its windows, where there are any)."""
+        if self.empty is not None:
+            maps = jnp.where(self.empty, 0, maps)
         ordered = maps.reshape([self._split_shape[a] for a in self._order])
         return jnp.transpose(ordered, np.argsort(self._order))
 
@@ -98,14 +100,16 @@ def lay_out(x, *, axis=SPACE, window=None, strides=None, padding="VALID", where=
     order = tuple(lead + list(axes) + trail)
     shape = tuple(math.prod(x.shape[a] for a in group) for group in (lead, axes, trail))
     cells = jnp.transpose(x, order).reshape(shape)
+    empty = None
     if valid is not None:
         valid = jnp.transpose(valid, order).reshape(shape)
         if not _traced(valid) and not bool(valid.any(1).all()):
             raise ValueError("every map (window) needs a valid cell: got one without any, expected at least 1")
         empty = ~valid.any(1, keepdims=True)
         cells = jnp.where(valid, cells, jnp.where(empty, 0.0, -jnp.inf).astype(cells.dtype))
+        valid = valid | empty
     pooled_shape = tuple(n for a, n in enumerate(x.shape) if a not in axes)
-    return Layout(cells, valid, pooled_shape, eta_shape, window_axes, x.shape, order)
+    return Layout(cells, valid, empty, pooled_shape, eta_shape, window_axes, x.shape, order)
 
 
 def caffe_padding(sizes, window, strides, pad) -> tuple[tuple[int, int], ...]:

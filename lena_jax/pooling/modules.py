@@ -5,13 +5,14 @@ Every module has the same two methods: `__call__(x, where=None)` gives the poole
 map of contributions needs; `sums_to_one` that `sum_i w_i = 1`.
 """
 
+import math
 from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from lena_jax.pooling import fixed, lena, superquantile
+from lena_jax.pooling import fixed, lena, relatives, superquantile
 from lena_jax.pooling.layout import SPACE, lay_out
 from lena_jax.pooling.parameters import check_parameterization, eta_from_parameter, parameter_from_eta
 
@@ -36,8 +37,9 @@ class LENAPool(Pooling):
 
     The parameter is called `eta`, has shape `[C]` and is unconstrained: the share of the map is
     `sigmoid(parameter)`, not the parameter itself (`support_sizes` converts). With `parameterization="clip"` the share is
-    `clip(parameter, 0, 1)`, as in the Caffe layer, and gradients pass the clip unchanged, so that a channel at a
-    border can come back. `C` is the size of the last axis, over which this module does not pool.
+    `clip(parameter, 0, 1)`, as in the Caffe layer, and gradients pass the clip unchanged, so that a channel at 1 can
+    come back; one at 0 pools its maximum, whose derivative in the share is 0, and stays. `C` is the size of the last
+    axis, over which this module does not pool.
 
     Weight decay would pull the share to 0.5 (sigmoid) or 0 (clip): see `decay_mask`.
 
@@ -127,3 +129,88 @@ class TopNPool(Pooling):
 
     def weights(self, x, where=None) -> jax.Array:
         return fixed.top_n_weights(x, self.n, **self._options(where))
+
+
+class GeMPool(Pooling):
+    """Generalized mean with one learned power per channel, see `gem_pool`; the parameter holds its logarithm.
+
+    Its weights are the derivative: they do not sum to 1, and reproduce the value where no cell is negative.
+    """
+
+    init_power: float = 3.0
+    eps: float = 1e-6
+
+    reproduces: ClassVar[bool] = False
+    sums_to_one: ClassVar[bool] = False
+
+    def __call__(self, x, where=None) -> jax.Array:
+        return relatives.gem_pool(x, self._power(x), eps=self.eps, **self._options(where))
+
+    def weights(self, x, where=None) -> jax.Array:
+        return relatives.gem_weights(x, self._power(x), eps=self.eps, **self._options(where))
+
+    @nn.compact
+    def _power(self, x) -> jax.Array:
+        return jnp.exp(self.param("gem_log_power", _log_of("init_power", self.init_power), x.shape[-1:]))
+
+
+class LSEPool(Pooling):
+    """Log-sum-exp with one learned sharpness per channel, see `lse_pool`; the parameter holds its logarithm.
+
+    Its weights are the derivative: they sum to 1, and do not reproduce the value.
+    """
+
+    init_sharpness: float = 5.0
+
+    reproduces: ClassVar[bool] = False
+
+    def __call__(self, x, where=None) -> jax.Array:
+        return relatives.lse_pool(x, self._sharpness(x), **self._options(where))
+
+    def weights(self, x, where=None) -> jax.Array:
+        return relatives.lse_weights(x, self._sharpness(x), **self._options(where))
+
+    @nn.compact
+    def _sharpness(self, x) -> jax.Array:
+        return jnp.exp(self.param("lse_log_sharpness", _log_of("init_sharpness", self.init_sharpness), x.shape[-1:]))
+
+
+class SoftmaxPool(Pooling):
+    """Softmax pooling (AutoPool) with one learned sharpness per channel, see `softmax_pool`."""
+
+    init_sharpness: float = 1.0
+
+    def __call__(self, x, where=None) -> jax.Array:
+        return relatives.softmax_pool(x, self._sharpness(x), **self._options(where))
+
+    def weights(self, x, where=None) -> jax.Array:
+        return relatives.softmax_weights(x, self._sharpness(x), **self._options(where))
+
+    @nn.compact
+    def _sharpness(self, x) -> jax.Array:
+        return self.param("softmax_sharpness", nn.initializers.constant(self.init_sharpness), x.shape[-1:])
+
+
+class WeldonPool(Pooling):
+    """Mean of the `top` largest cells plus `alpha` times that of the `bottom` smallest, see `weldon_pool`.
+
+    Its weights reproduce the value and sum to `1 + alpha`.
+    """
+
+    top: float = 1
+    bottom: float = 1
+    alpha: float = 1.0
+
+    sums_to_one: ClassVar[bool] = False
+
+    def __call__(self, x, where=None) -> jax.Array:
+        return relatives.weldon_pool(x, self.top, self.bottom, alpha=self.alpha, **self._options(where))
+
+    def weights(self, x, where=None) -> jax.Array:
+        return relatives.weldon_weights(x, self.top, self.bottom, alpha=self.alpha, **self._options(where))
+
+
+def _log_of(name: str, value: float):
+    if not value > 0:
+        raise ValueError(f"{name}: got {value}, expected a positive number")
+    return nn.initializers.constant(math.log(value))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from lena_jax.pooling.support import support_size
 
 PARAMETERIZATIONS = ("sigmoid", "clip")
-PARAMETER_NAMES = ("eta",)
+PARAMETER_NAMES = ("eta", "gem_log_power", "lse_log_sharpness", "softmax_sharpness")
 
 
 def eta_from_parameter(parameter: jax.Array, parameterization: str = "sigmoid") -> jax.Array:

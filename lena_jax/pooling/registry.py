@@ -12,6 +12,10 @@ POOLINGS: dict[str, type[modules.Pooling]] = {
     "average": modules.AveragePool,
     "max": modules.MaxPool,
     "top_n": modules.TopNPool,
+    "gem": modules.GeMPool,
+    "lse": modules.LSEPool,
+    "softmax": modules.SoftmaxPool,
+    "weldon": modules.WeldonPool,
 }
 
 

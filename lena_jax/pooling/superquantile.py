@@ -124,9 +124,9 @@ def _mean_from(cells, n, t):
     z, t = cells.astype(n.dtype), t.astype(n.dtype)
     # Without the barrier, XLA on CPU works out what belongs to a map anew for every cell.
     t, from_t, share = lax.optimization_barrier((t, jnp.where(jnp.isfinite(t), t, 0.0), 1 / n))
-    # Divided before the sum, which could overflow; `not <=` lets NaN through.
-    above = jnp.where(z <= t[:, None], 0.0, (z - from_t[:, None]) * share[:, None])
-    return (t + above.sum(1)).astype(cells.dtype)
+    # `not <=` lets NaN through. Divided before the sum, which could overflow.
+    above = jnp.where(z <= t[:, None], 0.0, z - from_t[:, None])
+    return (t + jnp.sum(above * share[:, None], axis=1)).astype(cells.dtype)
 
 
 def _closed_form(cells, n, found, valid):

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 ROUNDINGS = ("interpolate", "ceil")
 
@@ -35,6 +36,6 @@ def check_eta(eta) -> None:
     """Raises ValueError for an `eta` outside [0, 1] (or NaN) where its values are known, that is outside of jit."""
     if isinstance(eta, jax.core.Tracer):
         return
-    eta = jnp.asarray(eta)
-    if not bool(((eta >= 0) & (eta <= 1)).all()):
+    eta = np.asarray(eta)  # NumPy, which computes under jit too
+    if not ((eta >= 0) & (eta <= 1)).all():
         raise ValueError(f"eta must lie in [0, 1]: got values from {eta.min()} to {eta.max()}, expected 0 to 1")
