@@ -7,8 +7,6 @@ the same command goes on from the newest checkpoint. With --folds=5 the pictures
 is the test part of one run (in WORKDIR/fold_0, ...), which is evaluated, and the means are reported.
 """
 
-import os
-
 from absl import flags
 from ml_collections import config_flags
 
@@ -24,7 +22,7 @@ def main(argv):
     if len(argv) > 1:
         raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
     # Imported after the flags are read, so that --help and a typo answer at once.
-    from lena_jax import cross_validation, plots, report, training
+    from lena_jax import cross_validation, report, training
 
     config = _CONFIG.value
     if _FOLDS.value:
@@ -32,8 +30,6 @@ def main(argv):
         print(report.folds_table(results))
     else:
         training.train(config, _WORKDIR.value)
-        plots.save_training_curve(os.path.join(_WORKDIR.value, "training.png"),
-                                  os.path.join(_WORKDIR.value, "metrics.jsonl"))
         print(f"trained; next: python experiments/evaluate.py --workdir={_WORKDIR.value}")
 
 

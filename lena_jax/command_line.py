@@ -1,6 +1,9 @@
 """What the scripts share: bad input is one line and exit code 2, not a traceback."""
 
+import difflib
+import importlib.util
 import logging
+import os
 import sys
 
 from absl import app, flags
@@ -10,17 +13,40 @@ flags.DEFINE_bool("debug", False, "Show the traceback of an error that is otherw
 
 
 def run(main):
-    """Parses the flags and runs `main(argv)`; a `ValueError` or a mistyped flag or key ends with exit code 2."""
+    """Parses the flags and runs `main(argv)`; a `ValueError`, a mistyped flag or config key ends with exit code 2."""
     app.run(lambda argv: _run(main, argv), flags_parser=_parse)
 
 
 def _parse(argv):
     try:
-        return flags.FLAGS(argv, known_only=False)
-    except (flags.Error, KeyError, AttributeError, TypeError, ValueError, OSError) as error:
-        # ml_collections answers a mistyped config key with the nearest name, but as a KeyError or AttributeError.
-        text = error.args[0] if error.args else error
-        _fail(" ".join(str(text).replace("\\'", "'").replace("\\n", " ").strip("'\" ").split()))
+        if "config" in flags.FLAGS:
+            _check_config([argument for argument in argv[1:] if argument.lstrip("-").startswith("config")])
+        return flags.FLAGS(argv)
+    except (flags.Error, ValueError, TypeError) as error:
+        _fail(error)
+
+
+def _check_config(arguments):
+    """Names the nearest key of a mistyped `--config.key`, which ml_collections does for some keys only."""
+    values = dict(argument.lstrip("-").partition("=")[::2] for argument in arguments)
+    path, _, argument = values.pop("config", "").partition(":")
+    if not path:
+        return
+    if not os.path.isfile(path):
+        raise ValueError(f"no config file {path!r}, see experiments/configs/")
+    spec = importlib.util.spec_from_file_location("config_to_check", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config(argument) if argument else module.get_config()
+    for name in values:
+        node = config
+        for key in name.split(".")[1:]:
+            known = list(node.keys()) if hasattr(node, "keys") else []
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                raise ValueError(f"no config key {name!r}" + (f", did you mean {near[0]!r}?" if near else "")
+                                 + f" Known here: {', '.join(sorted(known)) or 'nothing'}")
+            node = node[key]
 
 
 def _run(main, argv):
@@ -32,9 +58,12 @@ def _run(main, argv):
     except ValueError as error:
         if flags.FLAGS.debug:
             raise
-        _fail(str(error))
+        _fail(error)
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
 
 
-def _fail(message):
-    print(f"error: {message}", file=sys.stderr)
+def _fail(error):
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
     sys.exit(2)

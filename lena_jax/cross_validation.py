@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from lena_jax.evaluation import evaluate
+from lena_jax.files import write_whole
 from lena_jax.training import train
 
 MEASURES = ("pair_accuracy", "spearman", "kendall")
@@ -44,8 +45,5 @@ def run(config, workdir, folds):
         mean[name] = {"value": float(np.mean(values)), "low": float(np.mean(values) - half),
                       "high": float(np.mean(values) + half)}
     summary = {"folds": results, "mean": mean}
-    path = os.path.join(workdir, "metrics.json")
-    with open(path + ".unfinished", "w") as file:
-        json.dump(summary, file, indent=2)
-    os.replace(path + ".unfinished", path)
+    write_whole(os.path.join(workdir, "metrics.json"), lambda file: json.dump(summary, file, indent=2))
     return summary

@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lena_jax import checkpoints, plots, pooling, ranker
+from lena_jax.files import write_whole
 from lena_jax.input_pipeline import resize
 from lena_jax.localization import upsample
 from lena_jax.metrics import mask_energy, ranking_metrics
@@ -92,9 +93,9 @@ def evaluate(workdir, split="test", data_dir=None):
         metrics["localization"] = {name: _mask_measures(pictures, maps) for name, maps in
                                    (("contribution_map", contributions), ("virality_map", virality))}
     prefix = "" if split == "test" else split + "_"
-    _write(os.path.join(workdir, prefix + "scores.csv"), lambda file: _score_table(file, pictures, scores))
+    write_whole(os.path.join(workdir, prefix + "scores.csv"), lambda file: _score_table(file, pictures, scores))
     plots.save_map_sheet(os.path.join(workdir, prefix + "maps.png"), pictures, scores, contributions)
-    _write(os.path.join(workdir, prefix + "metrics.json"), lambda file: json.dump(metrics, file, indent=2))
+    write_whole(os.path.join(workdir, prefix + "metrics.json"), lambda file: json.dump(metrics, file, indent=2))
     return metrics
 
 
@@ -136,9 +137,3 @@ def _score_table(file, pictures, scores):
         writer.writerow([pictures.ids[index], "" if pictures.groups is None else pictures.groups[index],
                          float(pictures.scores[index]), float(scores[index])])
 
-
-def _write(path, write):
-    # Whole or not at all.
-    with open(path + ".unfinished", "w", newline="") as file:
-        write(file)
-    os.replace(path + ".unfinished", path)

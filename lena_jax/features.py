@@ -15,8 +15,9 @@ from lena_jax.ranker import in_batches
 def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cache_dir, label, batch_size=32):
     """Feature maps of some views of each picture of a source, computed now or read from an earlier run.
 
-    All pictures of `pictures.source` are held, so that the folds of a cross-validation share one cache. View 0 is the whole picture; the others are random views of it. Held as float16 in a memory-mapped file
-    whose name is a digest of everything that it depends on (pictures, weights, size, augmentation, seed).
+    View 0 is the whole picture; the others are random views of it. All pictures of `pictures.source` are held, so
+    that the folds of a cross-validation share one cache: float16 in a memory-mapped file whose name is a digest
+    of everything that it depends on (pictures, weights, size, augmentation, seed).
 
     Args:
         ranker, variables: the model; only its trunk is used.
@@ -42,7 +43,7 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
     path = os.path.join(cache_dir, hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32] + ".npy")
     if not os.path.exists(path):
         os.makedirs(cache_dir, exist_ok=True)
-        unfinished = f"{path}.{os.getpid()}.unfinished"
+        unfinished = f"{path}.{os.getpid()}.unfinished"  # Too large to write through a file object.
         try:
             _compute(ranker, variables, pictures.source, views, augmentation, seed, unfinished, label, batch_size)
             os.replace(unfinished, path)

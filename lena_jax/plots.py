@@ -1,12 +1,12 @@
 """Pictures of a run: the training curve, and a sheet of pictures with the parts that raised or lowered their score."""
 
 import json
-import os
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from lena_jax.files import write_whole
 from lena_jax.localization import upsample
 
 
@@ -39,7 +39,8 @@ def save_training_curve(path, log):
 def save_map_sheet(path, pictures, scores, maps, most=6):
     """Draws the pictures that are predicted highest and lowest, each above its signed contribution map.
 
-    Red parts raise the score, blue parts lower it, on one scale for the whole sheet. The mask of the cells that
+    Red parts raise the score, blue parts lower it, on one scale for the whole sheet; the strongest 0.5 % of the
+    cells share the ends of the scale. The mask of the cells that
     raised the score is outlined where the data set has one.
 
     Args:
@@ -52,7 +53,7 @@ def save_map_sheet(path, pictures, scores, maps, most=6):
     order = np.argsort(-np.asarray(scores))
     most = min(most, max(1, len(order) // 2))
     chosen = [order[:most], order[-most:]]
-    scale = max(float(np.abs(maps[np.concatenate(chosen)]).max()), np.finfo(np.float32).tiny)
+    scale = max(float(np.quantile(np.abs(maps[np.concatenate(chosen)]), 0.995)), np.finfo(np.float32).tiny)
     figure = Figure(figsize=(1.75 * most + 0.9, 7.9), layout="constrained")
     axes = figure.subplots(4, most, squeeze=False)
     for axis in axes.flat:
@@ -73,12 +74,11 @@ def save_map_sheet(path, pictures, scores, maps, most=6):
                                  vmin=-scale, vmax=scale, alpha=0.65)
             if "mask" in record and record["mask"].any():
                 below.contour(record["mask"][..., 0] > 0, levels=[0.5], colors="k", linewidths=0.8)
-    figure.colorbar(image, ax=axes, shrink=0.5, label="contribution of a cell to the score")
+    figure.colorbar(image, ax=axes, shrink=0.5, extend="both", label="contribution of a cell to the score")
     _save(figure, path)
 
 
 def _save(figure, path):
     # The figure draws on its own canvas: no global state of pyplot, and no screen, is needed.
     FigureCanvasAgg(figure)
-    figure.savefig(path + ".unfinished", format="png", dpi=110)
-    os.replace(path + ".unfinished", path)
+    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110), "wb")

@@ -1,105 +1,31 @@
-"""Training: the pmap-mapped siamese step and the loop around it."""
+"""Training: from a config to a checkpointed run."""
 
+import dataclasses
 import json
 import os
+from collections.abc import Callable
 
-import flax.struct
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 from tqdm import tqdm
 
 from lena_jax import checkpoints, ranker
 from lena_jax.features import feature_cache
+from lena_jax.files import write_whole
 from lena_jax.input_pipeline import Augmentation, DrawBatch, batches, fetch_pictures, resize
 from lena_jax.metrics import pair_accuracy
 from lena_jax.optimizer import learning_rate, make_optimizer
 from lena_jax.pairs import ComparablePairs
+from lena_jax.plots import save_training_curve
 from lena_jax.run_data import open_pictures
-from lena_jax.siamese import pair_logits, pairwise_logistic_loss
-
-
-@flax.struct.dataclass
-class TrainState:
-    """What a step changes: the trained parameters and the optimizer's state."""
-
-    params: dict
-    opt_state: optax.OptState
-
-
-def make_train_step(score, optimizer, devices=None):
-    """The training step, mapped over the devices with `pmap`.
-
-    Every device scores its share of the pictures; the scores are gathered, every device takes its share of
-    the pairs, which may join pictures of different devices; loss and gradient are summed over devices and
-    divided by the sum of all pair weights. The number of devices changes rounding, nothing else.
-
-    Args:
-        score: (params, frozen, inputs [n, ...]) -> scores [n].
-        optimizer: Optax transformation of `params`.
-        devices: as of `jax.pmap`; None for all local devices.
-
-    Returns:
-        step(state, frozen, batch) -> (state, {"loss", "pair_accuracy"}), everything with a leading axis of
-        devices; `batch` as of `shard`. The state given is consumed.
-    """
-    def loss_and_accuracy(params, frozen, batch):
-        scores = jax.lax.all_gather(score(params, frozen, batch["inputs"]), "devices", tiled=True)
-        loss, weight = pairwise_logistic_loss(scores, batch["pairs"], batch["label"], batch["weight"])
-        weight = jnp.maximum(jax.lax.psum(weight, "devices"), 1.0)
-        logits = pair_logits(scores, batch["pairs"])
-        correct = jnp.sum(batch["weight"] * (jnp.sign(logits) * (2 * batch["label"] - 1) + 1) / 2)
-        return loss / weight, correct / weight
-
-    def step(state, frozen, batch):
-        # all_gather sends the gradient of everyone's pairs back to the device that scored the picture, so the
-        # gradient of the total loss is the sum of the devices' own.
-        (loss, accuracy), gradient = jax.value_and_grad(loss_and_accuracy, has_aux=True)(state.params, frozen, batch)
-        loss, accuracy, gradient = jax.lax.psum((loss, accuracy, gradient), "devices")
-        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
-        return (TrainState(optax.apply_updates(state.params, updates), opt_state),
-                {"loss": loss, "pair_accuracy": accuracy})
-
-    return jax.pmap(step, axis_name="devices", devices=devices, donate_argnums=0)
-
-
-def shard(batch, devices):
-    """Splits a batch over devices: [n, ...] -> [devices, n / devices, ...]; pairs are padded with weight 0.
-
-    Raises:
-        ValueError: if the devices do not divide the pictures.
-    """
-    pictures = len(batch["inputs"])
-    if pictures % devices:
-        raise ValueError(f"batch_size must be a multiple of the number of devices, got batch_size={pictures} and "
-                         f"{devices} devices")
-    padding = -len(batch["pairs"]) % devices
-    def split(array):
-        return array.reshape(devices, -1, *array.shape[1:])
-    return {"inputs": split(batch["inputs"]), **{
-        name: split(np.concatenate([batch[name], np.zeros((padding, *batch[name].shape[1:]), batch[name].dtype)]))
-        for name in ("pairs", "label", "weight")}}
-
-
-def replicate(tree, devices):
-    """Copies a pytree to the devices: a leading axis of `len(devices)`."""
-    mesh = jax.sharding.Mesh(np.array(devices), ("devices",))
-    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("devices"))
-    return jax.tree.map(lambda leaf: jax.device_put(np.broadcast_to(leaf, (len(devices), *np.shape(leaf))), sharding),
-                        tree)
-
-
-def first_copy(tree):
-    """One device's copy of a replicated pytree, as NumPy arrays."""
-    return jax.tree.map(lambda leaf: np.asarray(leaf.addressable_shards[0].data)[0], tree)
+from lena_jax.train_step import TrainState, first_copy, make_train_step, replicate, shard
 
 
 def train(config, workdir, devices=None):
     """Trains the ranker that a config describes, or goes on where an earlier run of it was stopped.
 
-    Writes into `workdir`: `checkpoints/`, `config.json`, and `metrics.jsonl` with one line every
-    `config.log_every` steps and one at each evaluation.
+    Writes into `workdir`: `checkpoints/`, `config.json`, `metrics.jsonl` with one line every `config.log_every`
+    steps and one at each evaluation, and `training.png`. A finished run is left as it is.
 
     Args:
         config: see `experiments/configs/quickstart.py`.
@@ -107,7 +33,7 @@ def train(config, workdir, devices=None):
         devices: devices to map over; None for all local ones.
 
     Returns:
-        The loss of each step done in this call, [steps] float.
+        The loss of each step done in this call, [steps] float; empty if the run was finished.
 
     Raises:
         ValueError: for a config that does not fit the data or the devices, or a workdir of another config.
@@ -116,119 +42,166 @@ def train(config, workdir, devices=None):
     if config.batch_size % len(devices):
         raise ValueError(f"config.batch_size counts pictures and must be a multiple of the number of devices, got "
                          f"batch_size={config.batch_size} and {len(devices)} devices")
-    if config.steps < 1:
-        raise ValueError(f"config.steps must be at least 1, got {config.steps}")
+    for key in ("steps", "log_every", "eval_every"):
+        if config[key] < 1:
+            raise ValueError(f"config.{key} must be at least 1, got {config[key]}")
     model = ranker.build(config)
     pictures = open_pictures(config)
-    _check_workdir(config, workdir)
+    start = _steps_done(config, workdir)
+    if start == config.steps:
+        return np.zeros(0)
+
     variables = model.init(config.seed, pretrained=config.backbone.pretrained)
-    augmentation = Augmentation(config.augmentation.crop, config.augmentation.flip)
-
-    if config.backbone.frozen:
-        def cache(part, views):
-            return feature_cache(model, variables, pictures[part], views=views, augmentation=augmentation,
-                                 seed=config.seed, label=part,
-                                 cache_dir=os.path.join(os.path.expanduser(config.data.dir), "features"))
-        train_maps = cache("train", config.augmentation.views)
-        def fetch(indices, rng):
-            return train_maps[rng.integers(len(train_maps), size=len(indices)), pictures["train"].rows[indices]]
-        trained, score = ("pooling", "head"), model.score
-    else:
-        fetch = fetch_pictures(pictures["train"], config.image_size, augmentation)
-        trained, score = ("backbone", "pooling", "head"), model.score_pictures
-    draw = DrawBatch(pictures["train"], config.batch_size, config.pairs.mode, config.pairs.min_gap, fetch)
-
-    params = {name: tree for name, tree in variables["params"].items() if name in trained}
-    frozen = {**variables, "params": {name: tree for name, tree in variables["params"].items() if name not in trained}}
-    def merge(params, frozen):
-        return {**frozen, "params": {**frozen["params"], **params}}
-    if config.backbone.frozen:
-        # The feature maps are made: the step need not carry the trunk.
-        step_frozen, step_score = {"params": {}}, score
-    else:
-        step_frozen, step_score = frozen, score
+    inputs = _frozen_trunk(config, model, variables, pictures) if config.backbone.frozen else \
+        _whole_network(config, model, pictures)
+    draw = DrawBatch(pictures["train"], config.batch_size, config.pairs.mode, config.pairs.min_gap, inputs.fetch)
+    params = {name: variables["params"][name] for name in inputs.trained if name in variables["params"]}
     optimizer = make_optimizer(config.optimizer, config.steps, params)
     opt_state = optimizer.init(params)
 
-    validation = _validation(config, model, pictures, cache if config.backbone.frozen else None)
     os.makedirs(workdir, exist_ok=True)
+    write_whole(os.path.join(workdir, "config.json"),
+                lambda file: json.dump(checkpoints.as_json(config), file, indent=2))
     manager = checkpoints.open_checkpoints(workdir)
-    start = manager.latest_step() or 0
     if start:
         restored = checkpoints.restore(manager, start, variables=variables, optimizer=opt_state)
         params = {name: restored["variables"]["params"][name] for name in params}
         opt_state = restored["optimizer"]
-    _write_json(os.path.join(workdir, "config.json"), checkpoints.as_json(config))
 
     state = replicate(TrainState(params, opt_state), devices)
-    step_frozen = replicate(step_frozen, devices)
-    train_step = make_train_step(lambda p, f, x: step_score(merge(p, f), x), optimizer, devices)
-    schedule = learning_rate(config.optimizer, config.steps)
+    carried = replicate(inputs.carried(variables), devices)
+    step_of = make_train_step(lambda params, carried, batch: inputs.score(_merge(carried, params), batch), optimizer,
+                              devices)
+    validate = _validation(config, inputs, pictures["validation"])
     losses, waiting = [], []
-    with open(os.path.join(workdir, "metrics.jsonl"), "a") as log, \
-            tqdm(total=config.steps, initial=start, desc="training", unit="step") as bar:
-        def write(**row):
-            log.write(json.dumps(row) + "\n")
-            log.flush()
-
-        shown = {}
+    with _Log(config, workdir, start) as log:
         for step, batch in enumerate(batches(draw, steps=config.steps, seed=config.seed, start=start), start + 1):
-            state, measures = train_step(state, step_frozen, shard(batch, len(devices)))
+            state, measures = step_of(state, carried, shard(batch, len(devices)))
             waiting.append(measures)
-            bar.update()
+            log.bar.update()
             if step % config.log_every == 0 or step == config.steps:
-                # Read back here only: reading every step would make the device wait for the host.
+                # Read back here only: reading every step would make the devices wait for the host.
                 rows = [{name: float(value[0]) for name, value in row.items()} for row in waiting]
                 losses += [row["loss"] for row in rows]
                 waiting = []
-                mean = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-                write(step=step, **mean, learning_rate=float(schedule(step)))
-                shown["loss"] = f"{mean['loss']:.3f}"
-                bar.set_postfix(shown)
+                log.write(step, **{name: float(np.mean([row[name] for row in rows])) for name in rows[0]})
             if step % config.eval_every == 0 or step == config.steps:
-                current = merge(first_copy(state.params), frozen)
-                accuracy = validation(current)
+                current = _merge(variables, first_copy(state.params))
+                accuracy = validate(current)
                 if accuracy is not None:
-                    write(step=step, validation_pair_accuracy=accuracy)
-                    shown["validation"] = f"{accuracy:.3f}"
-                    bar.set_postfix(shown)
-                checkpoints.save(manager, step, current, first_copy(state.opt_state), config,
-                                 0.0 if accuracy is None else accuracy)
+                    log.write(step, validation_pair_accuracy=accuracy)
+                checkpoints.save(manager, step, current, first_copy(state.opt_state), config, accuracy or 0.0)
     manager.close()
+    save_training_curve(os.path.join(workdir, "training.png"), log.path)
     return np.array(losses)
 
 
-def _validation(config, model, pictures, cache):
-    """A function variables -> pair accuracy on the validation pictures, or None where there are none."""
-    part = pictures["validation"]
-    if part is None:
+def _merge(variables, params):
+    """Variables with some of their parameters replaced."""
+    return {**variables, "params": {**variables["params"], **params}}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Inputs:
+    """How pictures enter a step: as themselves, or as the feature maps of a frozen trunk.
+
+    Attributes:
+        trained: names of the parameters that are trained.
+        fetch: of `DrawBatch`.
+        score: (variables, inputs [n, ...]) -> scores [n].
+        carried: variables -> those that a step needs beside the trained ones.
+        whole: pictures -> an iterator over the inputs of the whole pictures.
+    """
+
+    trained: tuple[str, ...]
+    fetch: Callable
+    score: Callable
+    carried: Callable
+    whole: Callable
+
+
+def _frozen_trunk(config, model, variables, pictures):
+    augmentation = Augmentation(config.augmentation.crop, config.augmentation.flip)
+    folder = os.path.join(os.path.expanduser(config.data.dir), "features")
+    maps = {name: feature_cache(model, variables, part, views=config.augmentation.views if name == "train" else 1,
+                                augmentation=augmentation, seed=config.seed, cache_dir=folder, label=name)
+            for name, part in pictures.items() if part is not None and name != "test"}
+
+    def fetch(indices, rng):
+        views = rng.integers(len(maps["train"]), size=len(indices))
+        return maps["train"][views, pictures["train"].rows[indices]]
+
+    def whole(part):
+        return (maps["validation"][0, row] for row in part.rows)
+
+    return _Inputs(("pooling", "head"), fetch, model.score, lambda variables: {"params": {}}, whole)
+
+
+def _whole_network(config, model, pictures):
+    augmentation = Augmentation(config.augmentation.crop, config.augmentation.flip)
+    fetch = fetch_pictures(pictures["train"], config.image_size, augmentation)
+
+    def whole(part):
+        return (resize(part.picture(index), config.image_size) for index in range(len(part)))
+
+    def carried(variables):
+        return {**{name: tree for name, tree in variables.items() if name != "params"}, "params": {}}
+
+    return _Inputs(("backbone", "pooling", "head"), fetch, model.score_pictures, carried, whole)
+
+
+def _validation(config, inputs, pictures):
+    """A function variables -> pair accuracy on the validation pictures, None where there are none."""
+    if pictures is None:
         return lambda variables: None
-    pairs = ComparablePairs(part.scores, part.groups, config.pairs.min_gap).some(200_000)
-    if cache is None:
-        score, inputs = model.score_pictures, lambda: (resize(part.picture(i), config.image_size)
-                                                       for i in range(len(part)))
-    else:
-        maps = cache("validation", 1)[0]
-        score, inputs = model.score, lambda: (maps[row] for row in part.rows)
-    compiled = jax.jit(score)
+    pairs = ComparablePairs(pictures.scores, pictures.groups, config.pairs.min_gap).some(200_000)
+    score = jax.jit(inputs.score)
     return lambda variables: pair_accuracy(np.concatenate(list(ranker.in_batches(
-        lambda batch: compiled(variables, batch), inputs(), config.batch_size))), pairs)
+        lambda batch: score(variables, batch), inputs.whole(pictures), config.batch_size))), pairs)
 
 
-def _check_workdir(config, workdir):
-    """Refuses a workdir that holds a run of another config, before anything is written."""
+class _Log:
+    """The progress bar and `metrics.jsonl`; rows of steps that an interrupted run did after `start` are dropped."""
+
+    def __init__(self, config, workdir, start):
+        self.path = os.path.join(workdir, "metrics.jsonl")
+        if os.path.exists(self.path):
+            with open(self.path) as file:
+                rows = [line for line in file if line.endswith("\n") and json.loads(line)["step"] <= start]
+            write_whole(self.path, lambda file: file.writelines(rows))
+        self._schedule = learning_rate(config.optimizer, config.steps)
+        self._file = open(self.path, "a")
+        self._shown = {}
+        self.bar = tqdm(total=config.steps, initial=start, desc="training", unit="step")
+
+    def write(self, step, **measures):
+        if "loss" in measures:
+            measures["learning_rate"] = float(self._schedule(step))
+        self._file.write(json.dumps({"step": step, **measures}) + "\n")
+        self._file.flush()
+        self._shown |= {name: f"{value:.3f}" for name, value in measures.items() if name != "learning_rate"}
+        self.bar.set_postfix(self._shown, refresh=False)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.bar.close()
+        self._file.close()
+
+
+def _steps_done(config, workdir):
+    """Steps of the newest checkpoint in a workdir, 0 without one; refuses a run of another config."""
     if not os.path.isdir(os.path.join(workdir, "checkpoints")):
-        return
+        return 0
     manager = checkpoints.open_checkpoints(workdir)
-    step = manager.latest_step()
-    theirs = None if step is None else checkpoints.restore_config(manager, step).to_dict()
+    step = manager.latest_step() or 0
+    theirs = checkpoints.restore_config(manager, step).to_dict() if step else None
     manager.close()
-    if theirs is not None and (different := checkpoints.differing_keys(checkpoints.as_json(config), theirs)):
-        raise ValueError(f"{workdir!r} holds a checkpoint of another config; these keys differ: {different}. "
-                         "Use another --workdir, or delete this one")
-
-
-def _write_json(path, value):
-    with open(path + ".unfinished", "w") as file:
-        json.dump(value, file, indent=2)
-    os.replace(path + ".unfinished", path)
+    if theirs is not None:
+        # Where the data set lies may change, what it is may not.
+        different = set(checkpoints.differing_keys(checkpoints.as_json(config), theirs)) - {"data.dir"}
+        if different:
+            raise ValueError(f"{workdir!r} holds a checkpoint of another config; these keys differ: "
+                             f"{sorted(different)}. Use another --workdir, or delete this one")
+    return step

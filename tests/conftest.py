@@ -1,6 +1,8 @@
 """Strict session: two forced CPU devices, rank promotion raises, and (setup.cfg) every warning is an error."""
 
+import importlib.util
 import os
+from pathlib import Path
 
 # Before the first import of jax, which reads them once.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
@@ -8,5 +10,47 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import jax  # noqa: E402
+import pytest  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def load_config(name):
+    """The config of `experiments/configs/NAME.py`, loaded by path as the scripts do."""
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / f"experiments/configs/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config()
+
+
+@pytest.fixture(scope="session")
+def planted_dir(tmp_path_factory):
+    """A data_dir with a small `planted` in it: 48 training, 16 validation and 24 test pictures."""
+    from data_prep import command
+
+    data_dir = tmp_path_factory.mktemp("data")
+    sizes = ["--train=48", "--validation=16", "--test=24"]
+    assert command.main(["build", "planted", f"--data_dir={data_dir}", *sizes]) == 0
+    return data_dir
+
+
+@pytest.fixture
+def small_config(planted_dir):
+    """The quickstart on the small `planted`, at 64 px, for 12 steps."""
+    config = load_config("quickstart")
+    config.data.dir = str(planted_dir)
+    config.image_size, config.steps, config.batch_size = 64, 12, 16
+    config.log_every, config.eval_every = 5, 6
+    return config
+
+
+@pytest.fixture(scope="session")
+def trained(planted_dir, tmp_path_factory):
+    """A finished run of `small_config`, and its losses."""
+    from lena_jax.training import train
+
+    workdir = tmp_path_factory.mktemp("trained")
+    config = small_config.__wrapped__(planted_dir)
+    return workdir, train(config, str(workdir))

@@ -18,7 +18,8 @@ import os
 def get_config():
     """Returns the quickstart's config with what differs for few pictures: more decay, larger supports."""
     # A config file is loaded by path, so its neighbour is too.
-    spec = importlib.util.spec_from_file_location("quickstart", os.path.join(os.path.dirname(__file__), "quickstart.py"))
+    path = os.path.join(os.path.dirname(__file__), "quickstart.py")
+    spec = importlib.util.spec_from_file_location("quickstart", path)
     quickstart = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(quickstart)
     config = quickstart.get_config()

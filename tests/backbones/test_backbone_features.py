@@ -90,6 +90,16 @@ def test_output_stride_16_holds_the_features_of_stride_32(variables):
     assert np.abs(fine[:, 0] - fine[:, 1]).max() > 0.1
 
 
+def test_the_endpoint_of_stride_16_is_a_layer_of_the_whole_trunk(variables):
+    x = reference.pictures(96, 64)
+    got = features(variables, x, endpoint="expand6")
+    assert got.shape == (1, 6, 4, 672) and 0 <= got.min() and 4 < got.max() <= 6
+    _, state = jax.jit(lambda x: get_backbone(LITE0).build().apply(
+        variables, x, capture_intermediates=lambda module, _: module.name == "expand"))(x)
+    expected = state["intermediates"]["stage6_block0"]["expand"]["__call__"][0]
+    assert relative_error(got, np.asarray(expected)) < 1e-5
+
+
 def test_bfloat16_is_finite_and_close(variables):
     x = reference.pictures(64, 96)
     got = jax.jit(get_backbone(LITE0).build(dtype=jnp.bfloat16).apply)(variables, x)
@@ -146,6 +156,11 @@ def test_gradient_reaches_every_parameter():
 def test_refuses_pictures_of_the_wrong_shape(variables, shape):
     with pytest.raises(ValueError, match="at least 64"):
         get_backbone(LITE0).build().apply(variables, np.zeros(shape, np.float32))
+
+
+def test_refuses_an_unknown_endpoint(variables):
+    with pytest.raises(ValueError, match="got endpoint 'stage9', expected 'head' or 'expand6'"):
+        get_backbone(LITE0).build(endpoint="stage9").apply(variables, np.zeros((1, 64, 64, 3), np.float32))
 
 
 def test_refuses_an_unknown_output_stride(variables):

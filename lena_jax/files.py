@@ -1,0 +1,15 @@
+"""Writing a file whole or not at all."""
+
+import os
+
+
+def write_whole(path, write, mode="w"):
+    """Calls `write(file)` on a neighbouring file and moves it into place, so that no reader meets half a file."""
+    unfinished = f"{path}.{os.getpid()}.unfinished"
+    try:
+        with open(unfinished, mode, **({} if "b" in mode else {"newline": "", "encoding": "utf-8"})) as file:
+            write(file)
+        os.replace(unfinished, path)
+    finally:
+        if os.path.exists(unfinished):
+            os.remove(unfinished)

@@ -1,0 +1,89 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICKSTART = ROOT / "experiments/configs/quickstart.py"
+
+
+def run(script, *arguments, devices=1):
+    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    return subprocess.run([sys.executable, ROOT / "experiments" / script, *map(str, arguments)], text=True, cwd=ROOT,
+                          capture_output=True, env=environment)
+
+
+def test_train_and_evaluate(planted_dir, tmp_path):
+    done = run("train.py", f"--config={QUICKSTART}", f"--workdir={tmp_path / 'run'}", f"--config.data.dir={planted_dir}",
+               "--config.image_size=64", "--config.steps=4", "--config.batch_size=8", "--config.pooling=max")
+    assert done.returncode == 0, done.stderr
+    assert "evaluate.py" in done.stdout and "training" in done.stderr
+    done = run("evaluate.py", f"--workdir={tmp_path / 'run'}", "--split=validation")
+    assert done.returncode == 0, done.stderr
+    assert "pair accuracy" in done.stdout and "Warning" not in done.stderr
+    metrics = json.loads((tmp_path / "run/validation_metrics.json").read_text())
+    assert metrics["pictures"] == 16 and metrics["pooling"] == "max" and "eta" not in metrics
+
+
+def test_folds_of_an_own_folder_in_groups(tmp_path):
+    """From pictures and a CSV to a cross-validated measure, as the README shows it."""
+    from PIL import Image
+
+    (tmp_path / "photos").mkdir()
+    rows = ["image,likes,site"]
+    for index in range(24):
+        Image.new("RGB", (70, 90), (index * 10, 255 - index * 10, 30)).save(tmp_path / f"photos/{index}.png")
+        rows.append(f"{index}.png,{index + (1000 if index % 2 else 0)},{'ab'[index % 2]}")
+    (tmp_path / "photos.csv").write_text("\n".join(rows))
+    done = subprocess.run(
+        [sys.executable, "-m", "data_prep", "build", "image_scores", f"--images={tmp_path / 'photos'}",
+         f"--csv={tmp_path / 'photos.csv'}", "--score=likes", "--group=site", f"--data_dir={tmp_path / 'data'}"],
+        capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    arguments = ["--config=experiments/configs/image_scores.py", "--config.data.name=image_scores/photos",
+                 f"--config.data.dir={tmp_path / 'data'}", "--folds=3", "--config.image_size=64",
+                 "--config.steps=100", "--config.batch_size=8", "--config.optimizer.learning_rate=0.01",
+                 "--config.optimizer.weight_decay=0.1", f"--workdir={tmp_path / 'run'}"]
+    done = run("train.py", *arguments)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert [fold["pictures"] for fold in summary["folds"]] == [8, 8, 8]
+    # Colour decides the order within a site; across sites it would say nothing.
+    assert summary["mean"]["pair_accuracy"]["value"] > 0.8
+    assert "mean" in done.stdout and (tmp_path / "run/fold_2/maps.png").exists()
+
+
+@pytest.mark.parametrize("script, arguments, message", [
+    ("train.py", ["--config.modle=3"], "no config key 'config.modle'"),
+    ("train.py", ["--config.data.nme=planted"], "did you mean 'name'"),
+    ("train.py", ["--wokdir=x"], "workdir"),
+    ("train.py", ["--config.steps=many"], "many"),
+    ("train.py", ["stray"], "stray"),
+    ("train.py", ["--config.batch_size=6"], "batch_size=6 and 4 devices"),
+    ("train.py", ["--config.data.dir=nowhere"], "python -m data_prep build planted"),
+    ("train.py", ["--config=missing.py"], "missing.py"),
+    ("evaluate.py", ["--workdir=nowhere"], "no checkpoint in 'nowhere'"),
+    ("evaluate.py", [], "workdir"),
+])
+def test_bad_input_is_one_line_and_exit_code_2(script, arguments, message, tmp_path):
+    base = [f"--config={QUICKSTART}", f"--workdir={tmp_path / 'run'}"] if script == "train.py" else []
+    done = run(script, *base, *arguments, devices=4)
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: ") and message in lines[0]
+    assert not (tmp_path / "run").exists() and not (ROOT / "nowhere").exists()
+
+
+def test_help_teaches():
+    done = run("train.py", "--help")
+    assert "--config=experiments/configs/quickstart.py" in done.stdout and "--folds" in done.stdout
+
+
+@pytest.mark.parametrize("module", ["lena_jax.training", "lena_jax.evaluation", "lena_jax.cross_validation"])
+def test_the_library_imports_neither_its_clients_nor_tensorflow(module):
+    code = f"import sys, {module}; print([m for m in ('tensorflow', 'torch', 'experiments', 'data_prep') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stderr

@@ -1,0 +1,87 @@
+import csv
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from lena_jax import evaluation, report, run_data
+from lena_jax.metrics import ranking_metrics
+
+
+@pytest.fixture(scope="module")
+def evaluated(trained, tmp_path_factory):
+    """A copy of the trained run with nothing but its checkpoints, evaluated."""
+    workdir = tmp_path_factory.mktemp("evaluated")
+    shutil.copytree(trained[0] / "checkpoints", workdir / "checkpoints")
+    return workdir, evaluation.evaluate(str(workdir))
+
+
+def test_evaluation_needs_the_checkpoint_alone_and_leaves_what_it_says(evaluated):
+    workdir, metrics = evaluated
+    assert json.loads((workdir / "metrics.json").read_text()) == metrics
+    assert metrics["pictures"] == 24 and metrics["split"] == "test" and metrics["pooling"] == "lena"
+    with Image.open(workdir / "maps.png") as sheet:
+        assert sheet.width > 600 and sheet.height > 600
+    assert not list(workdir.rglob("*unfinished*"))
+
+
+def test_the_table_of_scores_gives_the_measures_again(evaluated):
+    workdir, metrics = evaluated
+    with open(workdir / "scores.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    predicted = [float(row["predicted"]) for row in rows]
+    assert predicted == sorted(predicted, reverse=True) and len({row["id"] for row in rows}) == 24
+    again = ranking_metrics(predicted, [float(row["score"]) for row in rows], resamples=9)
+    assert again["pair_accuracy"]["value"] == pytest.approx(metrics["pair_accuracy"]["value"])
+
+
+def test_contributions_of_real_pictures_sum_to_score_minus_bias(trained):
+    model, variables, config, _ = evaluation.load_ranker(str(trained[0]))
+    pictures = run_data.open_pictures(config)["test"]
+    scores, contributions, virality = evaluation.predict(model, variables, pictures, batch_size=10)
+    assert contributions.shape == virality.shape == (24, 4, 4)
+    np.testing.assert_allclose(contributions.sum((1, 2)), scores - variables["params"]["head"]["bias"][0], atol=1e-4)
+    assert np.ptp(scores) > 0.1
+
+
+def test_scores_do_not_depend_on_the_batch_size(trained):
+    model, variables, config, _ = evaluation.load_ranker(str(trained[0]))
+    pictures = run_data.open_pictures(config)["test"].subset(range(7))
+    one = evaluation.predict(model, variables, pictures, batch_size=3)
+    other = evaluation.predict(model, variables, pictures, batch_size=7)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), one, other)
+
+
+def test_eta_distribution_adds_up(evaluated):
+    _, metrics = evaluated
+    eta = metrics["eta"]
+    assert eta["cells"] == 16 and sum(eta["histogram"]["channels"]) == 672
+    for quantile, share in eta["share"].items():
+        assert eta["support_size"][quantile] == pytest.approx(1 + share * 15, rel=1e-5)
+    assert eta["share"]["5"] < eta["share"]["95"]
+
+
+def test_localization_measures_have_the_mask_to_compare_with(evaluated):
+    _, metrics = evaluated
+    contribution = metrics["localization"]["contribution_map"]
+    assert 0 < contribution["area"] < 0.3 and 0 <= contribution["energy_inside"] <= 1
+    assert contribution["ratio"] == pytest.approx(contribution["energy_inside"] / contribution["area"])
+    assert 0 < contribution["pictures"] < 24
+
+
+def test_the_printed_table_says_what_and_where(evaluated):
+    workdir, metrics = evaluated
+    text = report.table(metrics, workdir)
+    for expected in ("planted test", "24 pictures", f"{metrics['pair_accuracy']['value']:.3f}", "support N", "maps.png"):
+        assert expected in text
+
+
+def test_errors_name_what_is_missing(trained, tmp_path):
+    with pytest.raises(ValueError, match="no checkpoint in"):
+        evaluation.evaluate(str(tmp_path))
+    with pytest.raises(ValueError, match="no data set 'planted'"):
+        evaluation.evaluate(str(trained[0]), data_dir=str(tmp_path))
+    assert not list(tmp_path.iterdir())

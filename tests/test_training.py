@@ -1,0 +1,120 @@
+import json
+
+import flax.linen as nn
+import jax
+import numpy as np
+import pytest
+
+from lena_jax import backbones, checkpoints, training
+from lena_jax.backbones import Backbone
+from lena_jax.evaluation import load_ranker
+
+
+class TinyTrunk(nn.Module):
+    """Two convolutions, stride 8: a trunk that compiles in a second."""
+
+    endpoint: str = "head"
+    output_stride: int = 32
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.Conv(8, (3, 3), (4, 4))(x))
+        return nn.relu(nn.Conv(12, (3, 3), (2, 2))(x))
+
+
+@pytest.fixture
+def tiny(small_config, monkeypatch):
+    trunk = Backbone("tiny", TinyTrunk, 8, 12, (0.5,) * 3, (0.25,) * 3, "none", None, None, ())
+    monkeypatch.setitem(backbones.BACKBONES, "tiny", trunk)
+    config = small_config
+    config.backbone.name, config.backbone.pretrained, config.backbone.frozen = "tiny", False, False
+    config.steps = 8
+    return config
+
+
+def test_a_run_leaves_what_it_says(trained):
+    workdir, losses = trained
+    assert losses.shape == (12,) and np.isfinite(losses).all()
+    rows = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "loss" in row] == [5, 10, 12]
+    assert rows[0]["loss"] == pytest.approx(losses[:5].mean(), rel=1e-6)
+    assert [row["step"] for row in rows if "validation_pair_accuracy" in row] == [6, 12]
+    assert json.loads((workdir / "config.json").read_text())["steps"] == 12
+    assert (workdir / "training.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(workdir.rglob("*unfinished*"))
+
+
+def test_training_learns(trained):
+    _, losses = trained
+    assert losses[0] == pytest.approx(np.log(2), abs=0.1)
+    assert losses[-3:].mean() < losses[0] - 0.1
+
+
+def test_one_device_and_two_give_the_same_losses(trained, small_config, tmp_path):
+    _, two = trained
+    one = training.train(small_config, str(tmp_path), devices=jax.devices()[:1])
+    np.testing.assert_allclose(two, one, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["random", "in_batch"])
+def test_the_whole_network_trains_alike_on_one_device_and_two(tiny, tmp_path, mode):
+    tiny.pairs.mode = mode
+    one = training.train(tiny, str(tmp_path / "one"), devices=jax.devices()[:1])
+    two = training.train(tiny, str(tmp_path / "two"), devices=jax.devices())
+    np.testing.assert_allclose(two, one, atol=1e-5)
+    assert len(set(one.tolist())) == 8
+    # The trunk was trained: it is not what the same seed starts with.
+    model, variables, config, _ = load_ranker(str(tmp_path / "two"))
+    started = model.init(config.seed, pretrained=False)
+    moved = jax.tree.map(lambda a, b: float(np.abs(a - b).max()), variables["params"], started["params"])
+    assert min(jax.tree.leaves(moved["backbone"])) > 1e-4
+
+
+def test_a_frozen_trunk_stays_as_it_was(trained):
+    _, variables, _, _ = load_ranker(str(trained[0]))
+    trunk = variables["params"]["backbone"]
+    loaded = backbones.load_pretrained("efficientnet_lite0")["params"]
+    np.testing.assert_array_equal(trunk["stem"]["kernel"], loaded["stem"]["kernel"])
+    assert "head" not in trunk and "head" in loaded  # Behind the endpoint, so neither kept nor saved.
+
+
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(trained, small_config, tmp_path, monkeypatch):
+    workdir, expected = trained
+    save = checkpoints.save
+
+    def save_and_stop(*args, **kwargs):
+        save(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", save_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(small_config, str(tmp_path))
+    np.testing.assert_array_equal(training.train(small_config, str(tmp_path)), expected[6:])
+    for name in ("metrics.jsonl", "config.json"):
+        rows = (tmp_path / name).read_text()
+        assert rows.count("validation") == (workdir / name).read_text().count("validation")
+    assert training.train(small_config, str(tmp_path)).size == 0  # Finished: nothing is done again.
+
+
+def test_a_workdir_of_another_config_is_refused_and_kept(trained, small_config):
+    workdir, _ = trained
+    before = sorted((path, path.stat().st_mtime_ns) for path in workdir.rglob("*") if path.is_file())
+    small_config.optimizer.learning_rate = 0.5
+    small_config.pooling = "max"
+    with pytest.raises(ValueError, match=r"\['optimizer.learning_rate', 'pooling'\]"):
+        training.train(small_config, str(workdir))
+    assert before == sorted((path, path.stat().st_mtime_ns) for path in workdir.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("key, value, message", [
+    ("batch_size", 15, "batch_size=15 and 2 devices"), ("steps", 0, "steps must be at least 1, got 0"),
+    ("image_size", 32, "at least 64 pixels, got 32"), ("pooling", "averag", "average"),
+    ("backbone.name", "efficientnet", "efficientnet_lite0"), ("data.name", "plantd", "no data set 'plantd'"),
+    ("data.folds", 1, "got 1"), ("pairs.min_gap", 99.0, "no two of the 48 training pictures"),
+    ("optimizer.learning_rate", 0.0, "must be positive")])
+def test_a_config_that_does_not_fit_is_refused_before_anything_is_written(small_config, tmp_path, key, value, message):
+    small_config.update_from_flattened_dict({key: value})
+    with pytest.raises(ValueError, match=message):
+        training.train(small_config, str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
