@@ -59,8 +59,7 @@ def kth_largest(cells: jax.Array, k: jax.Array, valid: jax.Array | None = None) 
     key = ordered(cells, valid)
     bits = key.dtype.itemsize * 8
 
-    def eight_bits(step, state):
-        base, above, reached = state
+    def eight_bits(step, base):
         shift = (bits - 8 - 8 * step).astype(key.dtype)
         low = (base >> shift)[:, None]
         digit = (jnp.clip(key >> shift, low, low + 255) - (low + 128)).astype(jnp.int8)
@@ -69,30 +68,23 @@ def kth_largest(cells: jax.Array, k: jax.Array, valid: jax.Array | None = None) 
         # Without the barrier every count would work the digits out anew.
         digit = lax.optimization_barrier(digit.reshape(a * groups, each, channels))
 
-        def one_bit(i, state):
-            found, above, reached = state
+        def one_bit(i, found):
             candidate = found ^ (jnp.int8(1) << (7 - i).astype(jnp.int8))
             if groups == 1:
                 count = lax.platform_dependent(digit, candidate, cpu=_count_unrolled, default=_count)
             else:
                 count = _count(digit, jnp.repeat(candidate, groups, axis=0))
                 count = count.reshape(a, groups, channels).sum(1, dtype=small)
-            enough = count >= k
-            return (
-                jnp.where(enough, candidate, found),
-                jnp.where(enough, above, count),
-                jnp.where(enough, count, reached),
-            )
+            # One result only: XLA on CPU would count once more for a second.
+            return jnp.where(count >= k, candidate, found)
 
-        start = (jnp.full(k.shape, -128, jnp.int8), above, reached)
-        found, above, reached = lax.fori_loop(0, 8, one_bit, start)
-        return base + ((found.astype(key.dtype) + 128) << shift), above, reached
+        found = lax.fori_loop(0, 8, one_bit, jnp.full(k.shape, -128, jnp.int8))
+        return base + ((found.astype(key.dtype) + 128) << shift)
 
     least = jnp.full(k.shape, jnp.iinfo(key.dtype).min, key.dtype)
-    start = (least, jnp.zeros(k.shape, small), jnp.full(k.shape, m, small))
-    # Above: the count for the last candidate that too few cells reach, found + 1. Reached: for the last one enough do.
-    base, above, reached = lax.fori_loop(0, bits // 8, eight_bits, start)
-    return Found(base, above.astype(jnp.int32), reached.astype(jnp.int32) - above.astype(jnp.int32))
+    t = lax.fori_loop(0, bits // 8, eight_bits, least)
+    above, equal = key > t[:, None], key == t[:, None]
+    return Found(t, above.sum(1, dtype=small).astype(jnp.int32), equal.sum(1, dtype=small).astype(jnp.int32))
 
 
 def _count(digit, candidate):

@@ -1,0 +1,220 @@
+"""Times every pooling against average pooling: forward, forward and backward, compile time, memory.
+
+    python experiments/benchmark_pooling.py --json=pooling.json
+
+One process measures everything, in interleaved rounds, so that a disturbance of the machine meets all poolings alike;
+ratios are of medians within the run, and the quartiles tell how far to trust them. `--threads=1` keeps XLA, PyTorch
+and the queue on one core, the fairest comparison on a machine that others use too. Peers (torch.sort, torch.topk
+of all cells) are measured where PyTorch is installed; the priority queue is that of the published Caffe layer in plain
+Python, timed on few maps and scaled up. On a GPU the bandwidth of a copy is measured, too.
+"""
+
+import argparse
+import functools
+import heapq
+import json
+import os
+import statistics
+import sys
+import time
+
+SHAPES = ((8, 14, 14, 512), (32, 7, 7, 1280), (4, 28, 28, 512), (2, 56, 56, 256), (1, 112, 112, 64))
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", help="file for the measurements")
+    parser.add_argument("--rounds", type=int, default=30, help="timed calls of each function")
+    parser.add_argument("--threads", type=int, help="pin to this many cores")
+    parser.add_argument("--shapes", help="B,H,W,C;B,H,W,C... instead of the five shapes of the documentation")
+    parser.add_argument("--dtypes", default="float32,bfloat16")
+    parser.add_argument("--data", default="gaussian,relu")
+    parser.add_argument("--only", help="comma-separated names of poolings; average is always there")
+    return parser.parse_args()
+
+
+def functions(channels):
+    """Name to function of one map batch; the learned values are spread over the channels."""
+    import jax.numpy as jnp
+
+    from lena_jax import pooling
+
+    eta = jnp.linspace(0.02, 0.98, channels)
+    sharp = jnp.linspace(1.0, 5.0, channels)
+    return {
+        "average": lambda x: jnp.mean(x, axis=(1, 2)),
+        "lena": lambda x: pooling.lena_pool(x, eta),
+        "lena (sort)": lambda x: pooling.lena_pool(x, eta, method="sort"),
+        "max": pooling.max_pool,
+        "top_n (20)": lambda x: pooling.top_n_pool(x, 20),
+        "gem": lambda x: pooling.gem_pool(x, sharp),
+        "lse": lambda x: pooling.lse_pool(x, sharp),
+        "softmax": lambda x: pooling.softmax_pool(x, sharp),
+        "weldon (5, 5)": lambda x: pooling.weldon_pool(x, 5, 5),
+    }
+
+
+def peers(x):
+    """torch.sort and torch.topk of all cells of the same data, or nothing without PyTorch."""
+    try:
+        import torch
+    except ImportError:
+        return {}
+    maps = torch.from_numpy(x.reshape(x.shape[0], -1, x.shape[-1]).copy())
+    maps = maps.transpose(1, 2).contiguous()  # cells last, the faster layout for it
+    return {
+        "torch.sort": lambda: torch.sort(maps, dim=-1, descending=True),
+        "torch.topk": lambda: torch.topk(maps, maps.shape[-1], dim=-1),
+    }
+
+
+def queue_ms(x, share=0.1, maps=4):
+    """Milliseconds of the published layer's way, a priority queue a map, scaled up from a few maps."""
+    cells = x.astype("float32").reshape(x.shape[0], -1, x.shape[-1])
+    n = 1 + int(-(-share * (cells.shape[1] - 1) // 1))
+    columns = [cells[0, :, c].tolist() for c in range(min(maps, cells.shape[2]))]
+    start = time.perf_counter()
+    for column in columns:
+        sum(heapq.nlargest(n, column)) / n
+    return (time.perf_counter() - start) / len(columns) * cells.shape[0] * cells.shape[2] * 1e3
+
+
+def compiled(function, *args):
+    import jax
+
+    lowered = jax.jit(function).lower(*args)
+    start = time.perf_counter()
+    executable = lowered.compile()
+    seconds = time.perf_counter() - start
+    memory = executable.memory_analysis()
+    extra = getattr(memory, "temp_size_in_bytes", None)
+    return functools.partial(executable, *args), seconds, extra
+
+
+def interleaved(calls, rounds):
+    """Median, quartiles and minimum in milliseconds of each call, taken in turns, with warm caches."""
+    import jax
+
+    times = {name: [] for name in calls}
+    for _ in range(rounds + 2):
+        for name, call in calls.items():
+            # The calls before it empty the caches, which would flatter whatever reads its input many times.
+            for _ in range(2):
+                start = time.perf_counter()
+                jax.block_until_ready(call())
+                taken = (time.perf_counter() - start) * 1e3
+            times[name].append(taken)
+    rows = {}
+    for name, each in times.items():
+        low, median, high = statistics.quantiles(each[2:], n=4)
+        rows[name] = {"median_ms": median, "quartiles_ms": [low, high], "min_ms": min(each[2:])}
+    return rows
+
+
+def measure(shape, dtype, data, args):
+    """One block of the table: all functions on one kind of data."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    x = jax.random.normal(jax.random.key(0), shape, jnp.float32)
+    x = (jnp.maximum(x, 0) if data == "relu" else x).astype(dtype)
+    upstream = jax.random.normal(jax.random.key(1), (shape[0], shape[-1]), jnp.float32)
+
+    def with_gradient(f, x):
+        return jax.value_and_grad(lambda x: jnp.sum(f(x).astype(jnp.float32) * upstream))(x)
+
+    chosen = functions(shape[-1])
+    if args.only:
+        chosen = {n: f for n, f in chosen.items() if n == "average" or n in args.only.split(",")}
+    forward, both, rows = {}, {}, {}
+    for name, f in chosen.items():
+        forward[name], seconds, extra = compiled(f, x)
+        both[name], seconds_both, extra_both = compiled(functools.partial(with_gradient, f), x)
+        rows[name] = {
+            "compile_s": seconds,
+            "compile_both_s": seconds_both,
+            "temporary_bytes": extra,
+            "temporary_both_bytes": extra_both,
+        }
+    others = peers(np.asarray(x)) if dtype == "float32" else {}
+    for name, row in interleaved({**forward, **others}, args.rounds).items():
+        rows.setdefault(name, {})["forward"] = row
+    for name, row in interleaved(both, args.rounds).items():
+        rows[name]["both"] = row
+    if dtype == "float32":
+        rows["priority queue"] = {"forward": {"median_ms": queue_ms(np.asarray(x))}}
+    for row in rows.values():
+        for kind in ("forward", "both"):
+            if kind in row:
+                base = rows["average"][kind]["median_ms"]
+                row[kind]["ratio"] = row[kind]["median_ms"] / base
+    return rows
+
+
+def copy_bandwidth():
+    """GB/s of a large copy on a GPU, None elsewhere."""
+    import jax
+    import jax.numpy as jnp
+
+    if jax.default_backend() != "gpu":
+        return None
+    x = jnp.ones((2**28,), jnp.float32)
+    row = interleaved({"copy": functools.partial(jax.jit(lambda x: x + 1), x)}, 20)["copy"]
+    return 2 * x.nbytes / row["median_ms"] / 1e6
+
+
+def report(title, rows, bandwidth, nbytes):
+    print(f"\n{title}")
+    print(f"{'pooling':16}{'forward':>10}{'ratio':>8}{'fwd+bwd':>10}{'ratio':>8}{'compile':>12}{'extra MB':>14}")
+    for name, row in rows.items():
+        forward, both = row["forward"], row.get("both")
+        line = f"{name:16}{forward['median_ms']:8.3f}ms{forward['ratio']:8.1f}"
+        if both:
+            line += f"{both['median_ms']:8.3f}ms{both['ratio']:8.1f}"
+            line += f"{row['compile_s']:6.1f}+{row['compile_both_s']:.1f}s"
+            if row["temporary_bytes"] is not None:
+                line += f"{row['temporary_bytes'] / 1e6:7.1f}/{row['temporary_both_bytes'] / 1e6:.1f}"
+        if bandwidth:
+            line += f"{nbytes / forward['median_ms'] / 1e6 / bandwidth:8.1%} of copy bandwidth"
+        print(line, flush=True)
+
+
+def main():
+    args = parse()
+    if args.threads:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.threads])
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    import jax
+
+    if args.threads:
+        try:
+            import torch
+
+            torch.set_num_threads(args.threads)
+        except ImportError:
+            pass
+    shapes = [tuple(map(int, s.split(","))) for s in args.shapes.split(";")] if args.shapes else SHAPES
+    bandwidth = copy_bandwidth()
+    result = {
+        "backend": jax.default_backend(),
+        "jax": jax.__version__,
+        "cores": len(os.sched_getaffinity(0)),
+        "copy_GB_per_s": bandwidth if bandwidth else "not measured",
+        "blocks": [],
+    }
+    print(f"backend {result['backend']}, jax {result['jax']}, {result['cores']} cores, {args.rounds} rounds")
+    for dtype in args.dtypes.split(","):
+        for data in args.data.split(","):
+            for shape in shapes:
+                rows = measure(shape, dtype, data, args)
+                nbytes = 4 * shape[0] * shape[1] * shape[2] * shape[3] // (1 if dtype == "float32" else 2)
+                report(f"{shape} {dtype} {data}", rows, bandwidth, nbytes)
+                result["blocks"].append({"shape": shape, "dtype": dtype, "data": data, "rows": rows})
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump(result, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
