@@ -107,7 +107,9 @@ def eta_distribution(config, variables, cells):
     """
     if config.pooling != "lena":
         return None
-    sizes = np.asarray(pooling.support_sizes(variables["params"]["pooling"]["eta"], cells))
+    options = {name: config.pooling_options.lena[name] for name in ("parameterization", "rounding")
+               if name in config.pooling_options.get("lena", {})}
+    sizes = np.asarray(pooling.support_sizes(variables["params"]["pooling"]["eta"], cells, **options))
     eta = (sizes - 1) / max(cells - 1, 1)
     quantiles = (5, 25, 50, 75, 95)
     counts, edges = np.histogram(eta, bins=20, range=(0, 1))
