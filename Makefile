@@ -10,7 +10,7 @@ RUN ?= runs/quickstart
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test test-torch lint clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/python -m data_prep build planted --data_dir=$(DATA)
@@ -19,6 +19,10 @@ quickstart: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
+
+# Compares the trunks with their PyTorch implementations; downloads PyTorch.
+test-torch: $(VENV)/installed-test $(VENV)/installed-test_torch
+	$(BIN)/python -m pytest tests/backbones
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

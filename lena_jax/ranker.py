@@ -66,7 +66,8 @@ class Ranker:
             pictures: [B, H, W, 3] in 0..255.
 
         Returns:
-            (scores [B], contribution maps [B, h, w], virality maps [B, h, w]).
+            (scores [B], contribution maps [B, h, w], virality maps [B, h, w]). A contribution map sums to the score
+            without the bias for every pooling whose weights reproduce its value (`Pooling.reproduces`).
         """
         feature_map = self.feature_map(variables, pictures)
         weights = self.network.apply(variables, feature_map, method=SiameseRanker.cell_weights)

@@ -17,6 +17,13 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _forget_compiled_programs():
+    """Property tests compile hundreds of shapes; kept for the whole session they would fill gigabytes."""
+    yield
+    jax.clear_caches()
+
+
 def load_config(name):
     """The config of `experiments/configs/NAME.py`, loaded by path as the scripts do."""
     spec = importlib.util.spec_from_file_location(name, REPOSITORY / f"experiments/configs/{name}.py")
