@@ -59,11 +59,16 @@ def _run(main, argv):
         if flags.FLAGS.debug:
             raise
         _fail(error)
+    except OSError as error:
+        # The machine's fault, not the input's: a full disk, a folder that cannot be written.
+        if flags.FLAGS.debug:
+            raise
+        _fail(error, code=1)
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
         sys.exit(130)
 
 
-def _fail(error):
+def _fail(error, code=2):
     print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)

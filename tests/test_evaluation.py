@@ -75,7 +75,8 @@ def test_localization_measures_have_the_mask_to_compare_with(evaluated):
 def test_the_printed_table_says_what_and_where(evaluated):
     workdir, metrics = evaluated
     text = report.table(metrics, workdir)
-    for expected in ("planted test", "24 pictures", f"{metrics['pair_accuracy']['value']:.3f}", "support N", "maps.png"):
+    accuracy = f"{metrics['pair_accuracy']['value']:.3f}"
+    for expected in ("planted test", "24 pictures", accuracy, "support N", "maps.png"):
         assert expected in text
 
 

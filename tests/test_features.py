@@ -14,8 +14,8 @@ def setting(small_config):
 
 def build(setting, folder, **change):
     model, variables, pictures = setting
-    options = {"views": 2, "augmentation": Augmentation(), "seed": 0, "cache_dir": str(folder), "label": "test"} | change
-    return feature_cache(model, variables, pictures, **options)
+    options = {"views": 2, "augmentation": Augmentation(), "seed": 0, "label": "test"} | change
+    return feature_cache(model, variables, pictures, cache_dir=str(folder), **options)
 
 
 def test_the_cache_holds_the_trunks_features_and_is_used_again(setting, tmp_path, monkeypatch):

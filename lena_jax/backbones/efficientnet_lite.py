@@ -93,12 +93,12 @@ class EfficientNetLite(nn.Module):
     Attributes:
       stages: from `lite_stages`.
       endpoint: "head", the last convolution (1x1 to 1280, BatchNorm, ReLU6); or "expand6", the expansion (1x1,
-        BatchNorm, ReLU6) that opens stage 6, the last feature map of stride 16 (672 channels in Lite0), which
-        knows less of objects and more of textures and colours, on a grid as fine as that of VGG16's conv5.
-      output_stride: of the head, 32, or 16: the last stride is left out and the convolutions behind it are dilated by 2,
-        which gives the features of stride 32 (at every second cell, borders included) and those in between.
-        With `n` cells on an axis, the cell `j` of stride 32 is the cell `2j + 1` where `n` is even, `2j`
-        where it is odd.
+        BatchNorm, ReLU6) that opens stage 6: the last feature map of stride 16, with 672 channels in Lite0, on a
+        grid as fine as that of VGG16's conv5.
+      output_stride: of the head, 32, or 16: the last stride is left out and the convolutions behind it are dilated
+        by 2, which gives the features of stride 32 (at every second cell, borders included) and those in between.
+        With `n` cells on an axis, the cell `j` of stride 32 is the cell `2j + 1` where `n` is even, `2j` where it is
+        odd.
       dtype: type that is computed in and returned; parameters stay float32.
       axis_name: the mapped axis over which `train=True` averages the batch statistics, or None.
     """

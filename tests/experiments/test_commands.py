@@ -12,13 +12,14 @@ QUICKSTART = ROOT / "experiments/configs/quickstart.py"
 
 def run(script, *arguments, devices=1):
     environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
-    return subprocess.run([sys.executable, ROOT / "experiments" / script, *map(str, arguments)], text=True, cwd=ROOT,
-                          capture_output=True, env=environment)
+    command = [sys.executable, ROOT / "experiments" / script, *map(str, arguments)]
+    return subprocess.run(command, text=True, cwd=ROOT, capture_output=True, env=environment)
 
 
 def test_train_and_evaluate(planted_dir, tmp_path):
-    done = run("train.py", f"--config={QUICKSTART}", f"--workdir={tmp_path / 'run'}", f"--config.data.dir={planted_dir}",
-               "--config.image_size=64", "--config.steps=4", "--config.batch_size=8", "--config.pooling=max")
+    done = run("train.py", f"--config={QUICKSTART}", f"--workdir={tmp_path / 'run'}",
+               f"--config.data.dir={planted_dir}", "--config.image_size=64", "--config.steps=4",
+               "--config.batch_size=8", "--config.pooling=max")
     assert done.returncode == 0, done.stderr
     assert "evaluate.py" in done.stdout and "training" in done.stderr
     done = run("evaluate.py", f"--workdir={tmp_path / 'run'}", "--split=validation")
@@ -77,6 +78,14 @@ def test_bad_input_is_one_line_and_exit_code_2(script, arguments, message, tmp_p
     assert not (tmp_path / "run").exists() and not (ROOT / "nowhere").exists()
 
 
+def test_a_folder_that_cannot_be_made_is_one_line_and_exit_code_1(planted_dir, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run("train.py", f"--config={QUICKSTART}", f"--workdir={tmp_path / 'file/run'}", "--config.image_size=64",
+               f"--config.data.dir={planted_dir}", "--config.backbone.frozen=False")
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("error: ") and "Traceback" not in done.stderr
+
+
 def test_help_teaches():
     done = run("train.py", "--help")
     assert "--config=experiments/configs/quickstart.py" in done.stdout and "--folds" in done.stdout
@@ -84,6 +93,7 @@ def test_help_teaches():
 
 @pytest.mark.parametrize("module", ["lena_jax.training", "lena_jax.evaluation", "lena_jax.cross_validation"])
 def test_the_library_imports_neither_its_clients_nor_tensorflow(module):
-    code = f"import sys, {module}; print([m for m in ('tensorflow', 'torch', 'experiments', 'data_prep') if m in sys.modules])"
+    unwanted = ["tensorflow", "torch", "experiments", "data_prep"]
+    code = f"import sys, {module}; print([m for m in {unwanted} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "[]", done.stderr
