@@ -24,7 +24,7 @@ SHAPES = ((8, 14, 14, 512), (32, 7, 7, 1280), (4, 28, 28, 512), (2, 56, 56, 256)
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", help="file for the measurements")
-    parser.add_argument("--rounds", type=int, default=30, help="timed calls of each function")
+    parser.add_argument("--rounds", type=int, default=10, help="rounds of five calls, three of them timed")
     parser.add_argument("--threads", type=int, help="pin to this many cores")
     parser.add_argument("--shapes", help="B,H,W,C;B,H,W,C... instead of the five shapes of the documentation")
     parser.add_argument("--dtypes", default="float32,bfloat16")
@@ -96,18 +96,18 @@ def interleaved(calls, rounds):
     import jax
 
     times = {name: [] for name in calls}
-    for _ in range(rounds + 2):
+    for _ in range(rounds):
         for name, call in calls.items():
             # The calls before it empty the caches, which would flatter whatever reads its input many times.
-            for _ in range(2):
+            for again in range(5):
                 start = time.perf_counter()
                 jax.block_until_ready(call())
-                taken = (time.perf_counter() - start) * 1e3
-            times[name].append(taken)
+                if again > 1:
+                    times[name].append((time.perf_counter() - start) * 1e3)
     rows = {}
     for name, each in times.items():
-        low, median, high = statistics.quantiles(each[2:], n=4)
-        rows[name] = {"median_ms": median, "quartiles_ms": [low, high], "min_ms": min(each[2:])}
+        low, median, high = statistics.quantiles(each, n=4)
+        rows[name] = {"median_ms": median, "quartiles_ms": [low, high], "min_ms": min(each)}
     return rows
 
 
@@ -138,10 +138,12 @@ def measure(shape, dtype, data, args):
             "temporary_both_bytes": extra_both,
         }
     others = peers(np.asarray(x)) if dtype == "float32" else {}
-    for name, row in interleaved({**forward, **others}, args.rounds).items():
-        rows.setdefault(name, {})["forward"] = row
-    for name, row in interleaved(both, args.rounds).items():
-        rows[name]["both"] = row
+    for kind, calls in (("forward", {**forward, **others}), ("both", both)):
+        slow = {n: call for n, call in calls.items() if n in others or "sort" in n}
+        quick = {n: call for n, call in calls.items() if n not in slow}
+        taken = {**interleaved(quick, args.rounds), **(interleaved(slow, max(args.rounds // 10, 1)) if slow else {})}
+        for name, row in taken.items():
+            rows.setdefault(name, {})[kind] = row
     if dtype == "float32":
         rows["priority queue"] = {"forward": {"median_ms": queue_ms(np.asarray(x))}}
     for row in rows.values():

@@ -84,7 +84,11 @@ def kth_largest(cells: jax.Array, k: jax.Array, valid: jax.Array | None = None) 
     least = jnp.full(k.shape, jnp.iinfo(key.dtype).min, key.dtype)
     t = lax.fori_loop(0, bits // 8, eight_bits, least)
     above, equal = key > t[:, None], key == t[:, None]
-    return Found(t, above.sum(1, dtype=small).astype(jnp.int32), equal.sum(1, dtype=small).astype(jnp.int32))
+    if groups > 1:
+        return Found(t, above.sum(1, dtype=jnp.int32), equal.sum(1, dtype=jnp.int32))
+    # One sum for both counts, in the bytes of an integer.
+    counts = jnp.where(above, jnp.uint16(1), jnp.where(equal, jnp.uint16(256), jnp.uint16(0))).sum(1, dtype=jnp.uint16)
+    return Found(t, (counts & 255).astype(jnp.int32), (counts >> 8).astype(jnp.int32))
 
 
 def _count(digit, candidate):
