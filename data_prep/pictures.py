@@ -1,5 +1,7 @@
 """Any picture file to bytes that every reader understands, an upright RGB JPEG or PNG, or a clear refusal."""
 
+import dataclasses
+import hashlib
 import io
 import warnings
 
@@ -19,8 +21,27 @@ class BadPicture(ValueError):
     """A picture that cannot be used; the message says why, and the caller knows its name."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture ready to be stored.
+
+    Attributes:
+      data: the bytes of an upright RGB JPEG or PNG.
+      content: hash of the size and upright RGB pixels: 32 hexadecimal digits, equal for equal pictures
+        whatever their format and metadata.
+    """
+
+    data: bytes
+    content: str
+
+
 def to_rgb(data: bytes) -> bytes:
-    """Returns the picture in `data` as the bytes of an upright RGB JPEG or PNG.
+    """Returns the picture in `data` as the bytes of an upright RGB JPEG or PNG; see `decode`."""
+    return decode(data).data
+
+
+def decode(data: bytes) -> Picture:
+    """Returns the picture in `data`, as it is to be stored.
 
     An RGB JPEG without EXIF rotation is returned as it is, byte for byte. Other JPEGs are stored again at
     high quality, all else as PNG: rotated as EXIF says, grey, CMYK and palette converted, 16 bits brought to
@@ -51,7 +72,14 @@ def to_rgb(data: bytes) -> bytes:
             raise BadPicture(f"does not decode: {error or type(error).__name__}") from error
 
 
-def _convert(data: bytes) -> bytes:
+def content_hash(picture: Image.Image) -> str:
+    """Returns the `Picture.content` of a decoded RGB picture."""
+    digest = hashlib.sha256(b"%dx%d" % picture.size)
+    digest.update(picture.tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _convert(data: bytes) -> Picture:
     with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         # Only the header is read so far.
         width, height = picture.size
@@ -65,14 +93,14 @@ def _convert(data: bytes) -> bytes:
         is_jpeg = picture.format in ("JPEG", "MPO")
         rotated = picture.getexif().get(_ORIENTATION, 1) != 1
         if picture.format == "JPEG" and picture.mode == "RGB" and not rotated:
-            return data
-        upright = ImageOps.exif_transpose(picture) if rotated else picture
+            return Picture(data, content_hash(picture))
+        upright = _rgb(ImageOps.exif_transpose(picture) if rotated else picture)
         buffer = io.BytesIO()
         if is_jpeg:
-            _rgb(upright).save(buffer, "JPEG", quality=95, subsampling="4:4:4")
+            upright.save(buffer, "JPEG", quality=95, subsampling="4:4:4")
         else:
-            _rgb(upright).save(buffer, "PNG")
-        return buffer.getvalue()
+            upright.save(buffer, "PNG")
+        return Picture(buffer.getvalue(), content_hash(upright))
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

@@ -57,6 +57,8 @@ def resize(picture, size, box=None):
 class DrawBatch(grain.transforms.RandomMap):
     """Draws one batch: which pictures, and which pairs among them.
 
+    Where pictures have weights, a pair weighs the product of its pictures' weights, each divided by their mean.
+
     Attributes:
         pictures: the training pictures.
         batch_size: pictures a batch, n.
@@ -82,6 +84,10 @@ class DrawBatch(grain.transforms.RandomMap):
             raise ValueError(f"no two of the {len(self.pictures)} training pictures are comparable (same group, "
                              f"different scores, min_gap={self.min_gap}), expected at least one pair")
         object.__setattr__(self, "_comparable", comparable)
+        weights = np.ones(len(self.pictures)) if self.pictures.weights is None else self.pictures.weights
+        if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):
+            raise ValueError(f"weights must be finite, at least 0 and not all 0, got {weights.min()} to {weights.max()}")
+        object.__setattr__(self, "_weights", (weights / weights.mean()).astype(np.float32))
 
     def random_map(self, step, rng):
         """Returns {inputs, pairs [p, 2], label [p], weight [p], index [n]} of one step."""
@@ -94,6 +100,7 @@ class DrawBatch(grain.transforms.RandomMap):
             index = rng.choice(len(self.pictures), self.batch_size, replace=len(self.pictures) < self.batch_size)
             groups = None if self.pictures.groups is None else self.pictures.groups[index]
             pairs, label, weight = pairs_within(self.pictures.scores[index], groups, self.min_gap)
+        weight = weight * self._weights[index[pairs]].prod(-1)
         return {"inputs": self.fetch(index, rng), "pairs": pairs.astype(np.int32), "label": label,
                 "weight": weight, "index": index}
 

@@ -10,7 +10,9 @@ def open_pictures(config):
 
     With `config.data.folds = 0` the data set's own splits are used, "validation" only if there is one. With
     `folds = k` all its pictures are parted at random (by `config.data.fold_seed`) into k folds; fold
-    `config.data.fold` is the test part and the rest trains, without validation pictures.
+    `config.data.fold` is the test part and the rest trains, without validation pictures. Equal pictures, and those of
+    one unit, are never on both sides. Where the data set stores several scores, `config.data.score` (if there)
+    names the one to use.
 
     Returns:
         {"train": ScoredPictures, "validation": ScoredPictures or None, "test": ScoredPictures}.
@@ -19,11 +21,12 @@ def open_pictures(config):
         ValueError: if the data set or a split is absent, or the fold is not one of the folds.
     """
     data = config.data
+    score = data.get("score", "score")
     if not data.folds:
         splits = scored_pictures.split_names(data.name, data.dir)
-        return {part: scored_pictures.load(data.name, data.dir, part) if part == "train" or part in splits else None
-                for part in ("train", "validation", "test")}
-    pictures = scored_pictures.load(data.name, data.dir, "all")
+        return {part: scored_pictures.load(data.name, data.dir, part, score)
+                if part == "train" or part in splits else None for part in ("train", "validation", "test")}
+    pictures = scored_pictures.load(data.name, data.dir, "all", score)
     parts = scored_pictures.folds(pictures, data.folds, data.fold_seed)
     if not 0 <= data.fold < data.folds:
         raise ValueError(f"data.fold must be in [0, {data.folds}), got {data.fold}")

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow_datasets as tfds
 
+from lena_jax.units import kept_together, split_evenly
+
 
 @dataclasses.dataclass(frozen=True)
 class ScoredPictures:
@@ -21,6 +23,9 @@ class ScoredPictures:
         source: random access to the records of the split that was loaded.
         rows: [n] indices into `source`.
         digest: hash of all encoded pictures of `source`, in order.
+        units: [n] int, equal for pictures that must not be parted: equal pictures, and those of one unit where the
+            data set says what that is (its feature `unit`); or None: each may go anywhere.
+        weights: [n] float64, how much each picture counts in training; or None: all alike.
     """
 
     ids: np.ndarray
@@ -29,6 +34,8 @@ class ScoredPictures:
     source: object
     rows: np.ndarray
     digest: str
+    units: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     def __len__(self):
         return len(self.rows)
@@ -44,9 +51,10 @@ class ScoredPictures:
     def subset(self, indices) -> "ScoredPictures":
         """The pictures of the given indices, in the given order."""
         indices = np.asarray(indices, np.int64)
-        return ScoredPictures(self.ids[indices], self.scores[indices],
-                              None if self.groups is None else self.groups[indices], self.source,
-                              self.rows[indices], self.digest)
+        groups, units, weights = (None if known is None else known[indices]
+                                  for known in (self.groups, self.units, self.weights))
+        return dataclasses.replace(self, ids=self.ids[indices], scores=self.scores[indices], groups=groups,
+                                   rows=self.rows[indices], units=units, weights=weights)
 
 
 def dataset_directory(name, data_dir):
@@ -68,16 +76,18 @@ def split_names(name, data_dir):
     return sorted(tfds.builder_from_directory(dataset_directory(name, data_dir)).info.splits)
 
 
-def load(name, data_dir, split) -> ScoredPictures:
+def load(name, data_dir, split, score="score") -> ScoredPictures:
     """Opens a split of a built data set.
 
     Args:
         name: such as "planted" or "image_scores/holiday".
         data_dir: folder that data sets are built into.
         split: such as "train", or "all" for every picture of every split.
+        score: "score", or the name of another score that the data set stores under `scores`; pictures without it
+            (NaN) are left out.
 
     Raises:
-        ValueError: if there is no such data set or split.
+        ValueError: if there is no such data set, split or score.
     """
     builder = tfds.builder_from_directory(dataset_directory(name, data_dir))
     if split == "all" and "all" not in builder.info.splits:
@@ -86,31 +96,42 @@ def load(name, data_dir, split) -> ScoredPictures:
     if missing:
         raise ValueError(f"data set {name!r} has no split {missing[0]!r}, it has {sorted(builder.info.splits)} "
                          "(for cross-validation set config.data.folds)")
+    others = list(builder.info.features["scores"]) if "scores" in builder.info.features else []
+    if score not in ("score", *others):
+        raise ValueError(f"data set {name!r} has no score {score!r}, expected one of {['score', *others]}")
     # The encoded picture is enough for the digest, and a hundred times faster than decoding it here.
     encoded = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding(), **{
         key: tfds.decode.SkipDecoding() for key in ("mask",) if key in builder.info.features}})
-    ids, scores, groups, digest = [], [], [], hashlib.sha256()
+    known = {"ids": [], "scores": [], "groups": [], "contents": [], "units": [], "weights": []}
+    digest = hashlib.sha256()
     for record in encoded:
-        ids.append(_text(record["id"]))
-        scores.append(float(record["score"]))
-        groups.append(_text(record["group"]) if "group" in record else "")
-        digest.update(hashlib.sha256(record["image"]).digest())
-    return ScoredPictures(np.array(ids), np.array(scores), np.array(groups) if any(groups) else None,
-                          builder.as_data_source(split), np.arange(len(ids)), digest.hexdigest())
+        picture = hashlib.sha256(record["image"])
+        digest.update(picture.digest())
+        for key, value in (
+                ("ids", _text(record["id"])), ("groups", _text(record.get("group", ""))),
+                ("scores", float(record["score"] if score == "score" else record["scores"][score])),
+                ("contents", _text(record.get("content", "")) or picture.hexdigest()),
+                ("units", _text(record.get("unit", ""))), ("weights", float(record.get("weight", 1)))):
+            known[key].append(value)
+    known = {key: np.array(values) for key, values in known.items()}
+    pictures = ScoredPictures(
+        known["ids"], known["scores"], known["groups"] if any(known["groups"]) else None,
+        builder.as_data_source(split), np.arange(len(known["ids"])), digest.hexdigest(),
+        kept_together(known["contents"], known["units"]), known["weights"] if np.ptp(known["weights"]) else None)
+    return pictures if score == "score" else pictures.subset(np.flatnonzero(~np.isnan(pictures.scores)))
 
 
 def folds(pictures, count, seed=0):
-    """Splits pictures into `count` random parts of (almost) equal size.
+    """Splits pictures into `count` random parts of (almost) equal size; those of one unit stay together.
 
     Returns:
         A list of [m] index arrays that together hold every picture once.
 
     Raises:
-        ValueError: unless 2 <= count <= number of pictures.
+        ValueError: unless 2 <= count <= number of units.
     """
-    if not 2 <= count <= len(pictures):
-        raise ValueError(f"folds must be between 2 and the number of pictures ({len(pictures)}), got {count}")
-    return [np.sort(part) for part in np.array_split(np.random.default_rng(seed).permutation(len(pictures)), count)]
+    units = np.arange(len(pictures)) if pictures.units is None else kept_together(pictures.units.astype(str))
+    return split_evenly(units, count, np.random.default_rng(seed))
 
 
 def _text(value):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,25 @@ def test_in_batch_pairs_are_all_pairs_with_weights(pictures):
     assert batch["pairs"].shape == (15, 2) and len(set(batch["index"])) == 6
     left, right = batch["index"][batch["pairs"]].T
     np.testing.assert_array_equal(batch["weight"], pictures.groups[left] == pictures.groups[right])
+
+
+@pytest.mark.parametrize("mode", ["random", "in_batch"])
+def test_a_pair_weighs_the_product_of_its_pictures_weights(pictures, mode):
+    plain = next(iter(batches(draw(pictures, mode), steps=1, seed=0)))
+    weights = np.array([0.0, 3.0] * 6)
+    weighted = next(iter(batches(draw(dataclasses.replace(pictures, weights=weights), mode), steps=1, seed=0)))
+    left, right = weighted["index"][weighted["pairs"]].T
+    expected = plain["weight"] * (weights[left] / 1.5) * (weights[right] / 1.5)
+    np.testing.assert_allclose(weighted["weight"], expected)
+    assert weighted["weight"].dtype == np.float32 and weighted["weight"].any() and not weighted["weight"].all()
+    for name in ("index", "label", "inputs"):
+        np.testing.assert_array_equal(weighted[name], plain[name])
+
+
+def test_weights_that_say_nothing_are_refused(pictures):
+    for weights in ([0.0] * 12, [-1.0] + [1.0] * 11, [np.inf] * 12):
+        with pytest.raises(ValueError, match="weights must be finite"):
+            draw(dataclasses.replace(pictures, weights=np.array(weights)))
 
 
 def test_resize_keeps_the_whole_picture_and_antialiases():

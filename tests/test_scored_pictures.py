@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,17 @@ def test_folds_part_all_pictures(planted_dir):
     assert sorted(np.concatenate(parts)) == list(range(88)) and {len(part) for part in parts} == {17, 18}
     with pytest.raises(ValueError, match="got 89"):
         scored_pictures.folds(pictures, 89)
+
+
+def test_folds_keep_units_and_what_a_subset_has_of_them(planted_dir):
+    pictures = scored_pictures.load("planted", str(planted_dir), "all")
+    assert len(set(pictures.units)) == 88  # No two composed pictures are equal.
+    pictures = dataclasses.replace(pictures, units=np.arange(88) // 4)
+    for part in scored_pictures.folds(pictures, 5):
+        assert len(part) % 4 == 0 and 16 <= len(part) <= 20
+    few = pictures.subset([0, 1, 50, 51, 87])
+    assert sorted(map(len, scored_pictures.folds(few, 3))) == [1, 2, 2]
+    assert sum(len(part) for part in scored_pictures.folds(dataclasses.replace(few, units=None), 5)) == 5
 
 
 def test_a_fold_is_tested_on_what_it_was_not_trained_on(small_config):

@@ -180,3 +180,28 @@ def test_a_file_too_large_is_refused_unread(monkeypatch, ramp):
 def test_floating_point_pixels_are_refused():
     with pytest.raises(pictures.BadPicture, match="floating-point"):
         pictures.to_rgb(encode(Image.new("F", (4, 4)), "TIFF"))
+
+
+def test_equal_pixels_have_equal_content_whatever_the_file(ramp):
+    grey = ramp.convert("L")
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    files = [
+        encode(grey, "PNG"),
+        encode(grey, "BMP"),
+        encode(grey.convert("RGB"), "PNG", exif=exif),
+        encode(grey.transpose(Image.Transpose.ROTATE_180), "PNG", exif=_turned_by_180()),
+    ]
+    contents = {pictures.decode(data).content for data in files}
+    assert len(contents) == 1 and len(contents.pop()) == 32
+    jpeg = encode(ramp, "JPEG")
+    assert pictures.decode(jpeg).content == pictures.decode(encode(ramp, "JPEG", exif=exif)).content
+    assert pictures.decode(jpeg).content != pictures.decode(files[0]).content
+    # The same bytes in another shape are another picture.
+    assert pictures.content_hash(Image.new("RGB", (4, 6))) != pictures.content_hash(Image.new("RGB", (6, 4)))
+
+
+def _turned_by_180():
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    return exif

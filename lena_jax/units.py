@@ -1,0 +1,74 @@
+"""What must stay together when pictures are parted: equal pictures, and those of one unit (an author, a series)."""
+
+import numpy as np
+from scipy import sparse
+
+
+def kept_together(*keys):
+    """Numbers the sets of things that are connected by equal keys.
+
+    Two things that agree in any of the keys are in one set, and so is whatever either of them agrees with: an
+    author whose picture another author posted too is kept together with that author.
+
+    Args:
+        keys: each [n] str; an empty string agrees with nothing.
+
+    Returns:
+        [n] int, the number of each thing's set; the sets are numbered by their first member.
+
+    Raises:
+        ValueError: if the keys differ in length.
+    """
+    lengths = sorted({len(key) for key in keys})
+    if len(lengths) != 1:
+        raise ValueError(f"keys must be of one length, got {lengths}")
+    count = lengths[0]
+    first, other = [], []
+    for key in keys:
+        key = np.asarray(key)
+        known = np.flatnonzero(key != "")
+        _, where, number = np.unique(key[known], return_index=True, return_inverse=True)
+        first.append(known[where[number]])
+        other.append(known)
+    first, other = np.concatenate(first), np.concatenate(other)
+    graph = sparse.coo_array((np.ones(len(first), bool), (first, other)), shape=(count, count))
+    label = sparse.csgraph.connected_components(graph, directed=False)[1]
+    _, where, number = np.unique(label, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(where))[number]
+
+
+def split_evenly(sets, count, rng):
+    """Parts things into `count` random parts of (almost) equal size, sets whole.
+
+    Sets of several go first, the largest into the emptiest part; single things then fill the parts up. Where every
+    set has one member the parts are a permutation cut into pieces whose sizes differ by at most one.
+
+    Args:
+        sets: [n] int, as of `kept_together`.
+        count: number of parts, at least 2.
+        rng: `np.random.Generator`.
+
+    Returns:
+        A list of `count` index arrays, each sorted and not empty, that together hold every index once.
+
+    Raises:
+        ValueError: unless 2 <= count <= number of sets.
+    """
+    sizes = np.bincount(np.asarray(sets, np.int64)) if len(sets) else np.zeros(0, np.int64)
+    if not 2 <= count <= len(sizes):
+        raise ValueError(f"folds must be between 2 and the number of units ({len(sizes)}, of {len(sets)} pictures; equal "
+                         f"pictures and those of one unit stay together), got {count}")
+    order = rng.permutation(len(sizes))
+    room = np.array([len(part) for part in np.array_split(np.arange(len(sets)), count)])
+    part_of = np.empty(len(sizes), np.int64)
+    several = order[sizes[order] > 1]
+    for one in several[np.argsort(-sizes[several], kind="stable")]:
+        part_of[one] = np.argmax(room)
+        room[part_of[one]] -= sizes[one]
+    single = order[sizes[order] == 1]
+    # Parts that are over-full already get none; the others share what that leaves.
+    share = np.maximum(room, 0)
+    while share.sum() > len(single):
+        share[np.argmax(share)] -= 1
+    part_of[single] = np.repeat(np.arange(count), share)
+    return [np.flatnonzero(part_of[sets] == part) for part in range(count)]
