@@ -86,7 +86,8 @@ class DrawBatch(grain.transforms.RandomMap):
         object.__setattr__(self, "_comparable", comparable)
         weights = np.ones(len(self.pictures)) if self.pictures.weights is None else self.pictures.weights
         if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):
-            raise ValueError(f"weights must be finite, at least 0 and not all 0, got {weights.min()} to {weights.max()}")
+            raise ValueError(f"weights must be finite, at least 0 and not all 0, got {weights.min()} to "
+                             f"{weights.max()}")
         object.__setattr__(self, "_weights", (weights / weights.mean()).astype(np.float32))
 
     def random_map(self, step, rng):

@@ -56,8 +56,8 @@ def split_evenly(sets, count, rng):
     """
     sizes = np.bincount(np.asarray(sets, np.int64)) if len(sets) else np.zeros(0, np.int64)
     if not 2 <= count <= len(sizes):
-        raise ValueError(f"folds must be between 2 and the number of units ({len(sizes)}, of {len(sets)} pictures; equal "
-                         f"pictures and those of one unit stay together), got {count}")
+        raise ValueError(f"folds must be between 2 and the number of units ({len(sizes)}, of {len(sets)} pictures; "
+                         f"equal pictures and those of one unit stay together), got {count}")
     order = rng.permutation(len(sizes))
     room = np.array([len(part) for part in np.array_split(np.arange(len(sets)), count)])
     part_of = np.empty(len(sizes), np.int64)
