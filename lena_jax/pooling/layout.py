@@ -38,7 +38,7 @@ class Layout:
         value = jnp.asarray(value, dtype)
         extra = len(self.eta_shape) - value.ndim
         shape = (1,) * extra + value.shape
-        if extra < 0 or any(got not in (1, want) for got, want in zip(shape, self.eta_shape)):
+        if extra < 0 or any(got not in (1, want) for got, want in zip(shape, self.eta_shape, strict=True)):
             raise ValueError(
                 f"{name} must broadcast to the input's shape without the pooled axes: "
                 f"got shape {value.shape}, expected at most {self.eta_shape}"
@@ -151,7 +151,7 @@ def _normalize_axes(axis, ndim: int) -> tuple[int, ...]:
 def _broadcast_mask(where, shape) -> jax.Array:
     where = jnp.asarray(where)
     extra = len(shape) - where.ndim
-    fits = extra >= 0 and all(got in (1, want) for got, want in zip(where.shape, shape[extra:]))
+    fits = extra >= 0 and all(got in (1, want) for got, want in zip(where.shape, shape[extra:], strict=True))
     if where.dtype != jnp.bool_ or not fits:
         raise ValueError(
             f"where must be boolean and broadcast to the input: got {where.dtype} {where.shape}, expected bool {shape}"
@@ -166,14 +166,15 @@ def _split_windows(x, valid, axes, window, strides, padding):
     sizes = tuple(x.shape[a] for a in axes)
     pairs = _padding_pairs(padding, sizes, window, strides)
     inside_all = np.ones((1,) * (x.ndim + len(axes)), bool)
-    for done, (a, size, k, step, (before, after)) in enumerate(zip(axes, sizes, window, strides, pairs)):
+    each = zip(axes, sizes, window, strides, pairs, strict=True)
+    for done, (a, size, k, step, (before, after)) in enumerate(each):
         if k > size + before + after:
             raise ValueError(f"window larger than the padded map: got {k}, expected at most {size + before + after}")
         starts = np.arange(0, size + before + after - k + 1, step) - before
         index = starts[:, None] + np.arange(k)[None, :]
         inside = (index >= 0) & (index < size)
         if not inside.any(1).all():
-            raise ValueError(f"a window lies in the padding alone: got padding {(before, after)}, expected less than {k}")
+            raise ValueError(f"a window lies in the padding alone: got {(before, after)}, expected less than {k}")
         index, here = np.clip(index, 0, size - 1), a + done
         x = jnp.take(x, index, axis=here)
         valid = None if valid is None else jnp.take(valid, index, axis=here)
@@ -199,7 +200,7 @@ def _padding_pairs(padding, sizes, window, strides):
             raise ValueError(f'padding: got {padding!r}, expected "VALID", "SAME" or pairs (before, after)')
         if padding == "VALID":
             return ((0, 0),) * len(sizes)
-        totals = [max((-(n // -s) - 1) * s + k - n, 0) for n, k, s in zip(sizes, window, strides)]
+        totals = [max((-(n // -s) - 1) * s + k - n, 0) for n, k, s in zip(sizes, window, strides, strict=True)]
         return tuple((total // 2, total - total // 2) for total in totals)
     pairs = tuple(tuple(pair) for pair in padding)
     if len(pairs) != len(sizes) or any(len(p) != 2 or min(p) < 0 for p in pairs):

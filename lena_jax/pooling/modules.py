@@ -36,10 +36,10 @@ class LENAPool(Pooling):
     """LENA pooling with one learned share of the map per channel, see `lena_pool`.
 
     The parameter is called `eta`, has shape `[C]` and is unconstrained: the share of the map is
-    `sigmoid(parameter)`, not the parameter itself (`support_sizes` converts). With `parameterization="clip"` the share is
-    `clip(parameter, 0, 1)`, as in the Caffe layer, and gradients pass the clip unchanged, so that a channel at 1 can
-    come back; one at 0 pools its maximum, whose derivative in the share is 0, and stays. `C` is the size of the last
-    axis, over which this module does not pool.
+    `sigmoid(parameter)`, not the parameter itself (`support_sizes` converts). With `parameterization="clip"` the share
+    is `clip(parameter, 0, 1)`, as in the Caffe layer, and gradients pass the clip unchanged, so that a channel at 1
+    can come back; one at 0 pools its maximum, whose derivative in the share is 0, and stays. `C` is the size of the
+    last axis, over which this module does not pool.
 
     Weight decay would pull the share to 0.5 (sigmoid) or 0 (clip): see `decay_mask`.
 

@@ -124,7 +124,7 @@ def weldon_pool(x, top=1, bottom=1, *, alpha: float = 1.0, method: str = superqu
 def weldon_weights(
     x, top=1, bottom=1, *, alpha: float = 1.0, method: str = superquantile.DEFAULT, **options
 ) -> jax.Array:
-    """`1 / top` at the largest cells plus `alpha / bottom` at the smallest: reproduces the value, sums to `1 + alpha`."""
+    """`1 / top` at the largest plus `alpha / bottom` at the smallest: sums to `1 + alpha`, reproduces the value."""
     high, low, tops, bottoms = _weldon(x, top, bottom, options)
     largest = superquantile.weights(high.cells, tops, high.valid, method)
     smallest = superquantile.weights(low.cells, bottoms, low.valid, method)
