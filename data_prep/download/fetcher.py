@@ -1,0 +1,188 @@
+"""Gets many pictures into one folder, by several threads, and goes on where an interrupted download ended."""
+
+import contextlib
+import dataclasses
+import os
+import queue
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from data_prep.download import transfer
+from data_prep.download.ledger import open_ledger
+from data_prep.download.limits import Limits
+from data_prep.download.schedule import Job, Schedule
+
+# Files under way; what is left of them belongs to a download that was killed.
+PART = ".part-"
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}")
+
+
+@dataclasses.dataclass
+class Fetched:
+    """What became of the pictures asked for.
+
+    Attributes:
+      there: pictures that were in the folder before.
+      fetched: pictures that came.
+      gone: names to reasons: gone for good, now or known from before; not asked for again.
+      failed: names to reasons: did not come this time; the next download asks for them again.
+    """
+
+    there: int = 0
+    fetched: int = 0
+    gone: dict[str, str] = dataclasses.field(default_factory=dict)
+    failed: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def fetch(
+    addresses: Mapping[str, str],
+    folder: Path,
+    limits: Limits | None = None,
+    progress: Callable[[Iterable, int], Iterable] | None = None,
+) -> Fetched:
+    """Gets pictures that are not in the folder yet, as `<name>.<ending of their format>`.
+
+    A picture gets its name only when it is there whole and decodes. `fetch_ledger.jsonl` in the folder keeps
+    what became of each; after an interruption, the same call goes on. Names that are gone for good (404, 410,
+    a server's picture for removed pictures) are not asked for again unless their address changed.
+
+    Args:
+      addresses: names (letters, digits, _ and -) to http or https addresses.
+      folder: is created.
+      limits: `Limits()` by default.
+      progress: wraps the outcomes, `progress(outcomes, total)`; for a progress bar.
+
+    Raises:
+      ValueError: a name that is not one, a folder that is a file or downloaded into by another process.
+    """
+    limits = limits or Limits()
+    folder = Path(folder).expanduser()
+    for name in addresses:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"picture name: got {name!r}, expected letters, digits, _ and -")
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"folder of pictures: got {folder}, which is a file; expected a folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder.resolve()
+    result = Fetched()
+    with open_ledger(folder) as ledger:
+        for part in folder.glob(f"{PART}*"):
+            part.unlink()
+        there = _there(folder)
+        jobs = []
+        for name, url in addresses.items():
+            if name in there:
+                result.there += 1
+            elif ledger.gone.get(name) == url:
+                result.gone[name] = "was gone before"
+            else:
+                try:
+                    jobs.append(Job(name, url, transfer.check_address(url)))
+                except transfer.Refused as error:
+                    result.failed[name] = str(error)
+        outcomes = _outcomes(jobs, folder, limits)
+        # Closed at once when interrupted, and not when somebody collects it: the ledger is open only here.
+        with contextlib.closing(outcomes):
+            for job, outcome, reason in progress(outcomes, len(jobs)) if progress else outcomes:
+                ledger.write(job.name, job.url, outcome, reason)
+                if outcome == "fetched":
+                    result.fetched += 1
+                else:
+                    getattr(result, outcome)[job.name] = reason
+    return result
+
+
+def _there(folder: Path) -> set[str]:
+    endings = {*transfer.ENDINGS.values(), "jpeg", "tif"}
+    names = (path.name.rpartition(".") for path in folder.iterdir())
+    return {name for name, _, ending in names if ending.lower() in endings}
+
+
+def _outcomes(jobs: list[Job], folder: Path, limits: Limits):
+    """Yields `(job, outcome, reason)` as the threads finish; closing it stops them."""
+    schedule = Schedule(jobs, limits)
+    results = queue.SimpleQueue()
+    threads = [
+        # Not waited for at exit: one may hang on a silent line, and no file is ever half written.
+        threading.Thread(target=_work, args=(schedule, results, folder, limits), daemon=True)
+        for _ in range(min(limits.workers, len(jobs)))
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in jobs:
+            job, outcome, reason = results.get()
+            if isinstance(reason, BaseException):
+                raise reason
+            yield job, outcome, reason
+    finally:
+        schedule.stop()
+        patience = time.monotonic() + 2.0
+        for thread in threads:
+            thread.join(max(patience - time.monotonic(), 0.0))
+
+
+def _work(schedule: Schedule, results: queue.SimpleQueue, folder: Path, limits: Limits) -> None:
+    """A thread: takes jobs until there are none. An error of this machine, such as a full disk, ends it all."""
+    while (taken := schedule.next()) is not None:
+        job, left_alone = taken
+        try:
+            if left_alone:
+                outcome, reason, alive = "failed", left_alone, False
+            else:
+                outcome, reason, alive = _try(job, schedule, folder, limits)
+        except transfer.Stopped:
+            return
+        except BaseException as error:
+            results.put((job, "failed", error))
+            return
+        if outcome is not None:
+            results.put((job, outcome, reason))
+            schedule.done(job, alive)
+
+
+def _try(job: Job, schedule: Schedule, folder: Path, limits: Limits) -> tuple[str | None, str, bool]:
+    """One try: the outcome (None if it is to be tried again), its reason, and whether the server is alive."""
+    job.tries += 1
+    try:
+        data, ending = transfer.get(job.url, limits, schedule.stopped)
+    except transfer.Gone as error:
+        return "gone", str(error), True
+    except transfer.Refused as error:
+        return "failed", str(error), True
+    except transfer.Failed as error:
+        if error.wait is not None and error.wait > limits.max_wait:
+            reason = f"{error} and asks to wait {error.wait:,.0f} s"
+            schedule.leave_alone(job.host, reason)
+            return "failed", reason, False
+        if job.tries >= limits.attempts:
+            return "failed", f"{error} (tried {job.tries} times)", False
+        pause = min(limits.backoff * 2 ** (job.tries - 1), limits.max_backoff)
+        # Spread by chance, so that pictures that failed together do not come back together.
+        pause *= random.uniform(0.5, 1.5)
+        schedule.again(job, max(pause, error.wait or 0.0), whole_host=error.wait is not None)
+        return None, "", False
+    if schedule.stopped():
+        raise transfer.Stopped
+    _store(folder, f"{job.name}.{ending}", data)
+    return "fetched", "", True
+
+
+def _store(folder: Path, name: str, data: bytes) -> None:
+    """Writes a file that is there whole or not at all."""
+    part = folder / f"{PART}{name}"
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, folder / name)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise

@@ -1,0 +1,204 @@
+"""One try at one address: the bytes of a picture, or the reason why there are none."""
+
+import email.utils
+import http.client
+import io
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+
+from PIL import Image
+
+from data_prep import pictures
+from data_prep.download.limits import Limits
+
+USER_AGENT = "lena-jax-data-prep/0.1 (builds a research data set; asks for each picture once)"
+# File name endings of the formats that `pictures.to_rgb` reads.
+ENDINGS = {
+    "JPEG": "jpg",
+    "MPO": "jpg",
+    "PNG": "png",
+    "WEBP": "webp",
+    "GIF": "gif",
+    "BMP": "bmp",
+    "TIFF": "tiff",
+    "PPM": "ppm",
+}
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
+_BLOCK = 64 << 10
+
+
+class Gone(Exception):
+    """The server says that the picture is gone for good; asking again is of no use."""
+
+
+class Refused(Exception):
+    """What came is not to be had as a picture; the next try would end the same way, a later day may not."""
+
+
+class Failed(Exception):
+    """The server or the line failed; trying again may help.
+
+    Attributes:
+      wait: seconds that the server asked for, or None.
+    """
+
+    def __init__(self, message: str, wait: float | None = None):
+        super().__init__(message)
+        self.wait = wait
+
+
+class Stopped(Exception):
+    """The download was interrupted."""
+
+
+def get(url: str, limits: Limits, stopped: Callable[[], bool] = lambda: False) -> tuple[bytes, str]:
+    """Gets one picture.
+
+    Follows redirects to http and https only. The content counts, not what the server says of it: it has to
+    decode as a picture.
+
+    Returns:
+      The file's bytes, and the file name ending of its format without the dot.
+
+    Raises:
+      Gone, Refused, Failed: see there.
+      Stopped: `stopped()` became true.
+    """
+    deadline = time.monotonic() + limits.total_timeout
+    seen = []
+    while True:
+        if stopped():
+            raise Stopped
+        check_address(url)
+        seen.append(url)
+        try:
+            with _open(url, limits.timeout) as response:
+                target = _redirect(response)
+                if target is None:
+                    data = _body(response, limits, deadline, stopped)
+                    break
+        except TimeoutError as error:
+            raise Failed(f"no answer in {limits.timeout:g} s") from error
+        except urllib.error.URLError as error:
+            if isinstance(error.reason, TimeoutError):
+                raise Failed(f"no answer in {limits.timeout:g} s") from error
+            raise Failed(f"cannot connect: {error.reason}") from error
+        except http.client.HTTPException as error:
+            raise Failed(f"broken answer: {type(error).__name__}") from error
+        except OSError as error:
+            raise Failed(f"the line broke: {error}") from error
+        except ValueError as error:
+            # Of an address or a header that cannot be made sense of.
+            raise Refused(f"broken answer: {error}") from error
+        url = urllib.parse.urljoin(url, target)
+        if url in seen:
+            raise Refused(f"redirects in a circle, to {url[:200]}")
+        if len(seen) > limits.redirects:
+            raise Refused(f"more than {limits.redirects} redirects")
+    return data, _ending(url, data)
+
+
+def check_address(url: str) -> str:
+    """Returns the server's name in `url`.
+
+    Raises:
+      Refused: not an http or https address, or one with a user name or a control character in it.
+    """
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise Refused(f"not an address: {url[:200]!r}") from error
+    if parts.scheme not in ("http", "https"):
+        raise Refused(f"got an address with {parts.scheme[:20]!r}, expected http or https")
+    if not host or parts.username is not None or any(ord(letter) <= 32 for letter in url):
+        raise Refused(f"not an address: {url[:200]!r}")
+    return host.lower()
+
+
+def _open(url: str, timeout: float) -> http.client.HTTPResponse:
+    """Opens `url`; any status is a response, none is an exception, and no redirect is followed."""
+    # The default opener would follow redirects by itself, and open file and ftp too.
+    opener = urllib.request.OpenerDirector()
+    for handler in (urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+        opener.add_handler(handler())
+    path = urllib.parse.quote(url, safe="%/:?=&#+,;@!$'()*[]~")
+    headers = {"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"}
+    return opener.open(urllib.request.Request(path, headers=headers), timeout=timeout)
+
+
+def _redirect(response: http.client.HTTPResponse) -> str | None:
+    """The address that the response leads to; None if it is the picture itself, by its header."""
+    status = response.status
+    if status in (404, 410):
+        raise Gone(f"the server says {status}")
+    if status in _TRY_AGAIN:
+        raise Failed(f"the server says {status}", _retry_after(response.headers.get("Retry-After")))
+    if status in _REDIRECTS:
+        target = response.headers.get("Location")
+        if not target:
+            raise Refused(f"the server says {status} without saying where")
+        return target
+    if status != 200:
+        raise Refused(f"the server says {status}")
+    kind = response.headers.get_content_type() if response.headers.get("Content-Type") else ""
+    # Servers that know nothing of a file's type call it octet-stream.
+    if kind and not kind.startswith("image/") and kind not in ("application/octet-stream", "binary/octet-stream"):
+        raise Refused(f"content type: got {kind[:80]!r}, expected a picture")
+    return None
+
+
+def _body(response: http.client.HTTPResponse, limits: Limits, deadline: float, stopped: Callable[[], bool]) -> bytes:
+    said = response.headers.get("Content-Length", "")
+    length = int(said) if said.isascii() and said.isdigit() else None
+    if length is not None and length > limits.max_bytes:
+        raise Refused(f"file too large: the server says {length:,} bytes, expected at most {limits.max_bytes:,}")
+    blocks, size = [], 0
+    # read1 returns after one read of the line, so that a server that drips cannot hold us beyond the deadline.
+    while block := response.read1(_BLOCK):
+        size += len(block)
+        if size > limits.max_bytes:
+            raise Refused(f"file too large: more than {limits.max_bytes:,} bytes")
+        if stopped():
+            raise Stopped
+        if time.monotonic() > deadline:
+            raise Failed(f"not finished in {limits.total_timeout:g} s")
+        blocks.append(block)
+    if length is not None and size < length:
+        raise Failed(f"cut short: got {size:,} bytes, the server said {length:,}")
+    return b"".join(blocks)
+
+
+def _ending(url: str, data: bytes) -> str:
+    """The file name ending of the picture's format.
+
+    Raises:
+      Gone: it is the picture that a server shows in the place of one that was removed.
+      Refused: it is not a picture.
+    """
+    if urllib.parse.urlsplit(url).path.rsplit("/", 1)[-1].lower() in ("removed.png", "removed.jpg", "removed.gif"):
+        raise Gone("the server shows its picture for removed pictures")
+    try:
+        pictures.to_rgb(data)
+    except pictures.BadPicture as error:
+        raise Refused(f"{len(data):,} bytes, {error}") from error
+    with Image.open(io.BytesIO(data), formats=pictures.FORMATS) as picture:
+        return ENDINGS[picture.format]
+
+
+def _retry_after(text: str | None) -> float | None:
+    """Seconds to wait: a number of them, or until a date."""
+    if not text:
+        return None
+    if text.strip().isascii() and text.strip().isdigit():
+        return float(text)
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(moment.timestamp() - time.time(), 0.0)
