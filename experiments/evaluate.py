@@ -2,7 +2,8 @@
 
     python experiments/evaluate.py --workdir=runs/mine
 
-Prints a table and leaves metrics.json, scores.csv and maps.png in the workdir.
+Prints a table and leaves metrics.json, scores.csv, pairs.csv and maps.png in the workdir. With
+--pairs=runs/other/pairs.csv exactly the pairs are compared that the other evaluation compared.
 """
 
 from absl import flags
@@ -12,6 +13,7 @@ from lena_jax import command_line
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder that experiments/train.py wrote.")
 _SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Pictures to evaluate on.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the data set lies, if it moved since training.")
+_PAIRS = flags.DEFINE_string("pairs", None, "The pairs.csv of another evaluation: compare the same pairs.")
 flags.mark_flag_as_required("workdir")
 
 
@@ -20,7 +22,8 @@ def main(argv):
         raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
     from lena_jax import evaluation, report
 
-    print(report.table(evaluation.evaluate(_WORKDIR.value, _SPLIT.value, _DATA_DIR.value), _WORKDIR.value))
+    metrics = evaluation.evaluate(_WORKDIR.value, _SPLIT.value, _DATA_DIR.value, _PAIRS.value)
+    print(report.table(metrics, _WORKDIR.value))
 
 
 if __name__ == "__main__":

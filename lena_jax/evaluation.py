@@ -8,11 +8,11 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from lena_jax import checkpoints, plots, pooling, ranker
+from lena_jax import checkpoints, pair_list, plots, pooling, ranker
 from lena_jax.files import write_whole
 from lena_jax.input_pipeline import resize
 from lena_jax.localization import upsample
-from lena_jax.metrics import mask_energy, ranking_metrics
+from lena_jax.metrics import mask_energy, pairs_to_compare, ranking_metrics
 from lena_jax.run_data import open_pictures
 
 
@@ -58,22 +58,25 @@ def predict(model, variables, pictures, batch_size=32, label="scoring"):
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
-def evaluate(workdir, split="test", data_dir=None):
+def evaluate(workdir, split="test", data_dir=None, pairs=None):
     """Evaluates the best checkpoint of a run; reads nothing of the run but the checkpoint.
 
-    Writes into `workdir`, for the split `test`: `metrics.json`, `scores.csv` (id, group, true and predicted score)
-    and `maps.png`; for another split the same with its name in front, such as `train_metrics.json`.
+    Writes into `workdir`, for the split `test`: `metrics.json`, `scores.csv` (id, group, true and predicted score),
+    `pairs.csv` (the pairs compared, by id) and `maps.png`; for another split the same with its name in front, such as
+    `train_metrics.json`.
 
     Args:
         workdir: folder of the run.
         split: "train", "validation" or "test", as the run's config parts the pictures.
         data_dir: where the data set lies now; None for where it lay in training.
+        pairs: path of the `pairs.csv` of another evaluation, to compare the very same pairs; which picture of a pair
+            is the higher is then what the file says. None for all comparable pairs (at most `metrics.MOST_PAIRS`).
 
     Returns:
         The dict in `metrics.json`.
 
     Raises:
-        ValueError: if there is no checkpoint, or no such pictures.
+        ValueError: if there is no checkpoint, no such pictures, or `pairs` names others.
     """
     model, variables, config, step = load_ranker(workdir)
     if data_dir is not None:
@@ -83,9 +86,11 @@ def evaluate(workdir, split="test", data_dir=None):
         raise ValueError(f"split {split!r} of data set {config.data.name!r} has no pictures, expected one of "
                          f"{sorted(name for name, part in parts.items() if part is not None)}")
     pictures = parts[split]
+    compared = pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap) if pairs is None else \
+        pair_list.read(pairs, pictures.ids)
     scores, contributions, virality = predict(model, variables, pictures, config.batch_size, f"scoring {split}")
     metrics = {"data": config.data.name, "split": split, "step": step, "pooling": config.pooling,
-               **ranking_metrics(scores, pictures.scores, pictures.groups, config.pairs.min_gap)}
+               **ranking_metrics(scores, pictures.scores, pictures.groups, pairs=compared)}
     shares = eta_distribution(config, variables, contributions.shape[1] * contributions.shape[2])
     if shares is not None:
         metrics["eta"] = shares
@@ -94,6 +99,7 @@ def evaluate(workdir, split="test", data_dir=None):
                                    (("contribution_map", contributions), ("virality_map", virality))}
     prefix = "" if split == "test" else split + "_"
     write_whole(os.path.join(workdir, prefix + "scores.csv"), lambda file: _score_table(file, pictures, scores))
+    write_whole(os.path.join(workdir, prefix + "pairs.csv"), lambda file: pair_list.write(file, pictures.ids, compared))
     plots.save_map_sheet(os.path.join(workdir, prefix + "maps.png"), pictures, scores, contributions)
     write_whole(os.path.join(workdir, prefix + "metrics.json"), lambda file: json.dump(metrics, file, indent=2))
     return metrics

@@ -7,6 +7,8 @@ from scipy import stats
 
 from lena_jax.pairs import ComparablePairs
 
+MOST_PAIRS = 200_000
+
 
 def pair_accuracy(predicted, pairs, weight=None):
     """Share of pairs whose first picture is predicted above the second; a predicted tie counts one half.
@@ -47,7 +49,26 @@ def group_correlation(correlation, predicted, scores, groups=None):
     return float(np.average(values, weights=sizes)) if values else float("nan")
 
 
-def ranking_metrics(predicted, scores, groups=None, min_gap=0.0, most_pairs=200_000, resamples=1000, seed=0):
+def pairs_to_compare(scores, groups=None, min_gap=0.0, most=MOST_PAIRS, seed=0):
+    """The pairs that an evaluation compares: all comparable ones, or `most` of them drawn with `seed`.
+
+    Args:
+        scores, groups, min_gap: see `ComparablePairs`.
+
+    Returns:
+        [p, 2] indices; column 0 has the higher score.
+
+    Raises:
+        ValueError: if no two pictures are comparable.
+    """
+    pairs = ComparablePairs(scores, groups, min_gap).some(most, seed)
+    if not len(pairs):
+        raise ValueError(f"no two of the {len(scores)} pictures are comparable, expected at least one pair")
+    return pairs
+
+
+def ranking_metrics(predicted, scores, groups=None, min_gap=0.0, most_pairs=MOST_PAIRS, resamples=1000, seed=0,
+                    pairs=None):
     """Pair accuracy, Spearman's rho and Kendall's tau-b, each with its 95 % percentile bootstrap interval.
 
     The bootstrap resamples pictures, not pairs: pairs that share a picture are not independent.
@@ -59,6 +80,7 @@ def ranking_metrics(predicted, scores, groups=None, min_gap=0.0, most_pairs=200_
         most_pairs: where more pairs are comparable, this many of them, drawn with `seed`.
         resamples: bootstrap resamples.
         seed: of the bootstrap and of the draw.
+        pairs: [p, 2] indices of the pairs to compare, column 0 the higher; None for `pairs_to_compare`.
 
     Returns:
         `{"pair_accuracy": {"value", "low", "high"}, "spearman": ..., "kendall": ..., "pictures": n, "pairs": p}`.
@@ -71,9 +93,8 @@ def ranking_metrics(predicted, scores, groups=None, min_gap=0.0, most_pairs=200_
         raise ValueError(f"predicted and scores must have one shape, got {predicted.shape} and {scores.shape}")
     if not np.isfinite(predicted).all():
         raise ValueError(f"predicted scores must be finite, got {int((~np.isfinite(predicted)).sum())} that are not")
-    pairs = ComparablePairs(scores, groups, min_gap).some(most_pairs, seed)
-    if not len(pairs):
-        raise ValueError(f"no two of the {len(scores)} pictures are comparable, expected at least one pair")
+    if pairs is None:
+        pairs = pairs_to_compare(scores, groups, min_gap, most_pairs, seed)
 
     def accuracy(index):
         # A pair counts as often as both its pictures were drawn; a picture against its own copy is no pair.

@@ -39,7 +39,7 @@ class ComparablePairs:
         self._first = np.empty(len(scores), np.int64)
         end = np.empty(len(scores), np.int64)
         bounds = np.flatnonzero(np.diff(sorted_group, prepend=-1))
-        for start, stop in zip(bounds, [*bounds[1:], len(scores)], strict=True):
+        for start, stop in zip(bounds, [*bounds, len(scores)][1:], strict=True):
             run = sorted_scores[start:stop]
             # Not smaller than the gap, and not equal: the later of the two positions.
             first = np.maximum(np.searchsorted(run, run + min_gap, "left"), np.searchsorted(run, run, "right"))

@@ -38,6 +38,25 @@ def test_the_table_of_scores_gives_the_measures_again(evaluated):
     assert again["pair_accuracy"]["value"] == pytest.approx(metrics["pair_accuracy"]["value"])
 
 
+def test_the_same_pairs_again(evaluated, tmp_path):
+    workdir, metrics = evaluated
+    lines = (workdir / "pairs.csv").read_text().splitlines()
+    assert lines[0] == "id_high,id_low" and len(lines) == metrics["pairs"] + 1 == 24 * 23 // 2 + 1
+    shutil.copytree(workdir / "checkpoints", tmp_path / "run" / "checkpoints")
+    few = tmp_path / "few.csv"
+    few.write_text("\n".join(lines[:1] + lines[5:25]) + "\n")
+    again = evaluation.evaluate(str(tmp_path / "run"), pairs=str(few))
+    assert again["pairs"] == 20 and (tmp_path / "run" / "pairs.csv").read_text() == few.read_text()
+    with open(workdir / "scores.csv", newline="") as file:
+        predicted = {row["id"]: float(row["predicted"]) for row in csv.DictReader(file)}
+    right = [predicted[high] > predicted[low] for high, low in (line.split(",") for line in lines[5:25])]
+    assert again["pair_accuracy"]["value"] == pytest.approx(np.mean(right))
+    assert again["spearman"]["value"] == metrics["spearman"]["value"]
+    few.write_text("id_high,id_low\n" + lines[1] + "\ngone,test/00001\n")
+    with pytest.raises(ValueError, match="line 3: got the id 'gone'.*24 pictures.*1 ids"):
+        evaluation.evaluate(str(tmp_path / "run"), pairs=str(few))
+
+
 def test_contributions_of_real_pictures_sum_to_score_minus_bias(trained):
     model, variables, config, _ = evaluation.load_ranker(str(trained[0]))
     pictures = run_data.open_pictures(config)["test"]
