@@ -38,8 +38,9 @@ examples:
 """
 
 IMAGE_SCORES = """\
-Reads a CSV with a header row and a folder of pictures. One column names the pictures (paths relative to the
-folder), one holds their scores: any number, higher is better. Rows without a score are left out and counted.
+Reads a table (CSV with a header row, or Parquet) and a folder of pictures. One column names the pictures (paths
+relative to the folder), one holds their scores: any number, higher is better. Rows without a score are left out
+and counted. Equal pictures (same pixels) are never on both sides of a split or of a fold.
 """
 
 IMAGE_SCORES_EXAMPLES = """\
@@ -55,8 +56,20 @@ examples:
   likes of different sites are not comparable, and the table says which pictures to test on:
     python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes \\
         --group=site --split=part
+  likes depend on how often a picture was shown: likes a view, few views held close to the site's rate:
+    python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes --views=views \\
+        --transform=rate --group=site
+  an author's pictures are never on both sides; ratings and likes in one data set, ratings are ranked by:
+    python -m data_prep build image_scores --images=photos --csv=photos.parquet --score=rating --score=likes \\
+        --fold_by=author
   some files are broken; leave them out and list them:
     python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes --on-bad-image=skip
+
+transforms, each within the group:
+  raw         the number as it is
+  rate        (likes + s * r) / (views + s): r is the group's likes a view; s is the strength of that prior in
+              views, --prior_views or estimated from how much the rates of the group differ beyond chance
+  percentile  share of the group that the picture is above; ties count half
 """
 
 
@@ -122,8 +135,29 @@ def _parser() -> argparse.ArgumentParser:
         **options,
     )
     scores.add_argument("--images", required=True, metavar="DIR", help="folder of pictures")
-    scores.add_argument("--csv", required=True, metavar="FILE", help="table with a header row, UTF-8")
-    scores.add_argument("--score", required=True, metavar="COLUMN", help="column of scores")
+    scores.add_argument(
+        "--csv", "--table", required=True, metavar="FILE", help="CSV with a header row (UTF-8), or Parquet"
+    )
+    scores.add_argument(
+        "--score",
+        required=True,
+        action="append",
+        metavar="COLUMN",
+        help="column of scores; repeat it to store more columns beside the first, which is the one ranked by",
+    )
+    scores.add_argument(
+        "--transform",
+        choices=("raw", "rate", "percentile"),
+        default="raw",
+        help="how a score is made of the first column, see below (default: %(default)s)",
+    )
+    scores.add_argument("--views", metavar="COLUMN", help="column of views, for --transform=rate")
+    scores.add_argument(
+        "--prior_views",
+        type=float,
+        metavar="N",
+        help="strength of the prior in views, for --transform=rate (default: estimated for each group)",
+    )
     scores.add_argument(
         "--image_column",
         default="image",
@@ -134,12 +168,27 @@ def _parser() -> argparse.ArgumentParser:
         "--group", metavar="COLUMN", help="compare only pictures that are equal in this column"
     )
     scores.add_argument("--split", metavar="COLUMN", help="column with train, validation or test")
-    scores.add_argument("--name", help="of the data set (default: the CSV's file name)")
+    scores.add_argument(
+        "--fold_by",
+        metavar="COLUMN",
+        help="keep pictures that are equal in this column (an author) on one side of every split and fold",
+    )
+    scores.add_argument(
+        "--weight", metavar="COLUMN", help="a pair counts in training as the product of its pictures' weights"
+    )
+    scores.add_argument("--name", help="of the data set (default: the table's file name)")
     scores.add_argument(
         "--on-bad-image",
         choices=("error", "skip"),
         default="error",
         help="a picture is missing or does not decode: stop, or skip and list it (default: %(default)s)",
+    )
+    scores.add_argument(
+        "--on-duplicate",
+        choices=("error", "skip"),
+        default="error",
+        help="a picture is in two splits: stop, or keep it in the last of train, validation and test only and "
+        "list it (default: %(default)s)",
     )
     _add_data_dir(scores)
     _add_overwrite(scores)
@@ -194,8 +243,10 @@ def _build_image_scores(arguments: argparse.Namespace) -> None:
     def make(data_dir):
         from data_prep.image_scores import Builder, ImageScoresConfig
 
-        keys = ("images", "csv", "score", "image_column", "group", "split", "on_bad_image")
-        config = ImageScoresConfig(name=name, **{key: getattr(arguments, key) for key in keys})
+        keys = ("images", "csv", "image_column", "group", "split", "fold_by", "weight")
+        keys += ("transform", "views", "prior_views", "on_bad_image", "on_duplicate")
+        options = {key: getattr(arguments, key) for key in keys}
+        config = ImageScoresConfig(name=name, score=tuple(arguments.score), **options)
         return Builder(data_dir=data_dir, config=config)
 
     _build(make, arguments)
@@ -228,9 +279,11 @@ def _build(make: Callable, arguments: argparse.Namespace) -> None:
 
 
 def _say_what_was_left_out(report: dict) -> None:
-    for reason in ("score", "group"):
+    for reason in ("score", "group", "views"):
         if count := report.get(f"rows_without_{reason}", 0):
             print(f"left out {count:,} of {report['rows']:,} rows: no {reason}")
+    if count := len(report.get("duplicates_left_out", [])):
+        print(f"left out {count:,} of {report['rows']:,} rows: equal to a picture of another split")
     bad = report.get("bad_pictures", [])
     if bad:
         print(f"left out {len(bad):,} of {report['rows']:,} rows: bad picture (all are in build_report.json)")

@@ -1,4 +1,4 @@
-"""The data set `image_scores`: a folder of pictures and a CSV of scores."""
+"""The data set `image_scores`: a folder of pictures and a table of scores."""
 
 from data_prep.image_scores.image_scores_dataset_builder import Builder, ImageScoresConfig
 

@@ -1,10 +1,11 @@
-"""The TFDS builder `image_scores`: anyone's folder of pictures and a CSV of scores."""
+"""The TFDS builder `image_scores`: anyone's folder of pictures and a table of scores."""
 
+import array
 import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import tensorflow_datasets as tfds
 from data_prep import picture_folder, pictures
 from data_prep.image_scores import table
 from data_prep.streaming import StreamingBuilder
+from lena_jax.pairs import ComparablePairs
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -21,68 +23,94 @@ class ImageScoresConfig(tfds.core.BuilderConfig):
     """What to build from; `name` is the data set's name, of a-z, 0-9 and _.
 
     Attributes:
-      images: folder that the CSV's paths are relative to.
-      csv: the table, with a header row.
-      score: its column of scores; rows with an empty cell are left out.
+      images: folder that the table's paths are relative to.
+      csv: the table, CSV with a header row or Parquet.
+      score: its column of scores, or several: the first is `score`, the others are stored beside it under
+        `scores`. Rows with an empty cell in the first are left out.
       image_column: its column of picture paths.
       group: its column of groups; only pictures of one group are compared.
       split: its column of splits (train, validation, test); without it all pictures are in `train`.
+      fold_by: its column of units, such as authors; a unit is never on both sides of a split or fold.
+      weight: its column of weights in training.
+      transform, views, prior_views: how the first score is made from its column, see `table.read`.
       on_bad_image: "error", or "skip" to leave out and list pictures that are missing or do not decode.
+      on_duplicate: a picture of one split is equal to one of another: "error", or "skip" to keep it in the last
+        of train, validation, test only, and list it.
     """
 
     images: str = ""
     csv: str = ""
-    score: str = ""
+    score: str | tuple[str, ...] = ""
     image_column: str = "image"
     group: str | None = None
     split: str | None = None
+    fold_by: str | None = None
+    weight: str | None = None
+    transform: str = "raw"
+    views: str | None = None
+    prior_views: float | None = None
     on_bad_image: str = "error"
+    on_duplicate: str = "error"
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The columns of scores."""
+        return (self.score,) if isinstance(self.score, str) else tuple(self.score)
 
 
 class Builder(StreamingBuilder):
-    """Pictures with a score each, from a folder and a CSV; ordered by the hashes of their ids.
+    """Pictures with a score each, from a folder and a table; ordered by the hashes of their ids.
 
     Args:
       config: an `ImageScoresConfig`.
       data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
 
     Building raises:
-      ValueError: missing folder or CSV, an unusable table (see `table.read`), a picture that is missing or
-        does not decode (unless skipped), a path that leaves the folder, a split without two comparable
-        pictures.
+      ValueError: missing folder or table, an unusable table (see `table.read`), a picture that is missing or
+        does not decode or is in two splits (unless skipped), a path that leaves the folder, a split without two
+        comparable pictures.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES = {"1.0.0": "First release.", "1.1.0": "unit, content, weight; several scores."}
     builder_config_cls = ImageScoresConfig
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = tfds.features
-        return self.dataset_info_from_configs(
-            description=__doc__,
-            features=features.FeaturesDict(
-                {
-                    "image": features.Image(shape=(None, None, 3), doc="upright RGB"),
-                    "id": features.Text(doc="the picture's path as in the CSV"),
-                    "score": features.Scalar(np.float32, doc="higher is better"),
-                    "group": features.Text(doc="only pictures of one group are comparable; or empty"),
-                }
-            ),
-        )
+        named = {
+            "image": features.Image(shape=(None, None, 3), doc="upright RGB"),
+            "id": features.Text(doc="the picture's path as in the table"),
+            "score": features.Scalar(np.float32, doc="higher is better"),
+            "group": features.Text(doc="only pictures of one group are comparable; or empty"),
+            "unit": features.Text(doc="pictures of one unit stay on one side of a split; or empty"),
+            "content": features.Text(doc="equal for equal pixels, as the file gave them"),
+            "weight": features.Scalar(np.float32, doc="how much the picture counts in training"),
+        }
+        config = self.builder_config
+        if others := config.scores[config.transform == "raw" :]:
+            named["scores"] = {name: features.Scalar(np.float32, doc="NaN: none") for name in others}
+        return self.dataset_info_from_configs(description=__doc__, features=features.FeaturesDict(named))
 
     @functools.cached_property
     def content(self) -> table.Table:
-        """The CSV, read and checked with all that can be known before a picture is opened."""
+        """The table, read and checked with all that can be known before a picture is opened."""
         config = self.builder_config
-        if config.on_bad_image not in ("error", "skip"):
-            raise ValueError(f"on_bad_image: got {config.on_bad_image!r}, expected 'error' or 'skip'")
+        for key in ("on_bad_image", "on_duplicate"):
+            if getattr(config, key) not in ("error", "skip"):
+                raise ValueError(f"{key}: got {getattr(config, key)!r}, expected 'error' or 'skip'")
         if not Path(config.images).is_dir():
             raise ValueError(f"no such folder of pictures: {config.images}")
-        content = table.read(Path(config.csv), config.score, config.image_column, config.group, config.split)
-        comparable = table.Comparable()
-        for row in content.rows:
-            comparable.add(row)
-        comparable.check(_splits(content) or ["train"])
+        content = table.read(
+            Path(config.csv),
+            config.scores[0],
+            config.image_column,
+            config.group,
+            config.split,
+            others=config.scores[1:],
+            **{key: getattr(config, key) for key in ("fold_by", "weight", "transform", "views", "prior_views")},
+        )
+        for split, rows in (_splits(content) or {"train": []}).items():
+            _count_pairs(split, [row.score for row in rows], [row.group for row in rows])
         return content
 
     def expected_counts(self) -> dict[str, int]:
@@ -90,7 +118,7 @@ class Builder(StreamingBuilder):
 
     def fingerprint(self) -> str:
         """Reads every picture and returns a hash of what the records depend on: the rows and the files."""
-        digest = _Fingerprint()
+        digest = _Fingerprint(self.content)
         rows = [row for rows in _splits(self.content).values() for row in rows]
         for row in rows if self.progress is None else self.progress(rows, "comparing", len(rows)):
             try:
@@ -100,20 +128,29 @@ class Builder(StreamingBuilder):
         return digest.hexdigest()
 
     def finish(self, folder: Path) -> None:
-        self._comparable.check(self._counts)
+        config, content = self.builder_config, self.content
+        kept = {split: self._kept[split] for split in table.SPLITS if split in self._kept}
+        pairs = {split: _count_pairs(split, scores, groups) for split, (scores, groups) in kept.items()}
         report = {
             "fingerprint": self._fingerprint.hexdigest(),
             # Nothing here is random.
             "seed": None,
-            "counts": self._counts,
-            "rows": self.content.total,
-            "rows_without_score": len(self.content.without_score),
-            "rows_without_group": len(self.content.without_group),
+            "counts": {split: len(scores) for split, (scores, _) in kept.items()},
+            "comparable_pairs": pairs,
+            "rows": content.total,
+            "rows_without_score": len(content.without_score),
+            "rows_without_group": len(content.without_group),
+            "rows_without_views": len(content.without_views),
             "bad_pictures": self._bad,
+            "duplicates_left_out": self._left_out,
+            "duplicates_kept": self._repeated,
             "stored_as_they_were": self._unchanged,
             "columns": {
-                key: getattr(self.builder_config, key) for key in ("image_column", "score", "group", "split")
+                key: getattr(config, key)
+                for key in ("image_column", "score", "group", "split", "fold_by", "weight", "views")
             },
+            "transform": config.transform,
+            "priors": {group: dataclasses.asdict(prior) for group, prior in content.priors.items()},
         }
         text = json.dumps(report, indent=2, ensure_ascii=False)
         (folder / "build_report.json").write_text(text + "\n", encoding="utf-8")
@@ -121,11 +158,11 @@ class Builder(StreamingBuilder):
     def _split_generators(self, dl_manager) -> dict[str, Iterator]:
         del dl_manager  # Nothing is downloaded.
         splits = _splits(self.content)
-        self._counts = dict.fromkeys(splits, 0)
-        self._bad = []
-        self._unchanged = 0
-        self._comparable = table.Comparable()
-        self._fingerprint = _Fingerprint()
+        self._kept = {split: (array.array("d"), []) for split in splits}
+        self._bad, self._left_out = [], []
+        self._unchanged = self._repeated = 0
+        self._seen: dict[bytes, table.Row] = {}
+        self._fingerprint = _Fingerprint(self.content)
         return {split: self._generate_examples(rows) for split, rows in splits.items()}
 
     def _generate_examples(self, rows: list[table.Row]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -133,7 +170,7 @@ class Builder(StreamingBuilder):
             data = None
             try:
                 data = self._read(row)
-                image = pictures.to_rgb(data)
+                picture = pictures.decode(data)
             except pictures.BadPicture as error:
                 if self.builder_config.on_bad_image == "error":
                     path = Path(self.builder_config.images) / row.id
@@ -144,10 +181,31 @@ class Builder(StreamingBuilder):
                 continue
             finally:
                 self._fingerprint.add(row, data)
-            self._unchanged += image is data
-            self._counts[row.split] += 1
-            self._comparable.add(row)
-            yield row.id, {"image": image, "id": row.id, "score": row.score, "group": row.group}
+            if self._is_in_another_split(row, picture.content):
+                continue
+            self._unchanged += picture.data is data
+            scores, groups = self._kept[row.split]
+            scores.append(row.score)
+            groups.append(row.group)
+            example = {"image": picture.data, "id": row.id, "score": row.score, "group": row.group}
+            example |= {"unit": row.unit, "content": picture.content, "weight": row.weight}
+            if row.others:
+                example["scores"] = dict(zip(self.content.others, row.others, strict=True))
+            yield row.id, example
+
+    def _is_in_another_split(self, row: table.Row, content: str) -> bool:
+        """Whether the picture is left out because a split written before has an equal one."""
+        first = self._seen.setdefault(bytes.fromhex(content), row)
+        if first.split == row.split:
+            self._repeated += first is not row
+            return False
+        if self.builder_config.on_duplicate == "error":
+            raise ValueError(
+                f"picture {row.id!r} (row {row.number}) in {row.split} is equal to {first.id!r} (row {first.number}) "
+                f"in {first.split}: expected equal pictures in one split; --on-duplicate=skip keeps the latter only"
+            )
+        self._left_out.append({"id": row.id, "row": row.number, "equal_to": first.id})
+        return True
 
     def _read(self, row: table.Row) -> bytes:
         return picture_folder.read(Path(self.builder_config.images), row.id)
@@ -156,22 +214,37 @@ class Builder(StreamingBuilder):
 class _Fingerprint:
     """Hash of rows and the content of their pictures, taken in while they are read anyway."""
 
-    def __init__(self):
-        self._hash = hashlib.sha256(f"image_scores {Builder.VERSION}".encode())
+    def __init__(self, content: table.Table):
+        self._hash = hashlib.sha256(f"image_scores {Builder.VERSION} {json.dumps(content.others)}".encode())
 
     def add(self, row: table.Row, data: bytes | None) -> None:
         content = None if data is None else hashlib.sha256(data).hexdigest()
-        self._hash.update(json.dumps([row.id, row.score, row.group, row.split, content]).encode())
+        cells = [row.id, row.score, row.group, row.split, row.unit, row.weight, row.others, content]
+        self._hash.update(json.dumps(cells).encode())
 
     def hexdigest(self) -> str:
         return self._hash.hexdigest()
 
 
 def _splits(content: table.Table) -> dict[str, list[table.Row]]:
-    """The rows of each split that has any, in an order that depends on the ids and on nothing else."""
-    splits = {name: [row for row in content.rows if row.split == name] for name in table.SPLITS}
+    """The rows of each split that has any, in an order that depends on the ids and on nothing else.
+
+    The test split is first: of equal pictures in two splits, the one to test on stays.
+    """
+    splits = {name: [row for row in content.rows if row.split == name] for name in reversed(table.SPLITS)}
     return {
         name: sorted(rows, key=lambda row: hashlib.sha256(row.id.encode()).digest())
         for name, rows in splits.items()
         if rows
     }
+
+
+def _count_pairs(split: str, scores: Sequence[float], groups: Sequence[str]) -> int:
+    """How many pairs of a split can be compared; none is an error."""
+    pairs = len(ComparablePairs(np.array(scores, np.float64), np.array(groups, str)))
+    if not pairs:
+        raise ValueError(
+            f"split {split!r}: got fewer than two comparable pictures, "
+            "expected at least two of one group with different scores"
+        )
+    return pairs

@@ -1,160 +1,203 @@
-"""The CSV of `image_scores`: which picture has which score, in which group and split, every cell checked."""
+"""The table of `image_scores`: which picture has which scores, in which group and split, every cell checked."""
 
-import csv
 import dataclasses
-import difflib
 import math
-from collections.abc import Iterable
+import sys
 from pathlib import Path
 
 import numpy as np
 
+from data_prep.image_scores import cells, transforms
 from data_prep.picture_folder import check_name
 
 SPLITS = ("train", "validation", "test")
+TRANSFORMS = ("raw", "rate", "percentile")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Row:
-    """One usable row; `number` counts as a spreadsheet does (the header is 1), `id` is the picture's path."""
+    """One usable row.
+
+    Attributes:
+      number: of the row, see `cells.read`.
+      id: the picture's path.
+      score: transformed.
+      group, split: see `read`.
+      unit: what must stay on one side of a split, or empty.
+      weight: how much the picture counts in training.
+      others: more scores, in the order of `Table.others`; NaN where the cell is empty.
+    """
 
     number: int
     id: str
     score: float
     group: str
     split: str
+    unit: str = ""
+    weight: float = 1.0
+    others: tuple[float, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A read CSV: the usable rows in order, how many rows there are, and the numbers of those left out."""
+    """A read table: the usable rows in order, how many rows there are, and the numbers of those left out.
+
+    Attributes:
+      others: names of the further scores.
+      priors: of each group, for the transform "rate".
+    """
 
     rows: tuple[Row, ...]
     total: int
     without_score: tuple[int, ...]
     without_group: tuple[int, ...]
+    without_views: tuple[int, ...] = ()
+    others: tuple[str, ...] = ()
+    priors: dict[str, transforms.Prior] = dataclasses.field(default_factory=dict)
 
 
 def read(
-    path: Path, score: str, image_column: str = "image", group: str | None = None, split: str | None = None
+    path: Path,
+    score: str,
+    image_column: str = "image",
+    group: str | None = None,
+    split: str | None = None,
+    *,
+    others: tuple[str, ...] = (),
+    fold_by: str | None = None,
+    weight: str | None = None,
+    transform: str = "raw",
+    views: str | None = None,
+    prior_views: float | None = None,
 ) -> Table:
-    """Reads a CSV with a header row (UTF-8).
+    """Reads a CSV or Parquet file, see `cells.read`.
 
     Args:
-      path: the CSV.
+      path: the file.
       score: column of scores. A row whose cell is empty is left out and counted.
       image_column: column of paths relative to the folder of pictures.
       group: column; only pictures of one group are compared. A row whose cell is empty is left out and
         counted.
       split: column with "train", "validation" or "test"; without it every row is in "train".
+      others: columns of more scores, stored as they are.
+      fold_by: column; pictures that are equal in it are never on both sides of a split or fold.
+      weight: column of weights, >= 0.
+      transform: "raw": the score as it is; "rate": likes a view, see `transforms.shrunk_rates`; "percentile":
+        within the group, see `transforms.percentiles`. Unless raw, the column itself is the first of the others.
+      views: column, for "rate" only. A row whose cell is empty is left out and counted.
+      prior_views: strength of the prior, for "rate" only; None to estimate it for each group.
 
     Raises:
-      ValueError: no such file, not a CSV in UTF-8, a column that is not there or there twice, a row of
-        another length than the header, a score that is not a finite number, an unknown split, a path that
-        leaves the folder, a picture twice.
+      ValueError: as of `cells.read`; a score that is not a finite number, likes above views, an unknown
+        split or transform, a path that leaves the folder, a picture twice, a unit in two splits.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"no such CSV file: {path}")
-    rows, without_score, without_group, seen = [], [], [], {}
-    number = 1
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            position = {
-                name: _column(path, header, name) for name in (image_column, score, group, split) if name
-            }
-            for number, cells in enumerate(reader, start=2):
-                where = f"{path}, row {number}"
-                if not cells:
-                    # An empty line holds nothing; many editors leave one at the end.
-                    continue
-                if len(cells) != len(header):
-                    raise ValueError(
-                        f"{where}: got {len(cells)} cells, expected {len(header)} as in the header"
-                    )
-                cell = {name: cells[index].strip() for name, index in position.items()}
-                if not cell[score]:
-                    without_score.append(number)
-                    continue
-                if group and not cell[group]:
-                    without_group.append(number)
-                    continue
-                row = Row(
-                    number=number,
-                    id=cell[image_column],
-                    score=_score(where, score, cell[score]),
-                    group=cell[group] if group else "",
-                    split=_split(where, split, cell[split]) if split else "train",
-                )
-                try:
-                    name = check_name(row.id)
-                except ValueError as error:
-                    raise ValueError(f"{where}: {error}") from error
-                if name in seen:
-                    raise ValueError(
-                        f"{where}: got picture {row.id!r} twice, expected once; first in row {seen[name]}"
-                    )
-                seen[name] = number
-                rows.append(row)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected UTF-8 text, got {error}") from error
-    except csv.Error as error:
-        raise ValueError(f"{path}, after row {number}: not a CSV: {error}") from error
-    total = len(rows) + len(without_score) + len(without_group)
-    return Table(tuple(rows), total, tuple(without_score), tuple(without_group))
-
-
-class Comparable:
-    """Sees scores go by and knows if two can be compared: one split, one group, different scores."""
-
-    def __init__(self):
-        self._first: dict[tuple[str, str], float] = {}
-        self._splits: dict[str, bool] = {}
-
-    def add(self, row: Row) -> None:
-        """Takes one kept picture into account."""
-        first = self._first.setdefault((row.split, row.group), row.score)
-        self._splits[row.split] = self._splits.get(row.split, False) or first != row.score
-
-    def check(self, splits: Iterable[str]) -> None:
-        """Raises ValueError if one of `splits` has no two comparable pictures among those added."""
-        for split in splits:
-            if not self._splits.get(split):
-                raise ValueError(
-                    f"split {split!r}: got fewer than two comparable pictures, "
-                    "expected at least two of one group with different scores"
-                )
-
-
-def _column(path: Path, header: list[str], name: str) -> int:
-    if header.count(name) == 1:
-        return header.index(name)
-    if name in header:
-        raise ValueError(f"{path}: column {name!r} is there {header.count(name)} times, expected once")
-    nearest = difflib.get_close_matches(name, header, n=1)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-    raise ValueError(
-        f"{path}: got column {name!r}, expected one of {', '.join(header) or '(the file is empty)'}{hint}"
+    _check_options(score, others, transform, views, prior_views)
+    wanted = (image_column, score, group, split, fold_by, weight, views, *others)
+    required = {"score": score, "group": group, "views": views}
+    rows, without = [], {kind: [] for kind in required}
+    seen, split_of = {}, {}
+    seen_views = []
+    for number, cell in cells.read(Path(path), [name for name in wanted if name]):
+        where = f"{path}, row {number}"
+        empty = [kind for kind, name in required.items() if name and not cell[name]]
+        if empty:
+            without[empty[0]].append(number)
+            continue
+        value = _number(where, score, cell[score])
+        row = Row(
+            number=number,
+            id=cell[image_column],
+            score=value if transform == "raw" else float(cell[score]),
+            # One object for all that are equal: a table of a million rows has a few groups.
+            group=sys.intern(cell[group]) if group else "",
+            split=_split(where, split, cell[split]) if split else "train",
+            unit=sys.intern(cell[fold_by]) if fold_by else "",
+            weight=_number(where, weight, cell[weight], least=0.0) if weight else 1.0,
+            others=(value,) * (transform != "raw") + tuple(_maybe(where, name, cell[name]) for name in others),
+        )
+        if transform == "rate":
+            seen_views.append(_views(where, row.score, score, views, cell[views]))
+        _check_new(where, row, seen)
+        if row.unit and split_of.setdefault(row.unit, row).split != row.split:
+            first = split_of[row.unit]
+            raise ValueError(
+                f"{where}: {fold_by} {row.unit!r} is in {row.split}, and in {first.split} in row {first.number}: "
+                "expected all its pictures in one split"
+            )
+        rows.append(row)
+    priors = {}
+    if transform != "raw":
+        groups, values = [row.group for row in rows], [row.score for row in rows]
+        if transform == "rate":
+            values, priors = transforms.shrunk_rates(values, seen_views, groups, prior_views)
+        else:
+            values = transforms.percentiles(values, groups)
+        rows = [dataclasses.replace(row, score=_stored(v)) for row, v in zip(rows, values, strict=True)]
+    return Table(
+        tuple(rows),
+        len(rows) + sum(map(len, without.values())),
+        *(tuple(numbers) for numbers in without.values()),
+        (score,) * (transform != "raw") + tuple(others),
+        priors,
     )
 
 
-def _score(where: str, column: str, text: str) -> float:
+def _check_options(score, others, transform, views, prior_views) -> None:
+    if transform not in TRANSFORMS:
+        raise ValueError(f"transform: got {transform!r}, expected one of {', '.join(TRANSFORMS)}")
+    if transform == "rate" and not views:
+        raise ValueError("transform 'rate' is likes a view: got no column of views, expected its name")
+    for name, value in (("views", views), ("prior_views", prior_views)):
+        if value is not None and transform != "rate":
+            raise ValueError(f"{name}: got {value!r} with transform {transform!r}, expected it with 'rate' only")
+    for name in others:
+        if (score, *others).count(name) > 1:
+            raise ValueError(f"score: got column {name!r} twice, expected each once")
+
+
+def _check_new(where: str, row: Row, seen: dict[str, int]) -> None:
     try:
-        # Python reads 1_000 as a number; nobody's table means that.
-        value = math.nan if "_" in text else float(text)
-    except ValueError:
-        value = math.nan
+        name = check_name(row.id)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+    if name in seen:
+        raise ValueError(f"{where}: got picture {row.id!r} twice, expected once; first in row {seen[name]}")
+    seen[name] = row.number
+
+
+def _stored(value: float) -> float:
     # As it will be stored: TFDS keeps 32 bits, in which close numbers become equal and huge ones infinite.
     with np.errstate(over="ignore"):
-        value = float(np.float32(value))
-    if not math.isfinite(value):
-        raise ValueError(f"{where}: {column} is {text!r}, expected a finite number (of 32 bits)")
+        return float(np.float32(value))
+
+
+def _number(where: str, column: str, text: str, least: float = -math.inf) -> float:
+    try:
+        # Python reads 1_000 as a number; nobody's table means that.
+        value = math.nan if "_" in text else _stored(float(text))
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < least:
+        bound = "" if least == -math.inf else f", at least {least:g}"
+        raise ValueError(f"{where}: {column} is {text!r}, expected a finite number (of 32 bits){bound}")
+    return value
+
+
+def _maybe(where: str, column: str, text: str) -> float:
+    return _number(where, column, text) if text else math.nan
+
+
+def _views(where: str, likes: float, likes_column: str, column: str, text: str) -> float:
+    _number(where, column, text, least=0.0)
+    value = float(text)
+    if not 0 <= likes <= value:
+        raise ValueError(
+            f"{where}: {likes_column} is {likes:g} and {column} is {text}, expected 0 <= {likes_column} <= {column}"
+        )
     return value
 
 
 def _split(where: str, column: str, text: str) -> str:
     if text not in SPLITS:
         raise ValueError(f"{where}: {column} is {text!r}, expected one of {', '.join(SPLITS)}")
-    return text
+    return SPLITS[SPLITS.index(text)]

@@ -37,7 +37,7 @@ def test_builds_and_says_what_came_of_it(run, scores_csv, tmp_path):
     assert code == 0
     lines = out.splitlines()
     assert lines[0] == "built image_scores/holiday_photos: 6 train"
-    assert lines[1].split() == ["in", str(tmp_path / "data" / "image_scores" / "holiday_photos" / "1.0.0")]
+    assert lines[1].split() == ["in", str(tmp_path / "data" / "image_scores" / "holiday_photos" / "1.1.0")]
     assert "python experiments/train.py" in lines[2]
     assert f"--config.data.name=image_scores/holiday_photos --config.data.dir={tmp_path / 'data'}" in lines[2]
     assert "train: 100%" in err and "Shuffling" not in err and "Generating" not in err
@@ -120,7 +120,7 @@ def test_list_shows_what_is_there(run, scores_csv, tmp_path, capfd):
     assert "nothing is built" in capfd.readouterr().out
     run(scores_csv)
     assert main(["list", f"--data_dir={tmp_path / 'data'}"]) == 0
-    assert "image_scores/holiday_photos/1.0.0" in capfd.readouterr().out
+    assert "image_scores/holiday_photos/1.1.0" in capfd.readouterr().out
 
 
 def test_data_dir_comes_from_the_environment(monkeypatch, tmp_path, capsys):

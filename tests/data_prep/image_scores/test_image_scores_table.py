@@ -103,29 +103,3 @@ def test_what_is_no_csv_is_an_error(tmp_path):
     path.write_text('image,s\n"a.jpg,1\n')
     with pytest.raises(ValueError, match="not a CSV"):
         table.read(path, "s")
-
-
-def rows(*items):
-    return [table.Row(number, str(number), *item) for number, item in enumerate(items)]
-
-
-@pytest.mark.parametrize(
-    ("items", "fine"),
-    [
-        (rows((1.0, "", "train"), (2.0, "", "train")), True),
-        (rows((1.0, "", "train"), (1.0, "", "train")), False),
-        (rows((1.0, "a", "train"), (2.0, "b", "train")), False),
-        (rows((1.0, "a", "train"), (2.0, "b", "train"), (3.0, "b", "train")), True),
-        (rows((1.0, "", "train"), (2.0, "", "test")), False),
-        ([], False),
-    ],
-)
-def test_comparable_means_same_split_same_group_different_scores(items, fine):
-    comparable = table.Comparable()
-    for item in items:
-        comparable.add(item)
-    if fine:
-        comparable.check(["train"])
-    else:
-        with pytest.raises(ValueError, match="fewer than two comparable pictures"):
-            comparable.check(["train"])
