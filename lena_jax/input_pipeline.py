@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import grain
 import numpy as np
+from absl import flags
 from PIL import Image
 
 from lena_jax.pairs import ComparablePairs, pairs_within
@@ -113,12 +114,33 @@ def fetch_pictures(pictures, size, augmentation):
     return fetch
 
 
-def batches(draw, *, steps, seed, start=0, threads=2):
-    """Iterates over the batches of steps `start` to `steps - 1`, prepared ahead in threads.
+def batches(draw, *, steps, seed, start=0, threads=2, workers=0):
+    """Iterates over the batches of steps `start` to `steps - 1`, prepared ahead in threads or worker processes.
 
     A batch depends on the seed and its step alone, so training that starts again at a step sees what it
-    would have seen, and the number of threads changes nothing.
+    would have seen, and the number of threads or workers changes nothing. The iterator has Grain's `get_state`
+    and `set_state`; a state is for the same `start` and number of workers.
+
+    Args:
+        draw: `DrawBatch`; with workers, each gets a copy of it by pickle, its `fetch` included.
+        steps: number of steps of the whole training.
+        seed: of the batches.
+        start: first step.
+        threads: in this process, or in each worker.
+        workers: worker processes, for pictures whose decoding takes more than the step; 0 for none. They
+            start new Python processes (so a script needs its `if __name__ == "__main__"`) and need parsed absl flags.
+
+    Raises:
+        ValueError: for a negative number of workers, or workers before absl's flags are parsed.
     """
+    if workers < 0:
+        raise ValueError(f"workers must be at least 0, got {workers}")
+    if workers and not flags.FLAGS.is_parsed():
+        raise ValueError(f"worker processes need parsed absl flags, got workers={workers} and flags that are not: run "
+                         "under absl.app.run, or call absl.flags.FLAGS.mark_as_parsed() first")
     # Seeded by the step's own number, which slicing keeps.
     dataset = grain.MapDataset.range(steps).seed(seed).random_map(draw)[start:]
-    return iter(dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)))
+    dataset = dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads))
+    if workers:
+        dataset = dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
+    return iter(dataset)

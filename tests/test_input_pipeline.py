@@ -2,7 +2,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from absl import flags
 
+from lena_jax import scored_pictures
 from lena_jax.input_pipeline import Augmentation, DrawBatch, batches, fetch_pictures, resize
 from lena_jax.scored_pictures import ScoredPictures
 
@@ -30,6 +32,48 @@ def test_the_same_seed_gives_the_same_batches_for_any_threads_and_start(pictures
     other = next(iter(batches(draw(pictures, mode), steps=7, seed=6)))
     assert not np.array_equal(other["index"], runs[0][0]["index"])
     assert not np.array_equal(runs[0][0]["index"], runs[0][1]["index"])
+
+
+@pytest.fixture
+def parsed_flags():
+    """Grain's worker processes ask absl for flags, which no script has parsed here."""
+    before = flags.FLAGS.is_parsed()
+    flags.FLAGS.mark_as_parsed()
+    yield
+    if not before:
+        flags.FLAGS.unparse_flags()
+
+
+def test_worker_processes_change_nothing_and_a_resumed_iterator_continues_exactly(planted_dir, parsed_flags):
+    stored = scored_pictures.load("planted", str(planted_dir), "train")
+    steps = 6
+    expected = list(batches(draw(stored, "in_batch"), steps=steps, seed=5))
+
+    def check(iterator, first):
+        for batch, wanted in zip(iterator, expected[first:], strict=True):
+            assert batch.keys() == wanted.keys()
+            for name, value in wanted.items():
+                np.testing.assert_array_equal(batch[name], value)
+
+    for workers in (0, 1, 2):
+        iterator = batches(draw(stored, "in_batch"), steps=steps, seed=5, workers=workers)
+        np.testing.assert_array_equal(next(iterator)["inputs"], expected[0]["inputs"])
+        next(iterator)
+        state = iterator.get_state()
+        check(iterator, 2)
+        # Once more from the state, in a new iterator, as after a restart.
+        again = batches(draw(stored, "in_batch"), steps=steps, seed=5, workers=workers)
+        again.set_state(state)
+        check(again, 2)
+    check(batches(draw(stored, "in_batch"), steps=steps, seed=5, start=3, workers=1), 3)
+
+
+def test_bad_numbers_of_workers(pictures):
+    with pytest.raises(ValueError, match="workers must be at least 0, got -1"):
+        batches(draw(pictures), steps=1, seed=0, workers=-1)
+    if not flags.FLAGS.is_parsed():
+        with pytest.raises(ValueError, match="workers=1 and flags that are not"):
+            batches(draw(pictures), steps=1, seed=0, workers=1)
 
 
 def test_random_pairs_are_comparable_and_labelled(pictures):
