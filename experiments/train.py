@@ -25,7 +25,7 @@ def main(argv):
     from lena_jax import cross_validation, report, training
 
     config = _CONFIG.value
-    if _FOLDS.value:
+    if _FOLDS.value != 0:
         results = cross_validation.run(config, _WORKDIR.value, _FOLDS.value)
         print(report.folds_table(results))
     else:

@@ -32,7 +32,7 @@ def open_checkpoints(workdir, *, read_only=False):
     return manager
 
 
-def save(manager, step, variables, opt_state, config, pair_accuracy):
+def save(manager, step, variables, opt_state, config, data, pair_accuracy):
     """Saves one step; an interrupted save leaves nothing that is taken for a checkpoint.
 
     Args:
@@ -40,18 +40,19 @@ def save(manager, step, variables, opt_state, config, pair_accuracy):
         step: number of steps done.
         variables, opt_state: pytrees of arrays (one copy, not one a device).
         config: the run's `ConfigDict`.
+        data: `run_data.fingerprint` of the run's pictures.
         pair_accuracy: on the validation pictures; 0 without any, so that the newest step is the best.
     """
     manager.save(step, args=ocp.args.Composite(
         variables=ocp.args.StandardSave(variables), optimizer=ocp.args.StandardSave(opt_state),
-        config=ocp.args.JsonSave(as_json(config))), metrics={METRIC: float(pair_accuracy)})
+        config=ocp.args.JsonSave({"config": as_json(config), "data": data})), metrics={METRIC: float(pair_accuracy)})
     manager.wait_until_finished()
 
 
 def restore_config(manager, step):
-    """The config that a checkpoint was trained with."""
-    return ml_collections.ConfigDict(manager.restore(step, args=ocp.args.Composite(
-        config=ocp.args.JsonRestore()))["config"])
+    """The config that a checkpoint was trained with, and the fingerprint of its data."""
+    stored = manager.restore(step, args=ocp.args.Composite(config=ocp.args.JsonRestore()))["config"]
+    return ml_collections.ConfigDict(stored["config"]), stored["data"]
 
 
 def restore(manager, step, **abstract):

@@ -20,7 +20,7 @@ def run(main):
 def _parse(argv):
     try:
         if "config" in flags.FLAGS:
-            _check_config([argument for argument in argv[1:] if argument.lstrip("-").startswith("config")])
+            _check_config(argv[1:])
         return flags.FLAGS(argv)
     except (flags.Error, ValueError, TypeError) as error:
         _fail(error)
@@ -28,16 +28,15 @@ def _parse(argv):
 
 def _check_config(arguments):
     """Names the nearest key of a mistyped `--config.key`, which ml_collections does for some keys only."""
-    values = dict(argument.lstrip("-").partition("=")[::2] for argument in arguments)
+    values = {}
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equals, value = argument.lstrip("-").partition("=")
+        if argument.startswith("-") and name.partition(".")[0] == "config":
+            values[name] = value if equals else following
     path, _, argument = values.pop("config", "").partition(":")
     if not path:
         return
-    if not os.path.isfile(path):
-        raise ValueError(f"no config file {path!r}, see experiments/configs/")
-    spec = importlib.util.spec_from_file_location("config_to_check", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config = module.get_config(argument) if argument else module.get_config()
+    config = _load_config(path, argument)
     for name in values:
         node = config
         for key in name.split(".")[1:]:
@@ -47,6 +46,18 @@ def _check_config(arguments):
                 raise ValueError(f"no config key {name!r}" + (f", did you mean {near[0]!r}?" if near else "")
                                  + f" Known here: {', '.join(sorted(known)) or 'nothing'}")
             node = node[key]
+
+
+def _load_config(path, argument):
+    if not path.endswith(".py") or not os.path.isfile(path):
+        raise ValueError(f"no config file {path!r}, expected a Python file such as those in experiments/configs/")
+    spec = importlib.util.spec_from_file_location("config_to_check", path)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        return module.get_config(*([argument] if argument else []))
+    except Exception as error:  # A config is anyone's code, which can fail in any way.
+        raise ValueError(f"config file {path!r}: {type(error).__name__}: {error}") from error
 
 
 def _run(main, argv):
@@ -59,8 +70,8 @@ def _run(main, argv):
         if flags.FLAGS.debug:
             raise
         _fail(error)
-    except OSError as error:
-        # The machine's fault, not the input's: a full disk, a folder that cannot be written.
+    except (OSError, FloatingPointError) as error:
+        # Not the input's fault: a full disk, a folder that cannot be written, training that diverged.
         if flags.FLAGS.debug:
             raise
         _fail(error, code=1)

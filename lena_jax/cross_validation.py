@@ -9,6 +9,8 @@ from scipy import stats
 
 from lena_jax.evaluation import evaluate
 from lena_jax.files import write_whole
+from lena_jax.metrics import pairs_to_compare
+from lena_jax.run_data import open_pictures
 from lena_jax.training import train
 
 MEASURES = ("pair_accuracy", "spearman", "kendall")
@@ -29,21 +31,31 @@ def run(config, workdir, folds):
         the folds, which understates the spread somewhat because their training pictures overlap.
 
     Raises:
-        ValueError: as of `train`.
+        ValueError: as of `train`, for fewer than two folds, or one without two comparable pictures.
     """
-    results = []
+    if folds < 2:
+        raise ValueError(f"folds must be at least 2, got {folds}")
+    configs = []
     for fold in range(folds):
         one = ml_collections.ConfigDict(config.to_dict())
         one.data.folds, one.data.fold = folds, fold
+        configs.append(one)
+        # Known before hours are spent on the folds before it.
+        test = open_pictures(one)["test"]
+        pairs_to_compare(test.scores, test.groups, one.pairs.min_gap)
+    results = []
+    for fold, one in enumerate(configs):
         path = os.path.join(workdir, f"fold_{fold}")
         train(one, path)
         results.append(evaluate(path))
     mean = {}
     for name in MEASURES:
         values = [metrics[name]["value"] for metrics in results]
-        half = stats.t.ppf(0.975, folds - 1) * stats.sem(values)
-        mean[name] = {"value": float(np.mean(values)), "low": float(np.mean(values) - half),
-                      "high": float(np.mean(values) + half)}
+        mean[name] = dict.fromkeys(("value", "low", "high"))  # None where a fold has none.
+        if None not in values:
+            half = stats.t.ppf(0.975, folds - 1) * stats.sem(values)
+            mean[name] = {"value": float(np.mean(values)), "low": float(np.mean(values) - half),
+                          "high": float(np.mean(values) + half)}
     summary = {"folds": results, "mean": mean}
     write_whole(os.path.join(workdir, "metrics.json"), lambda file: json.dump(summary, file, indent=2))
     return summary

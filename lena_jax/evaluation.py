@@ -13,14 +13,14 @@ from lena_jax.files import write_whole
 from lena_jax.input_pipeline import resize
 from lena_jax.localization import upsample
 from lena_jax.metrics import mask_energy, pairs_to_compare, ranking_metrics
-from lena_jax.run_data import open_pictures
+from lena_jax.run_data import fingerprint, open_pictures
 
 
 def load_ranker(workdir):
     """Restores the best checkpoint of a run.
 
     Returns:
-        (ranker, variables, config, step).
+        (ranker, variables, config, fingerprint of the data it was trained on, step).
 
     Raises:
         ValueError: if the folder holds no finished checkpoint.
@@ -28,11 +28,11 @@ def load_ranker(workdir):
     manager = checkpoints.open_checkpoints(workdir, read_only=True)
     step = manager.best_step()
     step = manager.latest_step() if step is None else step
-    config = checkpoints.restore_config(manager, step)
+    config, data = checkpoints.restore_config(manager, step)
     model = ranker.build(config)
     variables = checkpoints.restore(manager, step, variables=model.abstract_variables())["variables"]
     manager.close()
-    return model, variables, config, step
+    return model, variables, config, data, step
 
 
 def predict(model, variables, pictures, batch_size=32, label="scoring"):
@@ -78,30 +78,40 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None):
     Raises:
         ValueError: if there is no checkpoint, no such pictures, or `pairs` names others.
     """
-    model, variables, config, step = load_ranker(workdir)
+    model, variables, config, data, step = load_ranker(workdir)
     if data_dir is not None:
         config.data.dir = data_dir
     parts = open_pictures(config)
     if parts.get(split) is None:
         raise ValueError(f"split {split!r} of data set {config.data.name!r} has no pictures, expected one of "
                          f"{sorted(name for name, part in parts.items() if part is not None)}")
+    if fingerprint(parts) != data:
+        raise ValueError(f"data set {config.data.name!r} in {config.data.dir!r} was built anew since {workdir!r} was "
+                         "trained: its pictures, scores or parts are others. Train again in another --workdir")
     pictures = parts[split]
     compared = pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap) if pairs is None else \
         pair_list.read(pairs, pictures.ids)
     scores, contributions, virality = predict(model, variables, pictures, config.batch_size, f"scoring {split}")
     metrics = {"data": config.data.name, "split": split, "step": step, "pooling": config.pooling,
                **ranking_metrics(scores, pictures.scores, pictures.groups, pairs=compared)}
+    # Maps add up to the score only where the pooled value is the weighted mean of the cells.
+    exact = model.network.pooling.reproduces
+    maps = {"contribution_map": contributions} if exact else {}
+    maps["virality_map"] = virality
     shares = eta_distribution(config, variables, contributions.shape[1] * contributions.shape[2])
     if shares is not None:
         metrics["eta"] = shares
     if "mask" in pictures.record(0):
-        metrics["localization"] = {name: _mask_measures(pictures, maps) for name, maps in
-                                   (("contribution_map", contributions), ("virality_map", virality))}
+        metrics["localization"] = {name: measures for name, each in maps.items()
+                                   if (measures := _mask_measures(pictures, each))}
     prefix = "" if split == "test" else split + "_"
     write_whole(os.path.join(workdir, prefix + "scores.csv"), lambda file: _score_table(file, pictures, scores))
     write_whole(os.path.join(workdir, prefix + "pairs.csv"), lambda file: pair_list.write(file, pictures.ids, compared))
-    plots.save_map_sheet(os.path.join(workdir, prefix + "maps.png"), pictures, scores, contributions)
-    write_whole(os.path.join(workdir, prefix + "metrics.json"), lambda file: json.dump(metrics, file, indent=2))
+    plots.save_map_sheet(os.path.join(workdir, prefix + "maps.png"), pictures, scores,
+                         contributions if exact else virality,
+                         "contribution of a cell to the score" if exact else "virality map")
+    write_whole(os.path.join(workdir, prefix + "metrics.json"),
+                lambda file: json.dump(metrics, file, indent=2, allow_nan=False))
     return metrics
 
 
@@ -116,7 +126,8 @@ def eta_distribution(config, variables, cells):
     options = {name: config.pooling_options.lena[name] for name in ("parameterization", "rounding")
                if name in config.pooling_options.get("lena", {})}
     sizes = np.asarray(pooling.support_sizes(variables["params"]["pooling"]["eta"], cells, **options))
-    eta = (sizes - 1) / max(cells - 1, 1)
+    eta = np.asarray(pooling.eta_from_parameter(variables["params"]["pooling"]["eta"],
+                                                options.get("parameterization", "sigmoid")))
     quantiles = (5, 25, 50, 75, 95)
     counts, edges = np.histogram(eta, bins=20, range=(0, 1))
     return {"cells": cells, "share": {str(q): float(np.percentile(eta, q)) for q in quantiles},
@@ -125,7 +136,7 @@ def eta_distribution(config, variables, cells):
 
 
 def _mask_measures(pictures, maps):
-    """Mean share of the positive energy inside the mask, over the pictures that have one."""
+    """Mean share of the positive energy inside the mask, over the pictures that have one; None if none has."""
     inside, areas = [], []
     for index in range(len(pictures)):
         mask = pictures.record(index)["mask"][..., 0] > 0
@@ -134,6 +145,8 @@ def _mask_measures(pictures, maps):
             share, area = mask_energy(full, mask)
             inside.append(0.0 if np.isnan(share) else share)  # A map without a positive cell points nowhere.
             areas.append(area)
+    if not areas:
+        return None
     return {"energy_inside": float(np.mean(inside)), "area": float(np.mean(areas)),
             "ratio": float(np.mean(inside) / np.mean(areas)), "pictures": len(inside)}
 

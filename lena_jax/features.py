@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import shutil
+import time
 
 import jax
 import numpy as np
@@ -31,6 +33,9 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
 
     Returns:
         [views, n, h, w, C] float16, read-only; `maps[view, pictures.rows[i]]` belongs to picture i.
+
+    Raises:
+        OSError: if the disk has no room for them.
     """
     trunk = {name: tree["backbone"] for name, tree in variables.items()}
     weights = hashlib.sha256()
@@ -43,6 +48,7 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
     path = os.path.join(cache_dir, hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32] + ".npy")
     if not os.path.exists(path):
         os.makedirs(cache_dir, exist_ok=True)
+        _forget_abandoned(cache_dir)
         unfinished = f"{path}.{os.getpid()}.unfinished"  # Too large to write through a file object.
         try:
             _compute(ranker, variables, pictures.source, views, augmentation, seed, unfinished, label, batch_size)
@@ -51,6 +57,13 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
             if os.path.exists(unfinished):
                 os.remove(unfinished)
     return np.load(path, mmap_mode="r")
+
+
+def _forget_abandoned(folder, seconds=86400):
+    """Removes what a killed process left unfinished, once it is a day old and surely nobody's work."""
+    for entry in os.scandir(folder):
+        if entry.name.endswith(".unfinished") and time.time() - entry.stat().st_mtime > seconds:
+            os.remove(entry.path)
 
 
 def _compute(ranker, variables, source, views, augmentation, seed, path, label, batch_size):
@@ -64,6 +77,11 @@ def _compute(ranker, variables, source, views, augmentation, seed, path, label, 
     trunk = jax.jit(ranker.feature_map)
     shape = jax.eval_shape(trunk, variables, jax.ShapeDtypeStruct(
         (1, ranker.image_size, ranker.image_size, 3), np.uint8)).shape[1:]
+    # A mapped file has holes: on a full disk, writing into one kills the process.
+    needed, free = 2 * views * len(source) * int(np.prod(shape)), shutil.disk_usage(os.path.dirname(path)).free
+    if needed > free:
+        raise OSError(f"{needed / 1e9:.1f} GB of trunk features do not fit into {os.path.dirname(path)!r}, which has "
+                      f"{free / 1e9:.1f} GB free: use fewer augmentation.views, a smaller image_size, another data.dir")
     held = np.lib.format.open_memmap(path, "w+", np.float16, (views, len(source), *shape))
     rows, done = held.reshape(-1, *shape), 0
     with tqdm(total=len(rows), desc=f"trunk features, {label}", unit="picture") as bar:

@@ -63,8 +63,9 @@ class DrawBatch(grain.transforms.RandomMap):
     Attributes:
         pictures: the training pictures.
         batch_size: pictures a batch, n.
-        mode: "random": n/2 pairs drawn uniformly from all comparable pairs; "in_batch": n pictures drawn
-            uniformly and all n(n-1)/2 pairs among them, those that are not comparable with weight 0.
+        mode: "random": n/2 pairs drawn uniformly from all comparable pairs; "in_batch": n pictures and all n(n-1)/2
+            pairs among them, those that are not comparable with weight 0. The pictures are drawn uniformly; where
+            there are groups, from as few groups as fill the batch, each drawn by its number of pairs.
         min_gap: least score difference of a pair.
         fetch: (indices [n], rng) -> network inputs [n, ...].
     """
@@ -85,6 +86,7 @@ class DrawBatch(grain.transforms.RandomMap):
             raise ValueError(f"no two of the {len(self.pictures)} training pictures are comparable (same group, "
                              f"different scores, min_gap={self.min_gap}), expected at least one pair")
         object.__setattr__(self, "_comparable", comparable)
+        object.__setattr__(self, "_groups", _groups_with_pairs(self.pictures.groups, comparable))
         weights = np.ones(len(self.pictures)) if self.pictures.weights is None else self.pictures.weights
         if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):
             raise ValueError(f"weights must be finite, at least 0 and not all 0, got {weights.min()} to "
@@ -98,13 +100,41 @@ class DrawBatch(grain.transforms.RandomMap):
             index, weight = chosen.ravel(), np.ones(len(label), np.float32)
             pairs = np.arange(self.batch_size).reshape(-1, 2)
         else:
-            # With replacement only where there are fewer pictures than a batch holds.
-            index = rng.choice(len(self.pictures), self.batch_size, replace=len(self.pictures) < self.batch_size)
+            index = self._draw_pictures(rng)
             groups = None if self.pictures.groups is None else self.pictures.groups[index]
             pairs, label, weight = pairs_within(self.pictures.scores[index], groups, self.min_gap)
+            if not weight.any():
+                # So few pairs are comparable that chance gave none: a batch without one would train nothing.
+                index[:2] = self._comparable.draw(1, rng)[0][0]
+                groups = None if self.pictures.groups is None else self.pictures.groups[index]
+                pairs, label, weight = pairs_within(self.pictures.scores[index], groups, self.min_gap)
         weight = weight * self._weights[index[pairs]].prod(-1)
         return {"inputs": self.fetch(index, rng), "pairs": pairs.astype(np.int32), "label": label,
                 "weight": weight, "index": index}
+
+    def _draw_pictures(self, rng):
+        members, pairs = self._groups
+        # The order in which groups would be drawn without replacement, each with a chance by its number of pairs.
+        order = np.argsort(rng.exponential(size=len(members)) / pairs)
+        drawn, missing = [], self.batch_size
+        for group in order:
+            drawn.append(rng.permutation(members[group])[:missing])
+            missing -= len(drawn[-1])
+            if not missing:
+                break
+        else:  # Fewer pictures than a batch holds.
+            drawn.append(rng.choice(np.concatenate(members), missing))
+        return np.concatenate(drawn)
+
+
+def _groups_with_pairs(groups, comparable):
+    """The members of each group that has comparable pairs, and the number of its pairs."""
+    if groups is None:
+        return [np.arange(comparable.pictures)], np.array([len(comparable)])
+    _, number = np.unique(groups, return_inverse=True)
+    pairs = np.bincount(number, comparable.partners()).astype(np.int64)
+    members = np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])
+    return [index for index, count in zip(members, pairs, strict=True) if count], pairs[pairs > 0]
 
 
 def fetch_pictures(pictures, size, augmentation):

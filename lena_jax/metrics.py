@@ -8,6 +8,7 @@ from scipy import stats
 from lena_jax.pairs import ComparablePairs
 
 MOST_PAIRS = 200_000
+CLUSTERS = 30  # Groups from which on whole groups are resampled.
 
 
 def pair_accuracy(predicted, pairs, weight=None):
@@ -38,15 +39,8 @@ def group_correlation(correlation, predicted, scores, groups=None):
     Returns:
         A float in [-1, 1]; groups in which either side is constant are left out, NaN if all are.
     """
-    predicted, scores = np.asarray(predicted), np.asarray(scores)
-    groups = np.zeros(len(scores)) if groups is None else np.asarray(groups)
-    values, sizes = [], []
-    for group in np.unique(groups):
-        p, s = predicted[groups == group], scores[groups == group]
-        if len(p) > 1 and np.ptp(p) > 0 and np.ptp(s) > 0:
-            values.append(correlation(p, s).statistic)
-            sizes.append(len(p))
-    return float(np.average(values, weights=sizes)) if values else float("nan")
+    values, sizes = _correlations(correlation, np.asarray(predicted), np.asarray(scores), _members(groups, len(scores)))
+    return _average(values, sizes)
 
 
 def pairs_to_compare(scores, groups=None, min_gap=0.0, most=MOST_PAIRS, seed=0):
@@ -71,7 +65,9 @@ def ranking_metrics(predicted, scores, groups=None, min_gap=0.0, most_pairs=MOST
                     pairs=None):
     """Pair accuracy, Spearman's rho and Kendall's tau-b, each with its 95 % percentile bootstrap interval.
 
-    The bootstrap resamples pictures, not pairs: pairs that share a picture are not independent.
+    The bootstrap resamples pictures, not pairs: pairs that share a picture are not independent. With `CLUSTERS` groups
+    or more it resamples whole groups. Resamples in which a measure is not defined (no pair, a constant side) are left
+    out.
 
     Args:
         predicted, scores: [n] finite.
@@ -83,7 +79,8 @@ def ranking_metrics(predicted, scores, groups=None, min_gap=0.0, most_pairs=MOST
         pairs: [p, 2] indices of the pairs to compare, column 0 the higher; None for `pairs_to_compare`.
 
     Returns:
-        `{"pair_accuracy": {"value", "low", "high"}, "spearman": ..., "kendall": ..., "pictures": n, "pairs": p}`.
+        `{"pair_accuracy": {"value", "low", "high"}, "spearman": ..., "kendall": ..., "pictures": n, "pairs": p}`; a
+        measure that is not defined at all is None.
 
     Raises:
         ValueError: if lengths differ, a predicted score is not finite or no two pictures are comparable.
@@ -96,26 +93,77 @@ def ranking_metrics(predicted, scores, groups=None, min_gap=0.0, most_pairs=MOST
     if pairs is None:
         pairs = pairs_to_compare(scores, groups, min_gap, most_pairs, seed)
 
+    members = _members(groups, len(scores))
+    if len(members) >= CLUSTERS:
+        units, statistics = len(members), _cluster_statistics(predicted, scores, pairs, members)
+    else:
+        units, statistics = len(scores), _picture_statistics(predicted, scores, pairs, groups)
+    result = {}
+    for name, statistic in statistics.items():
+        with warnings.catch_warnings():
+            # Intervals are read off the distribution below, which may hold one value only, or NaN.
+            warnings.simplefilter("ignore", (stats.DegenerateDataWarning, RuntimeWarning))
+            drawn = stats.bootstrap((np.arange(units),), statistic, vectorized=False, n_resamples=resamples, batch=64,
+                                    method="percentile", rng=np.random.default_rng(seed)).bootstrap_distribution
+        defined = drawn[~np.isnan(drawn)]
+        low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
+        result[name] = {key: None if np.isnan(value) else float(value) for key, value in
+                        (("value", statistic(np.arange(units))), ("low", low), ("high", high))}
+    return {**result, "pictures": len(scores), "pairs": len(pairs)}
+
+
+def _picture_statistics(predicted, scores, pairs, groups):
+    """Measures of a resample of pictures, each a function of their indices."""
     def accuracy(index):
         # A pair counts as often as both its pictures were drawn; a picture against its own copy is no pair.
         times = np.bincount(index, minlength=len(scores))
         return pair_accuracy(predicted, pairs, times[pairs[:, 0]] * times[pairs[:, 1]])
 
     def rank(correlation):
-        return lambda i: group_correlation(correlation, predicted[i], scores[i], None if groups is None
-                                           else np.asarray(groups)[i])
+        return lambda index: group_correlation(correlation, predicted[index], scores[index],
+                                               None if groups is None else np.asarray(groups)[index])
 
-    result = {}
-    for name, statistic in (("pair_accuracy", accuracy), ("spearman", rank(stats.spearmanr)),
-                            ("kendall", rank(stats.kendalltau))):
-        everything = np.arange(len(scores))
-        with warnings.catch_warnings():
-            # All resamples equal (a perfect ranking): the interval is that one value, which scipy calls degenerate.
-            warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-            interval = stats.bootstrap((everything,), statistic, vectorized=False, n_resamples=resamples,
-                                       method="percentile", rng=np.random.default_rng(seed)).confidence_interval
-        result[name] = {"value": statistic(everything), "low": float(interval.low), "high": float(interval.high)}
-    return {**result, "pictures": len(scores), "pairs": len(pairs)}
+    return {"pair_accuracy": accuracy, "spearman": rank(stats.spearmanr), "kendall": rank(stats.kendalltau)}
+
+
+def _cluster_statistics(predicted, scores, pairs, members):
+    """Measures of a resample of groups, each a function of the groups' numbers; a group's own are computed once."""
+    group = np.empty(len(scores), np.int64)
+    for number, indices in enumerate(members):
+        group[indices] = number
+    right = (np.sign(predicted[pairs[:, 0]] - predicted[pairs[:, 1]]) + 1) / 2
+    rights = np.bincount(group[pairs[:, 0]], right, len(members))
+    totals = np.bincount(group[pairs[:, 0]], minlength=len(members))
+
+    def accuracy(index):
+        return rights[index].sum() / totals[index].sum() if totals[index].any() else np.nan
+
+    def rank(correlation):
+        values, sizes = _correlations(correlation, predicted, scores, members)
+        return lambda index: _average(values[index], sizes[index])
+
+    return {"pair_accuracy": accuracy, "spearman": rank(stats.spearmanr), "kendall": rank(stats.kendalltau)}
+
+
+def _members(groups, count):
+    """The indices of each group's pictures."""
+    if groups is None:
+        return [np.arange(count)]
+    _, number = np.unique(np.asarray(groups), return_inverse=True)
+    return np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])
+
+
+def _correlations(correlation, predicted, scores, members):
+    """Each group's correlation, NaN where it is not defined, and its number of pictures."""
+    values = [correlation(predicted[index], scores[index]).statistic
+              if len(index) > 1 and np.ptp(predicted[index]) > 0 and np.ptp(scores[index]) > 0 else np.nan
+              for index in members]
+    return np.array(values), np.array([len(index) for index in members])
+
+
+def _average(values, sizes):
+    defined = ~np.isnan(values)
+    return float(np.average(values[defined], weights=sizes[defined])) if defined.any() else float("nan")
 
 
 def mask_energy(contribution, mask):

@@ -49,6 +49,17 @@ class ComparablePairs:
     def __len__(self):
         return int(self._cumulative[-1])
 
+    @property
+    def pictures(self):
+        """Number of pictures, n."""
+        return len(self._order)
+
+    def partners(self):
+        """For each picture the number of pictures that are comparable with it and above it, [n]."""
+        partners = np.empty(len(self._order), np.int64)
+        partners[self._order] = np.diff(self._cumulative)
+        return partners
+
     def at(self, ranks):
         """Pairs of the given ranks.
 
@@ -104,9 +115,10 @@ def pairs_within(scores, groups=None, min_gap=0.0):
     """
     scores = np.asarray(scores, np.float64)
     left, right = np.triu_indices(len(scores), 1)
-    gap = scores[left] - scores[right]
-    comparable = (gap != 0) & (np.abs(gap) >= min_gap)
+    high, low = np.maximum(scores[left], scores[right]), np.minimum(scores[left], scores[right])
+    comparable = (high > low) & (high >= low + min_gap)  # As rounded in `ComparablePairs`.
     if groups is not None:
         groups = np.asarray(groups)
         comparable &= groups[left] == groups[right]
-    return np.stack([left, right], -1), ((np.sign(gap) + 1) / 2).astype(np.float32), comparable.astype(np.float32)
+    label = (np.sign(scores[left] - scores[right]) + 1) / 2
+    return np.stack([left, right], -1), label.astype(np.float32), comparable.astype(np.float32)

@@ -36,8 +36,8 @@ def save_training_curve(path, log):
     _save(figure, path)
 
 
-def save_map_sheet(path, pictures, scores, maps, most=6):
-    """Draws the pictures that are predicted highest and lowest, each above its signed contribution map.
+def save_map_sheet(path, pictures, scores, maps, label, most=6):
+    """Draws the pictures that are predicted highest and lowest, each above its signed map.
 
     Red parts raise the score, blue parts lower it, on one scale for the whole sheet; the strongest 0.5 % of the
     cells share the ends of the scale. The mask of the cells that
@@ -47,7 +47,8 @@ def save_map_sheet(path, pictures, scores, maps, most=6):
         path: of the PNG.
         pictures: `ScoredPictures`, n of them.
         scores: [n] predicted.
-        maps: [n, h, w] contribution maps.
+        maps: [n, h, w] signed maps.
+        label: what their values are.
         most: pictures a row.
     """
     order = np.argsort(-np.asarray(scores))
@@ -74,7 +75,7 @@ def save_map_sheet(path, pictures, scores, maps, most=6):
                                  vmin=-scale, vmax=scale, alpha=0.65)
             if "mask" in record and record["mask"].any():
                 below.contour(record["mask"][..., 0] > 0, levels=[0.5], colors="k", linewidths=0.8)
-    figure.colorbar(image, ax=axes, shrink=0.5, extend="both", label="contribution of a cell to the score")
+    figure.colorbar(image, ax=axes, shrink=0.5, extend="both", label=label)
     _save(figure, path)
 
 

@@ -9,7 +9,7 @@ def table(metrics, workdir):
             ("pooling", f"{metrics['pooling']} (checkpoint of step {metrics['step']})")]
     for key, name in _MEASURES.items():
         value = metrics[key]
-        rows.append((name, f"{value['value']:.3f}  [{value['low']:.3f}, {value['high']:.3f}]"))
+        rows.append((name, f"{_number(value['value'])}  [{_number(value['low'])}, {_number(value['high'])}]"))
     if "eta" in metrics:
         size = metrics["eta"]["support_size"]
         rows.append(("support N", f"median {size['50']:.1f} of {metrics['eta']['cells']} cells, "
@@ -27,12 +27,16 @@ def table(metrics, workdir):
 def folds_table(results):
     """The measures of a cross-validation (`cross_validation.run`)."""
     rows = [("fold", "  ".join(f"{name:>13}" for name in _MEASURES.values()))]
-    rows += [(str(fold), "  ".join(f"{metrics[key]['value']:13.3f}" for key in _MEASURES))
+    rows += [(str(fold), "  ".join(f"{_number(metrics[key]['value']):>13}" for key in _MEASURES))
              for fold, metrics in enumerate(results["folds"])]
-    rows.append(("mean", "  ".join(f"{results['mean'][key]['value']:13.3f}" for key in _MEASURES)))
-    rows.append(("95 %", "  ".join(f"[{results['mean'][key]['low']:.3f},{results['mean'][key]['high']:.3f}]"
+    rows.append(("mean", "  ".join(f"{_number(results['mean'][key]['value']):>13}" for key in _MEASURES)))
+    rows.append(("95 %", "  ".join(f"[{_number(results['mean'][key]['low'])},{_number(results['mean'][key]['high'])}]"
                                    for key in _MEASURES)))
     return _align(rows)
+
+
+def _number(value):
+    return "undefined" if value is None else f"{value:.3f}"
 
 
 def _align(rows):

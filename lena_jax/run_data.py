@@ -1,5 +1,7 @@
 """Which pictures a run trains, validates and tests on, as its config says."""
 
+import hashlib
+
 import numpy as np
 
 from lena_jax import scored_pictures
@@ -32,3 +34,15 @@ def open_pictures(config):
         raise ValueError(f"data.fold must be in [0, {data.folds}), got {data.fold}")
     rest = np.sort(np.concatenate(parts[:data.fold] + parts[data.fold + 1:]))
     return {"train": pictures.subset(rest), "validation": None, "test": pictures.subset(parts[data.fold])}
+
+
+def fingerprint(parts):
+    """A digest of all that a run's result depends on in its data: pictures, ids, scores, groups, weights, parts."""
+    digest = hashlib.sha256()
+    for name, part in sorted(parts.items()):
+        digest.update(name.encode())
+        if part is not None:
+            for array in (part.ids, part.groups, part.scores, part.weights, part.rows):
+                digest.update(repr(None if array is None else array.tolist()).encode())
+            digest.update(part.digest.encode())
+    return digest.hexdigest()

@@ -1,6 +1,7 @@
 """Reading a built data set of scored pictures, from its files alone: neither builder code nor TensorFlow is needed."""
 
 import dataclasses
+import glob
 import hashlib
 import os
 import re
@@ -66,7 +67,10 @@ def dataset_directory(name, data_dir):
     root = os.path.join(os.path.expanduser(data_dir), name)
     versions = [v for v in (os.listdir(root) if os.path.isdir(root) else []) if re.fullmatch(r"\d+\.\d+\.\d+", v)]
     if not versions:
-        raise ValueError(f"no data set {name!r} in {data_dir!r}: expected {os.path.join(root, '<version>')}. "
+        there = sorted({os.path.relpath(os.path.dirname(os.path.dirname(path)), os.path.expanduser(data_dir))
+                        for depth in ("*/*", "*/*/*")
+                        for path in glob.glob(os.path.join(os.path.expanduser(data_dir), depth, "dataset_info.json"))})
+        raise ValueError(f"no data set {name!r} in {data_dir!r}, which has {there or 'none'}. "
                          f"Build it with: python -m data_prep build {name.split('/')[0]} --data_dir={data_dir}")
     return os.path.join(root, max(versions, key=lambda v: tuple(map(int, v.split(".")))))
 

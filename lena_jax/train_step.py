@@ -36,7 +36,8 @@ def make_train_step(score, optimizer, devices=None):
     def loss_and_accuracy(params, frozen, batch):
         scores = jax.lax.all_gather(score(params, frozen, batch["inputs"]), "devices", tiled=True)
         loss, weight = pairwise_logistic_loss(scores, batch["pairs"], batch["label"], batch["weight"])
-        weight = jnp.maximum(jax.lax.psum(weight, "devices"), 1.0)
+        weight = jax.lax.psum(weight, "devices")
+        weight = jnp.where(weight > 0, weight, 1)
         logits = pair_logits(scores, batch["pairs"])
         correct = jnp.sum(batch["weight"] * (jnp.sign(logits) * (2 * batch["label"] - 1) + 1) / 2)
         return loss / weight, correct / weight

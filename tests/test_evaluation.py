@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lena_jax import evaluation, report, run_data
+from lena_jax import evaluation, report, run_data, training
 from lena_jax.metrics import ranking_metrics
 
 
@@ -58,7 +58,7 @@ def test_the_same_pairs_again(evaluated, tmp_path):
 
 
 def test_contributions_of_real_pictures_sum_to_score_minus_bias(trained):
-    model, variables, config, _ = evaluation.load_ranker(str(trained[0]))
+    model, variables, config, _, _ = evaluation.load_ranker(str(trained[0]))
     pictures = run_data.open_pictures(config)["test"]
     scores, contributions, virality = evaluation.predict(model, variables, pictures, batch_size=10)
     assert contributions.shape == virality.shape == (24, 4, 4)
@@ -67,17 +67,20 @@ def test_contributions_of_real_pictures_sum_to_score_minus_bias(trained):
 
 
 def test_scores_do_not_depend_on_the_batch_size(trained):
-    model, variables, config, _ = evaluation.load_ranker(str(trained[0]))
+    model, variables, config, _, _ = evaluation.load_ranker(str(trained[0]))
     pictures = run_data.open_pictures(config)["test"].subset(range(7))
     one = evaluation.predict(model, variables, pictures, batch_size=3)
     other = evaluation.predict(model, variables, pictures, batch_size=7)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), one, other)
 
 
-def test_eta_distribution_adds_up(evaluated):
+def test_eta_distribution_adds_up(evaluated, trained):
     _, metrics = evaluated
+    _, variables, _, _, _ = evaluation.load_ranker(str(trained[0]))
     eta = metrics["eta"]
     assert eta["cells"] == 16 and sum(eta["histogram"]["channels"]) == 672
+    learned = variables["params"]["pooling"]["eta"]
+    assert eta["share"]["50"] == pytest.approx(np.median(1 / (1 + np.exp(-learned))), rel=1e-5)
     for quantile, share in eta["share"].items():
         assert eta["support_size"][quantile] == pytest.approx(1 + share * 15, rel=1e-5)
     assert eta["share"]["5"] < eta["share"]["95"]
@@ -105,3 +108,11 @@ def test_errors_name_what_is_missing(trained, tmp_path):
     with pytest.raises(ValueError, match="no data set 'planted'"):
         evaluation.evaluate(str(trained[0]), data_dir=str(tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_pooling_without_exact_weights_has_no_contribution_map(small_config, tmp_path):
+    small_config.pooling, small_config.steps = "lse", 2
+    training.train(small_config, str(tmp_path))
+    metrics = evaluation.evaluate(str(tmp_path))
+    assert sorted(metrics["localization"]) == ["virality_map"]
+    assert (tmp_path / "maps.png").exists()

@@ -112,6 +112,24 @@ def test_weights_that_say_nothing_are_refused(pictures):
             draw(dataclasses.replace(pictures, weights=np.array(weights)))
 
 
+def test_batches_of_many_small_groups_are_full_of_pairs(pictures):
+    groups = np.array([str(i // 2) for i in range(11)] + ["alone"])
+    many = dataclasses.replace(pictures, groups=groups)
+    drawn = [next(iter(batches(draw(many, "in_batch"), steps=1, seed=seed))) for seed in range(20)]
+    assert all(batch["weight"].sum() == 3 for batch in drawn)  # Three groups of two fill six places.
+    assert {index for batch in drawn for index in batch["index"]} == set(range(10))  # 10 and 11 have no partner.
+
+
+def test_a_batch_is_never_without_a_pair(pictures):
+    far = draw(pictures, "in_batch", batch_size=2, min_gap=10.0)  # Two of the 66 pairs, both of one group.
+    assert all(batch["weight"].sum() == 1 for batch in batches(far, steps=30, seed=0))
+
+
+def test_fewer_pictures_than_a_batch_are_drawn_again(pictures):
+    batch = next(iter(batches(draw(pictures, "in_batch", batch_size=16), steps=1, seed=0)))
+    assert set(batch["index"]) == set(range(12))
+
+
 def test_resize_keeps_the_whole_picture_and_antialiases():
     picture = np.zeros((64, 64, 3), np.uint8)
     picture[:, ::2] = 255  # Finer than the result can show: an even grey, not stripes.

@@ -25,6 +25,16 @@ def test_every_comparable_pair_has_exactly_one_rank(scores, min_gap, random):
     assert set(listed) == brute_force(scores, groups, min_gap)
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(-30, 30), min_size=2, max_size=8), st.integers(0, 20))
+def test_a_batch_and_the_whole_agree_on_what_is_comparable(tenths, gap):
+    scores = np.array(tenths) / 10  # Not exact in binary: 0.2 + 0.5 <= 0.7, but 0.7 - 0.2 < 0.5.
+    pairs = ComparablePairs(scores, min_gap=gap / 10)
+    whole = {tuple(sorted(pair)) for pair in pairs.at(np.arange(len(pairs))).tolist()}
+    within, _, weight = pairs_within(scores, min_gap=gap / 10)
+    assert whole == {tuple(pair) for pair in within[weight > 0].tolist()}
+
+
 def test_draw_is_uniform_labels_fit_and_the_seed_decides():
     scores = np.array([0.0, 1.0, 1.0, 5.0])
     pairs = ComparablePairs(scores)

@@ -60,8 +60,10 @@ def test_a_fold_is_tested_on_what_it_was_not_trained_on(small_config):
 def test_errors_say_what_is_there(planted_dir, tmp_path):
     with pytest.raises(ValueError, match="no split 'dev', it has .'test', 'train', 'validation'"):
         scored_pictures.load("planted", str(planted_dir), "dev")
-    with pytest.raises(ValueError, match="python -m data_prep build planted"):
+    with pytest.raises(ValueError, match="none.*python -m data_prep build planted"):
         scored_pictures.load("planted", str(tmp_path), "train")
+    with pytest.raises(ValueError, match="which has .'planted'"):
+        scored_pictures.load("plantd", str(planted_dir), "train")
 
 
 def test_the_newest_version_is_read(tmp_path):

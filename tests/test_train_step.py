@@ -26,7 +26,8 @@ def batch_of(seed, mode="in_batch"):
         # 15 pairs: the two devices do not divide them.
         pairs, label, weight = pairs_within(rng.integers(4, size=6))
     else:
-        pairs, label, weight = np.arange(6).reshape(3, 2), np.float32([1, 0, 0.5]), np.float32([1, 1, 0.3])
+        # Weights that sum to less than 1.
+        pairs, label, weight = np.arange(6).reshape(3, 2), np.float32([1, 0, 0.5]), np.float32([0.1, 0.2, 0.03])
     return {"inputs": rng.normal(size=(6, 5, 5, 6)).astype(np.float32), "pairs": pairs.astype(np.int32),
             "label": label, "weight": weight}
 

@@ -7,7 +7,7 @@ import pytest
 
 from lena_jax import backbones, checkpoints, training
 from lena_jax.backbones import Backbone
-from lena_jax.evaluation import load_ranker
+from lena_jax.evaluation import evaluate, load_ranker
 
 
 class TinyTrunk(nn.Module):
@@ -36,7 +36,8 @@ def test_a_run_leaves_what_it_says(trained):
     workdir, losses = trained
     assert losses.shape == (12,) and np.isfinite(losses).all()
     rows = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows if "loss" in row] == [5, 10, 12]
+    assert [row["step"] for row in rows if "loss" in row] == [5, 6, 10, 12]
+    assert rows[0]["learning_rate"] > 0 and rows[-2]["learning_rate"] > 0
     assert rows[0]["loss"] == pytest.approx(losses[:5].mean(), rel=1e-6)
     assert [row["step"] for row in rows if "validation_pair_accuracy" in row] == [6, 12]
     assert json.loads((workdir / "config.json").read_text())["steps"] == 12
@@ -64,14 +65,14 @@ def test_the_whole_network_trains_alike_on_one_device_and_two(tiny, tmp_path, mo
     np.testing.assert_allclose(two, one, atol=1e-5)
     assert len(set(one.tolist())) == 8
     # The trunk was trained: it is not what the same seed starts with.
-    model, variables, config, _ = load_ranker(str(tmp_path / "two"))
+    model, variables, config, _, _ = load_ranker(str(tmp_path / "two"))
     started = model.init(config.seed, pretrained=False)
     moved = jax.tree.map(lambda a, b: float(np.abs(a - b).max()), variables["params"], started["params"])
     assert min(jax.tree.leaves(moved["backbone"])) > 1e-4
 
 
 def test_a_frozen_trunk_stays_as_it_was(trained):
-    _, variables, _, _ = load_ranker(str(trained[0]))
+    _, variables, _, _, _ = load_ranker(str(trained[0]))
     trunk = variables["params"]["backbone"]
     loaded = backbones.load_pretrained("efficientnet_lite0")["params"]
     np.testing.assert_array_equal(trunk["stem"]["kernel"], loaded["stem"]["kernel"])
@@ -91,10 +92,32 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(trained, small_config,
         with pytest.raises(KeyboardInterrupt):
             training.train(small_config, str(tmp_path))
     np.testing.assert_array_equal(training.train(small_config, str(tmp_path)), expected[6:])
-    for name in ("metrics.jsonl", "config.json"):
-        rows = (tmp_path / name).read_text()
-        assert rows.count("validation") == (workdir / name).read_text().count("validation")
-    assert training.train(small_config, str(tmp_path)).size == 0  # Finished: nothing is done again.
+    assert (tmp_path / "metrics.jsonl").read_text() == (workdir / "metrics.jsonl").read_text()
+    jax.tree.map(np.testing.assert_array_equal, load_ranker(str(tmp_path))[1], load_ranker(str(workdir))[1])
+    (tmp_path / "training.png").unlink()
+    assert training.train(small_config, str(tmp_path)).size == 0  # Finished: nothing is done again,
+    assert (tmp_path / "training.png").exists()  # but what a kill at the very end left out.
+
+
+def test_training_that_diverges_stops_and_keeps_the_checkpoint_before(tiny, tmp_path):
+    tiny.eval_every, tiny.steps, tiny.optimizer.warmup = 2, 8, 0.0
+    tiny.optimizer.learning_rate, tiny.optimizer.clip_norm = 1e30, 1e30
+    with pytest.raises(FloatingPointError, match="newest checkpoint is of step"):
+        training.train(tiny, str(tmp_path))
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert all(np.isfinite(list(row.values())).all() for row in rows)
+
+
+def test_a_data_set_that_was_built_anew_is_refused(trained, small_config, tmp_path):
+    from data_prep import command
+
+    other = ["build", "planted", f"--data_dir={tmp_path}", "--train=48", "--validation=16", "--test=24", "--seed=1"]
+    assert command.main(other) == 0
+    small_config.data.dir = str(tmp_path)
+    with pytest.raises(ValueError, match="before it was built anew"):
+        training.train(small_config, str(trained[0]))
+    with pytest.raises(ValueError, match="built anew since"):
+        evaluate(str(trained[0]), data_dir=str(tmp_path))
 
 
 def test_a_workdir_of_another_config_is_refused_and_kept(trained, small_config):
@@ -112,7 +135,9 @@ def test_a_workdir_of_another_config_is_refused_and_kept(trained, small_config):
     ("image_size", 32, "at least 64 pixels, got 32"), ("pooling", "averag", "average"),
     ("backbone.name", "efficientnet", "efficientnet_lite0"), ("data.name", "plantd", "no data set 'plantd'"),
     ("data.folds", 1, "got 1"), ("pairs.min_gap", 99.0, "no two of the 48 training pictures"),
-    ("optimizer.learning_rate", 0.0, "must be positive")])
+    ("optimizer.learning_rate", 0.0, "must be positive"), ("seed", -1, "seed must be at least 0, got -1"),
+    ("augmentation.views", 0, "augmentation.views must be at least 1, got 0"), ("pairs.mode", "all", "got 'all'"),
+    ("augmentation.crop", 2.0, "got 2.0")])
 def test_a_config_that_does_not_fit_is_refused_before_anything_is_written(small_config, tmp_path, key, value, message):
     small_config.update_from_flattened_dict({key: value})
     with pytest.raises(ValueError, match=message):

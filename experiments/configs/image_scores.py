@@ -11,18 +11,12 @@ Set on 1,023 photographs rated for appeal (the AVT image appeal data set at 80x8
 Access 2023); the README has what it reaches there, next to average and max pooling.
 """
 
-import importlib.util
-import os
+from lena_jax.default_config import default_config
 
 
 def get_config():
-    """Returns the quickstart's config with what differs for few pictures: more decay, larger supports."""
-    # A config file is loaded by path, so its neighbour is too.
-    path = os.path.join(os.path.dirname(__file__), "quickstart.py")
-    spec = importlib.util.spec_from_file_location("quickstart", path)
-    quickstart = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(quickstart)
-    config = quickstart.get_config()
+    """Returns the defaults with what differs for few pictures: more decay, larger supports."""
+    config = default_config()
     config.data.name = "image_scores/photos"
     config.image_size = 160
     config.backbone.endpoint = "head"

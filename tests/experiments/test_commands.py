@@ -66,6 +66,9 @@ def test_folds_of_an_own_folder_in_groups(tmp_path):
     ("train.py", ["--config.batch_size=6"], "batch_size=6 and 4 devices"),
     ("train.py", ["--config.data.dir=nowhere"], "python -m data_prep build planted"),
     ("train.py", ["--config=missing.py"], "missing.py"),
+    ("train.py", ["--config=README.md"], "expected a Python file"),
+    ("train.py", ["--config.backbone.frozn", "False"], "did you mean 'frozen'"),
+    ("train.py", ["--folds=-3"], "folds must be at least 2, got -3"),
     ("evaluate.py", ["--workdir=nowhere"], "no checkpoint in 'nowhere'"),
     ("evaluate.py", [], "workdir"),
 ])
@@ -84,6 +87,14 @@ def test_a_folder_that_cannot_be_made_is_one_line_and_exit_code_1(planted_dir, t
                f"--config.data.dir={planted_dir}", "--config.backbone.frozen=False")
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("error: ") and "Traceback" not in done.stderr
+
+
+def test_a_typo_in_ones_own_config_file_is_named(tmp_path):
+    text = (ROOT / "experiments/configs/image_scores.py").read_text()
+    (tmp_path / "mine.py").write_text(text.replace("weight_decay", "weigth_decay"))
+    done = run("train.py", f"--config={tmp_path / 'mine.py'}", f"--workdir={tmp_path / 'run'}")
+    assert done.returncode == 2 and not (tmp_path / "run").exists()
+    assert "mine.py" in done.stderr and 'Did you mean "weight_decay"' in done.stderr
 
 
 def test_help_teaches():
