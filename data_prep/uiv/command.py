@@ -1,0 +1,178 @@
+"""`python -m data_prep build uiv`: its arguments, fetching the pictures, and the build."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from data_prep.uiv.losses import MAX_LOSS
+from data_prep.uiv.usable_pictures import MIN_SIDE
+
+DESCRIPTION = """\
+Builds the data set of "Understanding Image Virality" (Deza and Parikh, CVPR 2015): 10,078 pictures in 5,039
+pairs, of which one spread more than the other. 489 pairs, the published ones, are for testing.
+
+The annotations (1 MB) are downloaded and checked against known hashes, or taken from --manual_dir. The pictures
+are not published with them: give a folder of <number>.jpg, or let --fetch ask for each where it once was. Many
+may be gone; the build says what it kept and why the rest fell out, and stops if a split lost too much.
+
+Some pictures are explicit or sexual, and were labelled as such.
+"""
+
+EXAMPLES = """\
+configs:
+  pairs     left and right picture as shown to people, label (1: left is the more viral), ids, scores, and five
+            attributes (1: left has more of it, -1: right, 0: equal)
+  images    one picture, its score and the counts behind it; what the training reads
+
+examples:
+  the pictures are in a folder:
+    python -m data_prep build uiv --images=reddit_pictures
+    python -m data_prep build uiv --images=reddit_pictures --config=images
+  they are not; interrupted, the same command goes on:
+    python -m data_prep build uiv --fetch
+  most are gone, and what is left will do:
+    python -m data_prep build uiv --fetch --max_loss=0.9
+  no network:
+    python -m data_prep build uiv --images=reddit_pictures --manual_dir=virality
+
+What became of each fetched picture is kept in fetch_ledger.jsonl beside them. What was gone for good is not asked
+for again; delete the file to ask again.
+"""
+
+
+def add(names, options: dict, shared: Callable, build: Callable) -> None:
+    """Adds `uiv` to the data sets of the command line.
+
+    Args:
+      names: the subparsers of `build`.
+      options: of every parser.
+      shared: adds the arguments that all data sets have.
+      build: `build(make, arguments)` builds and says what came of it.
+    """
+    parser = names.add_parser(
+        "uiv",
+        help="Understanding Image Virality, 10,078 pictures",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        **options,
+    )
+    parser.add_argument(
+        "--config", choices=("pairs", "images"), default="pairs", help="see below (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--images",
+        metavar="DIR",
+        help="folder of pictures, <number>.jpg or another ending; with --fetch, where to put them "
+        "(default then: downloads/uiv/pictures in --data_dir)",
+    )
+    parser.add_argument("--manual_dir", metavar="DIR", help="folder with the annotation files (default: download them)")
+    add_loss_arguments(parser)
+    fetching = parser.add_argument_group("fetching pictures")
+    fetching.add_argument("--fetch", action="store_true", help="ask for pictures that are not in the folder")
+    fetching.add_argument(
+        "--connections", type=int, default=2, metavar="N", help="at once to one server (default: %(default)s)"
+    )
+    fetching.add_argument(
+        "--delay",
+        type=float,
+        default=0.25,
+        metavar="SECONDS",
+        help="least time between two requests to one server (default: %(default)s)",
+    )
+    fetching.add_argument(
+        "--timeout",
+        type=float,
+        default=20,
+        metavar="SECONDS",
+        help="longest silence of a server (default: %(default)s)",
+    )
+    fetching.add_argument(
+        "--max_megabytes",
+        type=int,
+        default=32,
+        metavar="N",
+        help="largest picture file (default: %(default)s)",
+    )
+    shared(parser)
+    parser.set_defaults(run=lambda arguments: _run(arguments, build))
+
+
+def add_loss_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what a build may lose, and the size below which a picture is lost."""
+    parser.add_argument(
+        "--max_loss",
+        type=float,
+        default=MAX_LOSS,
+        metavar="SHARE",
+        help="stop if a split lost more than this share; 1 allows all but an empty split (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--min_side",
+        type=int,
+        default=MIN_SIDE,
+        metavar="PIXELS",
+        help="leave out pictures with a smaller width or height (default: %(default)s)",
+    )
+
+
+def _run(arguments: argparse.Namespace, build: Callable) -> None:
+    if arguments.images is None and not arguments.fetch:
+        raise ValueError("got neither --images=DIR nor --fetch, expected a folder of pictures or leave to fetch them")
+    import tensorflow_datasets as tfds
+
+    from data_prep.uiv import Builder
+
+    # Its bars count the five small annotation files.
+    tfds.disable_progress_bar()
+    cache = Path(arguments.data_dir).expanduser().absolute() / "downloads" / "uiv"
+    images = cache / "pictures" if arguments.images is None else Path(arguments.images).expanduser()
+
+    def make(data_dir):
+        return Builder(
+            config=arguments.config,
+            data_dir=data_dir,
+            images=images,
+            manual_dir=arguments.manual_dir,
+            cache_dir=cache,
+            max_loss=arguments.max_loss,
+            min_side=arguments.min_side,
+        )
+
+    if arguments.manual_dir is None and not cache.is_dir():
+        print("downloading the annotations (1 MB)", file=sys.stderr)
+    if arguments.fetch:
+        _fetch(arguments, make(arguments.data_dir).content, images)
+    build(make, arguments)
+
+
+def _fetch(arguments: argparse.Namespace, content, images: Path) -> None:
+    from tqdm import tqdm
+
+    from data_prep.download import Limits, fetch
+
+    limits = Limits(
+        per_host=arguments.connections,
+        workers=max(8, arguments.connections),
+        delay=arguments.delay,
+        timeout=arguments.timeout,
+        max_bytes=arguments.max_megabytes << 20,
+    )
+
+    def progress(outcomes, total):
+        return tqdm(outcomes, desc="fetching", total=total, unit=" pictures", mininterval=0.5, file=sys.stderr)
+
+    addresses = {picture.id: picture.url for picture in content.pictures.values()}
+    try:
+        result = fetch(addresses, images, limits, progress)
+    except KeyboardInterrupt:
+        print(f"the pictures fetched so far are kept in {images}; the same command goes on", file=sys.stderr)
+        raise
+    print(
+        f"pictures in {images}: {result.there:,} were there, {result.fetched:,} fetched, "
+        f"{len(result.gone):,} gone for good, {len(result.failed):,} failed this time"
+    )
+    for id, reason in list(result.failed.items())[:5]:
+        print(f"  {id}: {reason}")
+    if len(result.failed) > 5:
+        print(f"  ... and {len(result.failed) - 5:,} more; the same command asks for them again")

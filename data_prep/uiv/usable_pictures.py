@@ -1,0 +1,105 @@
+"""Pictures named by an id in a folder: found whatever their ending, read, and refused for a stated reason."""
+
+import io
+import os
+import warnings
+from pathlib import Path
+
+from PIL import Image
+
+from data_prep import picture_folder, pictures
+
+# Of several files of one id the first ending counts.
+ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
+# Pixels; what is smaller is an icon, a spacer or a server's excuse.
+MIN_SIDE = 32
+# Why a picture cannot be used; every picture that is left out has one of them.
+REASONS = ("missing", "undecodable", "wrong_size")
+
+
+class Unusable(Exception):
+    """A picture that cannot be used; `reason` is one of `REASONS`, the message says more."""
+
+    def __init__(self, reason: str, message: str):
+        super().__init__(message)
+        self.reason = reason
+
+
+def check_side(min_side: int) -> int:
+    """Returns `min_side`, if it is at least one pixel.
+
+    Raises:
+      ValueError: it is not.
+    """
+    if min_side < 1:
+        raise ValueError(f"min_side: got {min_side}, expected at least 1 pixel")
+    return min_side
+
+
+def find(folder: Path) -> dict[str, str]:
+    """Returns ids to file names of the pictures in `folder` (not below it); `10.jpg` has the id "10".
+
+    Raises:
+      ValueError: no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"no such folder of pictures: {folder}")
+    found: dict[str, tuple[int, str]] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            stem, _, ending = entry.name.rpartition(".")
+            if stem and ending.lower() in ENDINGS:
+                candidate = (ENDINGS.index(ending.lower()), entry.name)
+                found[stem] = min(found.get(stem, candidate), candidate)
+    return {stem: name for stem, (_, name) in found.items()}
+
+
+def read(folder: Path, name: str | None) -> bytes:
+    """Returns the content of a file that `find` found; None is a picture that it did not find.
+
+    Raises:
+      Unusable: no such file, a file that is too large or cannot be read.
+      ValueError: a link that leads out of the folder.
+    """
+    if name is None:
+        raise Unusable("missing", "no such file")
+    try:
+        return picture_folder.read(folder, name)
+    except pictures.BadPicture as error:
+        try:
+            size = (Path(folder) / name).stat().st_size
+        except OSError:
+            raise Unusable("missing", str(error)) from error
+        raise Unusable("wrong_size" if size > pictures.MAX_FILE_BYTES else "undecodable", str(error)) from error
+
+
+def to_rgb(data: bytes, min_side: int = 1) -> bytes:
+    """Returns the picture in `data` as the bytes of an upright RGB JPEG or PNG, as `pictures.to_rgb` does.
+
+    Raises:
+      Unusable: it does not decode, has more pixels than can be decoded safely, or a side below `min_side`.
+    """
+    size = _size(data)
+    if size is not None and min(size) < min_side:
+        raise Unusable("wrong_size", f"got {size[0]}x{size[1]} pixels, expected at least {min_side} a side")
+    try:
+        return pictures.to_rgb(data)
+    except pictures.BadPicture as error:
+        huge = size is not None and (size[0] * size[1] > pictures.MAX_PIXELS or max(size) > pictures.MAX_SIDE)
+        raise Unusable("wrong_size" if huge else "undecodable", str(error)) from error
+
+
+def _size(data: bytes) -> tuple[int, int] | None:
+    """Width and height by the file's header; None if there is none to be read."""
+    Image.init()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(io.BytesIO(data), formats=pictures.FORMATS) as picture:
+                return picture.size
+        except Image.DecompressionBombError:
+            return (pictures.MAX_SIDE + 1, pictures.MAX_SIDE + 1)
+        # What else is wrong with it, the caller's own decoding says.
+        except Exception:
+            return None
