@@ -2,17 +2,21 @@
 
 import argparse
 import os
-import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from data_prep import inspect_commands
+from data_prep.image_scores import command as image_scores_command
+from data_prep.uiv import command as uiv_command
+
 DESCRIPTION = """\
 Builds data sets of scored pictures that the training reads.
 
   planted        composed pictures with a known answer; needs no data of yours
-  image_scores   your own folder of pictures and a CSV with a score for each
+  image_scores   your own folder of pictures and a table with a score for each
+  uiv            Understanding Image Virality: pairs of pictures, which of them spread more
 """
 
 EXAMPLES = """\
@@ -21,6 +25,8 @@ examples:
   python -m data_prep build planted
   python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes
   python -m data_prep build image_scores --help
+  python -m data_prep describe planted
+  python -m data_prep check planted
 """
 
 PLANTED = """\
@@ -37,47 +43,12 @@ examples:
   python -m data_prep build planted --train=200 --validation=50 --test=50 --data_dir=/tmp/small
 """
 
-IMAGE_SCORES = """\
-Reads a table (CSV with a header row, or Parquet) and a folder of pictures. One column names the pictures (paths
-relative to the folder), one holds their scores: any number, higher is better. Rows without a score are left out
-and counted. Equal pictures (same pixels) are never on both sides of a split or of a fold.
-"""
-
-IMAGE_SCORES_EXAMPLES = """\
-A small table, photos.csv:
-
-  image,likes,site,part
-  beach/001.jpg,310,a,train
-  beach/002.jpg,12,b,test
-
-examples:
-  all pictures are comparable, in one split that is read as `all` (cross-validation):
-    python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes
-  likes of different sites are not comparable, and the table says which pictures to test on:
-    python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes \\
-        --group=site --split=part
-  likes depend on how often a picture was shown: likes a view, few views held close to the site's rate:
-    python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes --views=views \\
-        --transform=rate --group=site
-  an author's pictures are never on both sides; ratings and likes in one data set, ratings are ranked by:
-    python -m data_prep build image_scores --images=photos --csv=photos.parquet --score=rating --score=likes \\
-        --fold_by=author
-  some files are broken; leave them out and list them:
-    python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes --on-bad-image=skip
-
-transforms, each within the group:
-  raw         the number as it is
-  rate        (likes + s * r) / (views + s): r is the group's likes a view; s is the strength of that prior in
-              views, --prior_views or estimated from how much the rates of the group differ beyond chance
-  percentile  share of the group that the picture is above; ties count half
-"""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0, or 2 for bad input, said in one line on stderr."""
+    """Runs the command; returns its exit code: 0, 1 for a failure, or 2 for bad input, said in one line on stderr."""
     arguments = _parser().parse_args(argv)
     try:
-        arguments.run(arguments)
+        return arguments.run(arguments) or 0
     except ValueError as error:
         print(f"data_prep: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -87,12 +58,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("data_prep: interrupted, nothing was left behind", file=sys.stderr)
         return 130
-    return 0
-
-
-def clean_name(text: str) -> str:
-    """Returns `text` as a data set's name: lower case, of a-z, 0-9 and _; empty if nothing is left of it."""
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m data_prep", description=DESCRIPTION, epilog=EXAMPLES, **options
     )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="{list,build}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="{list,build,describe,check}")
 
     command = commands.add_parser("list", help="what can be built, and what is there", **options)
     _add_data_dir(command)
@@ -109,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     build = commands.add_parser(
         "build", help="build a data set", description=DESCRIPTION, epilog=EXAMPLES, **options
     )
-    names = build.add_subparsers(title="data sets", required=True, metavar="{planted,image_scores}")
+    names = build.add_subparsers(title="data sets", required=True, metavar="{planted,image_scores,uiv}")
 
     planted = names.add_parser(
         "planted", help="composed pictures", description=PLANTED, epilog=PLANTED_EXAMPLES, **options
@@ -127,72 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_overwrite(planted)
     planted.set_defaults(run=_build_planted)
 
-    scores = names.add_parser(
-        "image_scores",
-        help="your pictures",
-        description=IMAGE_SCORES,
-        epilog=IMAGE_SCORES_EXAMPLES,
-        **options,
-    )
-    scores.add_argument("--images", required=True, metavar="DIR", help="folder of pictures")
-    scores.add_argument(
-        "--csv", "--table", required=True, metavar="FILE", help="CSV with a header row (UTF-8), or Parquet"
-    )
-    scores.add_argument(
-        "--score",
-        required=True,
-        action="append",
-        metavar="COLUMN",
-        help="column of scores; repeat it to store more columns beside the first, which is the one ranked by",
-    )
-    scores.add_argument(
-        "--transform",
-        choices=("raw", "rate", "percentile"),
-        default="raw",
-        help="how a score is made of the first column, see below (default: %(default)s)",
-    )
-    scores.add_argument("--views", metavar="COLUMN", help="column of views, for --transform=rate")
-    scores.add_argument(
-        "--prior_views",
-        type=float,
-        metavar="N",
-        help="strength of the prior in views, for --transform=rate (default: estimated for each group)",
-    )
-    scores.add_argument(
-        "--image_column",
-        default="image",
-        metavar="COLUMN",
-        help="column of picture paths (default: %(default)s)",
-    )
-    scores.add_argument(
-        "--group", metavar="COLUMN", help="compare only pictures that are equal in this column"
-    )
-    scores.add_argument("--split", metavar="COLUMN", help="column with train, validation or test")
-    scores.add_argument(
-        "--fold_by",
-        metavar="COLUMN",
-        help="keep pictures that are equal in this column (an author) on one side of every split and fold",
-    )
-    scores.add_argument(
-        "--weight", metavar="COLUMN", help="a pair counts in training as the product of its pictures' weights"
-    )
-    scores.add_argument("--name", help="of the data set (default: the table's file name)")
-    scores.add_argument(
-        "--on-bad-image",
-        choices=("error", "skip"),
-        default="error",
-        help="a picture is missing or does not decode: stop, or skip and list it (default: %(default)s)",
-    )
-    scores.add_argument(
-        "--on-duplicate",
-        choices=("error", "skip"),
-        default="error",
-        help="a picture is in two splits: stop, or keep it in the last of train, validation and test only and "
-        "list it (default: %(default)s)",
-    )
-    _add_data_dir(scores)
-    _add_overwrite(scores)
-    scores.set_defaults(run=_build_image_scores)
+    def shared(parser):
+        _add_data_dir(parser)
+        _add_overwrite(parser)
+
+    image_scores_command.add(names, options, shared, _build)
+    uiv_command.add(names, options, shared, _build)
+    inspect_commands.add(commands, options, _add_data_dir)
     return parser
 
 
@@ -213,9 +119,8 @@ def _add_overwrite(parser: argparse.ArgumentParser) -> None:
 def _list(arguments: argparse.Namespace) -> None:
     print(DESCRIPTION)
     root = Path(arguments.data_dir).expanduser()
-    there = sorted(root.glob("planted/*/build_report.json")) + sorted(
-        root.glob("image_scores/*/*/build_report.json")
-    )
+    patterns = ("planted/*", "image_scores/*/*", "uiv/*/*")
+    there = [path for pattern in patterns for path in sorted(root.glob(f"{pattern}/build_report.json"))]
     print(f"built in {root}:" if there else f"nothing is built in {root} yet")
     for report in there:
         print(f"  {report.parent.relative_to(root)}")
@@ -228,26 +133,6 @@ def _build_planted(arguments: argparse.Namespace) -> None:
         from data_prep.planted import Builder
 
         return Builder(data_dir=data_dir, seed=arguments.seed, **counts)
-
-    _build(make, arguments)
-
-
-def _build_image_scores(arguments: argparse.Namespace) -> None:
-    name = arguments.name
-    if name is None:
-        name = clean_name(Path(arguments.csv).stem)
-    if not name or clean_name(name) != name:
-        hint = f", such as --name={clean_name(name)}" if clean_name(name) else ""
-        raise ValueError(f"--name: got {name!r}, expected a-z, 0-9 and _{hint}")
-
-    def make(data_dir):
-        from data_prep.image_scores import Builder, ImageScoresConfig
-
-        keys = ("images", "csv", "image_column", "group", "split", "fold_by", "weight")
-        keys += ("transform", "views", "prior_views", "on_bad_image", "on_duplicate")
-        options = {key: getattr(arguments, key) for key in keys}
-        config = ImageScoresConfig(name=name, score=tuple(arguments.score), **options)
-        return Builder(data_dir=data_dir, config=config)
 
     _build(make, arguments)
 
@@ -274,8 +159,11 @@ def _build(make: Callable, arguments: argparse.Namespace) -> None:
     counts = ", ".join(f"{count:,} {split}" for split, count in built.report["counts"].items())
     print(f"{'built' if built.fresh else 'already there, made from the same input:'} {built.name}: {counts}")
     _say_what_was_left_out(built.report)
+    if (table := built.path / "build_report.txt").is_file():
+        print(table.read_text(encoding="utf-8"), end="")
     print(f"in    {built.path}")
-    print("next  " + _next_command(built.name, arguments.data_dir, built.report["counts"]))
+    if not built.name.endswith("/pairs"):
+        print("next  " + _next_command(built.name, arguments.data_dir, built.report["counts"]))
 
 
 def _say_what_was_left_out(report: dict) -> None:

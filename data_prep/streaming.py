@@ -97,8 +97,8 @@ def _shards(records: Iterator[bytes]) -> Iterator[Iterator[bytes]]:
 
 def _write_shard(path: Path, records: Iterator[bytes]) -> tuple[int, int]:
     """Writes records to an ArrayRecord file; returns how many and their bytes."""
-    # One record a group: random access reads no neighbour.
-    writer = array_record_module.ArrayRecordWriter(os.fspath(path), "group_size:1")
+    # One record a group: random access reads no neighbour. The pictures in it are compressed already.
+    writer = array_record_module.ArrayRecordWriter(os.fspath(path), "group_size:1,uncompressed")
     count = size = 0
     try:
         for record in records:

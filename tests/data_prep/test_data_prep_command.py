@@ -7,7 +7,8 @@ import sys
 import pytest
 from absl import logging
 
-from data_prep.command import clean_name, main
+from data_prep.command import main
+from data_prep.image_scores.command import clean_name
 
 
 @pytest.fixture(autouse=True)

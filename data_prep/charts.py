@@ -1,0 +1,71 @@
+"""The PNGs of `describe`: a histogram of scores, and a sheet of small pictures under headings."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from lena_jax.files import write_whole
+
+# Of each heading: three rows.
+SHEET_PICTURES = 24
+_COLUMNS = 8
+_PIXELS = 160
+_GROUPS = 6
+
+
+def save_histogram(path: Path, name: str, scores: np.ndarray, splits: np.ndarray, groups: np.ndarray) -> None:
+    """Draws how the scores [n] of each split are distributed, a panel for each of the largest groups."""
+    names, counts = np.unique(groups, return_counts=True)
+    shown = names[np.argsort(-counts, kind="stable")][:_GROUPS]
+    columns = min(len(shown), 3) or 1
+    rows = -(-len(shown) // columns) or 1
+    figure = Figure(figsize=(4.2 * columns + 1, 3.2 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    kinds = sorted(set(splits))
+    for axis, group in zip(axes, shown, strict=False):
+        values = [scores[(groups == group) & (splits == split)] for split in kinds]
+        axis.hist(values, bins=40, stacked=True, label=kinds)
+        axis.set(xlabel="score", ylabel="pictures", title=group or None)
+    for axis in list(figure.axes)[len(shown) :]:
+        axis.set_axis_off()
+    if len(shown):
+        figure.axes[0].legend()
+    left = f" ({len(names) - len(shown):,} smaller groups are not shown)" if len(names) > len(shown) else ""
+    figure.suptitle(f"{name}: {len(scores):,} pictures{left}")
+    _save(figure, path)
+
+
+def save_sheet(path: Path, name: str, blocks: Sequence[tuple[str, Sequence[tuple[np.ndarray, str]]]]) -> None:
+    """Draws blocks of a heading and pictures ([H, W, 3] uint8) with a line of text under each."""
+    rows = [-(-len(pictures) // _COLUMNS) for _, pictures in blocks]
+    figure = Figure(figsize=(1.5 * _COLUMNS, 1.75 * sum(rows) + 0.5 * len(blocks) + 0.4), layout="constrained")
+    figure.suptitle(name)
+    parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=[max(count, 0.1) for count in rows])
+    for (heading, pictures), count, part in zip(blocks, rows, parts[:, 0], strict=True):
+        part.suptitle(heading, fontsize=10)
+        if not count:
+            continue
+        axes = part.subplots(count, _COLUMNS, squeeze=False).flat
+        for axis in axes:
+            axis.set_axis_off()
+        for axis, (picture, text) in zip(part.axes, pictures, strict=False):
+            axis.imshow(picture)
+            axis.set_title(text if len(text) < 22 else text[:20] + "...", fontsize=7, parse_math=False)
+    _save(figure, path)
+
+
+def thumbnail(picture: np.ndarray) -> np.ndarray:
+    """Returns a picture [H, W, 3] uint8 as small as the sheet shows it."""
+    small = Image.fromarray(picture)
+    small.thumbnail((_PIXELS, _PIXELS))
+    return np.asarray(small)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    # The figure draws on its own canvas: no global state of pyplot, and no screen, is needed.
+    FigureCanvasAgg(figure)
+    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110), "wb")

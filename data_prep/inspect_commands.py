@@ -1,0 +1,102 @@
+"""`python -m data_prep describe` and `check`: what is in a built data set, and whether it is sound."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+DESCRIBE = """\
+Says how many pictures each split of a built data set has and how their scores lie, and draws two pictures into
+the data set's folder: a histogram of the scores, and a sheet of the pictures with the highest and lowest ones.
+"""
+
+DESCRIBE_EXAMPLES = """\
+examples:
+  python -m data_prep describe planted
+  python -m data_prep describe image_scores/photos --out=/tmp/photos
+"""
+
+CHECK = """\
+Reads every record of a built data set, decodes every picture, and looks for what would make a measurement wrong: an
+id twice, and an id, a picture (by its pixels) or a unit (--fold_by) that is in two splits.
+
+Exit code: 0 sound, 1 not sound (the problems are listed), 2 no such data set.
+"""
+
+CHECK_EXAMPLES = """\
+examples:
+  python -m data_prep check image_scores/photos
+  python -m data_prep check image_scores/photos --all > problems.txt
+"""
+
+_LISTED = 20
+
+
+def add(commands, options: dict, add_data_dir: Callable) -> None:
+    """Adds `describe` and `check` to the command line.
+
+    Args:
+      commands: the subparsers of the command line.
+      options: of every parser.
+      add_data_dir: adds the argument `--data_dir` to a parser.
+    """
+    describe = commands.add_parser(
+        "describe",
+        help="counts and pictures of what was built",
+        description=DESCRIBE,
+        epilog=DESCRIBE_EXAMPLES,
+        **options,
+    )
+    describe.add_argument("--out", metavar="DIR", help="folder for the two PNGs (default: the data set's own)")
+    check = commands.add_parser(
+        "check", help="is it sound?", description=CHECK, epilog=CHECK_EXAMPLES, **options
+    )
+    check.add_argument("--all", action="store_true", help=f"list all problems, not {_LISTED}")
+    for parser, run in ((describe, _describe), (check, _check)):
+        parser.add_argument("name", metavar="NAME", help="such as planted or image_scores/photos, see `list`")
+        add_data_dir(parser)
+        parser.set_defaults(run=run)
+
+
+def _describe(arguments: argparse.Namespace) -> None:
+    # Here and not above: --help and a mistyped option answer at once.
+    from data_prep import describe
+
+    data = _open(arguments)
+    scores = describe.read_scores(data)
+    print(f"{data.name} in {data.folder}")
+    print(describe.table(data, scores))
+    for path in describe.draw(data, scores, Path(arguments.out or data.folder).expanduser()):
+        print(f"see   {path}")
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from data_prep.check import check
+
+    data = _open(arguments)
+
+    def progress(numbers, split):
+        return tqdm(numbers, desc=split, unit=" records", mininterval=0.5, file=sys.stderr)
+
+    result = check(data, progress)
+    counts = ", ".join(f"{count:,} {split}" for split, count in result.counts.items())
+    print(f"{'not sound' if result.problems else 'sound'}: {data.name}: {counts}")
+    if result.repeated:
+        print(f"{result.repeated:,} pictures are equal to another of their split, which is no problem")
+    listed = result.problems if arguments.all else result.problems[:_LISTED]
+    for problem in listed:
+        print(f"  {problem}")
+    if len(result.problems) > len(listed):
+        print(f"  ... and {len(result.problems) - len(listed):,} more (--all lists them)")
+    return 1 if result.problems else 0
+
+
+def _open(arguments: argparse.Namespace):
+    from absl import logging
+
+    from data_prep.built import BuiltDataSet
+
+    logging.set_verbosity(logging.ERROR)
+    return BuiltDataSet(arguments.name, Path(arguments.data_dir))
