@@ -67,6 +67,26 @@ def test_skipping_says_what_was_left_out(run, write_csv):
     assert "left out 1 of 4 rows: bad picture" in out and "gone.jpg (row 4): no such file" in out
 
 
+def test_all_that_a_table_can_say(run, write_csv, tmp_path, folder):
+    header = ["image", "likes", "views", "rating", "site", "part", "author", "times"]
+    rows = [
+        [f"{n}.jpg", n, 10 * n + 5, 6 - n, "x", "train" if n < 3 else "test", f"a{n}", 1 + n] for n in range(6)
+    ]
+    (folder / "copy.jpg").write_bytes((folder / "5.jpg").read_bytes())
+    more = ["copy.jpg", 1, 9, 1, "x", "train", "b", 1], ["none.jpg", 1, "", 1, "x", "test", "c", 1]
+    csv = write_csv(header, *rows, *more)
+    options = ["--score=likes", "--score=rating", "--transform=rate", "--views=views", "--prior_views=20"]
+    options += ["--group=site", "--split=part", "--fold_by=author", "--weight=times", "--name=all"]
+    code, out, err = run(csv, *options)
+    assert code == 2 and "'copy.jpg' (row 8) in train is equal to '5.jpg'" in err and not (tmp_path / "data").exists()
+    code, out, _ = run(csv, *options, "--on-duplicate=skip")
+    assert code == 0 and "3 train, 3 test" in out
+    assert "left out 1 of 8 rows: no views" in out
+    assert "left out 1 of 8 rows: equal to a picture of another split" in out
+    (report,) = (tmp_path / "data").rglob("build_report.json")
+    assert json.loads(report.read_text())["priors"] == {"x": {"rate": 16 / 189, "strength": 20.0}}
+
+
 def bad_inputs(write_csv):
     good = ["0.jpg", "1"], ["1.jpg", "2"]
     header = ["image", "score"]
@@ -79,6 +99,8 @@ def bad_inputs(write_csv):
         "comparable": (write_csv(header, ["0.jpg", "1"], ["1.jpg", "1"], name="5.csv"), []),
         "leaves the folder": (write_csv(header, *good, ["../x.jpg", "3"], name="6.csv"), []),
         "is absolute": (write_csv(header, *good, ["/x.jpg", "3"], name="7.csv"), []),
+        "got no column of views": (write_csv(header, *good, name="9.csv"), ["--transform=rate"]),
+        "expected it with 'rate' only": (write_csv(header, *good, name="10.csv"), ["--views=score"]),
         "--name=my_photos": (write_csv(header, *good, name="8.csv"), ["--name=My photos"]),
         "expected a-z": (write_csv(header, *good, name="éé.csv"), []),
     }

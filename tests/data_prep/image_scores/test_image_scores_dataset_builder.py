@@ -1,5 +1,6 @@
 """The built `image_scores`: what goes in comes out, bad pictures stop it or are listed."""
 
+import csv
 import hashlib
 import io
 import json
@@ -9,8 +10,12 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
+from scipy import stats
 
+from data_prep import check, pictures
+from data_prep.built import BuiltDataSet
 from data_prep.image_scores import Builder, ImageScoresConfig
+from lena_jax import scored_pictures
 
 SOPHOAPPEAL = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "sophoappeal"
 
@@ -199,14 +204,127 @@ def test_missing_folder_and_bad_options_are_named(build, scores_csv, tmp_path):
         build(scores_csv, on_bad_image="ignore")
 
 
+def test_further_scores_units_and_weights_are_stored(build, write_csv):
+    rows = [[f"{n}.jpg", n, n / 2 if n else "", f"author {n % 2}", n + 1] for n in range(6)]
+    csv = write_csv(["image", "likes", "rating", "author", "times"], *rows)
+    builder = build(csv, score=("likes", "rating"), fold_by="author", weight="times")
+    for name, record in read(builder).items():
+        number = int(name.split(".")[0])
+        assert record["score"] == number and record["weight"] == number + 1
+        assert record["unit"].decode() == f"author {number % 2}"
+        assert record["content"].decode() == pictures.content_hash(Image.fromarray(record["image"]))
+        assert record["scores"]["rating"] == number / 2 or number == 0
+    assert report(builder)["columns"]["score"] == ["likes", "rating"]
+    data_dir = str(Path(builder.data_path).parents[2])
+    loaded = scored_pictures.load("image_scores/photos", data_dir, "all")
+    assert loaded.weights[list(loaded.ids).index("3.jpg")] == 4
+    assert sorted(map(len, scored_pictures.folds(loaded, 2))) == [3, 3]
+    ratings = scored_pictures.load("image_scores/photos", data_dir, "all", score="rating")
+    # Of the first there is no rating.
+    assert sorted(zip(ratings.ids, ratings.scores, strict=True)) == [(f"{n}.jpg", n / 2) for n in range(1, 6)]
+    assert ratings.picture(0).tolist() == loaded.picture(list(loaded.ids).index(ratings.ids[0])).tolist()
+    with pytest.raises(ValueError, match="no score 'stars', expected one of .'score', 'rating'."):
+        scored_pictures.load("image_scores/photos", data_dir, "all", score="stars")
+
+
+def test_rates_keep_the_likes_and_say_their_prior(build, write_csv):
+    rows = [[f"{n}.jpg", n, 20 * n + 30] for n in range(6)]
+    builder = build(write_csv(["image", "likes", "views"], *rows), score="likes", transform="rate", views="views")
+    prior = report(builder)["priors"][""]
+    assert prior["rate"] == pytest.approx(15 / 480)
+    for record in read(builder).values():
+        likes = float(record["scores"]["likes"])
+        expected = (likes + prior["strength"] * prior["rate"]) / (20 * likes + 30 + prior["strength"])
+        assert record["score"] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.fixture
+def twice(folder, write_csv):
+    """A table in which the pixels of 0.jpg, in train, are in test too, in another format."""
+    with Image.open(folder / "0.jpg") as picture:
+        picture.save(folder / "copy.png")
+    rows = [[f"{n}.jpg", n, "test" if n > 3 else "train"] for n in range(6)]
+    return write_csv(["image", "score", "part"], *rows, ["copy.png", 9, "test"])
+
+
+def test_a_picture_in_two_splits_stops_the_build(build, twice, tmp_path):
+    with pytest.raises(ValueError, match="'0.jpg' .row 2. in train is equal to 'copy.png' .row 8. in test"):
+        build(twice, split="part")
+    assert no_files(tmp_path / "data")
+
+
+def test_a_picture_in_two_splits_stays_in_the_test_split(build, twice):
+    builder = build(twice, split="part", on_duplicate="skip")
+    summary = report(builder)
+    assert summary["duplicates_left_out"] == [{"id": "0.jpg", "row": 2, "equal_to": "copy.png"}]
+    assert summary["counts"] == {"train": 3, "test": 3} and summary["rows"] == 7
+    assert "0.jpg" not in read(builder) and set(read(builder, "test")) == {"4.jpg", "5.jpg", "copy.png"}
+    assert not check.check(built_data(builder)).problems
+    assert summary["fingerprint"] == builder.fingerprint()
+
+
+def test_equal_pictures_are_in_one_fold(build, twice):
+    builder = build(twice)
+    assert report(builder)["duplicates_kept"] == 1
+    loaded = scored_pictures.load("image_scores/photos", str(Path(builder.data_path).parents[2]), "all")
+    for seed in range(5):
+        folds = [set(loaded.ids[part]) for part in scored_pictures.folds(loaded, 3, seed)]
+        assert sum({"0.jpg", "copy.png"} <= fold for fold in folds) == 1
+
+
+def built_data(builder):
+    return BuiltDataSet("image_scores/photos", Path(builder.data_path).parents[2])
+
+
+def no_duplicate_across_folds(builder, count=5):
+    """Folds of a built data set; checks that pixels differ between them, by pixels decoded here."""
+    loaded = scored_pictures.load("image_scores/photos", str(Path(builder.data_path).parents[2]), "all")
+    folds = scored_pictures.folds(loaded, count)
+    contents = [{hashlib.sha256(loaded.picture(i).tobytes()).digest() for i in fold} for fold in folds]
+    assert sum(map(len, contents)) == len(set().union(*contents))
+    assert sum(map(len, folds)) == len(loaded)
+    return loaded, folds
+
+
 @pytest.mark.skipif(not SOPHOAPPEAL.is_dir(), reason="the real photographs are not here")
 def test_real_photographs(build):
-    builder = build(
-        SOPHOAPPEAL / "scores.csv", images=SOPHOAPPEAL / "images", score="appeal_mos", group="source"
-    )
+    builder = build(SOPHOAPPEAL / "scores.csv", images=SOPHOAPPEAL / "images", score="appeal_mos")
     summary = report(builder)
     assert summary["rows"] == 1061 and summary["counts"] == {"train": 1023} and not summary["bad_pictures"]
-    records = read(builder, decoders={"image": tfds.decode.SkipDecoding()})
-    scores = np.array([record["score"] for record in records.values()])
-    assert len(records) == 1023 and 1.1 < scores.min() < scores.max() < 4.8
-    assert {record["group"] for record in records.values()} >= {b"500px_cc0"}
+    loaded, folds = no_duplicate_across_folds(builder)
+    assert len(loaded) == 1023 and 1.1 < loaded.scores.min() < loaded.scores.max() < 4.8
+    assert {len(fold) for fold in folds} == {204, 205}
+    assert not check.check(built_data(builder)).problems
+
+
+@pytest.mark.skipif(not SOPHOAPPEAL.is_dir(), reason="the real photographs are not here")
+@pytest.mark.parametrize("transform", ["raw", "rate", "percentile"])
+def test_real_likes_within_their_sites(build, transform):
+    options = {"views": "views"} if transform == "rate" else {}
+    builder = build(
+        SOPHOAPPEAL / "scores.csv",
+        images=SOPHOAPPEAL / "images",
+        score="likes",
+        group="source",
+        transform=transform,
+        **options,
+    )
+    assert report(builder)["counts"] == {"train": 359}
+    loaded, folds = no_duplicate_across_folds(builder)
+    assert sorted(set(loaded.groups)) == ["500px_cc0", "pixabay_first50k"] and len(folds) == 5
+    with (SOPHOAPPEAL / "scores.csv").open(newline="") as file:
+        rows = {row["image"]: row for row in csv.DictReader(file)}
+    likes, views = (np.array([float(rows[id][name]) for id in loaded.ids]) for name in ("likes", "views"))
+    for group in set(loaded.groups):
+        here = loaded.groups == group
+        if transform == "rate":
+            prior = report(builder)["priors"][group]
+            assert prior["rate"] == pytest.approx(likes[here].sum() / views[here].sum())
+            assert 1 < prior["strength"] < views[here].sum()
+            raw = likes[here] / views[here]
+            # Shrunk: never further from the group's rate than the raw rate is.
+            assert np.all(np.abs(loaded.scores[here] - prior["rate"]) <= np.abs(raw - prior["rate"]) + 1e-6)
+        else:
+            assert stats.spearmanr(loaded.scores[here], likes[here]).statistic == pytest.approx(1)
+        if transform == "percentile":
+            assert loaded.scores[here].mean() == pytest.approx(0.5)
