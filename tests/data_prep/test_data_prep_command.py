@@ -7,6 +7,7 @@ import sys
 import pytest
 from absl import logging
 
+from data_prep import pictures
 from data_prep.command import main
 from data_prep.image_scores.command import clean_name
 
@@ -136,6 +137,23 @@ def test_a_mistyped_command_exits_2(argv, capsys):
         main(argv)
     assert end.value.code == 2
     assert "usage: python -m data_prep" in capsys.readouterr().err
+
+
+def test_an_interrupted_build_exits_130_and_leaves_nothing(run, scores_csv, tmp_path, monkeypatch):
+    whole, seen = pictures.decode, []
+
+    def interrupted(data):
+        seen.append(data)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        return whole(data)
+
+    monkeypatch.setattr(pictures, "decode", interrupted)
+    code, out, err = run(scores_csv)
+    assert code == 130 and not out and "interrupted, nothing was left behind" in err
+    assert not (tmp_path / "data").exists()
+    code, out, _ = run(scores_csv)
+    assert code == 0 and out.startswith("built image_scores/holiday_photos: 6 train")
 
 
 def test_list_shows_what_is_there(run, scores_csv, tmp_path, capfd):

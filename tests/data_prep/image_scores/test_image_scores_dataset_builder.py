@@ -4,9 +4,13 @@ import csv
 import hashlib
 import io
 import json
+import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
@@ -195,6 +199,42 @@ def test_a_link_out_of_the_folder_is_refused_even_when_skipping(
     with pytest.raises(ValueError, match="'link.jpg' leaves the folder"):
         build(csv, on_bad_image=on_bad_image)
     assert no_files(tmp_path / "data")
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MAX_PIXELS", 100), ("MAX_SIDE", 20)])
+def test_a_picture_too_large_is_refused_by_name(build, scores_csv, monkeypatch, tmp_path, limit, value):
+    monkeypatch.setattr(pictures, limit, value)
+    with pytest.raises(ValueError, match=r"[0-5]\.jpg .row \d.*too many pixels.*got 24x16"):
+        build(scores_csv)
+    assert no_files(tmp_path / "data")
+
+
+@pytest.mark.parametrize("name", ["../../x.jpg", "/etc/x.jpg", "C:\\x.jpg"])
+def test_a_path_out_of_the_folder_is_refused_by_name_in_parquet_too(build, tmp_path, name):
+    pyarrow.parquet.write_table(pyarrow.table({"image": ["0.jpg", name], "score": [1, 2]}), tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match="row 2: picture path") as caught:
+        build(tmp_path / "t.parquet", on_bad_image="skip")
+    assert repr(name) in str(caught.value) and no_files(tmp_path / "data")
+
+
+def test_pictures_are_not_kept_in_memory(build, tmp_path, write_csv):
+    images = tmp_path / "many"
+    images.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(images / "0.jpg", quality=95)
+    for number in range(1, 300):
+        os.link(images / "0.jpg", images / f"{number}.jpg")
+    size = (images / "0.jpg").stat().st_size
+    peaks = []
+    for count in (30, 30, 300):
+        csv = write_csv(["image", "score"], *[[f"{number}.jpg", number] for number in range(count)])
+        tracemalloc.start()
+        build(csv, images=images, data_dir=f"data{len(peaks)}")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # The first build imports and caches. Of each further picture a row of the table stays, a kilobyte at most.
+    assert size > 15_000
+    assert peaks[2] - peaks[1] < 270 * 1000
 
 
 def test_missing_folder_and_bad_options_are_named(build, scores_csv, tmp_path):
