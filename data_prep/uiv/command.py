@@ -68,6 +68,31 @@ def add(names, options: dict, shared: Callable, build: Callable) -> None:
     )
     parser.add_argument("--manual_dir", metavar="DIR", help="folder with the annotation files (default: download them)")
     add_loss_arguments(parser)
+    add_fetch_arguments(parser)
+    shared(parser)
+    parser.set_defaults(run=lambda arguments: _run(arguments, build))
+
+
+def add_loss_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what a build may lose, and the size below which a picture is lost."""
+    parser.add_argument(
+        "--max_loss",
+        type=float,
+        default=MAX_LOSS,
+        metavar="SHARE",
+        help="stop if a split lost more than this share; 1 allows all but an empty split (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--min_side",
+        type=int,
+        default=MIN_SIDE,
+        metavar="PIXELS",
+        help="leave out pictures with a smaller width or height (default: %(default)s)",
+    )
+
+
+def add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds whether to fetch pictures, and how much may be asked of a server."""
     fetching = parser.add_argument_group("fetching pictures")
     fetching.add_argument("--fetch", action="store_true", help="ask for pictures that are not in the folder")
     fetching.add_argument(
@@ -93,26 +118,6 @@ def add(names, options: dict, shared: Callable, build: Callable) -> None:
         default=32,
         metavar="N",
         help="largest picture file (default: %(default)s)",
-    )
-    shared(parser)
-    parser.set_defaults(run=lambda arguments: _run(arguments, build))
-
-
-def add_loss_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds what a build may lose, and the size below which a picture is lost."""
-    parser.add_argument(
-        "--max_loss",
-        type=float,
-        default=MAX_LOSS,
-        metavar="SHARE",
-        help="stop if a split lost more than this share; 1 allows all but an empty split (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--min_side",
-        type=int,
-        default=MIN_SIDE,
-        metavar="PIXELS",
-        help="leave out pictures with a smaller width or height (default: %(default)s)",
     )
 
 
@@ -142,11 +147,13 @@ def _run(arguments: argparse.Namespace, build: Callable) -> None:
     if arguments.manual_dir is None and not cache.is_dir():
         print("downloading the annotations (1 MB)", file=sys.stderr)
     if arguments.fetch:
-        _fetch(arguments, make(arguments.data_dir).content, images)
+        pictures = make(arguments.data_dir).content.pictures.values()
+        fetch_pictures(arguments, {picture.id: picture.url for picture in pictures}, images)
     build(make, arguments)
 
 
-def _fetch(arguments: argparse.Namespace, content, images: Path) -> None:
+def fetch_pictures(arguments: argparse.Namespace, addresses: dict[str, str], images: Path) -> None:
+    """Fetches pictures, ids to addresses, as `add_fetch_arguments` says, and prints what became of them."""
     from tqdm import tqdm
 
     from data_prep.download import Limits, fetch
@@ -162,7 +169,6 @@ def _fetch(arguments: argparse.Namespace, content, images: Path) -> None:
     def progress(outcomes, total):
         return tqdm(outcomes, desc="fetching", total=total, unit=" pictures", mininterval=0.5, file=sys.stderr)
 
-    addresses = {picture.id: picture.url for picture in content.pictures.values()}
     try:
         result = fetch(addresses, images, limits, progress)
     except KeyboardInterrupt:

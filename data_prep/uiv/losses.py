@@ -27,14 +27,22 @@ class Losses:
       unit: what an example is: "pairs" or "pictures".
       examples: splits to how many examples they have by the annotations.
       pictures: splits to how many pictures those are of; leave it out where an example is one picture.
+      reasons: why a picture may be left out.
 
     Attributes:
       kept: splits to how many examples were kept.
       left_out: of each picture left out, its id, split, reason and what was wrong with it.
     """
 
-    def __init__(self, unit: str, examples: Mapping[str, int], pictures: Mapping[str, int] | None = None):
+    def __init__(
+        self,
+        unit: str,
+        examples: Mapping[str, int],
+        pictures: Mapping[str, int] | None = None,
+        reasons: tuple[str, ...] = REASONS,
+    ):
         self.unit = unit
+        self.reasons = reasons
         self.examples = dict(examples)
         self.pictures = dict(pictures or examples)
         self.kept = dict.fromkeys(examples, 0)
@@ -47,8 +55,7 @@ class Losses:
     def summary(self) -> dict[str, dict[str, int]]:
         """Returns for each split the examples, kept and lost; and the pictures, usable and by reason.
 
-        In each split `kept + lost` are the examples, and `usable + missing + undecodable + wrong_size` the
-        pictures.
+        In each split `kept + lost` are the examples, and `usable` and all reasons together the pictures.
         """
         result = {}
         for split, examples in self.examples.items():
@@ -57,7 +64,7 @@ class Losses:
             if self.unit != "pictures":
                 numbers = {self.unit: examples, **numbers}
             numbers |= {"pictures": self.pictures[split], "usable": self.pictures[split] - len(fell)}
-            result[split] = numbers | {reason: fell.count(reason) for reason in REASONS}
+            result[split] = numbers | {reason: fell.count(reason) for reason in self.reasons}
         return result
 
     def check(self, max_loss: float) -> None:
@@ -67,7 +74,7 @@ class Losses:
           ValueError: a split lost more, or everything.
         """
         for split, numbers in self.summary().items():
-            why = ", ".join(f"{numbers[reason]:,} {_say(reason)}" for reason in REASONS if numbers[reason])
+            why = ", ".join(f"{numbers[reason]:,} {_say(reason)}" for reason in self.reasons if numbers[reason])
             self.check_lost(split, numbers["lost"], max_loss, f" (pictures: {why})" if why else "")
 
     def check_lost(self, split: str, lost: int, max_loss: float, why: str = "") -> None:

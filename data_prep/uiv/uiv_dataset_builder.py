@@ -150,7 +150,7 @@ class Builder(StreamingBuilder):
         data = None
         try:
             data = usable_pictures.read(self.images, names.get(id))
-            return usable_pictures.to_rgb(data, self.min_side)
+            return usable_pictures.decode(data, self.min_side).data
         except usable_pictures.Unusable as error:
             self._losses.leave_out(split, id, error.reason, str(error))
             return None

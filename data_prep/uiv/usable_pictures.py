@@ -74,8 +74,8 @@ def read(folder: Path, name: str | None) -> bytes:
         raise Unusable("wrong_size" if size > pictures.MAX_FILE_BYTES else "undecodable", str(error)) from error
 
 
-def to_rgb(data: bytes, min_side: int = 1) -> bytes:
-    """Returns the picture in `data` as the bytes of an upright RGB JPEG or PNG, as `pictures.to_rgb` does.
+def decode(data: bytes, min_side: int = 1) -> pictures.Picture:
+    """Returns the picture in `data` as it is to be stored, as `pictures.decode` does.
 
     Raises:
       Unusable: it does not decode, has more pixels than can be decoded safely, or a side below `min_side`.
@@ -84,7 +84,7 @@ def to_rgb(data: bytes, min_side: int = 1) -> bytes:
     if size is not None and min(size) < min_side:
         raise Unusable("wrong_size", f"got {size[0]}x{size[1]} pixels, expected at least {min_side} a side")
     try:
-        return pictures.to_rgb(data)
+        return pictures.decode(data)
     except pictures.BadPicture as error:
         huge = size is not None and (size[0] * size[1] > pictures.MAX_PIXELS or max(size) > pictures.MAX_SIDE)
         raise Unusable("wrong_size" if huge else "undecodable", str(error)) from error
