@@ -9,6 +9,7 @@ from pathlib import Path
 
 from data_prep import inspect_commands
 from data_prep.image_scores import command as image_scores_command
+from data_prep.ivgp import command as ivgp_command
 from data_prep.uiv import command as uiv_command
 
 DESCRIPTION = """\
@@ -17,6 +18,7 @@ Builds data sets of scored pictures that the training reads.
   planted        composed pictures with a known answer; needs no data of yours
   image_scores   your own folder of pictures and a table with a score for each
   uiv            Understanding Image Virality: pairs of pictures, which of them spread more
+  ivgp           your own copy of Google+ posts with pictures
 """
 
 EXAMPLES = """\
@@ -74,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     build = commands.add_parser(
         "build", help="build a data set", description=DESCRIPTION, epilog=EXAMPLES, **options
     )
-    names = build.add_subparsers(title="data sets", required=True, metavar="{planted,image_scores,uiv}")
+    names = build.add_subparsers(title="data sets", required=True, metavar="{planted,image_scores,uiv,ivgp}")
 
     planted = names.add_parser(
         "planted", help="composed pictures", description=PLANTED, epilog=PLANTED_EXAMPLES, **options
@@ -98,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
     image_scores_command.add(names, options, shared, _build)
     uiv_command.add(names, options, shared, _build)
+    ivgp_command.add(names, options, shared, _build)
     inspect_commands.add(commands, options, _add_data_dir)
     return parser
 
@@ -119,7 +122,7 @@ def _add_overwrite(parser: argparse.ArgumentParser) -> None:
 def _list(arguments: argparse.Namespace) -> None:
     print(DESCRIPTION)
     root = Path(arguments.data_dir).expanduser()
-    patterns = ("planted/*", "image_scores/*/*", "uiv/*/*")
+    patterns = ("planted/*", "image_scores/*/*", "uiv/*/*", "ivgp/*/*")
     there = [path for pattern in patterns for path in sorted(root.glob(f"{pattern}/build_report.json"))]
     print(f"built in {root}:" if there else f"nothing is built in {root} yet")
     for report in there:

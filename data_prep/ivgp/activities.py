@@ -1,0 +1,204 @@
+"""Google+ activities from a file of JSON lines or a flat CSV: counts, author, time and picture of each post."""
+
+import csv
+import dataclasses
+import datetime
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from data_prep.picture_folder import check_name
+
+COUNTS = ("plusoners", "replies", "resharers")
+# Columns of a CSV that mean the same; of JSON, the path in the activity.
+COLUMNS = {
+    "id": ("id",),
+    **{name: (name, f"object.{name}.totalItems") for name in COUNTS},
+    "published": ("published",),
+    "author": ("author", "actor.id"),
+    "verb": ("verb",),
+    "image": ("image",),
+    "url": (
+        "object.attachments[].fullImage.url",
+        "object.attachments[].image.url",
+        "fullImage.url",
+        "image.url",
+    ),
+}
+REQUIRED = ("id", *COUNTS)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Activity:
+    """One post.
+
+    Attributes:
+      id: of the post.
+      plusoners, replies, resharers: its counts.
+      published: seconds since 1970 (UTC), or None.
+      author: id of who posted it, or empty.
+      image: the picture's path in the folder, if a column says so; else empty, and the file is `<id>.<ending>`.
+      url: where its picture was, or empty.
+      has_picture: False if the file says nothing of a picture although it does so of others.
+    """
+
+    id: str
+    plusoners: int
+    replies: int
+    resharers: int
+    published: float | None = None
+    author: str = ""
+    image: str = ""
+    url: str = ""
+    has_picture: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Activities:
+    """A read file: the posts in its order, and how many activities were reshares of somebody's post."""
+
+    posts: tuple[Activity, ...]
+    reshares: int
+
+
+def read(path: Path) -> Activities:
+    """Reads a file of activities; `.csv` is a CSV with a header row, everything else is JSON, one a line.
+
+    Activities whose verb is "share" are left out and counted: their picture is that of another post.
+
+    Raises:
+      ValueError: no such file, not UTF-8, a line that is not an activity, a count that is not a whole number of
+        at least 0, a time that is none, a picture path that leaves the folder, an id twice.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"no such file of activities: {path}")
+    posts, seen, reshares = [], {}, 0
+    lines = _from_csv(path) if path.suffix.lower() == ".csv" else _from_json(path)
+    try:
+        for where, fields in lines:
+            if fields.pop("verb", "") == "share":
+                reshares += 1
+                continue
+            post = _activity(where, fields)
+            if post.id in seen:
+                raise ValueError(f"{where}: got id {post.id!r} twice, expected once; first in {seen[post.id]}")
+            seen[post.id] = where.rpartition(", ")[2]
+            posts.append(post)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected UTF-8 text, got {error}") from error
+    return Activities(tuple(posts), reshares)
+
+
+def _from_json(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields where it is and the fields of each activity."""
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            where = f"{path}, line {number}"
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise ValueError(f"{where}: expected one activity in JSON, got {line[:60]!r}") from error
+            if not isinstance(record, dict):
+                raise ValueError(f"{where}: expected one activity in JSON, got {line[:60]!r}")
+            body = _object(record, "object")
+            fields = {name: _object(body, name).get("totalItems") for name in COUNTS}
+            fields |= {"id": record.get("id"), "author": _object(record, "actor").get("id")}
+            fields |= {"verb": record.get("verb"), "published": record.get("published")}
+            url = _attached_url(body.get("attachments"))
+            yield where, fields | {"url": url, "has_picture": bool(url)}
+
+
+def _object(record: dict, name: str) -> dict:
+    value = record.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _attached_url(attachments) -> str:
+    """Where the first attached picture was, in full size if that is known."""
+    for attachment in attachments if isinstance(attachments, list) else []:
+        for size in ("fullImage", "image"):
+            if isinstance(attachment, dict) and (url := _object(attachment, size).get("url")):
+                return str(url)
+    return ""
+
+
+def _from_csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields where it is and the fields of each row."""
+    number = 1
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            header = [name.strip() for name in next(reader, [])]
+            position = _positions(path, header)
+            says_pictures = bool({"image", "url"} & position.keys())
+            for number, cells in enumerate(reader, start=2):
+                where = f"{path}, row {number}"
+                if not cells:
+                    continue
+                if len(cells) != len(header):
+                    raise ValueError(f"{where}: got {len(cells)} cells, expected {len(header)} as in the header")
+                fields = {name: cells[index].strip() for name, index in position.items()}
+                has_picture = bool(fields.get("image") or fields.get("url")) or not says_pictures
+                yield where, fields | {"has_picture": has_picture}
+        except csv.Error as error:
+            raise ValueError(f"{path}, after row {number}: not a CSV: {error}") from error
+
+
+def _positions(path: Path, header: list[str]) -> dict[str, int]:
+    """Which column holds which field."""
+    position = {}
+    for name, spellings in COLUMNS.items():
+        # Of the addresses the first there is, which is the largest picture.
+        there = [spelling for spelling in spellings if spelling in header]
+        if sum(header.count(spelling) for spelling in there) > 1 and name != "url":
+            raise ValueError(f"{path}: got {' and '.join(there)} in several columns, expected one")
+        if there:
+            position[name] = header.index(there[0])
+        elif name in REQUIRED:
+            got = ", ".join(header) or "(the file is empty)"
+            raise ValueError(f"{path}: got columns {got}, expected one named {' or '.join(spellings)}")
+    return position
+
+
+def _activity(where: str, fields: dict[str, Any]) -> Activity:
+    id = fields["id"]
+    if not isinstance(id, str) or not id:
+        raise ValueError(f"{where}: got id {id!r}, expected a text")
+    try:
+        image = check_name(fields["image"]) if fields.get("image") else ""
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+    return Activity(
+        id=id,
+        **{name: _count(where, name, fields[name]) for name in COUNTS},
+        published=_time(where, fields.get("published")),
+        author=str(fields.get("author") or ""),
+        image=image,
+        url=fields.get("url") or "",
+        has_picture=fields["has_picture"],
+    )
+
+
+def _count(where: str, name: str, value) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        value = int(value)
+    # JSON's true is a number to Python.
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
+        raise ValueError(f"{where}: {name} is {value!r}, expected a whole number from 0 to {2**31 - 1}")
+    return value
+
+
+def _time(where: str, value) -> float | None:
+    if value in (None, ""):
+        return None
+    try:
+        moment = datetime.datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.UTC)
+        return moment.timestamp()
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{where}: published is {value!r}, expected a time such as 2012-03-01T18:30:00Z") from error
