@@ -55,7 +55,7 @@ def test_worker_processes_change_nothing_and_a_resumed_iterator_continues_exactl
             for name, value in wanted.items():
                 np.testing.assert_array_equal(batch[name], value)
 
-    for workers in (0, 1, 2):
+    for workers in (0, 2):
         iterator = batches(draw(stored, "in_batch"), steps=steps, seed=5, workers=workers)
         np.testing.assert_array_equal(next(iterator)["inputs"], expected[0]["inputs"])
         next(iterator)
@@ -65,7 +65,7 @@ def test_worker_processes_change_nothing_and_a_resumed_iterator_continues_exactl
         again = batches(draw(stored, "in_batch"), steps=steps, seed=5, workers=workers)
         again.set_state(state)
         check(again, 2)
-    check(batches(draw(stored, "in_batch"), steps=steps, seed=5, start=3, workers=1), 3)
+    check(batches(draw(stored, "in_batch"), steps=steps, seed=5, start=1, workers=1), 1)
 
 
 def test_bad_numbers_of_workers(pictures):
