@@ -6,15 +6,14 @@ import io
 import time
 import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable
 
 from PIL import Image
 
 from data_prep import pictures
 from data_prep.download.limits import Limits
+from data_prep.download.line import open_address
 
-USER_AGENT = "lena-jax-data-prep/0.1 (builds a research data set; asks for each picture once)"
 # File name endings of the formats that `pictures.to_rgb` reads.
 ENDINGS = {
     "JPEG": "jpg",
@@ -77,16 +76,16 @@ def get(url: str, limits: Limits, stopped: Callable[[], bool] = lambda: False) -
         check_address(url)
         seen.append(url)
         try:
-            with _open(url, limits.timeout) as response:
+            with open_address(url, limits.timeout, deadline) as response:
                 target = _redirect(response)
                 if target is None:
-                    data = _body(response, limits, deadline, stopped)
+                    data = _body(response, limits, stopped)
                     break
         except TimeoutError as error:
-            raise Failed(f"no answer in {limits.timeout:g} s") from error
+            raise _too_slow(limits, deadline) from error
         except urllib.error.URLError as error:
             if isinstance(error.reason, TimeoutError):
-                raise Failed(f"no answer in {limits.timeout:g} s") from error
+                raise _too_slow(limits, deadline) from error
             raise Failed(f"cannot connect: {error.reason}") from error
         except http.client.HTTPException as error:
             raise Failed(f"broken answer: {type(error).__name__}") from error
@@ -121,17 +120,6 @@ def check_address(url: str) -> str:
     return host.lower()
 
 
-def _open(url: str, timeout: float) -> http.client.HTTPResponse:
-    """Opens `url`; any status is a response, none is an exception, and no redirect is followed."""
-    # The default opener would follow redirects by itself, and open file and ftp too.
-    opener = urllib.request.OpenerDirector()
-    for handler in (urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
-        opener.add_handler(handler())
-    path = urllib.parse.quote(url, safe="%/:?=&#+,;@!$'()*[]~")
-    headers = {"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"}
-    return opener.open(urllib.request.Request(path, headers=headers), timeout=timeout)
-
-
 def _redirect(response: http.client.HTTPResponse) -> str | None:
     """The address that the response leads to; None if it is the picture itself, by its header."""
     status = response.status
@@ -153,21 +141,25 @@ def _redirect(response: http.client.HTTPResponse) -> str | None:
     return None
 
 
-def _body(response: http.client.HTTPResponse, limits: Limits, deadline: float, stopped: Callable[[], bool]) -> bytes:
+def _too_slow(limits: Limits, deadline: float) -> Failed:
+    if time.monotonic() >= deadline:
+        return Failed(f"not finished in {limits.total_timeout:g} s")
+    return Failed(f"no answer in {limits.timeout:g} s")
+
+
+def _body(response: http.client.HTTPResponse, limits: Limits, stopped: Callable[[], bool]) -> bytes:
     said = response.headers.get("Content-Length", "")
     length = int(said) if said.isascii() and said.isdigit() else None
     if length is not None and length > limits.max_bytes:
         raise Refused(f"file too large: the server says {length:,} bytes, expected at most {limits.max_bytes:,}")
     blocks, size = [], 0
-    # read1 returns after one read of the line, so that a server that drips cannot hold us beyond the deadline.
+    # read1 returns after one read of the line, so that dripping bytes do not hold up a stop.
     while block := response.read1(_BLOCK):
         size += len(block)
         if size > limits.max_bytes:
             raise Refused(f"file too large: more than {limits.max_bytes:,} bytes")
         if stopped():
             raise Stopped
-        if time.monotonic() > deadline:
-            raise Failed(f"not finished in {limits.total_timeout:g} s")
         blocks.append(block)
     if length is not None and size < length:
         raise Failed(f"cut short: got {size:,} bytes, the server said {length:,}")

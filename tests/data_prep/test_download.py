@@ -108,6 +108,13 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             time.sleep(0.1)
 
+    def do_dripheader(self, _):
+        self.wfile.write(b"HTTP/1.0 200 OK\r\nX-Long: ")
+        for _ in range(100):
+            self.wfile.write(b"x")
+            self.wfile.flush()
+            time.sleep(0.1)
+
     def do_recovers(self, count):
         self.send(JPEG, status=500 if count < 3 else 200)
 
@@ -229,9 +236,12 @@ def test_failures_that_pass_are_tried_again(get, server, tmp_path):
 
 
 def test_trying_ends(get, server, tmp_path):
-    result = get("fails/1", "drip/1", limits=Limits(delay=0, backoff=0.01, attempts=2, total_timeout=0.5))
+    result = get(
+        "fails/1", "drip/1", "dripheader/1", limits=Limits(delay=0, backoff=0.01, attempts=2, total_timeout=0.5)
+    )
     assert "502 (tried 2 times)" in result.failed["fails-1"]
     assert "not finished in 0.5 s (tried 2 times)" in result.failed["drip-1"]
+    assert "not finished in 0.5 s (tried 2 times)" in result.failed["dripheader-1"]
     assert set(server.requests.values()) == {2} and not files(tmp_path)
 
 
@@ -356,7 +366,8 @@ def test_an_interrupted_download_goes_on(get, server, tmp_path):
     assert 5 <= there < 20
     result = get(*paths)
     assert result.there == there and result.fetched == 20 - there
-    assert set(server.requests.values()) == {1}
+    # Those under way when it was interrupted may be asked for again.
+    assert sum(server.requests.values()) <= 20 + Limits().per_host
     assert len(files(tmp_path)) == 20 and set(files(tmp_path).values()) == {JPEG}
 
 
