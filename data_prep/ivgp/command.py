@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from data_prep.uiv.command import add_fetch_arguments, add_loss_arguments, fetch_pictures
+from data_prep.published_pictures import add_fetch_arguments, add_loss_arguments, fetch_pictures
 
 DESCRIPTION = """\
 Builds a data set from Google+ posts with pictures, as in "Exploring Image Virality in Google Plus" (Guerini,

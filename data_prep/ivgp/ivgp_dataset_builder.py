@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from data_prep import losses, usable_pictures
 from data_prep.ivgp import activities, features, posts
 from data_prep.ivgp.posts import Post
 from data_prep.streaming import StreamingBuilder
-from data_prep.uiv import losses, usable_pictures
-from data_prep.uiv.usable_pictures import Unusable
+from data_prep.usable_pictures import Unusable
 from lena_jax.pairs import ComparablePairs
 
 PAIRS = 5000

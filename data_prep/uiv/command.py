@@ -1,12 +1,11 @@
-"""`python -m data_prep build uiv`: its arguments, fetching the pictures, and the build."""
+"""`python -m data_prep build uiv`: its arguments and the build."""
 
 import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from data_prep.uiv.losses import MAX_LOSS
-from data_prep.uiv.usable_pictures import MIN_SIDE
+from data_prep.published_pictures import add_fetch_arguments, add_loss_arguments, fetch_pictures
 
 DESCRIPTION = """\
 Builds the data set of "Understanding Image Virality" (Deza and Parikh, CVPR 2015): 10,078 pictures in 5,039
@@ -73,54 +72,6 @@ def add(names, options: dict, shared: Callable, build: Callable) -> None:
     parser.set_defaults(run=lambda arguments: _run(arguments, build))
 
 
-def add_loss_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds what a build may lose, and the size below which a picture is lost."""
-    parser.add_argument(
-        "--max_loss",
-        type=float,
-        default=MAX_LOSS,
-        metavar="SHARE",
-        help="stop if a split lost more than this share; 1 allows all but an empty split (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--min_side",
-        type=int,
-        default=MIN_SIDE,
-        metavar="PIXELS",
-        help="leave out pictures with a smaller width or height (default: %(default)s)",
-    )
-
-
-def add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds whether to fetch pictures, and how much may be asked of a server."""
-    fetching = parser.add_argument_group("fetching pictures")
-    fetching.add_argument("--fetch", action="store_true", help="ask for pictures that are not in the folder")
-    fetching.add_argument(
-        "--connections", type=int, default=2, metavar="N", help="at once to one server (default: %(default)s)"
-    )
-    fetching.add_argument(
-        "--delay",
-        type=float,
-        default=0.25,
-        metavar="SECONDS",
-        help="least time between two requests to one server (default: %(default)s)",
-    )
-    fetching.add_argument(
-        "--timeout",
-        type=float,
-        default=20,
-        metavar="SECONDS",
-        help="longest silence of a server (default: %(default)s)",
-    )
-    fetching.add_argument(
-        "--max_megabytes",
-        type=int,
-        default=32,
-        metavar="N",
-        help="largest picture file (default: %(default)s)",
-    )
-
-
 def _run(arguments: argparse.Namespace, build: Callable) -> None:
     if arguments.images is None and not arguments.fetch:
         raise ValueError("got neither --images=DIR nor --fetch, expected a folder of pictures or leave to fetch them")
@@ -150,35 +101,3 @@ def _run(arguments: argparse.Namespace, build: Callable) -> None:
         pictures = make(arguments.data_dir).content.pictures.values()
         fetch_pictures(arguments, {picture.id: picture.url for picture in pictures}, images)
     build(make, arguments)
-
-
-def fetch_pictures(arguments: argparse.Namespace, addresses: dict[str, str], images: Path) -> None:
-    """Fetches pictures, ids to addresses, as `add_fetch_arguments` says, and prints what became of them."""
-    from tqdm import tqdm
-
-    from data_prep.download import Limits, fetch
-
-    limits = Limits(
-        per_host=arguments.connections,
-        workers=max(8, arguments.connections),
-        delay=arguments.delay,
-        timeout=arguments.timeout,
-        max_bytes=arguments.max_megabytes << 20,
-    )
-
-    def progress(outcomes, total):
-        return tqdm(outcomes, desc="fetching", total=total, unit=" pictures", mininterval=0.5, file=sys.stderr)
-
-    try:
-        result = fetch(addresses, images, limits, progress)
-    except KeyboardInterrupt:
-        print(f"the pictures fetched so far are kept in {images}; the same command goes on", file=sys.stderr)
-        raise
-    print(
-        f"pictures in {images}: {result.there:,} were there, {result.fetched:,} fetched, "
-        f"{len(result.gone):,} gone for good, {len(result.failed):,} failed this time"
-    )
-    for id, reason in list(result.failed.items())[:5]:
-        print(f"  {id}: {reason}")
-    if len(result.failed) > 5:
-        print(f"  ... and {len(result.failed) - 5:,} more; the same command asks for them again")

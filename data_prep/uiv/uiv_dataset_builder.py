@@ -15,8 +15,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import download_manager
 
+from data_prep import losses, usable_pictures
 from data_prep.streaming import StreamingBuilder
-from data_prep.uiv import annotations, losses, usable_pictures
+from data_prep.uiv import annotations
 
 SPLITS = ("train", "test")
 

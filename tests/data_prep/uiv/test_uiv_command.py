@@ -79,7 +79,7 @@ def test_bad_input_exits_2_with_one_line_and_leaves_nothing(run, images, few, tm
 
 
 def test_an_interrupted_build_leaves_nothing(run, images, monkeypatch, tmp_path):
-    from data_prep.uiv import usable_pictures
+    from data_prep import usable_pictures
 
     read, count = usable_pictures.read, iter(range(100))
 

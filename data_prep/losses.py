@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from data_prep.uiv.usable_pictures import REASONS
+from data_prep.usable_pictures import REASONS
 
 # Share of a split that may fall out without anybody saying that it may.
 MAX_LOSS = 0.5
