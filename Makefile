@@ -18,7 +18,7 @@ quickstart: $(VENV)/installed
 	$(BIN)/python experiments/evaluate.py --workdir=$(RUN)
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Compares the trunks with their PyTorch implementations; downloads PyTorch.
 test-torch: $(VENV)/installed-test $(VENV)/installed-test_torch
