@@ -21,7 +21,7 @@ test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Compares the trunks with their PyTorch implementations; downloads PyTorch.
-test-torch: $(VENV)/installed-test $(VENV)/installed-test_torch
+test-torch: $(VENV)/installed-test $(VENV)/installed-torch
 	$(BIN)/python -m pytest tests/backbones
 
 lint: $(VENV)/installed-dev
