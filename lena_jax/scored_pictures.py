@@ -71,7 +71,8 @@ def dataset_directory(name, data_dir):
                         for depth in ("*/*", "*/*/*")
                         for path in glob.glob(os.path.join(os.path.expanduser(data_dir), depth, "dataset_info.json"))})
         raise ValueError(f"no data set {name!r} in {data_dir!r}, which has {there or 'none'}. "
-                         f"Build it with: python -m data_prep build {name.split('/')[0]} --data_dir={data_dir}")
+                         f"Build it with: python -m data_prep build {name.split('/')[0]} --data_dir={data_dir} "
+                         "(--help for its options)")
     return os.path.join(root, max(versions, key=lambda v: tuple(map(int, v.split(".")))))
 
 
