@@ -8,6 +8,8 @@ import ml_collections
 import numpy as np
 import orbax.checkpoint as ocp
 
+from lena_jax.backbones import Preprocessing
+
 METRIC = "pair_accuracy"
 
 
@@ -32,7 +34,7 @@ def open_checkpoints(workdir, *, read_only=False):
     return manager
 
 
-def save(manager, step, variables, opt_state, config, data, pair_accuracy):
+def save(manager, step, variables, opt_state, config, preprocessing, data, pair_accuracy):
     """Saves one step; an interrupted save leaves nothing that is taken for a checkpoint.
 
     Args:
@@ -40,19 +42,22 @@ def save(manager, step, variables, opt_state, config, data, pair_accuracy):
         step: number of steps done.
         variables, opt_state: pytrees of arrays (one copy, not one a device).
         config: the run's `ConfigDict`.
+        preprocessing: `Preprocessing` of the trunk's weights.
         data: `run_data.fingerprint` of the run's pictures.
         pair_accuracy: on the validation pictures; 0 without any, so that the newest step is the best.
     """
     manager.save(step, args=ocp.args.Composite(
         variables=ocp.args.StandardSave(variables), optimizer=ocp.args.StandardSave(opt_state),
-        config=ocp.args.JsonSave({"config": as_json(config), "data": data})), metrics={METRIC: float(pair_accuracy)})
+        config=ocp.args.JsonSave({"config": as_json(config), "preprocessing": preprocessing.as_json(), "data": data})),
+        metrics={METRIC: float(pair_accuracy)})
     manager.wait_until_finished()
 
 
 def restore_config(manager, step):
-    """The config that a checkpoint was trained with, and the fingerprint of its data."""
+    """The config that a checkpoint was trained with, its preprocessing, and the fingerprint of its data."""
     stored = manager.restore(step, args=ocp.args.Composite(config=ocp.args.JsonRestore()))["config"]
-    return ml_collections.ConfigDict(stored["config"]), stored["data"]
+    return (ml_collections.ConfigDict(stored["config"]), Preprocessing.from_json(stored["preprocessing"]),
+            stored["data"])
 
 
 def restore(manager, step, **abstract):

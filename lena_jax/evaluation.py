@@ -1,6 +1,7 @@
 """From a checkpoint alone to measures, a table of scores and pictures of where: what `experiments/evaluate.py` does."""
 
 import csv
+import dataclasses
 import json
 import os
 
@@ -28,8 +29,8 @@ def load_ranker(workdir):
     manager = checkpoints.open_checkpoints(workdir, read_only=True)
     step = manager.best_step()
     step = manager.latest_step() if step is None else step
-    config, data = checkpoints.restore_config(manager, step)
-    model = ranker.build(config)
+    config, preprocessing, data = checkpoints.restore_config(manager, step)
+    model = dataclasses.replace(ranker.build(config), preprocessing=preprocessing)
     variables = checkpoints.restore(manager, step, variables=model.abstract_variables())["variables"]
     manager.close()
     return model, variables, config, data, step

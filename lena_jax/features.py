@@ -36,13 +36,14 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
 
     Raises:
         OSError: if the disk has no room for them.
+        ValueError: if a feature is beyond what float16 holds.
     """
     trunk = {name: tree["backbone"] for name, tree in variables.items()}
     weights = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(trunk):
         weights.update(jax.tree_util.keystr(path).encode() + np.asarray(leaf).tobytes())
     key = {"pictures": pictures.digest, "network": repr(ranker.network.backbone), "weights": weights.hexdigest(),
-           "mean": ranker.backbone.mean, "std": ranker.backbone.std, "size": ranker.image_size, "views": views}
+           "preprocessing": ranker.preprocessing.as_json(), "size": ranker.image_size, "views": views}
     if views > 1:
         key |= {"crop": augmentation.crop, "flip": augmentation.flip, "seed": seed}
     path = os.path.join(cache_dir, hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32] + ".npy")
@@ -86,7 +87,11 @@ def _compute(ranker, variables, source, views, augmentation, seed, path, label, 
     rows, done = held.reshape(-1, *shape), 0
     with tqdm(total=len(rows), desc=f"trunk features, {label}", unit="picture") as bar:
         for maps in in_batches(lambda batch: trunk(variables, batch), inputs(), batch_size):
-            rows[done:done + len(maps)] = maps
+            with np.errstate(over="ignore"):
+                rows[done:done + len(maps)] = maps
+            if not np.isfinite(rows[done:done + len(maps)]).all():
+                raise ValueError(f"the trunk's features reach {np.abs(maps).max()}, expected at most 65504, the "
+                                 "largest float16: do the weights belong to this trunk and its preprocessing?")
             done += len(maps)
             bar.update(len(maps))
     held.flush()

@@ -10,6 +10,8 @@ import numpy as np
 from lena_jax import backbones, localization, pooling
 from lena_jax.siamese import SiameseRanker
 
+TRAIN_AXIS = "devices"  # The mapped axis of a training step.
+
 
 @dataclasses.dataclass(frozen=True)
 class Ranker:
@@ -17,23 +19,35 @@ class Ranker:
 
     Attributes:
         network: the Flax module.
-        backbone: the trunk's entry of the registry (normalisation, stride, channels).
+        backbone: the trunk's entry of the registry.
+        preprocessing: what the trunk's weights expect of pixels; a checkpoint brings its own.
         image_size: side of the square that pictures are resized to, in pixels.
     """
 
     network: SiameseRanker
     backbone: backbones.Backbone
+    preprocessing: backbones.Preprocessing
     image_size: int
 
-    def init(self, seed, pretrained=True):
-        """Variables {"params": {"backbone", "pooling", "head"}, "batch_stats"}; the trunk from its stored weights."""
+    def init(self, seed, pretrained=True, weights=None):
+        """Variables {"params": {"backbone", "pooling", "head"}, "batch_stats"}.
+
+        Args:
+            seed: of what is random.
+            pretrained: whether the trunk has its ImageNet weights.
+            weights: where those come from, see `backbones.load_pretrained`; None for the trunk's own source.
+
+        Raises:
+            ValueError, FileNotFoundError: as of `backbones.load_pretrained`.
+        """
         key = jax.random.key(seed)
         images = jnp.zeros((1, self.image_size, self.image_size, 3))
         if not pretrained:
             return self.network.init(key, images)
         # Only the trunk's shapes are needed: what it would be initialised with is replaced, and slow to make.
         needed = jax.eval_shape(self.network.init, key, images)
-        loaded = {name: {"backbone": tree} for name, tree in backbones.load_pretrained(self.backbone.name).items()}
+        loaded = {name: {"backbone": tree} for name, tree in
+                  backbones.load_pretrained(self.backbone.name, weights).items()}
         trunk = {name: {"backbone": _like(tree["backbone"], loaded[name]["backbone"])}
                  for name, tree in needed.items()}
         feature_map = jax.eval_shape(functools.partial(self.network.apply, method=SiameseRanker.feature_map),
@@ -46,8 +60,8 @@ class Ranker:
         return jax.eval_shape(functools.partial(self.init, pretrained=False), 0)
 
     def feature_map(self, variables, pictures):
-        """Runs the trunk: pictures [B, H, W, 3] in 0..255 -> feature map [B, h, w, C]."""
-        return self.network.apply(variables, backbones.normalize(pictures, self.backbone),
+        """Runs the trunk: pictures [B, H, W, 3] in 0..255 -> feature map [B, h, w, C] in the trunk's dtype."""
+        return self.network.apply(variables, backbones.normalize(pictures, self.preprocessing),
                                   method=SiameseRanker.feature_map)
 
     def score(self, variables, feature_map):
@@ -57,6 +71,15 @@ class Ranker:
     def score_pictures(self, variables, pictures):
         """Scores pictures [B, H, W, 3] in 0..255 -> [B]."""
         return self.score(variables, self.feature_map(variables, pictures))
+
+    def score_for_training(self, variables, pictures):
+        """Scores pictures with BatchNorm by the statistics of the batch, those of all devices of `TRAIN_AXIS`.
+
+        Returns:
+            (scores [B], {"batch_stats": the running statistics moved towards the batch's}).
+        """
+        return self.network.apply(variables, backbones.normalize(pictures, self.preprocessing), train=True,
+                                  mutable=["batch_stats"])
 
     def explain(self, variables, pictures):
         """Scores and maps.
@@ -77,19 +100,30 @@ class Ranker:
 
 
 def build(config) -> Ranker:
-    """Builds the model that a config describes (`config.image_size`, `config.backbone`, `config.pooling`).
+    """Builds the model that a config describes (its `image_size`, `dtype`, `backbone` and `pooling`).
 
     Raises:
-        ValueError: for an unknown trunk or pooling, or a picture size that the trunk cannot take.
+        ValueError: for an unknown trunk, pooling or type, or a picture size or endpoint that the trunk cannot take.
     """
     backbone = backbones.get_backbone(config.backbone.name)
     if config.image_size < 64:
         raise ValueError(f"image_size must be at least 64 pixels, got {config.image_size}")
+    trunk = {"endpoint": config.backbone.endpoint or backbone.endpoints[0], "dtype": _dtype(config.dtype),
+             "output_stride": config.backbone.output_stride or backbone.stride,
+             # The statistics of a batch are those of all devices.
+             "axis_name": TRAIN_AXIS}
+    if trunk["endpoint"] not in backbone.endpoints:
+        raise ValueError(f"got backbone.endpoint {trunk['endpoint']!r}, expected one of {backbone.endpoints} for the "
+                         f"trunk {backbone.name!r}")
     options = config.pooling_options.get(config.pooling, {})
-    network = SiameseRanker(backbone=backbone.build(endpoint=config.backbone.endpoint,
-                                                           output_stride=config.backbone.output_stride),
-                            pooling=pooling.make_pooling(config.pooling, **options))
-    return Ranker(network, backbone, config.image_size)
+    network = SiameseRanker(backbone=backbone.build(**trunk), pooling=pooling.make_pooling(config.pooling, **options))
+    return Ranker(network, backbone, backbone.preprocessing, config.image_size)
+
+
+def _dtype(name):
+    if name not in ("float32", "bfloat16"):
+        raise ValueError(f"got dtype {name!r}, expected 'float32' or 'bfloat16'")
+    return jnp.dtype(name)
 
 
 def _like(needed, loaded):

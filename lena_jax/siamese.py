@@ -22,13 +22,16 @@ class SiameseRanker(nn.Module):
     def setup(self):
         self.head = nn.Dense(1, kernel_init=nn.initializers.normal(0.01), name="head")
 
-    def __call__(self, images):
-        """Scores pictures: normalised images [B, H, W, 3] -> scores [B] float32, higher is more viral."""
-        return self.score(self.feature_map(images))
+    def __call__(self, images, train=False):
+        """Scores pictures: normalised images [B, H, W, 3] -> scores [B] float32, higher is more viral.
 
-    def feature_map(self, images):
+        `train`: BatchNorm by the batch's statistics; `batch_stats` must be mutable.
+        """
+        return self.score(self.feature_map(images, train))
+
+    def feature_map(self, images, train=False):
         """Runs the trunk alone: normalised images [B, H, W, 3] -> feature map [B, h, w, C]."""
-        return self.backbone(images)
+        return self.backbone(images, train)
 
     def score(self, feature_map):
         """Pools and scores: feature map [B, h, w, C] -> scores [B] float32."""

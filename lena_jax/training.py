@@ -61,7 +61,7 @@ def train(config, workdir, devices=None):
         save_training_curve(os.path.join(workdir, "training.png"), log_path)
         return np.zeros(0)
 
-    variables = model.init(config.seed, pretrained=config.backbone.pretrained)
+    variables = model.init(config.seed, config.backbone.pretrained, config.backbone.weights or None)
     inputs = _frozen_trunk(config, model, variables, pictures, augmentation) if config.backbone.frozen else \
         _whole_network(config, model, pictures, augmentation)
     draw = dataclasses.replace(draw, fetch=inputs.fetch)
@@ -106,7 +106,8 @@ def train(config, workdir, devices=None):
                 accuracy = validate(current)
                 if accuracy is not None:
                     log.write(step, validation_pair_accuracy=accuracy)
-                checkpoints.save(manager, step, current, first_copy(state.opt_state), config, data,
+                checkpoints.save(manager, step, current, first_copy(state.opt_state), config,
+                                 model.preprocessing, data,
                                  accuracy or 0.0)
     manager.close()
     save_training_curve(os.path.join(workdir, "training.png"), log_path)
@@ -214,7 +215,7 @@ def _steps_done(config, data, workdir):
         return 0
     manager = checkpoints.open_checkpoints(workdir)
     step = manager.latest_step() or 0
-    theirs, their_data = checkpoints.restore_config(manager, step) if step else (None, None)
+    theirs, _, their_data = checkpoints.restore_config(manager, step) if step else (None, None, None)
     manager.close()
     if theirs is not None:
         # Where the data set lies may change, what it is may not.

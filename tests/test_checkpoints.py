@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 
 from lena_jax import checkpoints
+from lena_jax.backbones import Preprocessing
 
+PIXELS = Preprocessing((0.5,) * 3, (0.25,) * 3, "BGR")
 CONFIG = ml_collections.ConfigDict({"steps": 3, "data": {"name": "planted", "sizes": (1, 2)}})
 
 
@@ -13,15 +15,15 @@ def tree(value):
 
 def test_what_was_saved_comes_back(tmp_path):
     manager = checkpoints.open_checkpoints(tmp_path)
-    checkpoints.save(manager, 7, tree(1.5), {"count": np.int32(3)}, CONFIG, "digest", 0.6)
+    checkpoints.save(manager, 7, tree(1.5), {"count": np.int32(3)}, CONFIG, PIXELS, "digest", 0.6)
     manager.close()
     manager = checkpoints.open_checkpoints(tmp_path, read_only=True)
     restored = checkpoints.restore(manager, 7, variables=tree(0.0))
     np.testing.assert_array_equal(restored["variables"]["params"]["head"]["kernel"], 1.5)
     assert "optimizer" not in restored
     assert checkpoints.restore(manager, 7, optimizer={"count": np.int32(0)})["optimizer"]["count"] == 3
-    config, data = checkpoints.restore_config(manager, 7)
-    assert config.data.name == "planted" and data == "digest"
+    config, preprocessing, data = checkpoints.restore_config(manager, 7)
+    assert config.data.name == "planted" and data == "digest" and preprocessing == PIXELS
 
 
 @pytest.mark.parametrize("accuracies, kept, best", [
@@ -29,14 +31,14 @@ def test_what_was_saved_comes_back(tmp_path):
 def test_the_best_and_the_newest_are_kept(tmp_path, accuracies, kept, best):
     manager = checkpoints.open_checkpoints(tmp_path)
     for step, accuracy in zip((10, 20, 30, 40), accuracies, strict=True):
-        checkpoints.save(manager, step, tree(step), {"count": np.int32(step)}, CONFIG, "digest", accuracy)
+        checkpoints.save(manager, step, tree(step), {"count": np.int32(step)}, CONFIG, PIXELS, "digest", accuracy)
     assert set(manager.all_steps()) == kept
     assert manager.best_step() == best and manager.latest_step() == 40
 
 
 def test_a_save_that_was_cut_off_is_not_a_checkpoint(tmp_path):
     manager = checkpoints.open_checkpoints(tmp_path)
-    checkpoints.save(manager, 10, tree(1.0), {"count": np.int32(0)}, CONFIG, "digest", 0.5)
+    checkpoints.save(manager, 10, tree(1.0), {"count": np.int32(0)}, CONFIG, PIXELS, "digest", 0.5)
     manager.close()
     (tmp_path / "checkpoints/20.orbax-checkpoint-tmp").mkdir()
     manager = checkpoints.open_checkpoints(tmp_path, read_only=True)

@@ -1,12 +1,14 @@
 import json
+from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from lena_jax import backbones, checkpoints, training
-from lena_jax.backbones import Backbone
+from lena_jax.backbones import Backbone, Preprocessing
 from lena_jax.evaluation import evaluate, load_ranker
 
 
@@ -14,17 +16,19 @@ class TinyTrunk(nn.Module):
     """Two convolutions, stride 8: a trunk that compiles in a second."""
 
     endpoint: str = "head"
-    output_stride: int = 32
+    output_stride: int = 8
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x, train=False):
         x = nn.relu(nn.Conv(8, (3, 3), (4, 4))(x))
         return nn.relu(nn.Conv(12, (3, 3), (2, 2))(x))
 
 
 @pytest.fixture
 def tiny(small_config, monkeypatch):
-    trunk = Backbone("tiny", TinyTrunk, 8, 12, (0.5,) * 3, (0.25,) * 3, "none", None, None, ())
+    trunk = Backbone("tiny", TinyTrunk, 8, 12, Preprocessing((0.5,) * 3, (0.25,) * 3), ("Conv",), ("head",))
     monkeypatch.setitem(backbones.BACKBONES, "tiny", trunk)
     config = small_config
     config.backbone.name, config.backbone.pretrained, config.backbone.frozen = "tiny", False, False

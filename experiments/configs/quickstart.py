@@ -12,5 +12,7 @@ from lena_jax.default_config import default_config
 
 
 def get_config():
-    """Returns the defaults, which are this run's."""
-    return default_config()
+    """Returns the defaults, with the trunk's last feature map of stride 16 (672 channels, a grid of 14x14)."""
+    config = default_config()
+    config.backbone.endpoint = "expand6"
+    return config

@@ -1,10 +1,10 @@
 """Convolutional trunks with ImageNet weights: registry, modules, weights and normalisation."""
 
 from lena_jax.backbones.depthwise import depthwise_conv
-from lena_jax.backbones.normalize import normalize
+from lena_jax.backbones.preprocessing import Preprocessing, normalize
 from lena_jax.backbones.pretrained import load_classifier, load_pretrained
 from lena_jax.backbones.registry import BACKBONES, Backbone, get_backbone
 
 __all__ = [
-    "BACKBONES", "Backbone", "depthwise_conv", "get_backbone", "load_classifier", "load_pretrained",
+    "BACKBONES", "Backbone", "Preprocessing", "depthwise_conv", "get_backbone", "load_classifier", "load_pretrained",
     "normalize"]

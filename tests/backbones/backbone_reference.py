@@ -44,8 +44,9 @@ def torch_features(name, variables_file, x):
 
 if __name__ == "__main__":
     from lena_jax.backbones import get_backbone
+    from lena_jax.backbones.sources import find_file
 
-    weights = get_backbone("efficientnet_lite0").find_weights()
+    weights = find_file(get_backbone("efficientnet_lite0").source)
     np.savez_compressed(FILE, **{
         f"{height}x{width}":
             torch_features("efficientnet_lite0", weights, pictures(height, width))[..., ::CHANNEL_STEP]

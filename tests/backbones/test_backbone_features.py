@@ -9,6 +9,7 @@ import pytest
 from lena_jax.backbones import BACKBONES, get_backbone, load_classifier, load_pretrained, normalize
 from lena_jax.backbones.efficientnet_lite import EfficientNetLite, lite_stages
 from lena_jax.backbones.layers import ConvBN
+from lena_jax.backbones.sources import find_file
 
 LITE0 = "efficientnet_lite0"
 
@@ -40,7 +41,7 @@ def test_features_equal_pytorch(variables, size):
     pytest.importorskip("torch")
     pytest.importorskip("efficientnet_lite_pytorch")
     x = reference.pictures(*size, batch=2)
-    expected = reference.torch_features(LITE0, get_backbone(LITE0).find_weights(), x)
+    expected = reference.torch_features(LITE0, find_file(get_backbone(LITE0).source), x)
     assert relative_error(features(variables, x), expected) < 1e-4
 
 
@@ -49,7 +50,7 @@ def test_larger_trunks_equal_pytorch(name):
     pytest.importorskip("torch")
     pytest.importorskip("efficientnet_lite_pytorch")
     try:
-        weights = get_backbone(name).find_weights()
+        weights = find_file(get_backbone(name).source)
     except FileNotFoundError as error:
         pytest.skip(str(error))
     x = reference.pictures(96, 160)
@@ -68,7 +69,7 @@ def test_classifies_photographs(variables, photograph, classes):
     picture = transform.resize(picture[top:top + side, left:left + side], (224, 224), anti_aliasing=True)
     picture = np.uint8(np.round(picture * 255))[None]
 
-    feature_map = features(variables, normalize(picture, get_backbone(LITE0)))
+    feature_map = features(variables, normalize(picture, get_backbone(LITE0).preprocessing))
     kernel, bias = load_classifier(LITE0)
     logits = feature_map.mean((0, 1, 2)) @ kernel + bias
     probabilities = np.exp(logits - logits.max())

@@ -1,10 +1,14 @@
 """Trunks by name, their normalisation, and the fitting of weights to them."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
 
-from lena_jax.backbones import BACKBONES, get_backbone, load_pretrained, normalize, pretrained
+from lena_jax.backbones import BACKBONES, Preprocessing, get_backbone, load_pretrained, normalize, pretrained
+from lena_jax.backbones.registry import stage_of
+from lena_jax.backbones.sources import find_file
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
@@ -14,7 +18,13 @@ def test_registry_tells_the_truth_about_the_module(name):
     x = jax.ShapeDtypeStruct((2, 128, 96, 3), np.float32)
     feature_map, variables = jax.eval_shape(backbone.build().init_with_output, jax.random.key(0), x)
     assert feature_map.shape == (2, 128 // backbone.stride, 96 // backbone.stride, backbone.channels)
-    assert set(pretrained.variable_shapes(backbone)) == set(backbone.torch_keys())
+    for naming, keys in backbone.torch_keys().items():
+        assert set(pretrained.variable_shapes(backbone)) == set(keys), naming
+        assert len(set(keys.values())) == len(keys), naming
+    stages = {stage_of(name) for name in variables["params"]}
+    assert stages == set(backbone.stages)
+    for endpoint in backbone.endpoints:
+        jax.eval_shape(backbone.build(endpoint=endpoint).init, jax.random.key(0), x)
     assert all(leaf.dtype == np.float32 for leaf in jax.tree.leaves(variables))
 
 
@@ -27,9 +37,9 @@ def test_unknown_name_gets_the_nearest_and_all():
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_normalize(dtype):
-    backbone = get_backbone("efficientnet_lite0")
+    preprocessing = get_backbone("efficientnet_lite0").preprocessing
     images = np.arange(2 * 4 * 5 * 3).reshape(2, 4, 5, 3).astype(dtype)
-    got = jax.jit(lambda images: normalize(images, backbone))(images)
+    got = jax.jit(lambda images: normalize(images, preprocessing))(images)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, (images.astype(np.float64) - 127) / 128, atol=1e-6)
 
@@ -38,7 +48,26 @@ def test_normalize(dtype):
                                     np.zeros((1, 4, 4, 3), np.int32)])
 def test_normalize_refuses_what_is_no_rgb_batch(images):
     with pytest.raises(ValueError, match="got images of"):
-        normalize(images, get_backbone("efficientnet_lite0"))
+        normalize(images, get_backbone("efficientnet_lite0").preprocessing)
+
+
+def test_caffe_wants_its_channels_the_other_way():
+    images = np.zeros((1, 1, 1, 3), np.uint8) + np.array([255, 0, 51], np.uint8)
+    got = normalize(images, Preprocessing((0.5, 0.25, 0.1), (1 / 255,) * 3, "BGR"))
+    np.testing.assert_allclose(got[0, 0, 0], [51 - 25.5, -63.75, 127.5], rtol=1e-6)
+
+
+def test_preprocessing_survives_json_and_refuses_nonsense():
+    one = Preprocessing((0.5, 0.25, 0.1), (0.1, 0.2, 0.3), "BGR")
+    assert Preprocessing.from_json(json.loads(json.dumps(one.as_json()))) == one
+    with pytest.raises(ValueError, match="got std .*expected three finite numbers above 0"):
+        Preprocessing((0.5,) * 3, (0.1, 0.0, 0.3))
+    with pytest.raises(ValueError, match="got mean .*expected three finite numbers$"):
+        Preprocessing((0.5, float("nan"), 0.2), (0.1,) * 3)
+    with pytest.raises(ValueError, match="got channel_order 'GBR'"):
+        Preprocessing((0.5,) * 3, (0.1,) * 3, "GBR")
+    with pytest.raises(ValueError, match="got preprocessing with the keys \\['mean'\\], expected"):
+        Preprocessing.from_json({"mean": [0, 0, 0]})
 
 
 def test_a_misfit_lists_all_keys_in_one_error():
@@ -61,4 +90,4 @@ def test_missing_wheel_says_what_to_install(monkeypatch):
 
 def test_weights_of_another_trunk_do_not_fit():
     with pytest.raises(ValueError, match="does not fit the trunk; missing: .*mis-shaped: "):
-        load_pretrained("efficientnet_lite2", get_backbone("efficientnet_lite0").find_weights())
+        load_pretrained("efficientnet_lite2", find_file(get_backbone("efficientnet_lite0").source))

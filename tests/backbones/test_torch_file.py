@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lena_jax.backbones import get_backbone
+from lena_jax.backbones.sources import find_file
 from lena_jax.backbones.torch_file import read_tensors
 
 NUMBERS = np.arange(6, dtype=np.float32)
@@ -84,7 +85,7 @@ def test_reads_what_pytorch_saves(tmp_path, legacy):
 
 
 def test_reads_the_wheel():
-    got = read_tensors(get_backbone("efficientnet_lite0").find_weights())
+    got = read_tensors(find_file(get_backbone("efficientnet_lite0").source))
     assert len(got) == 296 and got["_fc.weight"].shape == (1000, 1280)
 
 

@@ -1,0 +1,76 @@
+"""From pixels to what a trunk expects, inside the compiled program, so that uint8 travels to the device."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """How a trunk wants its pixels; it belongs to the weights, and travels with them in a checkpoint.
+
+    Attributes:
+      mean: of red, green and blue in [0, 1], subtracted from the picture.
+      std: of red, green and blue in [0, 1], which the difference is divided by.
+      channel_order: "RGB", or "BGR" for weights that come from Caffe.
+
+    Raises:
+      ValueError: not three finite numbers each, a deviation that is not positive, or another order.
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    channel_order: str = "RGB"
+
+    def __post_init__(self):
+        for name in ("mean", "std"):
+            value = np.asarray(getattr(self, name), np.float64)
+            if value.shape != (3,) or not np.isfinite(value).all() or (name == "std" and value.min() <= 0):
+                raise ValueError(f"got {name} {getattr(self, name)}, expected three finite numbers"
+                                 + " above 0" * (name == "std"))
+            object.__setattr__(self, name, tuple(value.tolist()))
+        if self.channel_order not in ("RGB", "BGR"):
+            raise ValueError(f"got channel_order {self.channel_order!r}, expected 'RGB' or 'BGR'")
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain JSON values; `Preprocessing(**stored)` is the way back."""
+        return {"mean": list(self.mean), "std": list(self.std), "channel_order": self.channel_order}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Preprocessing":
+        """What `as_json` gave.
+
+        Raises:
+          ValueError: other keys or values than those.
+        """
+        expected = {field.name for field in dataclasses.fields(cls)}
+        if set(stored) != expected:
+            raise ValueError(f"got preprocessing with the keys {sorted(stored)}, expected {sorted(expected)}")
+        return cls(**stored)
+
+
+def normalize(images, preprocessing):
+    """`(images / 255 - mean) / std`, and the channels in the order that the trunk expects.
+
+    Args:
+      images: `[B, H, W, 3]` RGB in 0..255, uint8 or floating point.
+      preprocessing: a `Preprocessing`.
+
+    Returns:
+      `[B, H, W, 3]` float32.
+
+    Raises:
+      ValueError: the last axis is not RGB, or the type is neither uint8 nor floating point.
+    """
+    if images.ndim != 4 or images.shape[-1] != 3:
+        raise ValueError(f"got images of shape {images.shape}, expected [B, H, W, 3]")
+    if images.dtype != jnp.uint8 and not jnp.issubdtype(images.dtype, jnp.floating):
+        raise ValueError(f"got images of type {images.dtype}, expected uint8 or floating point in 0..255")
+    std = np.asarray(preprocessing.std)
+    factor = np.asarray(1 / (255 * std), np.float32)
+    offset = np.asarray(np.asarray(preprocessing.mean) / std, np.float32)
+    normalized = jnp.asarray(images).astype(jnp.float32) * factor[None, None, None] - offset[None, None, None]
+    return normalized[..., ::-1] if preprocessing.channel_order == "BGR" else normalized
