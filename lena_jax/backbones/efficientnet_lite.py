@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 
+from lena_jax.backbones.checks import check_choice, check_pictures
 from lena_jax.backbones.layers import ConvBN
 from lena_jax.backbones.torch_names import conv_bn_keys
 
@@ -84,7 +85,7 @@ class InvertedBottleneck(nn.Module):
             return y
         y = ConvBN(wide, self.kernel_size, self.stride, self.dilation, depthwise=True,
                    name="depthwise", **options)(y, train)
-        y = ConvBN(self.channels, relu6=False, name="project", **options)(y, train)
+        y = ConvBN(self.channels, activation=None, name="project", **options)(y, train)
         return y + x if self.residual else y
 
 
@@ -130,13 +131,9 @@ class EfficientNetLite(nn.Module):
           ValueError: `x` is not a batch of RGB pictures of at least 64 px, `output_stride` is neither 16
             nor 32, or the endpoint is unknown.
         """
-        if x.ndim != 4 or x.shape[3] != 3 or min(x.shape[1:3]) < 64:
-            raise ValueError(
-                f"got pictures of shape {x.shape}, expected [B, H, W, 3] with H and W at least 64")
-        if self.output_stride not in (16, 32):
-            raise ValueError(f"got output_stride {self.output_stride}, expected 16 or 32")
-        if self.endpoint not in ENDPOINTS:
-            raise ValueError(f"got endpoint {self.endpoint!r}, expected 'head' or 'expand6'")
+        check_pictures(x)
+        check_choice("output_stride", self.output_stride, (16, 32))
+        check_choice("endpoint", self.endpoint, ENDPOINTS)
         options = dict(dtype=self.dtype, axis_name=self.axis_name)
         x = ConvBN(STEM_CHANNELS, 3, 2, name="stem", **options)(x, train)
         reached, dilation = 2, 1

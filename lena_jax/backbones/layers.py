@@ -1,6 +1,7 @@
-"""The layer that trunks are made of: convolution, BatchNorm and ReLU6, in one when BatchNorm is frozen."""
+"""The layers that trunks are made of: convolution with bias or BatchNorm and an activation, and max pooling."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -8,16 +9,74 @@ from jax import lax
 
 from lena_jax.backbones.depthwise import depthwise_conv
 
+Padding = int | Literal["SAME"]
+
+_KERNEL_INIT = nn.initializers.variance_scaling(2.0, "fan_in", "truncated_normal", in_axis=(0, 1, 2))
+
+
+def relu6(x):
+    """`min(max(x, 0), 6)`."""
+    return jnp.clip(x, 0, 6)
+
+
+def convolve(x, kernel, stride: int = 1, dilation: int = 1, padding: Padding = "SAME"):
+    """The dense convolution of every trunk.
+
+    Args:
+      x: `[B, H, W, in]`, floating point.
+      kernel: `[kh, kw, in, out]`, in the type of `x`.
+      stride: step in rows and columns.
+      dilation: distance of the kernel's taps in rows and columns.
+      padding: "SAME", zeros to `ceil(H / stride)` rows as TensorFlow adds them; or the number of zeros on each
+        side as in PyTorch, for `floor((H + 2 * padding - dilation * (kh - 1) - 1) / stride) + 1` rows.
+
+    Returns:
+      `[B, h, w, out]` in the type of `x`.
+    """
+    if kernel.shape[:2] == (1, 1) and padding in ("SAME", 0):
+        # XLA on CPU runs a 1x1 convolution at less than half the speed of the same matrix product.
+        x = x if stride == 1 else x[:, ::stride, ::stride]
+        return lax.dot_general(x, kernel[0, 0], (((3,), (0,)), ((), ())))
+    pads = padding if padding == "SAME" else ((padding, padding),) * 2
+    return lax.conv_general_dilated(
+        x, kernel, (stride,) * 2, pads, rhs_dilation=(dilation,) * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def max_pool(x, size: int, stride: int, padding: int = 0):
+    """`x: [B, H, W, C]` to `[B, floor((H + 2 * padding - size) / stride) + 1, ..., C]`, as PyTorch pools."""
+    return nn.max_pool(x, (size, size), (stride, stride), ((padding, padding),) * 2)
+
+
+class ConvBias(nn.Module):
+    """Convolution, bias and optionally an activation; parameters `kernel` and `bias` as of `ConvBN`."""
+
+    features: int
+    kernel_size: int = 1
+    stride: int = 1
+    padding: Padding = "SAME"
+    activation: Callable | None = nn.relu
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x):
+        """`x: [B, H, W, in]` to `[B, h, w, features]` in `dtype`, sizes as of `convolve`."""
+        kernel = self.param("kernel", _KERNEL_INIT, (self.kernel_size,) * 2 + (x.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        y = convolve(x.astype(self.dtype), kernel.astype(self.dtype), self.stride, padding=self.padding)
+        y = y + _per_channel(bias).astype(self.dtype)
+        return y if self.activation is None else self.activation(y)
+
 
 class ConvBN(nn.Module):
-    """Convolution without bias ("SAME" padding as in TensorFlow), BatchNorm, and optionally ReLU6.
+    """Convolution, BatchNorm, and optionally an activation.
 
     With `train=False` BatchNorm is an affine map of the stored statistics: its factor is multiplied into the
     kernel and only an addition is left of it. With `train=True` the statistics are those of the batch
     (averaged over devices where `axis_name` is given) and the collection `batch_stats` must be mutable.
 
     Parameters are `kernel` `[kh, kw, in, out]` (`[kh, kw, 1, out]` when depthwise), `scale` and `bias`
-    `[out]`, and in `batch_stats` `mean` and `var` `[out]`; all float32, whatever `dtype` is computed in.
+    `[out]`, and in `batch_stats` `mean` and `var` `[out]`; all float32, whatever `dtype` is computed in. With
+    `conv_bias` the convolution adds `conv_bias` `[out]` before BatchNorm, for weights that have one.
     """
 
     features: int
@@ -25,7 +84,9 @@ class ConvBN(nn.Module):
     stride: int = 1
     dilation: int = 1
     depthwise: bool = False
-    relu6: bool = True
+    padding: Padding = "SAME"
+    activation: Callable | None = relu6
+    conv_bias: bool = False
     epsilon: float = 1e-3
     momentum: float = 0.99
     dtype: Any = jnp.float32
@@ -33,13 +94,12 @@ class ConvBN(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False):
-        """`x: [B, H, W, in]` to `[B, ceil(H / stride), ceil(W / stride), features]` in `dtype`."""
+        """`x: [B, H, W, in]` to `[B, h, w, features]` in `dtype`, sizes as of `convolve`."""
         size, out = self.kernel_size, self.features
-        shape = (size, size, 1 if self.depthwise else x.shape[-1], out)
-        initializer = nn.initializers.variance_scaling(2.0, "fan_in", "truncated_normal", in_axis=(0, 1, 2))
-        kernel = self.param("kernel", initializer, shape)
+        kernel = self.param("kernel", _KERNEL_INIT, (size, size, 1 if self.depthwise else x.shape[-1], out))
         scale = self.param("scale", nn.initializers.ones, (out,))
         bias = self.param("bias", nn.initializers.zeros, (out,))
+        conv_bias = self.param("conv_bias", nn.initializers.zeros, (out,)) if self.conv_bias else 0.0
         mean = self.variable("batch_stats", "mean", jnp.zeros, (out,))
         var = self.variable("batch_stats", "var", jnp.ones, (out,))
 
@@ -48,26 +108,24 @@ class ConvBN(nn.Module):
             y = self._convolve(x, kernel).astype(jnp.float32)
             batch_mean, batch_var = self._moments(y)
             if not self.is_initializing():
-                mean.value = self.momentum * mean.value + (1 - self.momentum) * batch_mean
+                # The batch's mean takes the convolution's bias away again; only the running one knows it.
+                mean.value = self.momentum * mean.value + (1 - self.momentum) * (batch_mean + conv_bias)
                 var.value = self.momentum * var.value + (1 - self.momentum) * batch_var
             factor = scale * lax.rsqrt(batch_var + self.epsilon)
             y = (y * _per_channel(factor) + _per_channel(bias - batch_mean * factor)).astype(self.dtype)
         else:
             factor = scale * lax.rsqrt(var.value + self.epsilon)
             y = self._convolve(x, kernel * _per_channel(factor))
-            y = y + _per_channel(bias - mean.value * factor).astype(self.dtype)
-        return jnp.clip(y, 0, 6) if self.relu6 else y
+            y = y + _per_channel(bias + (conv_bias - mean.value) * factor).astype(self.dtype)
+        return y if self.activation is None else self.activation(y)
 
     def _convolve(self, x, kernel):
         kernel = kernel.astype(self.dtype)
-        strides, dilation = (self.stride,) * 2, (self.dilation,) * 2
         if self.depthwise:
-            return depthwise_conv(x, kernel, strides, dilation)
-        if self.kernel_size == 1 and self.stride == 1:
-            # XLA on CPU runs a 1x1 convolution at less than half the speed of the same matrix product.
-            return lax.dot_general(x, kernel[0, 0], (((3,), (0,)), ((), ())))
-        return lax.conv_general_dilated(
-            x, kernel, strides, "SAME", rhs_dilation=dilation, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+            if self.padding != "SAME":
+                raise ValueError(f"got padding {self.padding} of a depthwise convolution, expected 'SAME'")
+            return depthwise_conv(x, kernel, (self.stride,) * 2, (self.dilation,) * 2)
+        return convolve(x, kernel, self.stride, self.dilation, self.padding)
 
     def _moments(self, y):
         mean, square = jnp.mean(y, (0, 1, 2)), jnp.mean(jnp.square(y), (0, 1, 2))

@@ -1,0 +1,24 @@
+"""What every trunk refuses: pictures and options that it cannot take."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def check_pictures(x) -> None:
+    """Checks the shape of pictures `[B, H, W, 3]`.
+
+    Raises:
+      ValueError: it is another, or H or W is below 64.
+    """
+    if x.ndim != 4 or x.shape[3] != 3 or min(x.shape[1:3]) < 64:
+        raise ValueError(f"got pictures of shape {x.shape}, expected [B, H, W, 3] with H and W at least 64")
+
+
+def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+    """Checks that the option `name` has one of its values.
+
+    Raises:
+      ValueError: it has another; the message lists them.
+    """
+    if value not in choices:
+        raise ValueError(f"got {name} {value!r}, expected {' or '.join(map(repr, choices))}")
