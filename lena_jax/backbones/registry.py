@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import flax.linen as nn
 
-from lena_jax.backbones import efficientnet_lite
+from lena_jax.backbones import alexnet, efficientnet_lite, resnet, vgg
 from lena_jax.backbones.preprocessing import Preprocessing
 
 
@@ -86,11 +86,75 @@ def _efficientnet_lite(number: int, width: float, depth: float) -> Backbone:
     )
 
 
+# Of the weights that torchvision trained.
+_IMAGENET = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# Differences of 0 to 255 to the mean, as Caffe's networks take them.
+_CAFFE = Preprocessing((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3, "BGR")
+
+
+def _from_timm(model: str) -> dict[str, str]:
+    return {"weights": f"torchvision's (BSD-3-Clause), on Hugging Face as timm/{model}", "source": f"hf:timm/{model}"}
+
+
+def _vgg16(name: str, preprocessing: Preprocessing, batch_norm: bool = False, **origin: str) -> Backbone:
+    return Backbone(
+        name=name,
+        build=functools.partial(vgg.VGG16, batch_norm=batch_norm),
+        stride=vgg.STRIDE,
+        channels=vgg.CHANNELS,
+        preprocessing=preprocessing,
+        stages=vgg.STAGES,
+        endpoints=vgg.ENDPOINTS,
+        torch_keys=functools.partial(vgg.torch_keys, batch_norm),
+        classifier_prefixes=vgg.CLASSIFIER_PREFIXES,
+        **origin,
+    )
+
+
+def _alexnet() -> Backbone:
+    return Backbone(
+        name="alexnet",
+        build=alexnet.AlexNet,
+        stride=alexnet.STRIDE,
+        channels=alexnet.CHANNELS,
+        preprocessing=_IMAGENET,
+        stages=alexnet.STAGES,
+        endpoints=alexnet.ENDPOINTS,
+        weights="a file with torchvision's",
+        torch_keys=alexnet.torch_keys,
+        classifier_prefixes=alexnet.CLASSIFIER_PREFIXES,
+    )
+
+
+def _resnet(name: str, architecture: resnet.Architecture, **origin: str) -> Backbone:
+    return Backbone(
+        name=name,
+        build=functools.partial(resnet.ResNet, architecture=architecture),
+        stride=resnet.STRIDE,
+        channels=architecture.channels,
+        preprocessing=_IMAGENET,
+        stages=resnet.STAGES,
+        endpoints=resnet.ENDPOINTS,
+        torch_keys=functools.partial(resnet.torch_keys, architecture),
+        classifier_prefixes=resnet.CLASSIFIER_PREFIXES,
+        classifier_keys=(("fc.weight", "fc.bias"),),
+        **origin,
+    )
+
+
 BACKBONES: dict[str, Backbone] = {
     backbone.name: backbone
     for backbone in (
         _efficientnet_lite(0, width=1.0, depth=1.0),
         _efficientnet_lite(1, width=1.0, depth=1.1),
         _efficientnet_lite(2, width=1.1, depth=1.2),
+        _vgg16("vgg16", _IMAGENET, **_from_timm("vgg16.tv_in1k")),
+        _vgg16("vgg16_bn", _IMAGENET, batch_norm=True, **_from_timm("vgg16_bn.tv_in1k")),
+        # The network and the preprocessing of the paper.
+        _vgg16("vgg16_caffe", _CAFFE, weights="a file with those of Simonyan and Zisserman, converted from Caffe"),
+        _alexnet(),
+        # timm's own default for the names resnet18 and resnet50 are weights of another recipe.
+        _resnet("resnet18", resnet.RESNET18, **_from_timm("resnet18.tv_in1k")),
+        _resnet("resnet50", resnet.RESNET50, **_from_timm("resnet50.tv_in1k")),
     )
 }
