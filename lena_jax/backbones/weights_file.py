@@ -1,0 +1,55 @@
+"""Reads a file of PyTorch weights in any of the formats they are published in, by its content and never its name."""
+
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from lena_jax.backbones.torch_file import read_tensors
+
+# What NumPy (with bfloat16 of ml_dtypes) holds; the format's narrower types are quantised and mean nothing alone.
+_TYPES = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"}
+# What DataParallel and torch.compile put before every name.
+_PREFIXES = ("module.", "_orig_mod.")
+
+
+def read_weights(path: str | Path) -> dict[str, np.ndarray]:
+    """The tensors of a `.safetensors`, `.pth`, `.pt` or `.bin` file; nothing in it is run.
+
+    Args:
+      path: of the file. A checkpoint of PyTorch holds a state dictionary, or one under "state_dict" or "model".
+
+    Returns:
+      name -> array of the file's type and shape. A prefix that wrappers put before all names is gone.
+
+    Raises:
+      ValueError: the file is neither format, is damaged, or needs more than tensors; the message names it.
+      OSError: the file cannot be opened.
+    """
+    path = Path(path)
+    tensors = _read_safetensors(path) if _is_safetensors(path) else read_tensors(path)
+    while prefix := next((prefix for prefix in _PREFIXES if all(name.startswith(prefix) for name in tensors)), None):
+        tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
+    return tensors
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Whether the ninth byte opens the JSON header; in a zip archive and a pickle of PyTorch it cannot be a brace."""
+    with path.open("rb") as file:
+        return file.read(9)[8:] == b"{"
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with safe_open(path, framework="np") as file:
+            # Refused by name here: the library looks an unknown type up in NumPy and fails with its own error.
+            strange = {name: kind for name in file.keys()  # noqa: SIM118 (the reader is no dictionary)
+                       if (kind := file.get_slice(name).get_dtype()) not in _TYPES}
+            if strange:
+                raise ValueError(f"got tensors of types {strange}, expected {', '.join(sorted(_TYPES))}")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{path}: refused safetensors file: {error}") from error
+    if not tensors:
+        raise ValueError(f"{path}: refused safetensors file: it has no tensors")
+    return tensors

