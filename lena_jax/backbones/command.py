@@ -21,7 +21,7 @@ sources:
   PATH                         a .safetensors, .pth, .pt or .bin file, in any naming of the trunk
                                (a .pth is read as data; what is no tensor in it is refused)
 
-trunks, and where their weights come from without --source:
+trunks, and where their weights come from (* only with --source):
 {trunks}
 
 examples:
@@ -61,7 +61,8 @@ def _fail(error: Exception | str, code: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     width = max(map(len, BACKBONES))
-    trunks = "\n".join(f"  {name:{width}}  {backbone.weights}" for name, backbone in sorted(BACKBONES.items()))
+    trunks = "\n".join(f"{' *'[backbone.source is None]} {name:{width}}  {backbone.weights}"
+                       for name, backbone in sorted(BACKBONES.items()))
     parser = argparse.ArgumentParser(
         "python -m lena_jax.backbones", description=DESCRIPTION, epilog=EPILOG.format(trunks=trunks),
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
