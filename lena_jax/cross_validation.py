@@ -42,7 +42,7 @@ def run(config, workdir, folds):
         configs.append(one)
         # Known before hours are spent on the folds before it.
         test = open_pictures(one)["test"]
-        pairs_to_compare(test.scores, test.groups, one.pairs.min_gap)
+        pairs_to_compare(test.scores, test.groups, one.pairs.min_gap, given=test.pairs)
     results = []
     for fold, one in enumerate(configs):
         path = os.path.join(workdir, f"fold_{fold}")

@@ -5,7 +5,6 @@ import dataclasses
 import json
 import os
 
-import jax
 import numpy as np
 from tqdm import tqdm
 
@@ -24,16 +23,17 @@ def load_ranker(workdir):
         (ranker, variables, config, fingerprint of the data it was trained on, step).
 
     Raises:
-        ValueError: if the folder holds no finished checkpoint.
+        ValueError: if the folder holds no finished checkpoint, or the best one is damaged.
     """
     manager = checkpoints.open_checkpoints(workdir, read_only=True)
     step = manager.best_step()
     step = manager.latest_step() if step is None else step
-    config, preprocessing, data = checkpoints.restore_config(manager, step)
-    model = dataclasses.replace(ranker.build(config), preprocessing=preprocessing)
+    checkpoints.check(workdir, step)
+    run = checkpoints.restore_run(manager, step)
+    model = dataclasses.replace(ranker.build(run["config"]), preprocessing=run["preprocessing"])
     variables = checkpoints.restore(manager, step, variables=model.abstract_variables())["variables"]
     manager.close()
-    return model, variables, config, data, step
+    return model, variables, run["config"], run["data"], step
 
 
 def predict(model, variables, pictures, batch_size=32, label="scoring"):
@@ -48,14 +48,14 @@ def predict(model, variables, pictures, batch_size=32, label="scoring"):
     Returns:
         (scores [n], contribution maps [n, h, w], virality maps [n, h, w]), float32.
     """
-    explain = jax.jit(model.explain)
+    explain = ranker.on_devices(model.explain, variables, batch_size)
     with tqdm(total=len(pictures), desc=label, unit="picture") as bar:
         def inputs():
             for index in range(len(pictures)):
                 yield resize(pictures.picture(index), model.image_size)
                 bar.update()
 
-        parts = list(ranker.in_batches(lambda batch: explain(variables, batch), inputs(), batch_size))
+        parts = list(ranker.in_batches(explain, inputs(), batch_size))
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
@@ -90,8 +90,8 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None):
         raise ValueError(f"data set {config.data.name!r} in {config.data.dir!r} was built anew since {workdir!r} was "
                          "trained: its pictures, scores or parts are others. Train again in another --workdir")
     pictures = parts[split]
-    compared = pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap) if pairs is None else \
-        pair_list.read(pairs, pictures.ids)
+    compared = pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap, given=pictures.pairs) \
+        if pairs is None else pair_list.read(pairs, pictures.ids)
     scores, contributions, virality = predict(model, variables, pictures, config.batch_size, f"scoring {split}")
     metrics = {"data": config.data.name, "split": split, "step": step, "pooling": config.pooling,
                **ranking_metrics(scores, pictures.scores, pictures.groups, pairs=compared)}
@@ -116,19 +116,26 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None):
     return metrics
 
 
+def learned_shares(config, variables):
+    """LENA's learned eta of each channel, [C] in [0, 1]; None where the pooling has none."""
+    if config.pooling != "lena":
+        return None
+    parameterization = config.pooling_options.get("lena", {}).get("parameterization", "sigmoid")
+    return np.asarray(pooling.eta_from_parameter(variables["params"]["pooling"]["eta"], parameterization))
+
+
 def eta_distribution(config, variables, cells):
     """How large the learned supports are: quantiles over channels of eta and of N, and a histogram of eta.
 
     Returns:
         None where the pooling has no eta.
     """
-    if config.pooling != "lena":
+    eta = learned_shares(config, variables)
+    if eta is None:
         return None
     options = {name: config.pooling_options.lena[name] for name in ("parameterization", "rounding")
                if name in config.pooling_options.get("lena", {})}
     sizes = np.asarray(pooling.support_sizes(variables["params"]["pooling"]["eta"], cells, **options))
-    eta = np.asarray(pooling.eta_from_parameter(variables["params"]["pooling"]["eta"],
-                                                options.get("parameterization", "sigmoid")))
     quantiles = (5, 25, 50, 75, 95)
     counts, edges = np.histogram(eta, bins=20, range=(0, 1))
     return {"cells": cells, "share": {str(q): float(np.percentile(eta, q)) for q in quantiles},

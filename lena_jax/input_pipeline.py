@@ -1,6 +1,8 @@
 """From scored pictures to batches of pictures and pairs among them (Grain), the same for the same seed and step."""
 
+import concurrent.futures
 import dataclasses
+import math
 from collections.abc import Callable
 
 import grain
@@ -61,13 +63,19 @@ class DrawBatch(grain.transforms.RandomMap):
     Where pictures have weights, a pair weighs the product of its pictures' weights, each divided by their mean.
 
     Attributes:
-        pictures: the training pictures.
+        pictures: the training pictures. Where they come with pairs of their own, n/2 of those are drawn uniformly,
+            and `mode`, `min_gap` and `weighting` have nothing to decide.
         batch_size: pictures a batch, n.
         mode: "random": n/2 pairs drawn uniformly from all comparable pairs; "in_batch": n pictures and all n(n-1)/2
             pairs among them, those that are not comparable with weight 0. The pictures are drawn uniformly; where
             there are groups, from as few groups as fill the batch, each drawn by its number of pairs.
         min_gap: least score difference of a pair.
-        fetch: (indices [n], rng) -> network inputs [n, ...].
+        fetch: (indices [n], rng, share) -> network inputs of `indices[share]`; what is random depends on `indices` and
+            `rng`, never on the share.
+        weighting: "equal", or "gap": a pair also weighs the difference of its scores, divided by the scores' standard
+            deviation.
+        process, processes: which of how many equal shares of the pictures is fetched; the pairs are always those of
+            the whole batch.
     """
 
     pictures: ScoredPictures
@@ -75,18 +83,33 @@ class DrawBatch(grain.transforms.RandomMap):
     mode: str
     min_gap: float
     fetch: Callable
+    weighting: str = "equal"
+    process: int = 0
+    processes: int = 1
 
     def __post_init__(self):
         if self.mode not in ("random", "in_batch"):
             raise ValueError(f"pairs.mode must be 'random' or 'in_batch', got {self.mode!r}")
         if self.batch_size < 2 or self.batch_size % 2:
             raise ValueError(f"batch_size counts pictures and must be even and at least 2, got {self.batch_size}")
+        if self.batch_size % self.processes:
+            raise ValueError(f"batch_size must be a multiple of the number of processes, got {self.batch_size} and "
+                             f"{self.processes}")
+        if self.weighting not in ("equal", "gap"):
+            raise ValueError(f"pairs.weighting must be 'equal' or 'gap', got {self.weighting!r}")
+        self._check_and_set_weights()
+        if self.pictures.pairs is not None:
+            if not len(self.pictures.pairs):
+                raise ValueError("got training pictures without a pair, expected at least one pair")
+            return
         comparable = ComparablePairs(self.pictures.scores, self.pictures.groups, self.min_gap)
         if not len(comparable):
             raise ValueError(f"no two of the {len(self.pictures)} training pictures are comparable (same group, "
                              f"different scores, min_gap={self.min_gap}), expected at least one pair")
         object.__setattr__(self, "_comparable", comparable)
         object.__setattr__(self, "_groups", _groups_with_pairs(self.pictures.groups, comparable))
+
+    def _check_and_set_weights(self):
         weights = np.ones(len(self.pictures)) if self.pictures.weights is None else self.pictures.weights
         if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):
             raise ValueError(f"weights must be finite, at least 0 and not all 0, got {weights.min()} to "
@@ -95,7 +118,12 @@ class DrawBatch(grain.transforms.RandomMap):
 
     def random_map(self, step, rng):
         """Returns {inputs, pairs [p, 2], label [p], weight [p], index [n]} of one step."""
-        if self.mode == "random":
+        if self.pictures.pairs is not None:
+            chosen = self.pictures.pairs[rng.integers(len(self.pictures.pairs), size=self.batch_size // 2)]
+            label = rng.integers(2, size=len(chosen)).astype(np.float32)
+            index = np.where(label[:, None] == 1, chosen, chosen[:, ::-1]).ravel()
+            pairs, weight = np.arange(self.batch_size).reshape(-1, 2), np.ones(len(label), np.float32)
+        elif self.mode == "random":
             chosen, label = self._comparable.draw(self.batch_size // 2, rng)
             index, weight = chosen.ravel(), np.ones(len(label), np.float32)
             pairs = np.arange(self.batch_size).reshape(-1, 2)
@@ -109,7 +137,12 @@ class DrawBatch(grain.transforms.RandomMap):
                 groups = None if self.pictures.groups is None else self.pictures.groups[index]
                 pairs, label, weight = pairs_within(self.pictures.scores[index], groups, self.min_gap)
         weight = weight * self._weights[index[pairs]].prod(-1)
-        return {"inputs": self.fetch(index, rng), "pairs": pairs.astype(np.int32), "label": label,
+        if self.weighting == "gap" and self.pictures.pairs is None:
+            gap = np.abs(np.diff(self.pictures.scores[index[pairs]])[:, 0]) / np.std(self.pictures.scores)
+            weight = (weight * gap).astype(np.float32)
+        share = len(index) // self.processes
+        mine = slice(self.process * share, (self.process + 1) * share)
+        return {"inputs": self.fetch(index, rng, mine), "pairs": pairs.astype(np.int32), "label": label,
                 "weight": weight, "index": index}
 
     def _draw_pictures(self, rng):
@@ -137,11 +170,43 @@ def _groups_with_pairs(groups, comparable):
     return [index for index, count in zip(members, pairs, strict=True) if count], pairs[pairs > 0]
 
 
-def fetch_pictures(pictures, size, augmentation):
-    """A `DrawBatch.fetch` that decodes pictures and draws one random view of each: -> [n, size, size, 3] uint8."""
-    def fetch(indices, rng):
-        return np.stack([augmentation.view(pictures.picture(i), size, rng) for i in indices])
-    return fetch
+class SquarePictures:
+    """Pictures brought to squares just large enough that the least crop still has the network's resolution.
+
+    Args:
+        pictures: `ScoredPictures`.
+        size: side of the network's input in pixels.
+        augmentation: what is cut from them.
+        squares: [n, side, side, 3] of `pictures.source`, made by `make_squares`; None to decode each time.
+    """
+
+    def __init__(self, pictures, size, augmentation, squares=None):
+        self._pictures, self._size, self._augmentation, self._squares = pictures, size, augmentation, squares
+        self.side = square_side(size, augmentation)
+
+    def __call__(self, indices, rng, share):
+        """A `DrawBatch.fetch`: one random view of each, [share, size, size, 3] uint8."""
+        seeds = rng.integers(2**63, size=len(indices))
+        return np.stack([self._augmentation.view(self._square(index), self._size, np.random.default_rng(seed))
+                         for index, seed in zip(indices[share], seeds[share], strict=True)])
+
+    def _square(self, index):
+        if self._squares is None:
+            return resize(self._pictures.picture(index), self.side)
+        return self._squares[int(self._pictures.rows[index])]
+
+
+def square_side(size, augmentation):
+    """Side in pixels of the squares that crops are cut from."""
+    return math.ceil(size / augmentation.crop)
+
+
+def make_squares(source, side, block=64):
+    """Decodes all pictures of a source in threads; yields blocks [block, side, side, 3] uint8, the last one shorter."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for start in range(0, len(source), block):
+            rows = range(start, min(start + block, len(source)))
+            yield np.stack(list(pool.map(lambda row: resize(source[row]["image"], side), rows)))
 
 
 def batches(draw, *, steps, seed, start=0, threads=2, workers=0):

@@ -43,11 +43,14 @@ def group_correlation(correlation, predicted, scores, groups=None):
     return _average(values, sizes)
 
 
-def pairs_to_compare(scores, groups=None, min_gap=0.0, most=MOST_PAIRS, seed=0):
+def pairs_to_compare(scores, groups=None, min_gap=0.0, most=MOST_PAIRS, seed=0, given=None):
     """The pairs that an evaluation compares: all comparable ones, or `most` of them drawn with `seed`.
 
     Args:
         scores, groups, min_gap: see `ComparablePairs`.
+        most: where more pairs are comparable, so many of them.
+        seed: of that draw.
+        given: [p, 2] where the data set gives the pairs itself, which are then all of them; or None.
 
     Returns:
         [p, 2] indices; column 0 has the higher score.
@@ -55,7 +58,7 @@ def pairs_to_compare(scores, groups=None, min_gap=0.0, most=MOST_PAIRS, seed=0):
     Raises:
         ValueError: if no two pictures are comparable.
     """
-    pairs = ComparablePairs(scores, groups, min_gap).some(most, seed)
+    pairs = ComparablePairs(scores, groups, min_gap).some(most, seed) if given is None else given
     if not len(pairs):
         raise ValueError(f"no two of the {len(scores)} pictures are comparable, expected at least one pair")
     return pairs

@@ -36,6 +36,22 @@ def save_training_curve(path, log):
     _save(figure, path)
 
 
+def save_schedule(path, learning_rate, steps):
+    """Draws the learning rate of the head over the steps.
+
+    Args:
+        path: of the PNG.
+        learning_rate: Optax schedule.
+        steps: of the run.
+    """
+    figure = Figure(figsize=(5, 3), layout="constrained")
+    axis = figure.subplots()
+    at = np.unique(np.linspace(0, steps - 1, min(steps, 500)).astype(int))
+    axis.plot(at + 1, [float(learning_rate(step)) for step in at], color="C0")
+    axis.set(xlabel="step", ylabel="learning rate of the head", title="schedule", ylim=(0, None))
+    _save(figure, path)
+
+
 def save_map_sheet(path, pictures, scores, maps, label, most=6):
     """Draws the pictures that are predicted highest and lowest, each above its signed map.
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +10,7 @@ import numpy as np
 
 from lena_jax import backbones, localization, pooling
 from lena_jax.siamese import SiameseRanker
-
-TRAIN_AXIS = "devices"  # The mapped axis of a training step.
+from lena_jax.train_step import AXIS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Ranker:
         return self.score(variables, self.feature_map(variables, pictures))
 
     def score_for_training(self, variables, pictures):
-        """Scores pictures with BatchNorm by the statistics of the batch, those of all devices of `TRAIN_AXIS`.
+        """Scores pictures with BatchNorm by the statistics of the batch, those of all devices of a training step.
 
         Returns:
             (scores [B], {"batch_stats": the running statistics moved towards the batch's}).
@@ -111,7 +111,7 @@ def build(config) -> Ranker:
     trunk = {"endpoint": config.backbone.endpoint or backbone.endpoints[0], "dtype": _dtype(config.dtype),
              "output_stride": config.backbone.output_stride or backbone.stride,
              # The statistics of a batch are those of all devices.
-             "axis_name": TRAIN_AXIS}
+             "axis_name": AXIS}
     if trunk["endpoint"] not in backbone.endpoints:
         raise ValueError(f"got backbone.endpoint {trunk['endpoint']!r}, expected one of {backbone.endpoints} for the "
                          f"trunk {backbone.name!r}")
@@ -129,6 +129,25 @@ def _dtype(name):
 def _like(needed, loaded):
     """The part of `loaded` that `needed` has: a trunk that ends early has no use for the weights behind its end."""
     return {name: _like(tree, loaded[name]) for name, tree in needed.items()} if isinstance(needed, dict) else loaded
+
+
+def on_devices(function, variables, batch_size):
+    """Compiles `batch -> function(variables, batch)`, with the batch split over the local devices.
+
+    Args:
+        function: (variables, [batch_size, ...]) -> pytree of arrays with the same leading length.
+        variables: pytree; copied to the devices once.
+        batch_size: rows of a batch; as many devices are used as divide it.
+
+    Returns:
+        A function of the batch.
+    """
+    devices = jax.local_devices()
+    mesh = jax.sharding.Mesh(np.array(devices[:math.gcd(batch_size, len(devices))]), ("devices",))
+    whole, split = (jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes)) for axes in ((), ("devices",)))
+    variables = jax.device_put(variables, whole)
+    compiled = jax.jit(function)
+    return lambda batch: compiled(variables, jax.device_put(batch, split))
 
 
 def in_batches(function, inputs, batch_size):

@@ -12,23 +12,36 @@ def open_pictures(config):
 
     With `config.data.folds = 0` the data set's own splits are used, "validation" only if there is one. With
     `folds = k` all its pictures are parted at random (by `config.data.fold_seed`) into k folds; fold
-    `config.data.fold` is the test part and the rest trains, without validation pictures. Equal pictures, and those of
-    one unit, are never on both sides. Where the data set stores several scores, `config.data.score` (if there)
-    names the one to use.
+    `config.data.fold` is the test part and the rest trains. Where there are no validation pictures that way,
+    `config.data.validation` of the training pictures are set aside for it, the same ones each time. Equal pictures,
+    and those of one unit, are never on two sides. Where the data set stores several scores, `config.data.score` names
+    the one to use.
 
     Returns:
         {"train": ScoredPictures, "validation": ScoredPictures or None, "test": ScoredPictures}.
 
     Raises:
-        ValueError: if the data set or a split is absent, or the fold is not one of the folds.
+        ValueError: if the data set or a split is absent, the fold is not one of the folds, or the share set aside is
+            outside [0, 1/2].
     """
     data = config.data
-    score = data.get("score", "score")
+    if not 0 <= data.validation <= 0.5:
+        raise ValueError(f"data.validation must be a share in [0, 0.5], got {data.validation}")
+    parts = _parts(data)
+    if parts["validation"] is None and data.validation:
+        count = max(2, round(1 / data.validation))
+        held_out = scored_pictures.folds(parts["train"], count, data.fold_seed)[0]
+        rest = np.setdiff1d(np.arange(len(parts["train"])), held_out)
+        parts |= {"train": parts["train"].subset(rest), "validation": parts["train"].subset(held_out)}
+    return parts
+
+
+def _parts(data):
     if not data.folds:
         splits = scored_pictures.split_names(data.name, data.dir)
-        return {part: scored_pictures.load(data.name, data.dir, part, score)
+        return {part: scored_pictures.load(data.name, data.dir, part, data.score)
                 if part == "train" or part in splits else None for part in ("train", "validation", "test")}
-    pictures = scored_pictures.load(data.name, data.dir, "all", score)
+    pictures = scored_pictures.load(data.name, data.dir, "all", data.score)
     parts = scored_pictures.folds(pictures, data.folds, data.fold_seed)
     if not 0 <= data.fold < data.folds:
         raise ValueError(f"data.fold must be in [0, {data.folds}), got {data.fold}")
@@ -42,7 +55,7 @@ def fingerprint(parts):
     for name, part in sorted(parts.items()):
         digest.update(name.encode())
         if part is not None:
-            for array in (part.ids, part.groups, part.scores, part.weights, part.rows):
+            for array in (part.ids, part.groups, part.scores, part.weights, part.rows, part.pairs):
                 digest.update(repr(None if array is None else array.tolist()).encode())
             digest.update(part.digest.encode())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Reading a built data set of scored pictures, from its files alone: neither builder code nor TensorFlow is needed."""
+"""Reading a built data set of pictures, from its files alone: neither builder code nor TensorFlow is needed."""
 
 import dataclasses
 import glob
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow_datasets as tfds
 
+from lena_jax import judged_pairs
 from lena_jax.units import kept_together, split_evenly
 
 
@@ -27,6 +28,8 @@ class ScoredPictures:
         units: [n] int, equal for pictures that must not be parted: equal pictures, and those of one unit where the
             data set says what that is (its feature `unit`); or None: each may go anywhere.
         weights: [n] float64, how much each picture counts in training; or None: all alike.
+        pairs: [p, 2] indices of the pairs that the data set gives, the higher in column 0; or None where the scores
+            decide which pictures can be compared.
     """
 
     ids: np.ndarray
@@ -37,6 +40,7 @@ class ScoredPictures:
     digest: str
     units: np.ndarray | None = None
     weights: np.ndarray | None = None
+    pairs: np.ndarray | None = None
 
     def __len__(self):
         return len(self.rows)
@@ -50,12 +54,18 @@ class ScoredPictures:
         return self.record(index)["image"]
 
     def subset(self, indices) -> "ScoredPictures":
-        """The pictures of the given indices, in the given order."""
+        """The pictures of the given indices (each once), in the given order, and the pairs both of which are there."""
         indices = np.asarray(indices, np.int64)
+        pairs = self.pairs
+        if pairs is not None:
+            place = np.full(len(self), -1)
+            place[indices] = np.arange(len(indices))
+            pairs = place[pairs]
+            pairs = pairs[(pairs >= 0).all(1)]
         groups, units, weights = (None if known is None else known[indices]
                                   for known in (self.groups, self.units, self.weights))
         return dataclasses.replace(self, ids=self.ids[indices], scores=self.scores[indices], groups=groups,
-                                   rows=self.rows[indices], units=units, weights=weights)
+                                   rows=self.rows[indices], units=units, weights=weights, pairs=pairs)
 
 
 def dataset_directory(name, data_dir):
@@ -89,7 +99,7 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
         data_dir: folder that data sets are built into.
         split: such as "train", or "all" for every picture of every split.
         score: "score", or the name of another score that the data set stores under `scores`; pictures without it
-            (NaN) are left out.
+            (NaN) are left out. A data set of pairs has no other.
 
     Raises:
         ValueError: if there is no such data set, split or score.
@@ -101,6 +111,10 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
     if missing:
         raise ValueError(f"data set {name!r} has no split {missing[0]!r}, it has {sorted(builder.info.splits)} "
                          "(for cross-validation set config.data.folds)")
+    if "left" in builder.info.features:
+        if score != "score":
+            raise ValueError(f"data set {name!r} is one of pairs and has no score {score!r}, expected 'score'")
+        return ScoredPictures(**judged_pairs.load(builder, split))
     others = list(builder.info.features["scores"]) if "scores" in builder.info.features else []
     if score not in ("score", *others):
         raise ValueError(f"data set {name!r} has no score {score!r}, expected one of {['score', *others]}")

@@ -8,74 +8,137 @@ import optax
 
 from lena_jax.siamese import pair_logits, pairwise_logistic_loss
 
+AXIS = "devices"  # Of the mapped step; BatchNorm in training takes its statistics over it.
+
 
 @flax.struct.dataclass
 class TrainState:
-    """What a step changes: the trained parameters and the optimizer's state."""
+    """What a step changes.
+
+    Attributes:
+        params: the parameters that are trained.
+        opt_state: of the optimizer.
+        batch_stats: BatchNorm's running statistics where they move, else {}.
+        average: exponential moving average of the parameters, or {}.
+        step: number of steps done, int32.
+    """
 
     params: dict
     opt_state: optax.OptState
+    batch_stats: dict
+    average: dict
+    step: jax.Array
+
+    @classmethod
+    def create(cls, params, optimizer, batch_stats=None, average=False):
+        """The state before the first step; with `average`, the average starts at the parameters."""
+        return cls(params, optimizer.init(params), batch_stats or {}, params if average else {}, np.int32(0))
 
 
-def make_train_step(score, optimizer, devices=None):
-    """The training step, mapped over the devices with `pmap`.
+def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=0.0):
+    """The training step, mapped over the devices (of all processes) with `pmap`.
 
     Every device scores its share of the pictures; the scores are gathered, every device takes its share of
     the pairs, which may join pictures of different devices; loss and gradient are summed over devices and
     divided by the sum of all pair weights. The number of devices changes rounding, nothing else.
 
+    With `accumulate = k` a device runs its pictures in k parts, to need the memory of one: first all scores, then
+    the derivative of the loss with respect to them, then part by part the gradient. Pairs join pictures of all parts,
+    and loss and gradient are those of k = 1 to rounding, for one more forward pass. (BatchNorm in training is the
+    exception: its statistics are those of a part.)
+
     Args:
-        score: (params, frozen, inputs [n, ...]) -> scores [n].
+        score: (params, batch_stats, carried, inputs [n, ...]) -> (scores [n], new batch_stats).
         optimizer: Optax transformation of `params`.
-        devices: as of `jax.pmap`; None for all local devices.
+        devices: as of `jax.pmap`; None for all devices.
+        accumulate: number of parts, which divides a device's pictures.
+        average_decay: d of the moving average `a <- d' * a + (1 - d') * params`, in [0, 1);
+            `d' = min(d, (1 + step) / (10 + step))`, so that the start is soon forgotten. Unused without an average.
 
     Returns:
-        step(state, frozen, batch) -> (state, {"loss", "pair_accuracy"}), everything with a leading axis of
-        devices; `batch` as of `shard`. The state given is consumed.
+        step(state, carried, batch) -> (state, {"loss", "pair_accuracy", "gradient_norm"}), everything with a leading
+        axis of this process' devices; `batch` as of `shard`. The state given is consumed.
     """
-    def loss_and_accuracy(params, frozen, batch):
-        scores = jax.lax.all_gather(score(params, frozen, batch["inputs"]), "devices", tiled=True)
+    def loss_and_accuracy(scores, batch):
+        scores = jax.lax.all_gather(scores, AXIS, tiled=True)
         loss, weight = pairwise_logistic_loss(scores, batch["pairs"], batch["label"], batch["weight"])
-        weight = jax.lax.psum(weight, "devices")
+        weight = jax.lax.psum(weight, AXIS)
         weight = jnp.where(weight > 0, weight, 1)
         logits = pair_logits(scores, batch["pairs"])
         correct = jnp.sum(batch["weight"] * (jnp.sign(logits) * (2 * batch["label"] - 1) + 1) / 2)
         return loss / weight, correct / weight
 
-    def step(state, frozen, batch):
-        # all_gather sends the gradient of everyone's pairs back to the device that scored the picture, so the
-        # gradient of the total loss is the sum of the devices' own.
-        (loss, accuracy), gradient = jax.value_and_grad(loss_and_accuracy, has_aux=True)(state.params, frozen, batch)
-        loss, accuracy, gradient = jax.lax.psum((loss, accuracy, gradient), "devices")
+    # all_gather sends the derivative of everyone's pairs back to the device that scored the picture, so the
+    # gradient of the total loss is the sum of the devices' own.
+    loss_and_derivative = jax.value_and_grad(loss_and_accuracy, has_aux=True)
+
+    def gradient_at_once(params, batch_stats, carried, batch):
+        scores, pull_back, batch_stats = jax.vjp(
+            lambda params: score(params, batch_stats, carried, batch["inputs"]), params, has_aux=True)
+        measures, derivative = loss_and_derivative(scores, batch)
+        return measures, pull_back(derivative)[0], batch_stats
+
+    def gradient_in_parts(params, batch_stats, carried, batch):
+        inputs = batch["inputs"]
+        parts = inputs.reshape(accumulate, -1, *inputs.shape[1:])
+        scores = jax.lax.map(lambda part: score(params, batch_stats, carried, part)[0], parts)
+        measures, derivative = loss_and_derivative(scores.reshape(-1), batch)
+
+        def add_part(total, part):
+            gradient, batch_stats = total
+            inputs, derivative = part
+            _, pull_back, batch_stats = jax.vjp(
+                lambda params: score(params, batch_stats, carried, inputs), params, has_aux=True)
+            return (jax.tree.map(jnp.add, gradient, pull_back(derivative)[0]), batch_stats), None
+
+        total = (jax.tree.map(jnp.zeros_like, params), batch_stats)
+        (gradient, batch_stats), _ = jax.lax.scan(add_part, total, (parts, derivative.reshape(scores.shape)))
+        return measures, gradient, batch_stats
+
+    def step(state, carried, batch):
+        compute = gradient_at_once if accumulate == 1 else gradient_in_parts
+        (loss, accuracy), gradient, batch_stats = compute(state.params, state.batch_stats, carried, batch)
+        loss, accuracy, gradient = jax.lax.psum((loss, accuracy, gradient), AXIS)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
-        return (TrainState(optax.apply_updates(state.params, updates), opt_state),
-                {"loss": loss, "pair_accuracy": accuracy})
+        params = optax.apply_updates(state.params, updates)
+        decay = jnp.minimum(average_decay, (1 + state.step) / (10 + state.step))
+        average = optax.incremental_update(params, state.average, 1 - decay) if state.average else {}
+        return (TrainState(params, opt_state, batch_stats, average, state.step + 1),
+                {"loss": loss, "pair_accuracy": accuracy, "gradient_norm": optax.tree.norm(gradient)})
 
-    return jax.pmap(step, axis_name="devices", devices=devices, donate_argnums=0)
+    return jax.pmap(step, axis_name=AXIS, devices=devices, donate_argnums=0)
 
 
-def shard(batch, devices):
-    """Splits a batch over devices: [n, ...] -> [devices, n / devices, ...]; pairs are padded with weight 0.
+def shard(batch, devices, process=0, processes=1):
+    """Splits a batch over the devices: [n, ...] -> [this process' devices, n / all devices, ...].
+
+    Args:
+        batch: `inputs`, the process' own share of the pictures, and `pairs`, `label` and `weight` of the whole batch,
+            which are padded with weight 0.
+        devices: number of devices of this process, the same for each process.
+        process, processes: which one this is, and how many there are.
 
     Raises:
         ValueError: if the devices do not divide the pictures.
     """
     pictures = len(batch["inputs"])
     if pictures % devices:
-        raise ValueError(f"batch_size must be a multiple of the number of devices, got batch_size={pictures} and "
-                         f"{devices} devices")
-    padding = -len(batch["pairs"]) % devices
+        raise ValueError("batch_size must be a multiple of the number of devices, got "
+                         f"batch_size={pictures * processes} and {devices * processes} devices")
+    padding = -len(batch["pairs"]) % (devices * processes)
+
     def split(array):
-        return array.reshape(devices, -1, *array.shape[1:])
-    return {"inputs": split(batch["inputs"]), **{
-        name: split(np.concatenate([batch[name], np.zeros((padding, *batch[name].shape[1:]), batch[name].dtype)]))
-        for name in ("pairs", "label", "weight")}}
+        padded = np.concatenate([array, np.zeros((padding, *array.shape[1:]), array.dtype)])
+        return padded.reshape(processes, devices, -1, *array.shape[1:])[process]
+
+    return {"inputs": batch["inputs"].reshape(devices, -1, *batch["inputs"].shape[1:]),
+            **{name: split(batch[name]) for name in ("pairs", "label", "weight")}}
 
 
 def replicate(tree, devices):
-    """Copies a pytree to the devices: a leading axis of `len(devices)`."""
-    mesh = jax.sharding.Mesh(np.array(devices), ("devices",))
-    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("devices"))
+    """Copies a pytree to devices of this process: a leading axis of `len(devices)`."""
+    mesh = jax.sharding.Mesh(np.array(devices), (AXIS,))
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
     return jax.tree.map(lambda leaf: jax.device_put(np.broadcast_to(leaf, (len(devices), *np.shape(leaf))), sharding),
                         tree)
 

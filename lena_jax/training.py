@@ -1,229 +1,252 @@
 """Training: from a config to a checkpointed run."""
 
+import contextlib
 import dataclasses
+import functools
 import json
 import os
-from collections.abc import Callable
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
-from lena_jax import checkpoints, ranker
-from lena_jax.features import feature_cache
+from lena_jax import checkpoints, health, processes, ranker, training_inputs
+from lena_jax.evaluation import learned_shares
 from lena_jax.files import write_whole
-from lena_jax.input_pipeline import Augmentation, DrawBatch, batches, fetch_pictures, resize
+from lena_jax.input_pipeline import Augmentation, DrawBatch, batches
 from lena_jax.metrics import pair_accuracy, pairs_to_compare
 from lena_jax.optimizer import learning_rate, make_optimizer
-from lena_jax.plots import save_training_curve
+from lena_jax.plots import save_schedule, save_training_curve
 from lena_jax.run_data import fingerprint, open_pictures
+from lena_jax.run_lock import own
+from lena_jax.run_log import RunLog
+from lena_jax.stop_signal import Stopped, StopSignal
 from lena_jax.train_step import TrainState, first_copy, make_train_step, replicate, shard
 
 
 def train(config, workdir, devices=None):
     """Trains the ranker that a config describes, or goes on where an earlier run of it was stopped.
 
-    Writes into `workdir`: `checkpoints/`, `config.json`, `metrics.jsonl` with one line every `config.log_every`
-    steps and one at each evaluation, and `training.png`. A finished run is left as it is.
+    Writes into `workdir`: `checkpoints/`, `config.json`, `schedule.png`, `metrics.jsonl` with one line every
+    `config.log_every` steps and one at each evaluation, the same for TensorBoard, and `training.png`. A finished run
+    is left as it is. On SIGTERM the step at hand is finished and saved.
+
+    With several processes (`jax.distributed`) every one calls this with the same arguments and a `workdir` on a disk
+    that all can reach; each reads its own share of the pictures, and the first one writes.
 
     Args:
         config: see `experiments/configs/quickstart.py`.
         workdir: folder of the run.
-        devices: devices to map over; None for all local ones.
+        devices: devices of this process to map over; None for all.
 
     Returns:
         The loss of each step done in this call, [steps] float; empty if the run was finished.
 
     Raises:
-        ValueError: for a config that does not fit the data or the devices, or a workdir of another config or of
-            other data.
-        FloatingPointError: if the loss is not finite; the last checkpoint is of before.
+        ValueError: for a config that does not fit the data or the devices, a workdir of another config or of other
+            data, or one that another process is using.
+        FloatingPointError: if the loss or gradient is not finite; the last checkpoint is of before.
+        OSError: if the disk has no room for a checkpoint.
+        stop_signal.Stopped: after SIGTERM, with everything saved.
     """
     devices = jax.local_devices() if devices is None else list(devices)
-    if config.batch_size % len(devices):
-        raise ValueError(f"config.batch_size counts pictures and must be a multiple of the number of devices, got "
-                         f"batch_size={config.batch_size} and {len(devices)} devices")
-    for key, value, least in (("steps", config.steps, 1), ("log_every", config.log_every, 1), ("seed", config.seed, 0),
-                              ("eval_every", config.eval_every, 1),
-                              ("augmentation.views", config.augmentation.views, 1)):
-        if value < least:
-            raise ValueError(f"config.{key} must be at least {least}, got {value}")
-    learning_rate(config.optimizer, config.steps)
+    _check(config, len(devices) * processes.count())
     augmentation = Augmentation(config.augmentation.crop, config.augmentation.flip)
     model = ranker.build(config)
+    model.abstract_variables()  # Raises where the trunk cannot do what the config asks of it.
+    training_inputs.check(config, model.backbone)
     pictures = open_pictures(config)
-    draw = DrawBatch(pictures["train"], config.batch_size, config.pairs.mode, config.pairs.min_gap, fetch=None)
-    validation_pairs = _validation_pairs(config, pictures["validation"])
+    draw = DrawBatch(pictures["train"], config.batch_size, config.pairs.mode, config.pairs.min_gap, fetch=None,
+                     weighting=config.pairs.weighting, process=processes.index(), processes=processes.count())
+    validation = _Validation(config, pictures["validation"])
+    # Nothing was written so far.
+    with StopSignal() as stop, contextlib.nullcontext() if processes.index() else own(workdir):
+        return _run(config, workdir, devices, stop, model, augmentation, pictures, draw, validation)
+
+
+def _run(config, workdir, devices, stop, model, augmentation, pictures, draw, validation):
     data = fingerprint(pictures)
-    start = _steps_done(config, data, workdir)
+    start, history, pending = _progress(config, data, workdir)
     log_path = os.path.join(workdir, "metrics.jsonl")
-    if start == config.steps:
-        save_training_curve(os.path.join(workdir, "training.png"), log_path)
+    if _finished(config, start, history):
+        _plot(workdir, log_path)
         return np.zeros(0)
 
     variables = model.init(config.seed, config.backbone.pretrained, config.backbone.weights or None)
-    inputs = _frozen_trunk(config, model, variables, pictures, augmentation) if config.backbone.frozen else \
-        _whole_network(config, model, pictures, augmentation)
+    inputs = training_inputs.make_inputs(config, model, variables, pictures, augmentation)
     draw = dataclasses.replace(draw, fetch=inputs.fetch)
-    params = {name: variables["params"][name] for name in inputs.trained if name in variables["params"]}
-    optimizer = make_optimizer(config.optimizer, config.steps, params)
-    opt_state = optimizer.init(params)
-
-    os.makedirs(workdir, exist_ok=True)
-    write_whole(os.path.join(workdir, "config.json"),
-                lambda file: json.dump(checkpoints.as_json(config), file, indent=2))
+    trained = inputs.trained(variables)
+    optimizer = make_optimizer(config.optimizer, config.steps, trained, model.backbone.stages)
+    state = TrainState.create(trained, optimizer, variables["batch_stats"] if inputs.moves_statistics else None,
+                              average=config.average_decay > 0)
     manager = checkpoints.open_checkpoints(workdir)
     if start:
-        restored = checkpoints.restore(manager, start, variables=variables, optimizer=opt_state)
-        params = {name: restored["variables"]["params"][name] for name in params}
-        opt_state = restored["optimizer"]
+        variables, state = _restore(manager, start, variables, state)
+    elif not processes.index():
+        write_whole(os.path.join(workdir, "config.json"),
+                    lambda file: json.dump(checkpoints.as_json(config), file, indent=2))
+        save_schedule(os.path.join(workdir, "schedule.png"), learning_rate(config.optimizer, config.steps),
+                      config.steps)
 
-    state = replicate(TrainState(params, opt_state), devices)
+    state = replicate(state, devices)
     carried = replicate(inputs.carried(variables), devices)
-    step_of = make_train_step(lambda params, carried, batch: inputs.score(_merge(carried, params), batch), optimizer,
-                              devices)
-    validate = _validation(config, inputs, pictures["validation"], validation_pairs)
-    losses, waiting = [], []
-    with _Log(config, log_path, start) as log:
-        for step, batch in enumerate(batches(draw, steps=config.steps, seed=config.seed, start=start), start + 1):
-            state, measures = step_of(state, carried, shard(batch, len(devices)))
+    step_of = make_train_step(inputs.score_for_training, optimizer, None if processes.count() > 1 else devices,
+                              config.accumulate, config.average_decay)
+    losses, waiting, indices = [], [], []
+    stop.defer()
+    with RunLog(workdir, start, config.steps, config.batch_size, learning_rate(config.optimizer, config.steps),
+                quiet=processes.index() > 0) as log:
+        stream = batches(draw, steps=config.steps, seed=config.seed, start=start, workers=inputs.workers)
+        for step, batch in enumerate(stream, start + 1):
+            state, measures = step_of(state, carried, shard(batch, len(devices), processes.index(), processes.count()))
             waiting.append(measures)
-            log.bar.update()
+            indices.append(batch["index"])
+            log.step_done()
             due = step % config.eval_every == 0 or step == config.steps
-            if step % config.log_every == 0 or due:
+            logged = due or step % config.log_every == 0
+            # Processes have to agree on the step to stop at, and meet where they read back anyway.
+            stopping = (logged or processes.count() == 1) and processes.any_of(stop.requested)
+            if logged or stopping:
                 # Read back here only: reading every step would make the devices wait for the host.
-                rows = [{name: float(value[0]) for name, value in row.items()} for row in waiting]
+                rows = [{name: float(value.addressable_shards[0].data[0]) for name, value in row.items()}
+                        for row in waiting]
+                health.check_finite(rows, step + 1 - len(rows), [pictures["train"].ids[index] for index in indices],
+                                    manager.latest_step() or 0)
                 losses += [row["loss"] for row in rows]
-                if not np.isfinite(losses).all():
-                    first = start + 1 + int(np.flatnonzero(~np.isfinite(losses))[0])
-                    raise FloatingPointError(f"the loss of step {first} is {losses[first - start - 1]}; the newest "
-                                             f"checkpoint is of step {manager.latest_step() or 0}. Try a smaller "
-                                             "optimizer.learning_rate")
-                waiting = []
+                pending = [*pending, *losses[-len(rows):]]
+                waiting, indices = [], []
                 log.write(step, **{name: float(np.mean([row[name] for row in rows])) for name in rows[0]})
-            if due:
-                current = _merge(variables, first_copy(state.params))
-                accuracy = validate(current)
-                if accuracy is not None:
-                    log.write(step, validation_pair_accuracy=accuracy)
-                checkpoints.save(manager, step, current, first_copy(state.opt_state), config,
-                                 model.preprocessing, data,
-                                 accuracy or 0.0)
+            if due or stopping:
+                current, training = _to_save(variables, state)
+                if due:
+                    history = [*history, {"step": step, "loss": float(np.mean(pending)),
+                                          "pair_accuracy": validation.measure(inputs, current)}]
+                    pending = []
+                    _report(log, config, current, history)
+                run = checkpoints.describe(config, model.preprocessing, data, history, pending)
+                accuracy = history[-1]["pair_accuracy"] if due else None  # In between, nothing is known of it.
+                checkpoints.save(manager, step, current, training, run, accuracy or 0.0)
+            if stopping:
+                manager.close()
+                log.bar.write(f"stopped on request after step {step}, which is saved; the same command goes on from it")
+                raise Stopped
+            if due and _finished(config, step, history):
+                break
     manager.close()
-    save_training_curve(os.path.join(workdir, "training.png"), log_path)
+    if not processes.index():
+        _plot(workdir, log_path)
     return np.array(losses)
 
 
-def _merge(variables, params):
-    """Variables with some of their parameters replaced."""
-    return {**variables, "params": {**variables["params"], **params}}
+def _check(config, devices):
+    if config.accumulate < 1 or config.batch_size % (devices * config.accumulate):
+        raise ValueError("config.batch_size counts pictures and must be a multiple of the number of devices times "
+                         f"config.accumulate, got batch_size={config.batch_size} and {devices} devices times "
+                         f"{config.accumulate}")
+    least_values = {"steps": 1, "log_every": 1, "seed": 0, "eval_every": 1, "stop_after": 0, "data.workers": 0,
+                    "augmentation.views": 1}
+    for key, least in least_values.items():
+        value = functools.reduce(getattr, key.split("."), config)
+        if value < least:
+            raise ValueError(f"config.{key} must be at least {least}, got {value}")
+    if not 0 <= config.average_decay < 1:
+        raise ValueError(f"config.average_decay must be in [0, 1), got {config.average_decay}")
+    make_optimizer(config.optimizer, config.steps, {"head": {}})
 
 
-@dataclasses.dataclass(frozen=True)
-class _Inputs:
-    """How pictures enter a step: as themselves, or as the feature maps of a frozen trunk.
+class _Validation:
+    """Pair accuracy on the validation pictures, shared by the devices of all processes."""
 
-    Attributes:
-        trained: names of the parameters that are trained.
-        fetch: of `DrawBatch`.
-        score: (variables, inputs [n, ...]) -> scores [n].
-        carried: variables -> those that a step needs beside the trained ones.
-        whole: pictures -> an iterator over the inputs of the whole pictures.
+    def __init__(self, config, pictures):
+        self._config, self._pictures = config, pictures
+        self._pairs = None if pictures is None else pairs_to_compare(
+            pictures.scores, pictures.groups, config.pairs.min_gap, given=pictures.pairs)
+        if config.stop_after and pictures is None:
+            raise ValueError(f"config.stop_after={config.stop_after} needs validation pictures, and there are none: "
+                             "set config.data.validation to the share of the training pictures to use")
+
+    def measure(self, inputs, variables):
+        """The accuracy, None where there are no validation pictures."""
+        if self._pictures is None:
+            return None
+        size, count = self._config.batch_size, len(self._pictures)
+        rows = ranker.in_batches(ranker.on_devices(inputs.score, variables, size),
+                                 inputs.whole(self._pictures, processes.share_of(count)), size)
+        scores = processes.gather(np.concatenate([np.zeros(0, np.float32), *rows]), count)
+        return pair_accuracy(scores, self._pairs)
+
+
+def _to_save(variables, state):
+    """The variables that evaluation reads (those of the moving average where there is one), and the rest of a state."""
+    state = first_copy(state)
+    current = training_inputs.merge(variables, {"params": state.average or state.params},
+                                    {"batch_stats": state.batch_stats} if state.batch_stats else {})
+    training = {"opt_state": state.opt_state, "step": state.step}
+    return current, training | ({"params": state.params} if state.average else {})
+
+
+def _restore(manager, step, variables, state):
+    training = {"opt_state": state.opt_state, "step": state.step} | ({"params": state.params} if state.average else {})
+    restored = checkpoints.restore(manager, step, variables=variables, training=training)
+    variables, training = restored["variables"], restored["training"]
+    evaluated = _like(state.params, variables["params"])
+    return variables, TrainState(
+        params=training.get("params", evaluated), opt_state=training["opt_state"], step=training["step"],
+        batch_stats=variables["batch_stats"] if state.batch_stats else {}, average=evaluated if state.average else {})
+
+
+def _like(needed, tree):
+    """The part of nested dicts that `needed` has."""
+    return {name: _like(value, tree[name]) for name, value in needed.items()} if isinstance(needed, dict) else tree
+
+
+def _progress(config, data, workdir):
+    """(step, history, pending losses) of the newest sound checkpoint, (0, [], []) without one.
+
+    Raises:
+        ValueError: for a run of another config or of other data.
     """
-
-    trained: tuple[str, ...]
-    fetch: Callable
-    score: Callable
-    carried: Callable
-    whole: Callable
-
-
-def _frozen_trunk(config, model, variables, pictures, augmentation):
-    folder = os.path.join(os.path.expanduser(config.data.dir), "features")
-    maps = {name: feature_cache(model, variables, part, views=config.augmentation.views if name == "train" else 1,
-                                augmentation=augmentation, seed=config.seed, cache_dir=folder, label=name)
-            for name, part in pictures.items() if part is not None and name != "test"}
-
-    def fetch(indices, rng):
-        views = rng.integers(len(maps["train"]), size=len(indices))
-        return maps["train"][views, pictures["train"].rows[indices]]
-
-    def whole(part):
-        return (maps["validation"][0, row] for row in part.rows)
-
-    return _Inputs(("pooling", "head"), fetch, model.score, lambda variables: {"params": {}}, whole)
-
-
-def _whole_network(config, model, pictures, augmentation):
-    fetch = fetch_pictures(pictures["train"], config.image_size, augmentation)
-
-    def whole(part):
-        return (resize(part.picture(index), config.image_size) for index in range(len(part)))
-
-    def carried(variables):
-        return {**{name: tree for name, tree in variables.items() if name != "params"}, "params": {}}
-
-    return _Inputs(("backbone", "pooling", "head"), fetch, model.score_pictures, carried, whole)
-
-
-def _validation_pairs(config, pictures):
-    """The validation pairs, None where there are no validation pictures."""
-    return None if pictures is None else pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap)
-
-
-def _validation(config, inputs, pictures, pairs):
-    """A function variables -> pair accuracy on the validation pairs, None where there are none."""
-    if pictures is None:
-        return lambda variables: None
-    score = jax.jit(inputs.score)
-    return lambda variables: pair_accuracy(np.concatenate(list(ranker.in_batches(
-        lambda batch: score(variables, batch), inputs.whole(pictures), config.batch_size))), pairs)
-
-
-class _Log:
-    """The progress bar and `metrics.jsonl`; rows of steps that an interrupted run did after `start` are dropped."""
-
-    def __init__(self, config, path, start):
-        if os.path.exists(path):
-            with open(path) as file:
-                rows = [line for line in file if line.endswith("\n") and json.loads(line)["step"] <= start]
-            write_whole(path, lambda file: file.writelines(rows))
-        self._schedule = learning_rate(config.optimizer, config.steps)
-        self._file = open(path, "a")
-        self._shown = {}
-        self.bar = tqdm(total=config.steps, initial=start, desc="training", unit="step")
-
-    def write(self, step, **measures):
-        if "loss" in measures:
-            measures["learning_rate"] = float(self._schedule(step - 1))  # The first step is number 1.
-        self._file.write(json.dumps({"step": step, **measures}) + "\n")
-        self._file.flush()
-        self._shown |= {name: f"{value:.3f}" for name, value in measures.items() if name != "learning_rate"}
-        self.bar.set_postfix(self._shown, refresh=False)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.bar.close()
-        self._file.close()
-
-
-def _steps_done(config, data, workdir):
-    """Steps of the newest checkpoint in a workdir, 0 without one; refuses a run of another config or other data."""
     if not os.path.isdir(os.path.join(workdir, "checkpoints")):
-        return 0
+        return 0, [], []
+    with processes.first_goes_first("damaged checkpoints"):
+        for step in [] if processes.index() else checkpoints.set_aside_damaged(workdir):
+            print(f"warning: the checkpoint of step {step} is damaged and was moved to "
+                  f"{os.path.join(workdir, 'damaged_checkpoints')}; training goes on from the one before it")
     manager = checkpoints.open_checkpoints(workdir)
     step = manager.latest_step() or 0
-    theirs, _, their_data = checkpoints.restore_config(manager, step) if step else (None, None, None)
+    run = checkpoints.restore_run(manager, step) if step else None
     manager.close()
-    if theirs is not None:
-        # Where the data set lies may change, what it is may not.
-        different = set(checkpoints.differing_keys(checkpoints.as_json(config), theirs.to_dict())) - {"data.dir"}
-        if different:
-            raise ValueError(f"{workdir!r} holds a checkpoint of another config; these keys differ: "
-                             f"{sorted(different)}. Use another --workdir, or delete this one")
-        if their_data != data:
-            raise ValueError(f"{workdir!r} was trained on data set {config.data.name!r} as it was before it was built "
-                             "anew. Use another --workdir, or delete this one")
-    return step
+    if run is None:
+        return 0, [], []
+    # Where the data set lies may change, and how it is read; what it is may not.
+    different = set(checkpoints.differing_keys(checkpoints.as_json(config), run["config"].to_dict())) - {
+        "data.dir", "data.workers", "data.cache"}
+    if different:
+        raise ValueError(f"{workdir!r} holds a checkpoint of another config; these keys differ: "
+                         f"{sorted(different)}. Use another --workdir, or delete this one")
+    if run["data"] != data:
+        raise ValueError(f"{workdir!r} was trained on data set {config.data.name!r} as it was before it was built "
+                         "anew. Use another --workdir, or delete this one")
+    return step, run["history"], run["pending"]
+
+
+def _finished(config, step, history):
+    """Whether a run is through: all steps done, or no better validation accuracy for `stop_after` evaluations."""
+    if step >= config.steps:
+        return True
+    accuracies = [row["pair_accuracy"] for row in history]
+    return bool(config.stop_after) and len(accuracies) - 1 - (
+        int(np.argmax(accuracies)) if accuracies else 0) >= config.stop_after
+
+
+def _report(log, config, variables, history):
+    last = history[-1]
+    if last["pair_accuracy"] is not None:
+        log.write(last["step"], validation_pair_accuracy=last["pair_accuracy"])
+    for warning in (health.still_loss([row["loss"] for row in history]),
+                    health.collapsed_supports(learned_shares(config, variables))):
+        if warning:
+            log.warn(f"step {last['step']}: {warning}")
+
+
+def _plot(workdir, log_path):
+    save_training_curve(os.path.join(workdir, "training.png"), log_path)

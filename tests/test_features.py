@@ -25,7 +25,7 @@ def test_the_cache_holds_the_trunks_features_and_is_used_again(setting, tmp_path
     expected = model.feature_map(variables, np.stack([resize(pictures.picture(i), 64) for i in (0, 9)]))
     np.testing.assert_allclose(maps[0, [0, 9]], expected, atol=4e-3)
     assert not np.array_equal(maps[0], maps[1])
-    monkeypatch.setattr(features, "_compute", None)  # Calling it again would fail.
+    monkeypatch.setattr(features, "in_batches", None)  # Calling it again would fail.
     np.testing.assert_array_equal(build(setting, tmp_path), maps)
     with pytest.raises(TypeError):
         build(setting, tmp_path, seed=1)

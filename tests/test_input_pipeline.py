@@ -5,7 +5,7 @@ import pytest
 from absl import flags
 
 from lena_jax import scored_pictures
-from lena_jax.input_pipeline import Augmentation, DrawBatch, batches, fetch_pictures, resize
+from lena_jax.input_pipeline import Augmentation, DrawBatch, SquarePictures, batches, make_squares, resize
 from lena_jax.scored_pictures import ScoredPictures
 
 
@@ -18,7 +18,7 @@ def pictures():
 
 
 def draw(pictures, mode="random", batch_size=6, min_gap=0.0, fetch=None):
-    return DrawBatch(pictures, batch_size, mode, min_gap, fetch or fetch_pictures(pictures, 16, Augmentation()))
+    return DrawBatch(pictures, batch_size, mode, min_gap, fetch or SquarePictures(pictures, 16, Augmentation()))
 
 
 @pytest.mark.parametrize("mode", ["random", "in_batch"])
@@ -161,3 +161,52 @@ def test_bad_arguments(pictures, change, message):
 def test_a_crop_outside_its_range():
     with pytest.raises(ValueError, match="got 0"):
         Augmentation(crop=0)
+
+
+@pytest.mark.parametrize("mode", ["random", "in_batch"])
+def test_each_process_fetches_its_share_of_one_and_the_same_batch(pictures, mode):
+    whole = next(iter(batches(draw(pictures, mode), steps=1, seed=3)))
+    shares = [next(iter(batches(dataclasses.replace(draw(pictures, mode), process=process, processes=3), steps=1,
+                                seed=3))) for process in range(3)]
+    np.testing.assert_array_equal(np.concatenate([share["inputs"] for share in shares]), whole["inputs"])
+    for share in shares:
+        for name in ("pairs", "label", "weight", "index"):
+            np.testing.assert_array_equal(share[name], whole[name])
+    with pytest.raises(ValueError, match="number of processes, got 6 and 4"):
+        dataclasses.replace(draw(pictures), processes=4)
+
+
+def test_kept_squares_change_nothing(pictures):
+    augmentation = Augmentation(crop=0.7)
+    decoded = SquarePictures(pictures, 16, augmentation)
+    squares = np.concatenate(list(make_squares(pictures.source, decoded.side, block=5)))
+    assert squares.shape == (12, 23, 23, 3)
+    few = pictures.subset([7, 3, 11])
+    kept, decoded = SquarePictures(few, 16, augmentation, squares), SquarePictures(few, 16, augmentation)
+    arguments = np.array([2, 0, 1]), slice(0, 3)
+    np.testing.assert_array_equal(kept(arguments[0], np.random.default_rng(1), arguments[1]),
+                                  decoded(arguments[0], np.random.default_rng(1), arguments[1]))
+
+
+def test_given_pairs_are_drawn_and_no_others(pictures):
+    given = np.array([[3, 0], [1, 5], [8, 2]])
+    seen = set()
+    for batch in batches(draw(dataclasses.replace(pictures, pairs=given)), steps=20, seed=0):
+        assert batch["inputs"].shape == (6, 16, 16, 3)
+        left, right = batch["index"][batch["pairs"]].T
+        ahead, behind = np.where(batch["label"] == 1, left, right), np.where(batch["label"] == 1, right, left)
+        seen |= set(zip(ahead.tolist(), behind.tolist(), batch["label"].tolist(), strict=True))
+        assert (batch["weight"] == 1).all()
+    assert {pair[:2] for pair in seen} == {(3, 0), (1, 5), (8, 2)} and {pair[2] for pair in seen} == {0, 1}
+    with pytest.raises(ValueError, match="without a pair"):
+        draw(dataclasses.replace(pictures, pairs=given[:0]))
+
+
+@pytest.mark.parametrize("mode", ["random", "in_batch"])
+def test_a_pair_can_weigh_its_gap(pictures, mode):
+    plain = next(iter(batches(draw(pictures, mode), steps=1, seed=0)))
+    weighted = next(iter(batches(dataclasses.replace(draw(pictures, mode), weighting="gap"), steps=1, seed=0)))
+    gap = np.abs(np.diff(pictures.scores[plain["index"][plain["pairs"]]])[:, 0]) / np.std(np.arange(12))
+    np.testing.assert_allclose(weighted["weight"], plain["weight"] * gap, rtol=1e-6)
+    with pytest.raises(ValueError, match="got 'square'"):
+        dataclasses.replace(draw(pictures), weighting="square")

@@ -10,8 +10,8 @@ from lena_jax.siamese import pairwise_logistic_loss
 from lena_jax.train_step import TrainState, first_copy, make_train_step, replicate, shard
 
 
-def score(params, frozen, maps):
-    return lena_pool(maps, jax.nn.sigmoid(params["eta"])) @ params["kernel"] + frozen["bias"]
+def score(params, batch_stats, carried, maps):
+    return lena_pool(maps, jax.nn.sigmoid(params["eta"])) @ params["kernel"] + carried["bias"], batch_stats
 
 
 @pytest.fixture
@@ -32,11 +32,11 @@ def batch_of(seed, mode="in_batch"):
             "label": label, "weight": weight}
 
 
-def run(params, devices, mode, steps=5):
+def run(params, devices, mode, steps=5, **options):
     optimizer = optax.sgd(1.0)
-    state = replicate(TrainState(params, optimizer.init(params)), devices)
+    state = replicate(TrainState.create(params, optimizer), devices)
     frozen = replicate({"bias": np.float32(0.3)}, devices)
-    step = make_train_step(score, optimizer, devices)
+    step = make_train_step(score, optimizer, devices, **options)
     losses, states = [], [params]
     for seed in range(steps):
         state, measures = step(state, frozen, shard(batch_of(seed, mode), len(devices)))
@@ -62,7 +62,7 @@ def test_the_gradient_is_that_of_the_loss_written_without_pmap(params, mode):
     batch = batch_of(0, mode)
 
     def loss(params):
-        total, weight = pairwise_logistic_loss(score(params, {"bias": 0.3}, batch["inputs"]), batch["pairs"],
+        total, weight = pairwise_logistic_loss(score(params, {}, {"bias": 0.3}, batch["inputs"])[0], batch["pairs"],
                                                batch["label"], batch["weight"])
         return total / weight
 
@@ -79,7 +79,7 @@ def test_a_batch_without_a_pair_that_counts_changes_nothing(params):
     batch = batch_of(0)
     batch["weight"] = np.zeros_like(batch["weight"])
     state, measures = make_train_step(score, optimizer, devices)(
-        replicate(TrainState(params, optimizer.init(params)), devices), replicate({"bias": np.float32(0)}, devices),
+        replicate(TrainState.create(params, optimizer), devices), replicate({"bias": np.float32(0)}, devices),
         shard(batch, 2))
     assert float(measures["loss"][0]) == 0
     jax.tree.map(np.testing.assert_array_equal, first_copy(state.params), params)
@@ -92,3 +92,46 @@ def test_shard_pads_pairs_and_refuses_pictures_that_do_not_divide():
     assert sharded["weight"].sum() == batch["weight"].sum() and sharded["weight"][1, -1] == 0
     with pytest.raises(ValueError, match="batch_size=6 and 4 devices"):
         shard(batch, 4)
+
+
+@pytest.mark.parametrize("mode", ["in_batch", "given"])
+@pytest.mark.parametrize("devices", [1, 2])
+def test_parts_give_the_losses_and_gradients_of_the_whole_batch(params, mode, devices):
+    devices = jax.devices()[:devices]
+    whole, states = run(params, devices, mode)
+    parts, states_of_parts = run(params, devices, mode, accumulate=3)
+    np.testing.assert_allclose(parts, whole, atol=1e-5)
+    for name in params:
+        np.testing.assert_allclose(states_of_parts[1][name], states[1][name], atol=1e-5)
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_running_statistics_and_the_average_move_with_the_steps(params, accumulate):
+    def counted(params, batch_stats, carried, maps):
+        return score(params, {}, carried, maps)[0], {"calls": batch_stats["calls"] + 1}
+
+    devices, optimizer = jax.devices(), optax.sgd(1.0)
+    state = replicate(TrainState.create(params, optimizer, {"calls": np.float32(0)}, average=True), devices)
+    step = make_train_step(counted, optimizer, devices, accumulate, average_decay=0.5)
+    expected, previous = params, []
+    for seed in range(3):
+        state, measures = step(state, replicate({"bias": np.float32(0)}, devices), shard(batch_of(seed), 2))
+        previous.append(first_copy(state.params))
+        decay = min(0.5, (1 + seed) / (10 + seed))
+        expected = jax.tree.map(lambda average, new, decay=decay: decay * average + (1 - decay) * new, expected,
+                                previous[-1])
+    state = first_copy(state)
+    assert state.step == 3 and state.batch_stats["calls"] == 3 * accumulate
+    jax.tree.map(lambda got, want: np.testing.assert_allclose(got, want, rtol=1e-5), state.average, expected)
+    change = optax.tree.norm(jax.tree.map(np.subtract, previous[1], previous[2]))
+    assert float(measures["gradient_norm"][0]) == pytest.approx(float(change), rel=1e-4)
+
+
+def test_a_process_takes_its_share_of_pairs_and_all_of_its_pictures():
+    batch = batch_of(0)
+    shares = [shard({**batch, "inputs": batch["inputs"][:3]}, 1, process, 2) for process in range(2)]
+    assert shares[0]["inputs"].shape == (1, 3, 5, 5, 6)
+    pairs = np.concatenate([share["pairs"][0] for share in shares])
+    np.testing.assert_array_equal(pairs[:15], batch["pairs"])
+    with pytest.raises(ValueError, match="batch_size=6 and 4 devices"):
+        shard({**batch, "inputs": batch["inputs"][:3]}, 2, 0, 2)

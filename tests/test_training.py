@@ -32,6 +32,7 @@ def tiny(small_config, monkeypatch):
     monkeypatch.setitem(backbones.BACKBONES, "tiny", trunk)
     config = small_config
     config.backbone.name, config.backbone.pretrained, config.backbone.frozen = "tiny", False, False
+    config.backbone.endpoint = ""
     config.steps = 8
     return config
 
@@ -126,12 +127,14 @@ def test_a_data_set_that_was_built_anew_is_refused(trained, small_config, tmp_pa
 
 def test_a_workdir_of_another_config_is_refused_and_kept(trained, small_config):
     workdir, _ = trained
-    before = sorted((path, path.stat().st_mtime_ns) for path in workdir.rglob("*") if path.is_file())
+    before = sorted((path, path.stat().st_mtime_ns) for path in workdir.rglob("*")
+                    if path.is_file() and path.name != ".lock")
     small_config.optimizer.learning_rate = 0.5
     small_config.pooling = "max"
     with pytest.raises(ValueError, match=r"\['optimizer.learning_rate', 'pooling'\]"):
         training.train(small_config, str(workdir))
-    assert before == sorted((path, path.stat().st_mtime_ns) for path in workdir.rglob("*") if path.is_file())
+    assert before == sorted((path, path.stat().st_mtime_ns) for path in workdir.rglob("*")
+                            if path.is_file() and path.name != ".lock")
 
 
 @pytest.mark.parametrize("key, value, message", [
@@ -141,7 +144,13 @@ def test_a_workdir_of_another_config_is_refused_and_kept(trained, small_config):
     ("data.folds", 1, "got 1"), ("pairs.min_gap", 99.0, "no two of the 48 training pictures"),
     ("optimizer.learning_rate", 0.0, "must be positive"), ("seed", -1, "seed must be at least 0, got -1"),
     ("augmentation.views", 0, "augmentation.views must be at least 1, got 0"), ("pairs.mode", "all", "got 'all'"),
-    ("augmentation.crop", 2.0, "got 2.0")])
+    ("augmentation.crop", 2.0, "got 2.0"), ("accumulate", 3, "2 devices times 3"), ("accumulate", 0, "times 0"),
+    ("average_decay", 1.0, "average_decay must be in .0, 1., got 1.0"), ("stop_after", -1, "at least 0, got -1"),
+    ("backbone.endpoint", "conv5_3", "got backbone.endpoint 'conv5_3', expected one of .'head', 'expand6'."),
+    ("backbone.train_from", "stage6", "frozen"), ("backbone.batch_norm", "train", "set backbone.frozen=False"),
+    ("backbone.batch_norm", "off", "got backbone.batch_norm 'off'"), ("dtype", "float16", "got dtype 'float16'"),
+    ("backbone.output_stride", 8, "got output_stride 8"), ("optimizer.name", "adam", "got optimizer.name 'adam'"),
+    ("data.validation", 0.9, "got 0.9"), ("pairs.weighting", "x", "got 'x'"), ("data.workers", -1, "got -1")])
 def test_a_config_that_does_not_fit_is_refused_before_anything_is_written(small_config, tmp_path, key, value, message):
     small_config.update_from_flattened_dict({key: value})
     with pytest.raises(ValueError, match=message):

@@ -1,0 +1,29 @@
+"""One run, one process group: a lock on the run's folder, given back when its process ends, however it ends."""
+
+import contextlib
+import fcntl
+import os
+import socket
+
+
+@contextlib.contextmanager
+def own(workdir):
+    """Holds `workdir/.lock` while the body runs; the folder is made if absent.
+
+    The operating system drops the lock of a process that is killed, so nothing has to be cleaned up.
+
+    Raises:
+        ValueError: if another process holds it, with that process' number and machine.
+    """
+    os.makedirs(workdir, exist_ok=True)
+    with open(os.path.join(workdir, ".lock"), "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise ValueError(f"{workdir!r} is in use by {file.read().strip() or 'another process'}: wait for it, stop "
+                             "it, or use another --workdir") from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+        yield

@@ -1,0 +1,71 @@
+"""What a run says while it trains: the progress bar, `metrics.jsonl` and TensorBoard."""
+
+import json
+import os
+
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
+
+from lena_jax.files import write_whole
+
+
+class RunLog:
+    """Writes measures of steps to a run's folder; what an interrupted run logged after `start` is dropped.
+
+    Args:
+        workdir: of the run; `metrics.jsonl` and `tensorboard/` are written there.
+        start: steps that are done.
+        steps: of the whole run.
+        pictures: of a step, over all devices and processes.
+        learning_rate: step -> rate.
+        quiet: no bar and no files, for all processes but the first.
+    """
+
+    def __init__(self, workdir, start, steps, pictures, learning_rate, quiet=False):
+        self._learning_rate, self._pictures, self._shown, self._quiet = learning_rate, pictures, {}, quiet
+        self._step, self._steps = start, steps
+        self.bar = tqdm(total=steps * pictures, initial=start * pictures, desc="training", unit=" pictures",
+                        disable=quiet)
+        if quiet:
+            return
+        path = os.path.join(workdir, "metrics.jsonl")
+        if os.path.exists(path):
+            with open(path) as file:
+                rows = [line for line in file if line.endswith("\n") and json.loads(line)["step"] <= start]
+            write_whole(path, lambda file: file.writelines(rows))
+        self._file = open(path, "a")
+        # TensorBoard forgets what was written for later steps by a run that was stopped.
+        self._board = SummaryWriter(os.path.join(workdir, "tensorboard"), purge_step=start + 1, flush_secs=10)
+
+    def step_done(self):
+        """Moves the bar on by one step."""
+        self._step += 1
+        self.bar.update(self._pictures)
+
+    def write(self, step, **measures):
+        """Logs measures of a step, numbers; with `loss` among them the learning rate too."""
+        if self._quiet:
+            return
+        if "loss" in measures:
+            measures["learning_rate"] = float(self._learning_rate(step - 1))  # The first step is number 1.
+        self._file.write(json.dumps({"step": step, **measures}) + "\n")
+        self._file.flush()
+        for name, value in measures.items():
+            self._board.add_scalar(name, value, step)
+        shown = {"loss": "loss", "pair_accuracy": "accuracy", "validation_pair_accuracy": "validation"}
+        self._shown |= {shown[name]: f"{value:.3f}" for name, value in measures.items() if name in shown}
+        self.bar.set_postfix({"step": f"{self._step}/{self._steps}", **self._shown}, refresh=False)
+
+    def warn(self, message):
+        """Shows a warning above the bar."""
+        if not self._quiet:
+            self.bar.write(f"warning: {message}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.bar.close()
+        if not self._quiet:
+            self._file.close()
+            self._board.close()

@@ -1,0 +1,142 @@
+"""How pictures enter a training step: as themselves, or as feature maps of a frozen trunk; and what is trained."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+
+from lena_jax import processes
+from lena_jax.array_cache import cached_array
+from lena_jax.backbones.registry import stage_of
+from lena_jax.features import feature_cache
+from lena_jax.input_pipeline import SquarePictures, make_squares, resize, square_side
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingInputs:
+    """What a training step needs to know of the network and the pictures.
+
+    Attributes:
+        trained: variables -> the parameters that are trained.
+        carried: variables -> all others that a step needs.
+        moves_statistics: whether BatchNorm's running statistics move with training.
+        fetch: of `DrawBatch`.
+        score: (variables, inputs [n, ...]) -> scores [n], as in evaluation.
+        score_for_training: (params, batch_stats, carried, inputs [n, ...]) -> (scores [n], new batch_stats).
+        whole: (pictures, indices) -> iterator over the inputs of those whole pictures.
+        workers: worker processes that fetching deserves.
+    """
+
+    trained: Callable
+    carried: Callable
+    moves_statistics: bool
+    fetch: Callable
+    score: Callable
+    score_for_training: Callable
+    whole: Callable
+    workers: int
+
+
+def make_inputs(config, model, variables, pictures, augmentation) -> TrainingInputs:
+    """The inputs that a config asks for: `backbone.frozen`, `backbone.train_from`, `backbone.batch_norm`.
+
+    Feature maps, or decoded pictures, are made here if their files are not there yet.
+
+    Args:
+        config: of the run.
+        model, variables: `Ranker` and its initial variables.
+        pictures: {"train", "validation", "test": `ScoredPictures` or None}.
+        augmentation: `Augmentation` of the training pictures.
+
+    Raises:
+        OSError, ValueError: as of `feature_cache`.
+    """
+    make = _frozen_trunk if config.backbone.frozen else _whole_network
+    # The first process fills the files, the others find them, or make their own where the disk is not shared.
+    with processes.first_goes_first("training inputs"):
+        return make(config, model, variables, pictures, augmentation)
+
+
+def check(config, backbone):
+    """Refuses a config that contradicts itself about what is trained.
+
+    Raises:
+        ValueError: naming the key, its value and what was expected.
+    """
+    options = config.backbone
+    if options.batch_norm not in ("inference", "train"):
+        raise ValueError(f"got backbone.batch_norm {options.batch_norm!r}, expected 'inference' or 'train'")
+    if options.train_from and options.train_from not in backbone.stages:
+        raise ValueError(f"got backbone.train_from {options.train_from!r}, expected '' or one of {backbone.stages}")
+    if options.frozen and (options.train_from or options.batch_norm == "train"):
+        raise ValueError(f"got backbone.train_from {options.train_from!r} and backbone.batch_norm "
+                         f"{options.batch_norm!r} for a trunk that is frozen: set backbone.frozen=False")
+
+
+def merge(*trees):
+    """Nested dicts as one; of two leaves in one place the later tree's is taken."""
+    result = {}
+    for tree in trees:
+        for name, value in tree.items():
+            result[name] = merge(result.get(name, {}), value) if isinstance(value, dict) else value
+    return result
+
+
+def _frozen_trunk(config, model, variables, pictures, augmentation):
+    folder = os.path.join(os.path.expanduser(config.data.dir), "features")
+    maps = {name: feature_cache(model, variables, part, views=config.augmentation.views if name == "train" else 1,
+                                augmentation=augmentation, seed=config.seed, cache_dir=folder, label=name)
+            for name, part in pictures.items() if part is not None and name != "test"}
+
+    def fetch(indices, rng, share):
+        views = rng.integers(len(maps["train"]), size=len(indices))
+        return maps["train"][views[share], pictures["train"].rows[indices[share]]]
+
+    def whole(part, indices):
+        return (maps["validation"][0, part.rows[index]] for index in indices)
+
+    def trained(variables):
+        return {name: variables["params"][name] for name in ("pooling", "head") if name in variables["params"]}
+
+    return TrainingInputs(
+        trained=trained, carried=lambda variables: {"params": {}}, moves_statistics=False, fetch=fetch,
+        score=model.score, score_for_training=_scored(model.score), whole=whole, workers=0)
+
+
+def _whole_network(config, model, variables, pictures, augmentation):
+    squares, side = None, square_side(config.image_size, augmentation)
+    if config.data.cache:
+        source = pictures["train"].source
+        squares = cached_array(
+            os.path.join(os.path.expanduser(config.data.dir), "decoded"),
+            {"pictures": pictures["train"].digest, "side": side}, (len(source), side, side, 3), "uint8",
+            lambda: make_squares(source, side), "decoded pictures, train")
+    first = config.backbone.train_from
+    fixed = set(model.backbone.stages[:model.backbone.stages.index(first)]) if first else set()
+    moves = config.backbone.batch_norm == "train"
+
+    def trunk(params, stay):
+        return {name: tree for name, tree in params.get("backbone", {}).items() if (stage_of(name) in fixed) == stay}
+
+    def trained(variables):
+        return {**variables["params"], "backbone": trunk(variables["params"], stay=False)}
+
+    def carried(variables):
+        others = {name: tree for name, tree in variables.items() if name != "params" and not (
+            moves and name == "batch_stats")}
+        return {**others, "params": {"backbone": trunk(variables["params"], stay=True)}}
+
+    def score_and_move(params, batch_stats, carried, inputs):
+        scores, moved = model.score_for_training(
+            merge(carried, {"params": params, "batch_stats": batch_stats}), inputs)
+        return scores, moved["batch_stats"]
+
+    return TrainingInputs(
+        trained=trained, carried=carried, moves_statistics=moves,
+        fetch=SquarePictures(pictures["train"], config.image_size, augmentation, squares), score=model.score_pictures,
+        score_for_training=score_and_move if moves else _scored(model.score_pictures),
+        whole=lambda part, indices: (resize(part.picture(index), config.image_size) for index in indices),
+        workers=config.data.workers)
+
+
+def _scored(score):
+    return lambda params, batch_stats, carried, inputs: (score(merge(carried, {"params": params}), inputs), batch_stats)
