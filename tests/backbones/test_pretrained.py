@@ -246,7 +246,7 @@ def test_help_teaches(capsys):
     assert caught.value.code == 0
     said = capsys.readouterr().out
     assert "hf:OWNER/NAME" in said and ".safetensors" in said and "examples:" in said
-    assert all(f"  {name} " in said and backbone.weights in said for name, backbone in BACKBONES.items())
+    assert all(f" {name} " in said and backbone.weights in said for name, backbone in BACKBONES.items())
     with pytest.raises(SystemExit) as caught:
         main([])
     assert caught.value.code == 2
