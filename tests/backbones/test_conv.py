@@ -16,7 +16,8 @@ CASES = [  # height, width, taps, strides, padding, dilation
     (9, 8, (3, 3), (1, 1), ((2, 2), (2, 2)), (2, 2)), (11, 10, (3, 3), (3, 2), "SAME", (2, 1)),
     (13, 12, (7, 7), (2, 2), ((3, 3), (3, 3)), (1, 1)), (14, 15, (11, 11), (4, 4), ((2, 2), (2, 2)), (1, 1)),
     (8, 7, (1, 1), (1, 1), "SAME", (1, 1)), (8, 7, (1, 1), (2, 2), NONE, (1, 1)),
-    (7, 9, (1, 1), (3, 2), "SAME", (1, 1)), (4, 5, (1, 1), (2, 2), ((1, 0), (0, 2)), (1, 1)), (5, 6, (5, 6), (1, 1), NONE, (1, 1)),
+    (7, 9, (1, 1), (3, 2), "SAME", (1, 1)), (4, 5, (1, 1), (2, 2), ((1, 0), (0, 2)), (1, 1)),
+    (5, 6, (5, 6), (1, 1), NONE, (1, 1)),
     (2, 1, (3, 3), (2, 2), "SAME", (1, 1)), (10, 9, (2, 2), (4, 3), NONE, (1, 1))]
 
 
@@ -32,8 +33,9 @@ def value_and_gradients(function, x, kernel):
 
 
 def compare(x, kernel, strides, padding, dilation):
+    form = (strides, padding, dilation)
     got, expected = (
-        jax.jit(lambda x, k, f=f: value_and_gradients(lambda x, k: f(x, k, strides, padding, dilation), x, k))(x, kernel)
+        jax.jit(lambda x, k, f=f: value_and_gradients(lambda x, k: f(x, k, *form), x, k))(x, kernel)
         for f in (conv, plain_conv))
     for a, b in zip(got, expected, strict=True):
         assert a.dtype == b.dtype
