@@ -114,7 +114,7 @@ def rates(optimizer, params, stages=()):
         value = {"head": 1.0, "pooling": optimizer.pooling_rate, "backbone": optimizer.backbone_rate}[names[0]]
         if names[0] == "backbone":
             value *= optimizer.stage_decay ** depth.get(stage_of(names[1]), 0)
-        return value * (optimizer.bias_rate if names[-1] == "bias" else 1.0)
+        return value * (optimizer.bias_rate if names[-1] in ("bias", "conv_bias") else 1.0)
 
     return jax.tree_util.tree_map_with_path(rate, params)
 

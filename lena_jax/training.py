@@ -52,8 +52,8 @@ def train(config, workdir, devices=None):
     _check(config, len(devices) * processes.count())
     augmentation = Augmentation(config.augmentation.crop, config.augmentation.flip)
     model = ranker.build(config)
-    model.abstract_variables()  # Raises where the trunk cannot do what the config asks of it.
-    training_inputs.check(config, model.backbone)
+    # Shapes alone: raises where the trunk cannot do what the config asks of it.
+    training_inputs.check(config, model.backbone, model.abstract_variables())
     pictures = open_pictures(config)
     draw = DrawBatch(pictures["train"], config.batch_size, config.pairs.mode, config.pairs.min_gap, fetch=None,
                      weighting=config.pairs.weighting, process=processes.index(), processes=processes.count())

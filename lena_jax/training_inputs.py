@@ -56,8 +56,13 @@ def make_inputs(config, model, variables, pictures, augmentation) -> TrainingInp
         return make(config, model, variables, pictures, augmentation)
 
 
-def check(config, backbone):
-    """Refuses a config that contradicts itself about what is trained.
+def check(config, backbone, variables):
+    """Refuses a config that contradicts itself, or its trunk, about what is trained.
+
+    Args:
+        config: of the run.
+        backbone: its trunk's entry in the registry.
+        variables: of the network, or their shapes.
 
     Raises:
         ValueError: naming the key, its value and what was expected.
@@ -67,6 +72,8 @@ def check(config, backbone):
         raise ValueError(f"got backbone.batch_norm {options.batch_norm!r}, expected 'inference' or 'train'")
     if options.train_from and options.train_from not in backbone.stages:
         raise ValueError(f"got backbone.train_from {options.train_from!r}, expected '' or one of {backbone.stages}")
+    if options.batch_norm == "train" and "batch_stats" not in variables:
+        raise ValueError(f"got backbone.batch_norm 'train' for the trunk {backbone.name!r}, which has no BatchNorm")
     if options.frozen and (options.train_from or options.batch_norm == "train"):
         raise ValueError(f"got backbone.train_from {options.train_from!r} and backbone.batch_norm "
                          f"{options.batch_norm!r} for a trunk that is frozen: set backbone.frozen=False")
