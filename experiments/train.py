@@ -3,8 +3,11 @@
     python experiments/train.py --config=experiments/configs/quickstart.py --workdir=runs/mine
 
 Any key of the config can be set: --config.pooling=average --config.steps=500. Run again after an interruption,
-the same command goes on from the newest checkpoint. With --folds=5 the pictures are parted into five folds; each
-is the test part of one run (in WORKDIR/fold_0, ...), which is evaluated, and the means are reported.
+the same command goes on from the newest checkpoint.
+
+With --folds=5 the pictures are parted into five folds; each is the test part of one run (in WORKDIR/fold_0, ...), which
+is evaluated, and the means are reported. --seeds=3 does the same with three seeds, and both together with each seed on
+each fold. --fold=2 (or --seed=1) does that one alone, for the jobs of a cluster; the last job reports the means.
 """
 
 from absl import flags
@@ -15,6 +18,9 @@ from lena_jax import command_line
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config file, see experiments/configs/.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; made if absent.")
 _FOLDS = flags.DEFINE_integer("folds", 0, "Cross-validate over this many folds of all pictures; 0: no.")
+_SEEDS = flags.DEFINE_integer("seeds", 1, "Train with this many seeds, counted from config.seed.")
+_FOLD = flags.DEFINE_integer("fold", None, "Of --folds, do only the fold of this number, from 0.")
+_SEED = flags.DEFINE_integer("seed", None, "Of --seeds, do only the seed of this number, from 0.")
 flags.mark_flags_as_required(["config", "workdir"])
 
 
@@ -22,12 +28,12 @@ def main(argv):
     if len(argv) > 1:
         raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
     # Imported after the flags are read, so that --help and a typo answer at once.
-    from lena_jax import cross_validation, report, training
+    from lena_jax import repeated_runs, report, training
 
     config = _CONFIG.value
-    if _FOLDS.value != 0:
-        results = cross_validation.run(config, _WORKDIR.value, _FOLDS.value)
-        print(report.folds_table(results))
+    if (_FOLDS.value, _SEEDS.value, _FOLD.value, _SEED.value) != (0, 1, None, None):
+        results = repeated_runs.run(config, _WORKDIR.value, _FOLDS.value, _SEEDS.value, _FOLD.value, _SEED.value)
+        print("done; other runs are still missing" if results is None else report.runs_table(results))
     else:
         training.train(config, _WORKDIR.value)
         print(f"trained; next: python experiments/evaluate.py --workdir={_WORKDIR.value}")

@@ -15,6 +15,8 @@ from lena_jax.backbones import Preprocessing
 from lena_jax.files import write_whole
 
 METRIC = "pair_accuracy"
+# Where the data set lies may change between starts, and how it is read; what it is may not.
+MAY_DIFFER = {"data.dir", "data.workers", "data.cache"}
 _DIGESTS = "checkpoint_digests.json"
 
 

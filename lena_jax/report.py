@@ -24,11 +24,11 @@ def table(metrics, workdir):
     return _align(rows)
 
 
-def folds_table(results):
-    """The measures of a cross-validation (`cross_validation.run`)."""
-    rows = [("fold", "  ".join(f"{name:>13}" for name in _MEASURES.values()))]
-    rows += [(str(fold), "  ".join(f"{_number(metrics[key]['value']):>13}" for key in _MEASURES))
-             for fold, metrics in enumerate(results["folds"])]
+def runs_table(results):
+    """The measures of several runs (`repeated_runs.run`)."""
+    rows = [("run", "  ".join(f"{name:>13}" for name in _MEASURES.values()))]
+    rows += [(name, "  ".join(f"{_number(metrics[key]['value']):>13}" for key in _MEASURES))
+             for name, metrics in results["runs"].items()]
     rows.append(("mean", "  ".join(f"{_number(results['mean'][key]['value']):>13}" for key in _MEASURES)))
     rows.append(("95 %", "  ".join(f"[{_number(results['mean'][key]['low'])},{_number(results['mean'][key]['high'])}]"
                                    for key in _MEASURES)))

@@ -3,8 +3,9 @@
     python experiments/train.py --config=experiments/configs/uiv_alexnet.py \\
         --config.backbone.weights=alexnet.pth --workdir=runs/uiv_alexnet
 
-As `uiv_vgg16.py`, which has the details, with a smaller trunk. It is torchvision's AlexNet (one tower, no local response
-normalisation), not Caffe's; its weights are fetched by hand: https://download.pytorch.org/models/alexnet-owt-7be5be79.pth
+As `uiv_vgg16.py`, which has the details, with a smaller trunk. It is torchvision's AlexNet (one tower, no local
+response normalisation), not Caffe's; its weights are fetched by hand:
+https://download.pytorch.org/models/alexnet-owt-7be5be79.pth
 
 Metric: pair accuracy on the 489 test pairs; what to expect is not known here.
 """

@@ -15,9 +15,9 @@ its supplement and solver file describe it (`lena_jax.paper_config` lists the nu
 - A tenth of the training pairs is set aside to choose the checkpoint (--config.data.validation=0: the last one).
 
 Metric: pair accuracy on the 489 test pairs. What to expect is not known here; 68.10 % is the number of Deza and Parikh
-(CVPR 2015, an SVM on predicted attributes), 60.12 % that of people. The weights (about 550 MB) come from the Hugging Face
-hub (pip install '.[hub]') or from a file (--config.backbone.weights=vgg16.safetensors). For a GPU: on two CPU cores a
-step takes several seconds, all of them more than a day.
+(CVPR 2015, an SVM on predicted attributes), 60.12 % that of people. The weights (about 550 MB) come from the Hugging
+Face hub (pip install '.[hub]') or from a file (--config.backbone.weights=vgg16.safetensors). For a GPU: on two CPU
+cores a step takes several seconds, all of them more than a day.
 """
 
 from lena_jax.paper_config import paper_config
