@@ -1,4 +1,4 @@
-"""What a run says while it trains: the progress bar, `metrics.jsonl` and TensorBoard."""
+"""What a run says while it trains: the progress bar, `metrics.jsonl`, `timing.json` and TensorBoard."""
 
 import json
 import os
@@ -7,6 +7,7 @@ from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from lena_jax.files import write_whole
+from lena_jax.run_clock import RunClock
 
 
 class RunLog:
@@ -19,9 +20,10 @@ class RunLog:
         pictures: of a step, over all devices and processes.
         learning_rate: step -> rate.
         quiet: no bar and no files, for all processes but the first.
+        devices: their number, over all processes.
     """
 
-    def __init__(self, workdir, start, steps, pictures, learning_rate, quiet=False):
+    def __init__(self, workdir, start, steps, pictures, learning_rate, quiet=False, devices=1):
         self._learning_rate, self._pictures, self._shown, self._quiet = learning_rate, pictures, {}, quiet
         self._step, self._steps = start, steps
         self.bar = tqdm(total=steps * pictures, initial=start * pictures, desc="training", unit=" pictures",
@@ -36,11 +38,14 @@ class RunLog:
         self._file = open(path, "a")
         # TensorBoard forgets what was written for later steps by a run that was stopped.
         self._board = SummaryWriter(os.path.join(workdir, "tensorboard"), purge_step=start + 1, flush_secs=10)
+        self._clock = RunClock(workdir, start, devices)
 
     def step_done(self):
         """Moves the bar on by one step."""
         self._step += 1
         self.bar.update(self._pictures)
+        if not self._quiet:
+            self._clock.add(self._pictures)
 
     def write(self, step, **measures):
         """Logs measures of a step, numbers; with `loss` among them the learning rate too."""
@@ -48,6 +53,8 @@ class RunLog:
             return
         if "loss" in measures:
             measures["learning_rate"] = float(self._learning_rate(step - 1))  # The first step is number 1.
+            # What the clock says differs between equal runs, so it stays out of metrics.jsonl.
+            self._board.add_scalar("pictures_per_second", self._clock.lap(), step)
         self._file.write(json.dumps({"step": step, **measures}) + "\n")
         self._file.flush()
         for name, value in measures.items():
@@ -69,3 +76,4 @@ class RunLog:
         if not self._quiet:
             self._file.close()
             self._board.close()
+            self._clock.write()

@@ -23,12 +23,12 @@ from lena_jax.stop_signal import Stopped, StopSignal
 from lena_jax.train_step import TrainState, first_copy, make_train_step, replicate, shard
 
 
-def train(config, workdir, devices=None):
+def train(config, workdir, devices=None, watch=iter):
     """Trains the ranker that a config describes, or goes on where an earlier run of it was stopped.
 
     Writes into `workdir`: `checkpoints/`, `config.json`, `schedule.png`, `metrics.jsonl` with one line every
-    `config.log_every` steps and one at each evaluation, the same for TensorBoard, and `training.png`. A finished run
-    is left as it is. On SIGTERM the step at hand is finished and saved.
+    `config.log_every` steps and one at each evaluation, the same for TensorBoard, `timing.json` and `training.png`. A
+    finished run is left as it is. On SIGTERM the step at hand is finished and saved.
 
     With several processes (`jax.distributed`) every one calls this with the same arguments and a `workdir` on a disk
     that all can reach; each reads its own share of the pictures, and the first one writes.
@@ -37,6 +37,7 @@ def train(config, workdir, devices=None):
         config: see `experiments/configs/quickstart.py`.
         workdir: folder of the run.
         devices: devices of this process to map over; None for all.
+        watch: what the stream of batches is passed through, such as `profiling.StepProfile.watch`.
 
     Returns:
         The loss of each step done in this call, [steps] float; empty if the run was finished.
@@ -60,10 +61,10 @@ def train(config, workdir, devices=None):
     validation = _Validation(config, pictures["validation"])
     # Nothing was written so far.
     with StopSignal() as stop, contextlib.nullcontext() if processes.index() else own(workdir):
-        return _run(config, workdir, devices, stop, model, augmentation, pictures, draw, validation)
+        return _run(config, workdir, devices, stop, model, augmentation, pictures, draw, validation, watch)
 
 
-def _run(config, workdir, devices, stop, model, augmentation, pictures, draw, validation):
+def _run(config, workdir, devices, stop, model, augmentation, pictures, draw, validation, watch):
     data = fingerprint(pictures)
     start, history, pending = _progress(config, data, workdir)
     log_path = os.path.join(workdir, "metrics.jsonl")
@@ -94,8 +95,8 @@ def _run(config, workdir, devices, stop, model, augmentation, pictures, draw, va
     losses, waiting, indices = [], [], []
     stop.defer()
     with RunLog(workdir, start, config.steps, config.batch_size, learning_rate(config.optimizer, config.steps),
-                quiet=processes.index() > 0) as log:
-        stream = batches(draw, steps=config.steps, seed=config.seed, start=start, workers=inputs.workers)
+                quiet=processes.index() > 0, devices=len(devices) * processes.count()) as log:
+        stream = watch(batches(draw, steps=config.steps, seed=config.seed, start=start, workers=inputs.workers))
         for step, batch in enumerate(stream, start + 1):
             state, measures = step_of(state, carried, shard(batch, len(devices), processes.index(), processes.count()))
             waiting.append(measures)
@@ -217,9 +218,8 @@ def _progress(config, data, workdir):
     manager.close()
     if run is None:
         return 0, [], []
-    # Where the data set lies may change, and how it is read; what it is may not.
-    different = set(checkpoints.differing_keys(checkpoints.as_json(config), run["config"].to_dict())) - {
-        "data.dir", "data.workers", "data.cache"}
+    different = set(checkpoints.differing_keys(
+        checkpoints.as_json(config), run["config"].to_dict())) - checkpoints.MAY_DIFFER
     if different:
         raise ValueError(f"{workdir!r} holds a checkpoint of another config; these keys differ: "
                          f"{sorted(different)}. Use another --workdir, or delete this one")
