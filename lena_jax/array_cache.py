@@ -1,5 +1,6 @@
 """Large arrays that are computed once and kept in a memory-mapped file, named by a digest of what they depend on."""
 
+import errno
 import hashlib
 import json
 import os
@@ -8,6 +9,8 @@ import time
 
 import numpy as np
 from tqdm import tqdm
+
+from lena_jax.files import write_whole
 
 
 class MappedArray:
@@ -55,13 +58,11 @@ def cached_array(folder, key, shape, dtype, blocks, label):
     if not os.path.exists(path):
         os.makedirs(folder, exist_ok=True)
         _forget_abandoned(folder)
-        unfinished = f"{path}.{os.getpid()}.unfinished"  # Too large to write through a file object.
         try:
-            _fill(unfinished, shape, np.dtype(dtype), blocks, label)
-            os.replace(unfinished, path)
-        finally:
-            if os.path.exists(unfinished):
-                os.remove(unfinished)
+            _check_room(folder, shape, np.dtype(dtype))
+            write_whole(path, lambda file: _fill(file, shape, np.dtype(dtype), blocks, label), "wb")
+        except OSError as error:
+            raise OSError(f"{label}, in {folder!r}: {error.strerror or error}") from error
     return MappedArray(path)
 
 
@@ -72,21 +73,23 @@ def _forget_abandoned(folder, seconds=86400):
             os.remove(entry.path)
 
 
-def _fill(path, shape, dtype, blocks, label):
-    # A mapped file has holes: on a full disk, writing into one kills the process.
-    needed, free = dtype.itemsize * int(np.prod(shape)), shutil.disk_usage(os.path.dirname(path)).free
+def _check_room(folder, shape, dtype):
+    needed, free = dtype.itemsize * int(np.prod(shape)), shutil.disk_usage(folder).free
     if needed > free:
-        raise OSError(f"{label}: {needed / 1e9:.1f} GB do not fit into {os.path.dirname(path)!r}, which has "
-                      f"{free / 1e9:.1f} GB free: use fewer augmentation.views, a smaller image_size, another data.dir")
-    held, done = np.lib.format.open_memmap(path, "w+", dtype, shape), 0
+        raise OSError(errno.ENOSPC, f"{needed / 1e9:.1f} GB do not fit into the {free / 1e9:.1f} GB that are free: use "
+                      "fewer augmentation.views, a smaller image_size, another data.dir")
+
+
+def _fill(file, shape, dtype, blocks, label):
+    # Written, not mapped: on a disk that fills up meanwhile, writing into a mapped file kills the process.
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": tuple(shape)})
     with tqdm(total=shape[0], desc=label, unit="picture") as bar:
         for block in blocks():
             with np.errstate(over="ignore"):
-                held[done:done + len(block)] = block
-            if np.issubdtype(dtype, np.floating) and not np.isfinite(held[done:done + len(block)]).all():
+                stored = np.ascontiguousarray(block, dtype)
+            if np.issubdtype(dtype, np.floating) and not np.isfinite(stored).all():
                 raise ValueError(f"{label}: got values up to {np.abs(block).max()}, expected at most "
                                  f"{np.finfo(dtype).max}, the largest {dtype}. Do the weights belong to the trunk and "
                                  "its preprocessing?")
-            done += len(block)
+            file.write(stored)
             bar.update(len(block))
-    held.flush()

@@ -65,7 +65,10 @@ def save(manager, step, variables, training, run, pair_accuracy):
         run=ocp.args.JsonSave(run)), metrics={METRIC: float(pair_accuracy)})
     manager.wait_until_finished()
     if not processes.index():
-        _write_digests(os.path.dirname(manager.directory), manager.all_steps())
+        workdir = os.path.dirname(manager.directory)
+        known = _read_digests(workdir) | {step: None}  # A checkpoint of this step may have been here, and damaged.
+        _write_digests(workdir, {kept: known.get(kept) or _digests(_step(workdir, kept)) for kept in
+                                 manager.all_steps()})
 
 
 def describe(config, preprocessing, data, history, pending=()):
@@ -107,7 +110,8 @@ def set_aside_damaged(workdir):
     Returns:
         The steps that were moved, sorted.
     """
-    damaged = sorted(step for step, digests in _read_digests(workdir).items()
+    known = _read_digests(workdir)
+    damaged = sorted(step for step, digests in known.items()
                      if os.path.isdir(_step(workdir, step)) and _digests(_step(workdir, step)) != digests)
     for step in damaged:
         aside = os.path.join(os.path.abspath(workdir), "damaged_checkpoints")
@@ -115,6 +119,8 @@ def set_aside_damaged(workdir):
         target = os.path.join(aside, str(step))
         shutil.rmtree(target, ignore_errors=True)
         os.rename(_step(workdir, step), target)
+    if damaged:
+        _write_digests(workdir, {step: digests for step, digests in known.items() if step not in damaged})
     return damaged
 
 
@@ -163,15 +169,16 @@ def _digests(folder):
 
 
 def _read_digests(workdir):
-    """{step: digests}; a checkpoint that a kill left without any is whole, Orbax sees to that."""
+    """{step: digests}; a checkpoint that a kill left without any is whole, Orbax sees to that.
+
+    A file that is damaged itself says nothing of the checkpoints: they are taken for whole, and get new digests.
+    """
     try:
         with open(os.path.join(workdir, _DIGESTS)) as file:
-            return {int(step): digests for step, digests in json.load(file).items()}
-    except FileNotFoundError:
+            return {int(step): dict(digests) for step, digests in json.load(file).items()}
+    except (FileNotFoundError, ValueError, AttributeError, TypeError):
         return {}
 
 
-def _write_digests(workdir, steps):
-    known = _read_digests(workdir)
-    kept = {step: known.get(step) or _digests(_step(workdir, step)) for step in steps}
-    write_whole(os.path.join(workdir, _DIGESTS), lambda file: json.dump(kept, file, indent=1))
+def _write_digests(workdir, digests):
+    write_whole(os.path.join(workdir, _DIGESTS), lambda file: json.dump(digests, file, indent=1))

@@ -10,6 +10,14 @@ from lena_jax.files import write_whole
 from lena_jax.run_clock import RunClock
 
 
+def _step_of(line):
+    """The step of a line of the log, 0 for one that a kill or a bad disk left unreadable."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return 0
+
+
 class RunLog:
     """Writes measures of steps to a run's folder; what an interrupted run logged after `start` is dropped.
 
@@ -32,8 +40,8 @@ class RunLog:
             return
         path = os.path.join(workdir, "metrics.jsonl")
         if os.path.exists(path):
-            with open(path) as file:
-                rows = [line for line in file if line.endswith("\n") and json.loads(line)["step"] <= start]
+            with open(path, encoding="utf-8", errors="replace") as file:
+                rows = [line for line in file if line.endswith("\n") and 0 < _step_of(line) <= start]
             write_whole(path, lambda file: file.writelines(rows))
         self._file = open(path, "a")
         # TensorBoard forgets what was written for later steps by a run that was stopped.

@@ -211,7 +211,7 @@ def _progress(config, data, workdir):
     with processes.first_goes_first("damaged checkpoints"):
         for step in [] if processes.index() else checkpoints.set_aside_damaged(workdir):
             print(f"warning: the checkpoint of step {step} is damaged and was moved to "
-                  f"{os.path.join(workdir, 'damaged_checkpoints')}; training goes on from the one before it")
+                  f"{os.path.join(workdir, 'damaged_checkpoints')}; training goes on from the newest of the others")
     manager = checkpoints.open_checkpoints(workdir)
     step = manager.latest_step() or 0
     run = checkpoints.restore_run(manager, step) if step else None
