@@ -2,7 +2,7 @@
 
     python experiments/evaluate.py --workdir=runs/mine
 
-Prints a table and leaves metrics.json, scores.csv, pairs.csv and maps.png in the workdir. With
+Prints a table, leaves metrics.json, scores.csv, pairs.csv and maps.png in the workdir and writes its report.html. With
 --pairs=runs/other/pairs.csv exactly the pairs are compared that the other evaluation compared.
 """
 
@@ -20,9 +20,10 @@ flags.mark_flag_as_required("workdir")
 def main(argv):
     if len(argv) > 1:
         raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
-    from lena_jax import evaluation, report
+    from lena_jax import evaluation, report, run_report
 
     metrics = evaluation.evaluate(_WORKDIR.value, _SPLIT.value, _DATA_DIR.value, _PAIRS.value)
+    run_report.write(_WORKDIR.value, _DATA_DIR.value)
     print(report.table(metrics, _WORKDIR.value))
 
 

@@ -8,7 +8,11 @@ the same command goes on from the newest checkpoint.
 With --folds=5 the pictures are parted into five folds; each is the test part of one run (in WORKDIR/fold_0, ...), which
 is evaluated, and the means are reported. --seeds=3 does the same with three seeds, and both together with each seed on
 each fold. --fold=2 (or --seed=1) does that one alone, for the jobs of a cluster; the last job reports the means.
+
+With --profile the fourth to eighth step are traced, and what they cost is printed.
 """
+
+import os
 
 from absl import flags
 from ml_collections import config_flags
@@ -21,6 +25,7 @@ _FOLDS = flags.DEFINE_integer("folds", 0, "Cross-validate over this many folds o
 _SEEDS = flags.DEFINE_integer("seeds", 1, "Train with this many seeds, counted from config.seed.")
 _FOLD = flags.DEFINE_integer("fold", None, "Of --folds, do only the fold of this number, from 0.")
 _SEED = flags.DEFINE_integer("seed", None, "Of --seeds, do only the seed of this number, from 0.")
+_PROFILE = flags.DEFINE_bool("profile", False, "Trace a few steps into WORKDIR/profile, and print what takes the time.")
 flags.mark_flags_as_required(["config", "workdir"])
 
 
@@ -28,15 +33,25 @@ def main(argv):
     if len(argv) > 1:
         raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
     # Imported after the flags are read, so that --help and a typo answer at once.
-    from lena_jax import repeated_runs, report, training
+    from lena_jax import processes, profiling, repeated_runs, report, run_report, training
 
     config = _CONFIG.value
     if (_FOLDS.value, _SEEDS.value, _FOLD.value, _SEED.value) != (0, 1, None, None):
+        if _PROFILE.value:
+            raise ValueError("got --profile together with --folds or --seeds, expected one run: leave the others out")
         results = repeated_runs.run(config, _WORKDIR.value, _FOLDS.value, _SEEDS.value, _FOLD.value, _SEED.value)
         print("done; other runs are still missing" if results is None else report.runs_table(results))
     else:
-        training.train(config, _WORKDIR.value)
-        print(f"trained; next: python experiments/evaluate.py --workdir={_WORKDIR.value}")
+        with profiling.StepProfile(os.path.join(_WORKDIR.value, "profile")) as profile:
+            losses = training.train(config, _WORKDIR.value, watch=profile.watch if _PROFILE.value else iter)
+        if processes.index():
+            return
+        if _PROFILE.value:
+            print(profile.report())
+        page = os.path.join(_WORKDIR.value, "report.html")
+        if losses.size or not os.path.exists(page):
+            run_report.write(_WORKDIR.value)
+        print(f"trained, see {page}; next: python experiments/evaluate.py --workdir={_WORKDIR.value}")
 
 
 if __name__ == "__main__":

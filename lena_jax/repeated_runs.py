@@ -7,7 +7,7 @@ import ml_collections
 import numpy as np
 from scipy import stats
 
-from lena_jax import checkpoints
+from lena_jax import checkpoints, run_report
 from lena_jax.evaluation import evaluate
 from lena_jax.files import write_whole
 from lena_jax.metrics import pairs_to_compare
@@ -56,6 +56,7 @@ def run(config, workdir, folds=0, seeds=1, fold=None, seed=None):
             path = os.path.join(workdir, _name(number, folds, seeds))
             if train(one, path).size or _finished(path, one) is None:
                 evaluate(path)
+                run_report.write(path)
     results = {number: _finished(os.path.join(workdir, _name(number, folds, seeds)), one)
                for number, one in configs.items()}
     if None in results.values():

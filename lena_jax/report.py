@@ -20,7 +20,8 @@ def table(metrics, workdir):
                                                   f"{value['ratio']:.1f} times"))
     prefix = "" if metrics["split"] == "test" else metrics["split"] + "_"
     rows += [("", ""), ("where", f"{workdir}/{prefix}maps.png"), ("all numbers", f"{workdir}/{prefix}metrics.json"),
-             ("each picture", f"{workdir}/{prefix}scores.csv")]
+             ("each picture", f"{workdir}/{prefix}scores.csv"),
+             ("on one page", f"{workdir}/report.html")]
     return _align(rows)
 
 

@@ -33,6 +33,7 @@ def trained(monkeypatch):
 
     monkeypatch.setattr(repeated_runs, "train", train)
     monkeypatch.setattr(repeated_runs, "evaluate", evaluate)
+    monkeypatch.setattr(repeated_runs.run_report, "write", lambda path: None)
     return seen
 
 

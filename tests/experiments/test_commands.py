@@ -19,14 +19,18 @@ def run(script, *arguments, devices=1):
 def test_train_and_evaluate(planted_dir, tmp_path):
     done = run("train.py", f"--config={QUICKSTART}", f"--workdir={tmp_path / 'run'}",
                f"--config.data.dir={planted_dir}", "--config.image_size=64", "--config.steps=4",
-               "--config.batch_size=8", "--config.pooling=max")
+               "--config.batch_size=8", "--config.pooling=max", "--profile")
     assert done.returncode == 0, done.stderr
     assert "evaluate.py" in done.stdout and "training" in done.stderr
+    assert "a step of 1 traced ones" in done.stdout and "waited for" in done.stdout
+    assert len(list((tmp_path / "run/profile").rglob("*.xplane.pb"))) == 1
+    (tmp_path / "run/report.html").unlink()
     done = run("evaluate.py", f"--workdir={tmp_path / 'run'}", "--split=validation")
     assert done.returncode == 0, done.stderr
     assert "pair accuracy" in done.stdout and "Warning" not in done.stderr
     metrics = json.loads((tmp_path / "run/validation_metrics.json").read_text())
     assert metrics["pictures"] == 16 and metrics["pooling"] == "max" and "eta" not in metrics
+    assert f"{metrics['pair_accuracy']['value']:.3f}" in (tmp_path / "run/report.html").read_text()
 
 
 def test_folds_of_an_own_folder_in_groups(tmp_path):
@@ -51,10 +55,11 @@ def test_folds_of_an_own_folder_in_groups(tmp_path):
     done = run("train.py", *arguments)
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "run/metrics.json").read_text())
-    assert [fold["pictures"] for fold in summary["folds"]] == [8, 8, 8]
+    assert [fold["pictures"] for fold in summary["runs"].values()] == [8, 8, 8]
     # Colour decides the order within a site; across sites it would say nothing.
     assert summary["mean"]["pair_accuracy"]["value"] > 0.8
     assert "mean" in done.stdout and (tmp_path / "run/fold_2/maps.png").exists()
+    assert (tmp_path / "run/fold_2/report.html").exists() and not list((tmp_path / "run").rglob("profile"))
 
 
 @pytest.mark.parametrize("script, arguments, message", [
@@ -68,7 +73,8 @@ def test_folds_of_an_own_folder_in_groups(tmp_path):
     ("train.py", ["--config=missing.py"], "missing.py"),
     ("train.py", ["--config=README.md"], "expected a Python file"),
     ("train.py", ["--config.backbone.frozn", "False"], "did you mean 'frozen'"),
-    ("train.py", ["--folds=-3"], "folds must be at least 2, got -3"),
+    ("train.py", ["--profile", "--folds=3"], "--profile together with --folds"),
+    ("train.py", ["--folds=-3"], "folds must be 0 or at least 2"),
     ("evaluate.py", ["--workdir=nowhere"], "no checkpoint in 'nowhere'"),
     ("evaluate.py", [], "workdir"),
 ])

@@ -1,0 +1,198 @@
+"""A trace of a few training steps, and what it says: which operations take the time, and who waits for whom."""
+
+import dataclasses
+import glob
+import itertools
+import os
+
+import jax
+
+FIRST, LAST = 4, 8  # Steps of this start: the ones before compile, and fill the queue of batches.
+_WHOLE, _INPUT = "traced steps", "waiting for input"
+
+
+class StepProfile:
+    """Traces steps `FIRST` to `LAST` while it is entered; `watch` is for `training.train`.
+
+    Args:
+        folder: that JAX's profiler writes to, for TensorBoard or Perfetto.
+
+    Attributes:
+        steps: number of steps traced so far.
+    """
+
+    def __init__(self, folder):
+        self.folder, self.steps = folder, 0
+        self._whole = None
+
+    def watch(self, stream):
+        """Passes the batches on; the trace ends when the devices are done with the last step."""
+        stream = iter(stream)
+        for step in itertools.count(1):
+            with jax.profiler.TraceAnnotation(_INPUT):
+                batch = next(stream, None)
+            if batch is None or step == LAST + 1:
+                self._stop()
+            if batch is None:
+                return
+            if step == FIRST:
+                self._start()
+            self.steps += FIRST <= step <= LAST
+            with jax.profiler.StepTraceAnnotation("train", step_num=step):
+                yield batch
+
+    def report(self):
+        """The costs of a step as text, or one line that says why there are none."""
+        if not self.steps:
+            return f"no profile: this start did fewer than {FIRST} steps"
+        try:
+            return f"{table(read(self.folder, self.steps))}\ntrace for TensorBoard or Perfetto: {self.folder}"
+        except (ValueError, RuntimeError, OSError) as error:
+            # The format is the profiler's own business, and may change.
+            return f"a trace for TensorBoard or Perfetto is in {self.folder}, but cannot be summed up here: {error}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._stop()
+
+    def _start(self):
+        _wait_for_devices()
+        options = jax.profiler.ProfileOptions()
+        options.python_tracer_level = 0  # Every call of Python would be an event, and slow the steps.
+        jax.profiler.start_trace(self.folder, profiler_options=options)
+        self._whole = jax.profiler.TraceAnnotation(_WHOLE)
+        self._whole.__enter__()
+
+    def _stop(self):
+        if self._whole is not None:
+            _wait_for_devices()
+            self._whole.__exit__(None, None, None)
+            self._whole = None
+            jax.profiler.stop_trace()
+
+
+def _wait_for_devices():
+    jax.block_until_ready(jax.live_arrays())
+
+
+@dataclasses.dataclass(frozen=True)
+class Costs:
+    """What a trace says; times in seconds, of all traced steps together.
+
+    Attributes:
+        steps: their number.
+        total: time on the clock; the sum of the three below.
+        compute: in which any device computes.
+        waiting: in which none does, and the next batch is waited for.
+        other: in which neither is so: dispatch, reading back, validation, saving.
+        operations: {(name, program): device time without that of operations inside it}, longest first. Operations run
+            side by side, so they may sum to more than `compute`.
+    """
+
+    steps: int
+    total: float
+    compute: float
+    waiting: float
+    other: float
+    operations: dict
+
+
+def read(folder, steps):
+    """Reads the newest trace in a folder.
+
+    Args:
+        folder: of a `StepProfile`.
+        steps: its `steps`.
+
+    Returns:
+        `Costs`.
+
+    Raises:
+        ValueError: if there is no trace, or one without the steps or an operation in it.
+    """
+    paths = sorted(glob.glob(os.path.join(glob.escape(folder), "**", "*.xplane.pb"), recursive=True),
+                   key=os.path.getmtime)
+    if not paths:
+        raise ValueError(f"no trace (.xplane.pb) in {folder!r}")
+    whole, waiting, lines = [], [], []
+    for plane in jax.profiler.ProfileData.from_file(paths[-1]).planes:
+        on_device = plane.name.startswith("/device:")
+        rows = list(plane.lines)
+        # Where a device's plane lists its operations, its other lines say the same once more.
+        listed = [row for row in rows if on_device and row.name == "XLA Ops"]
+        for row in listed or rows:
+            operations = []
+            for event in row.events:
+                span = (event.start_ns, event.start_ns + event.duration_ns)
+                if event.name in (_WHOLE, _INPUT):
+                    (whole if event.name == _WHOLE else waiting).append(span)
+                    continue
+                stats = dict(event.stats)
+                if ("hlo_op" in stats or listed) and event.duration_ns:
+                    operations.append((*span, (str(stats.get("hlo_op", event.name)), str(stats.get("hlo_module", "")))))
+            lines.append(operations)
+    if not whole or not any(lines):
+        raise ValueError(f"the trace {paths[-1]!r} names no {'operation' if whole else 'step'}, expected some")
+    start, end = whole[-1]
+    times = {}
+    for operations in lines:
+        for name, duration in _own_times([op for op in operations if start <= op[0] < end]):
+            times[name] = times.get(name, 0.0) + duration / 1e9
+    busy = _union([op[:2] for operations in lines for op in operations], start, end)
+    either = _union([*busy, *waiting], start, end)
+    compute, covered = (sum(b - a for a, b in spans) / 1e9 for spans in (busy, either))
+    total = (end - start) / 1e9
+    return Costs(steps, total, compute, covered - compute, total - covered,
+                 dict(sorted(times.items(), key=lambda item: (-item[1], item[0]))))
+
+
+def _own_times(operations):
+    """(name, duration less that of the operations inside) of operations (start, end, name) of one line."""
+    result, open_ones = [], []
+
+    def close(until):
+        while open_ones and open_ones[-1][0] <= until:
+            _, name, own = open_ones.pop()
+            result.append((name, max(own, 0.0)))
+
+    for start, end, name in sorted(operations, key=lambda op: (op[0], -op[1])):
+        close(start)
+        if open_ones:
+            open_ones[-1][2] -= min(end, open_ones[-1][0]) - start
+        open_ones.append([end, name, end - start])
+    close(float("inf"))
+    return result
+
+
+def _union(spans, start, end):
+    """Disjoint spans, within [start, end], that cover what the given ones cover."""
+    result = []
+    for a, b in sorted((max(a, start), min(b, end)) for a, b in spans):
+        if a >= b:
+            continue
+        if result and a <= result[-1][1]:
+            result[-1][1] = max(b, result[-1][1])
+        else:
+            result.append([a, b])
+    return result
+
+
+def table(costs, most=10):
+    """The costs of a step as text: who waits, and the operations that take the most time."""
+    def row(name, seconds, whole):
+        return f"{1e3 * seconds / costs.steps:10.2f} ms  {seconds / whole:6.1%}  {name}"
+
+    everything = sum(costs.operations.values())
+    rows = [f"a step of {costs.steps} traced ones", row("on the clock", costs.total, costs.total),
+            row("a device computes", costs.compute, costs.total),
+            row("none does, the next batch is waited for", costs.waiting, costs.total),
+            row("neither: dispatch, reading back, evaluation", costs.other, costs.total),
+            f"operations, {len(costs.operations)} in all", row("all together", everything, everything)]
+    shown = list(costs.operations.items())[:most]
+    rows += [row(name + (f"  ({program})" if program else ""), seconds, everything)
+             for (name, program), seconds in shown]
+    if len(costs.operations) > most:
+        rows.append(row("the others", everything - sum(seconds for _, seconds in shown), everything))
+    return "\n".join(rows)

@@ -1,0 +1,438 @@
+"""`report.html`: all that a run's folder says, on one page that needs nothing else."""
+
+import base64
+import csv
+import dataclasses
+import io
+import json
+import os
+
+import jax
+import matplotlib
+import ml_collections
+import numpy as np
+from PIL import Image
+
+from lena_jax import checkpoints, evaluation, health, pair_list, processes, report_charts, run_clock
+from lena_jax.backbones import BACKBONES
+from lena_jax.default_config import default_config
+from lena_jax.files import write_whole
+from lena_jax.metrics import pairs_to_compare, ranking_metrics
+from lena_jax.optimizer import learning_rate
+from lena_jax.report_page import Html, facts, join, page, section, table, tag
+from lena_jax.run_data import fingerprint, open_pictures
+from lena_jax.scored_pictures import ScoredPictures
+
+PAIRS = 4  # Of each kind.
+SIDE = 256  # Longest side of a picture in the page, in pixels.
+_MEASURES = {"pair_accuracy": ("Pair accuracy", 0.5), "spearman": ("Spearman's rho", 0.0),
+             "kendall": ("Kendall's tau-b", 0.0)}
+_POOLINGS = {"lena": "LENA", "average": "average", "max": "max", "top_n": "top-N", "gem": "GeM", "lse": "log-sum-exp"}
+
+
+def write(workdir, data_dir=None):
+    """Writes `workdir/report.html` from the other files of the run, its best checkpoint and its pictures.
+
+    The measures are those of `metrics.json`, else of `validation_metrics.json`, where they are of the best checkpoint;
+    else the validation pictures are scored here. What is not there is left out, or the page says why.
+
+    Args:
+        workdir: folder of the run.
+        data_dir: where the data set lies now; None for where it lay in training.
+
+    Raises:
+        ValueError: if the folder holds no run.
+    """
+    run = _open(workdir, data_dir)
+    look = _look(run, workdir)
+    config = run.config
+    place = f" at {config.backbone.endpoint}" if config.backbone.endpoint else ""
+    title = f"{config.data.name} · {config.backbone.name} · {_pooling(config)} pooling"
+    fold = f"fold {config.data.fold} of {config.data.folds}, " if config.data.folds else ""
+    subtitle = (f"A siamese ranker: {config.data.name}, {fold}trunk {config.backbone.name}{place} "
+                f"({'frozen' if config.backbone.frozen else 'trained'}), {_pooling(config)} pooling, "
+                f"seed {config.seed}")
+    body = join([_warnings(run), _headline(run, look), _curves(run), _supports(run, look), _pairs(run, look),
+                 _facts(run), _config(run)])
+    write_whole(os.path.join(workdir, "report.html"), lambda file: file.write(page(title, subtitle, body)))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What is known of a run: `model`, `variables`, `step` and `history` are None where no checkpoint can be read."""
+
+    config: object
+    rows: list
+    timing: dict | None
+    notes: list
+    model: object = None
+    variables: dict | None = None
+    step: int | None = None
+    history: list | None = None
+    pictures: dict | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Look:
+    """Measures of some pictures, and with the pictures at hand what they rest on."""
+
+    metrics: dict
+    pictures: ScoredPictures | None = None
+    scores: np.ndarray | None = None
+    pairs: np.ndarray | None = None
+
+
+def _open(workdir, data_dir):
+    rows = []
+    if os.path.exists(path := os.path.join(workdir, "metrics.jsonl")):
+        with open(path, encoding="utf-8") as file:
+            rows = [json.loads(line) for line in file if line.endswith("\n")]
+    config, known, notes = None, {}, []
+    if os.path.exists(path := os.path.join(workdir, "config.json")):
+        with open(path, encoding="utf-8") as file:
+            config = ml_collections.ConfigDict(json.load(file))
+    if processes.count() > 1:
+        # One process alone can neither open checkpoints nor score pictures.
+        notes.append("Several processes trained this; evaluation adds pairs of pictures to this page.")
+    else:
+        try:
+            model, variables, config, data, step = evaluation.load_ranker(workdir)
+            known = {"model": model, "variables": variables, "step": step, "history": _history(workdir)}
+            if data_dir is not None:
+                config.data.dir = data_dir
+            pictures = open_pictures(config)
+            if fingerprint(pictures) == data:
+                known["pictures"] = pictures
+            else:
+                notes.append("The data set was built anew since, so its pictures are not shown.")
+        except (ValueError, OSError) as error:
+            if config is None:
+                raise
+            notes.append(f"Not everything can be shown: {error}")
+    if config is None:
+        raise ValueError(f"no run in {workdir!r}: expected a folder that experiments/train.py wrote")
+    return _Run(config, rows, run_clock.read(workdir), notes, **known)
+
+
+def _history(workdir):
+    manager = checkpoints.open_checkpoints(workdir, read_only=True)
+    history = checkpoints.restore_run(manager, manager.latest_step())["history"]
+    manager.close()
+    return history
+
+
+def _look(run, workdir):
+    """The measures to show, or None."""
+    for split in ("test", "validation"):
+        prefix = os.path.join(workdir, "" if split == "test" else split + "_")
+        if not os.path.exists(prefix + "metrics.json"):
+            continue
+        with open(prefix + "metrics.json", encoding="utf-8") as file:
+            metrics = json.load(file)
+        if run.step not in (None, metrics.get("step")):
+            continue  # Of an earlier checkpoint.
+        if run.pictures is None or not all(os.path.exists(prefix + name) for name in ("scores.csv", "pairs.csv")):
+            return _Look(metrics)
+        pictures = run.pictures[split]
+        with open(prefix + "scores.csv", newline="", encoding="utf-8") as file:
+            predicted = {row["id"]: float(row["predicted"]) for row in csv.DictReader(file)}
+        return _Look(metrics, pictures, np.array([predicted[str(name)] for name in pictures.ids]),
+                     pair_list.read(prefix + "pairs.csv", pictures.ids))
+    if run.pictures is None or run.pictures["validation"] is None:
+        return None
+    pictures = run.pictures["validation"]
+    pairs = pairs_to_compare(pictures.scores, pictures.groups, run.config.pairs.min_gap, given=pictures.pairs)
+    scores = evaluation.predict(run.model, run.variables, pictures, run.config.batch_size, "report")[0]
+    metrics = {"split": "validation", "step": run.step,
+               **ranking_metrics(scores, pictures.scores, pictures.groups, pairs=pairs)}
+    return _Look(metrics, pictures, scores.astype(np.float64), pairs)
+
+
+def _warnings(run):
+    """What `health` has to say of the run's history, and what this page could not show."""
+    losses = [row["loss"] for row in run.history or []]
+    still = [(row["step"], health.still_loss(losses[:number])) for number, row in enumerate(run.history or [], 1)]
+    found = [f"step {step}: {warning}" for step, warning in still if warning]
+    if len(found) > 1:
+        found = [f"{found[-1]}; {len(found)} evaluations said so"]
+    if run.variables is not None:
+        collapsed = health.collapsed_supports(evaluation.learned_shares(run.config, run.variables))
+        found += [f"step {run.step}: {collapsed}"] if collapsed else []
+    notices = [*found, *run.notes]
+    return tag("div", tag("strong", "To know"), tag("ul", *(tag("li", text) for text in notices)), class_="notice",
+               role="note") if notices else Html()
+
+
+def _headline(run, look):
+    if look is None:
+        last = [row for row in run.rows if "validation_pair_accuracy" in row]
+        said = f"The validation pair accuracy of step {last[-1]['step']} was " \
+               f"{last[-1]['validation_pair_accuracy']:.3f}." if last else "There are no validation pictures."
+        return section("Measures", tag("p", f"Not evaluated yet. {said}"))
+    metrics = look.metrics
+    tiles = []
+    for key, (name, start) in _MEASURES.items():
+        value, low, high = (metrics[key][end] for end in ("value", "low", "high"))
+        parts = [tag("div", name, class_="name"),
+                 tag("div", "undefined" if value is None else f"{value:.3f}", class_="value")]
+        if low is not None:
+            parts.append(tag("div", f"95 % interval {low:.3f} to {high:.3f}", class_="range"))
+        if value is not None:
+            parts.append(report_charts.interval(value, low, high, start if (low or value) >= start else -1.0, 1.0))
+        tiles.append(tag("div", *parts, class_="tile"))
+    inside = [(name.replace("_", " "), f"{each['energy_inside']:.1%}", f"{each['area']:.1%}", f"{each['ratio']:.1f}")
+              for name, each in metrics.get("localization", {}).items()]
+    kind = {"test": "Test pictures", "validation": "Validation pictures"}[metrics["split"]]
+    unseen = "" if metrics["split"] == "test" else \
+        " They chose the checkpoint, so the measures flatter it; evaluation on the test pictures will replace them."
+    return section(
+        kind, tag("p", f"{metrics['pictures']:,} pictures and {metrics['pairs']:,} pairs, ranked by the checkpoint of "
+                       f"step {metrics['step']}. Intervals: bootstrap over pictures.{unseen}"),
+        tag("div", *tiles, class_="tiles"),
+        table(("map", "positive energy inside the mask", "area of the mask", "times the area"), inside,
+              "Where the score comes from, against the masks of the data set") if inside else Html())
+
+
+def _curves(run):
+    config, steps = run.config, run.config.steps
+    train, held_out = ([row for row in run.rows if key in row] for key in ("loss", "validation_pair_accuracy"))
+    end = max((row["step"] for row in run.rows), default=steps)
+
+    def series(rows, key):
+        return [row["step"] for row in rows], [row[key] for row in rows]
+
+    charts = [report_charts.lines("Training loss", "Pairwise logistic loss.", {"training": series(train, "loss")},
+                                  "step", marks=[("guessing, ln 2", np.log(2))], low=0, x_end=end)]
+    accuracies = {"training batches": series(train, "pair_accuracy")}
+    if held_out:
+        accuracies["validation"] = series(held_out, "validation_pair_accuracy")
+    charts.append(report_charts.lines("Pair accuracy", "Share of pairs in the right order.", accuracies, "step",
+                                      marks=[("guessing", 0.5)], low=0.5, high=1.0, x_end=end))
+    clip = config.optimizer.clip_norm
+    charts.append(report_charts.lines(
+        "Gradient norm", f"Before clipping at {clip:g}." if clip else "Without clipping.",
+        {"gradient norm": series(train, "gradient_norm")}, "step", low=0, x_end=end))
+    rate = learning_rate(config.optimizer, steps)
+    at = np.unique(np.linspace(0, steps - 1, min(steps, report_charts.MOST_POINTS)).astype(int))
+    head = np.array([float(rate(step)) for step in at])
+    rates = {"head": (at + 1, head)}
+    if config.pooling in ("lena", "gem", "lse", "softmax"):  # Those that learn something.
+        rates["pooling"] = (at + 1, head * config.optimizer.pooling_rate)
+    if not config.backbone.frozen:
+        rates["trunk, last stage" if config.optimizer.stage_decay < 1 else "trunk"] = (
+            at + 1, head * config.optimizer.backbone_rate)
+    stopped = f" The run ended at step {end}." if end < steps else ""
+    charts.append(report_charts.lines("Learning rates", f"{config.optimizer.name}, {config.optimizer.schedule} "
+                                                        f"schedule.{stopped}", rates, "step", low=0))
+    return section("Training", tag("div", *charts, class_="charts"))
+
+
+def _supports(run, look):
+    """LENA's eta over channels, where it started, and the supports in cells."""
+    config, moved, kept = run.config, "", None
+    if config.pooling != "lena":
+        return Html()
+    if run.variables is not None:
+        shape = jax.eval_shape(run.model.feature_map, run.variables,
+                               jax.ShapeDtypeStruct((1, config.image_size, config.image_size, 3), np.float32)).shape
+        kept = evaluation.eta_distribution(config, run.variables, shape[1] * shape[2])
+    elif look is not None:
+        kept = look.metrics.get("eta")
+    if kept is None:
+        return Html()
+    options = run.config.pooling_options.get("lena", {})
+    count = options.get("init_count")
+    start = count / kept["cells"] if count else options.get("init_share", 0.1)
+    if run.variables is not None:
+        eta = evaluation.learned_shares(config, run.variables)
+        moved = (f" It grew in {np.mean(eta > start + 1e-6):.0%} of the {len(eta):,} channels and shrank in "
+                 f"{np.mean(eta < start - 1e-6):.0%}, by {np.mean(np.abs(eta - start)):.3f} on average.")
+        counts, edges = (part.tolist() for part in np.histogram(eta, 25, (0, min(1, 1.05 * max(start, eta.max())))))
+    else:
+        counts, edges = (kept["histogram"][name] for name in ("channels", "edges"))
+    chart = report_charts.histogram("eta over channels", "Share of the picture that a channel is averaged over.",
+                                    edges, counts, "eta", ("where all started", start))
+    rows = [(f"{quantile} %", f"{kept['share'][quantile]:.3f}", f"{kept['support_size'][quantile]:.1f} cells")
+            for quantile in kept["share"]]
+    return section("What LENA learned",
+                   tag("p", f"All channels started from eta = {start:.3g}, {start * kept['cells']:.1f} of "
+                            f"{kept['cells']} cells; the median is now {kept['share']['50']:.3f}, "
+                            f"{kept['support_size']['50']:.1f} cells.{moved}"),
+                   tag("div", chart, tag("div", table(("of the channels", "eta below", "support below"), rows,
+                                                "Supports in cells"), class_="chart"), class_="charts"))
+
+
+def most_confident(scores, pairs, most=PAIRS):
+    """The pairs ordered rightly and wrongly with the largest differences of the predicted scores.
+
+    Args:
+        scores: [n] predicted.
+        pairs: [p, 2] indices; column 0 is the picture that is truly higher.
+        most: pairs of each kind.
+
+    Returns:
+        (right, wrong), each [<= most, 2], the surest first. Of the pairs of one kind that share a picture only the
+        surest is taken, so that one picture does not fill the list.
+    """
+    margins = scores[pairs[:, 0]] - scores[pairs[:, 1]]
+    chosen = []
+    for sign in (1, -1):
+        taken, seen = [], set()
+        for number in np.argsort(-sign * margins, kind="stable"):
+            if sign * margins[number] <= 0 or len(taken) == most:
+                break
+            pair = pairs[number].tolist()
+            if not seen & set(pair):
+                seen |= set(pair)
+                taken.append(pair)
+        chosen.append(np.array(taken, np.int64).reshape(-1, 2))
+    return tuple(chosen)
+
+
+def _pairs(run, look):
+    """The surest right and wrong pairs, with maps where those add up to the score."""
+    if look is None or look.pictures is None:
+        return Html()
+    right, wrong = most_confident(look.scores, look.pairs)
+    shown = np.unique(np.concatenate([right, wrong]))
+    if not len(shown):
+        return Html()
+    maps, scale = {}, None
+    if run.model.network.pooling.reproduces:
+        size = min(len(shown), run.config.batch_size)
+        found = evaluation.predict(run.model, run.variables, look.pictures.subset(shown), size, "maps")[1]
+        maps = dict(zip(shown.tolist(), found, strict=True))
+        scale = max(float(np.quantile(np.abs(found), 0.995)), float(np.finfo(np.float32).tiny))
+        said = ("Under each picture is what its cells add to the score, on one scale for the whole page; cells and "
+                "bias sum to the score. Black outlines are the masks of the data set, where it has them.")
+    else:
+        said = (f"No maps: the value of {_pooling(run.config)} pooling is not a weighted mean of the cells, so no map "
+                "adds up to the score.")
+    records = {index: look.pictures.record(index) for index in shown.tolist()}
+    parts = [tag("p", f"{said} Within a list no picture is shown twice.")]
+    if scale:
+        parts.append(_scale(scale))
+    margins = look.scores[look.pairs[:, 0]] - look.scores[look.pairs[:, 1]]
+    for name, pairs, count in (("Right", right, (margins > 0).sum()), ("Wrong", wrong, (margins < 0).sum())):
+        parts.append(tag("h3", f"{name}: {count:,} of {len(margins):,} pairs"))
+        parts.append(tag("div", *(_pair(look, records, maps, scale, *pair) for pair in pairs.tolist()), class_="pairs")
+                     if len(pairs) else Html())
+    return section("Most confident pairs", *parts)
+
+
+def _pair(look, records, maps, scale, high, low):
+    margin = look.scores[high] - look.scores[low]
+    # The logistic of the margin, written so that it cannot overflow.
+    chance = 0.5 * (1 + np.tanh(0.5 * abs(margin)))
+    verdict = tag("b", "Right" if margin > 0 else "Wrong", class_="right" if margin > 0 else "wrong")
+    side = "left" if margin > 0 else "right"
+    return tag("div", tag("p", verdict, f": {_percent(chance)} sure that the {side} one is higher, by "
+                                        f"{abs(margin):.2f}"),
+               *(_picture(look, records[index], maps.get(index), scale, index, side)
+                 for index, side in ((high, "truly higher"), (low, "truly lower"))), class_="pair")
+
+
+def _picture(look, record, values, scale, index, side):
+    name = str(look.pictures.ids[index])
+    small = Image.fromarray(record["image"])
+    small.thumbnail((SIDE, SIDE))
+    parts = [_image(small, f"Picture {name}")]
+    if values is not None:
+        mask = record["mask"][..., 0] > 0 if "mask" in record else None
+        parts.append(_image(_overlay(small, values, scale, mask),
+                            f"Map of {name}: its cells add {values[values > 0].sum():+.2f} and "
+                            f"{values[values < 0].sum():+.2f} to the score"))
+    caption = tag("figcaption", tag("b", side), f"true {look.pictures.scores[index]:.3g}, predicted "
+                                                f"{look.scores[index]:+.2f}", Html("<br>"),
+                  tag("bdi", name, class_="quiet"))
+    return tag("figure", *parts, caption)
+
+
+def _percent(chance):
+    return "over 99.9 %" if chance > 0.999 else f"{100 * chance:.1f} %"
+
+
+def _overlay(picture, values, scale, mask):
+    """The picture in grey under its signed map, as on `plots.save_map_sheet`."""
+    large = np.asarray(Image.fromarray(values.astype(np.float32)).resize(picture.size, Image.Resampling.BILINEAR))
+    colours = matplotlib.colormaps["RdBu_r"](0.5 + 0.5 * large / scale)[..., :3]
+    grey = 0.5 + 0.5 * np.asarray(picture, np.float32).mean(-1, keepdims=True) / 255
+    mixed = 0.65 * colours + 0.35 * grey
+    if mask is not None and mask.any():
+        inside = np.asarray(Image.fromarray(mask).resize(picture.size, Image.Resampling.NEAREST))
+        padded = np.pad(inside, 1, mode="edge")
+        core = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+        mixed[inside & ~core] = 0
+    return Image.fromarray((255 * mixed).round().astype(np.uint8))
+
+
+def _image(picture, alt):
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=82)
+    return tag("img", src="data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode(), alt=alt,
+               width=picture.width, height=picture.height)
+
+
+def _scale(scale):
+    """The colours of the maps and what they stand for."""
+    stops = [tag("stop", offset=f"{at:.0%}", stop_color=matplotlib.colors.to_hex(
+        0.65 * np.array(matplotlib.colormaps["RdBu_r"](at)[:3]) + 0.35 * 0.75)) for at in np.linspace(0, 1, 11)]
+    ends = ((0, "start", f"{-scale:.2g} lowers"), (200, "middle", "0"), (400, "end", f"raises {scale:+.2g}"))
+    return tag("svg", tag("defs", tag("linearGradient", *stops, id="scale")),
+               tag("rect", x=0, y=0, width=400, height=10, rx=2, fill="url(#scale)"),
+               *(tag("text", text, x=x, y=25, text_anchor=anchor) for x, anchor, text in ends),
+               viewBox="0 0 400 28", class_="scale", role="img",
+               aria_label=f"Scale of the maps: blue lowers the score by up to {scale:.2g}, red raises it by as much")
+
+
+def _facts(run):
+    config, timing = run.config, run.timing or {}
+    versions = timing.get("versions") or run_clock.versions()
+    done = max((row["step"] for row in run.rows), default=None)
+    devices = timing.get("devices")
+    speed, seconds = timing.get("pictures_per_second"), timing.get("seconds")
+    trunk = BACKBONES.get(config.backbone.name)
+    parts = None if trunk is None or config.backbone.frozen else \
+        f"from {config.backbone.train_from} on" if config.backbone.train_from else "all of it"
+    return section("The run", facts([
+        ("Steps", None if done is None else f"{done:,} of {config.steps:,}"),
+        ("Pictures a step", f"{config.batch_size:,}"),
+        ("Best checkpoint", None if run.step is None else f"step {run.step:,}"),
+        ("Trunk trained", parts),
+        ("Devices", None if devices is None else f"{devices} ({timing['device_kind']})"),
+        ("Speed", None if speed is None else f"{speed:,.0f} pictures a second"),
+        ("Time", None if seconds is None else f"{_duration(seconds)} for {timing['pictures']:,} pictures"),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in versions.items()))]))
+
+
+def _duration(seconds):
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def _config(run):
+    ours, theirs = (_flat(checkpoints.as_json(each)) for each in (run.config, default_config()))
+    changed = [(key, _shown(value), _shown(theirs[key]) if key in theirs else "absent")
+               for key, value in ours.items() if key not in theirs or theirs[key] != value]
+    return section("Config",
+                   table(("key", "value", "default"), changed) if changed else tag("p", "All defaults."),
+                   tag("details", tag("summary", f"All {len(ours)} keys"),
+                       table(("key", "value"), [(key, _shown(value)) for key, value in ours.items()])))
+
+
+def _flat(tree, prefix=""):
+    """Dotted name -> value of the leaves of nested dicts, sorted."""
+    flat = {}
+    for name, value in sorted(tree.items()):
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) and value else {prefix + name: value}
+    return flat
+
+
+def _shown(value):
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _pooling(config):
+    return _POOLINGS.get(config.pooling, config.pooling)
