@@ -10,7 +10,7 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
-from lena_jax import evaluation, report_charts, report_page, run_data, run_report
+from lena_jax import evaluation, report_charts, report_page, report_pairs, run_data, run_report
 from lena_jax.localization import upsample
 
 EVIL = "<img src=x onerror=alert(1)>\"'&amp;"
@@ -124,14 +124,14 @@ def test_the_pairs_are_the_most_confident_ones(evaluated):
         margins[verdict].append(margin)
     every = [predicted[high] - predicted[low] for high in true for low in true if true[high] > true[low]]
     assert margins["right"][0] == max(every) and margins["wrong"][0] == min(every)
-    assert 1 <= len(margins["wrong"]) <= len(margins["right"]) == run_report.PAIRS
+    assert 1 <= len(margins["wrong"]) <= len(margins["right"]) == report_pairs.PAIRS
 
 
 def test_of_pairs_that_share_a_picture_the_surest_is_taken():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=12).round(1)
     pairs = np.array([(a, b) for a in range(12) for b in range(12) if a != b])[rng.permutation(132)[:60]]
-    for sign, chosen in zip((1, -1), run_report.most_confident(scores, pairs, 3), strict=True):
+    for sign, chosen in zip((1, -1), report_pairs.most_confident(scores, pairs, 3), strict=True):
         margin = {tuple(pair): sign * (scores[pair[0]] - scores[pair[1]]) for pair in pairs.tolist()}
         chosen = [tuple(pair) for pair in chosen.tolist()]
         assert len(set(sum(chosen, ()))) == 2 * len(chosen) and all(margin[pair] > 0 for pair in chosen)
@@ -139,7 +139,7 @@ def test_of_pairs_that_share_a_picture_the_surest_is_taken():
             # Whatever is surer than the last one shown is shown, or shares a picture with a surer one that is.
             if value > margin[chosen[-1]]:
                 assert any(set(pair) & set(other) and margin[other] >= value for other in chosen)
-    right, wrong = run_report.most_confident(np.zeros(3), np.array([[0, 1], [1, 2]]))
+    right, wrong = report_pairs.most_confident(np.zeros(3), np.array([[0, 1], [1, 2]]))
     assert right.shape == wrong.shape == (0, 2)
 
 
@@ -257,7 +257,7 @@ def test_warnings_of_the_history(copy, monkeypatch):
 def test_the_drawn_map_is_the_upsampled_map():
     rng = np.random.default_rng(0)
     values, picture = rng.normal(size=(5, 4)).astype(np.float32), Image.new("RGB", (64, 80), (90, 90, 90))
-    drawn = np.asarray(run_report._overlay(picture, values, 3.0, None), float)
+    drawn = np.asarray(report_pairs._overlay(picture, values, 3.0, None), float)
     large = np.asarray(upsample(values[None], 80, 64))[0]
     # Red less blue falls where the map does, and is nothing where the map is nothing.
     redness = drawn[..., 0] - drawn[..., 2]
@@ -265,7 +265,7 @@ def test_the_drawn_map_is_the_upsampled_map():
     assert np.abs(redness[np.abs(large) < 0.01]).max() < 8
     mask = np.zeros((80, 64), bool)
     mask[20:40, 10:30] = True
-    outlined = np.asarray(run_report._overlay(picture, values, 3.0, mask))
+    outlined = np.asarray(report_pairs._overlay(picture, values, 3.0, mask))
     assert (outlined[20, 10:30] == 0).all() and (outlined[21:39, 11:29] == drawn[21:39, 11:29]).all()
 
 
