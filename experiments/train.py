@@ -9,6 +9,10 @@ With --folds=5 the pictures are parted into five folds; each is the test part of
 is evaluated, and the means are reported. --seeds=3 does the same with three seeds, and both together with each seed on
 each fold. --fold=2 (or --seed=1) does that one alone, for the jobs of a cluster; the last job reports the means.
 
+Several processes train one model, on as many machines, when each gets the same command and is told which one it is:
+--coordinator=HOST:PORT (of the first) --num_processes=4 --process_id=0; or --distributed where the cluster tells.
+WORKDIR must be on a disk that all share.
+
 With --profile the fourth to eighth step are traced, and what they cost is printed.
 """
 
@@ -26,6 +30,10 @@ _SEEDS = flags.DEFINE_integer("seeds", 1, "Train with this many seeds, counted f
 _FOLD = flags.DEFINE_integer("fold", None, "Of --folds, do only the fold of this number, from 0.")
 _SEED = flags.DEFINE_integer("seed", None, "Of --seeds, do only the seed of this number, from 0.")
 _PROFILE = flags.DEFINE_bool("profile", False, "Trace a few steps into WORKDIR/profile, and print what takes the time.")
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of the first of several processes.")
+_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes train together.")
+_PROCESS = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0.")
+_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Several processes, which the cluster (SLURM, TPU) tells about.")
 flags.mark_flags_as_required(["config", "workdir"])
 
 
@@ -33,10 +41,21 @@ def main(argv):
     if len(argv) > 1:
         raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
     # Imported after the flags are read, so that --help and a typo answer at once.
+    from lena_jax import process_group
+
+    with process_group.joined(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _DISTRIBUTED.value,
+                              explain=command_line.explain):
+        _train()
+
+
+def _train():
     from lena_jax import processes, profiling, repeated_runs, report, run_report, training
 
     config = _CONFIG.value
     if (_FOLDS.value, _SEEDS.value, _FOLD.value, _SEED.value) != (0, 1, None, None):
+        if processes.count() > 1:
+            raise ValueError("got several processes together with --folds or --seeds, expected one run: its folds and "
+                             "seeds can be separate jobs, see --fold")
         if _PROFILE.value:
             raise ValueError("got --profile together with --folds or --seeds, expected one run: leave the others out")
         results = repeated_runs.run(config, _WORKDIR.value, _FOLDS.value, _SEEDS.value, _FOLD.value, _SEED.value)

@@ -23,6 +23,8 @@ _DIGESTS = "checkpoint_digests.json"
 def open_checkpoints(workdir, *, read_only=False):
     """Checkpoints of a run, in `workdir/checkpoints`; keeps the two newest and the best one by `METRIC`.
 
+    Of several processes all open them to write, and any to read.
+
     Raises:
         ValueError: with `read_only`, if there is none.
     """
@@ -30,7 +32,12 @@ def open_checkpoints(workdir, *, read_only=False):
     if read_only and not os.path.isdir(path):
         raise ValueError(f"no checkpoint in {workdir!r}: expected a folder that experiments/train.py wrote")
     policies = ocp.checkpoint_managers
+    me = processes.index()
     options = ocp.CheckpointManagerOptions(
+        # Several processes write together; what is only read, each reads for itself.
+        multiprocessing_options=ocp.options.MultiprocessingOptions(
+            primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"reader_{me}")
+        if read_only else ocp.options.MultiprocessingOptions(),
         read_only=read_only, create=not read_only, enable_async_checkpointing=False,
         preservation_policy=None if read_only else policies.AnyPreservationPolicy([
             policies.LatestN(2), policies.BestN(get_metric_fn=lambda metrics: metrics[METRIC], n=1)]),

@@ -5,6 +5,7 @@ import importlib.util
 import logging
 import os
 import sys
+import traceback
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -70,20 +71,28 @@ def _run(main, argv):
     keep_compiled_programs()
     try:
         main(argv)
-    except ValueError as error:
-        if flags.FLAGS.debug:
+    except (ValueError, OSError, FloatingPointError, KeyboardInterrupt) as error:
+        if flags.FLAGS.debug and not isinstance(error, KeyboardInterrupt):
             raise
-        _fail(error)
-    except (OSError, FloatingPointError) as error:
-        # Not the input's fault: a full disk, a folder that cannot be written, training that diverged.
-        if flags.FLAGS.debug:
-            raise
-        _fail(error, code=1)
-    except KeyboardInterrupt:
+        sys.exit(explain(error))
+
+
+def explain(error):
+    """Prints what is to be said of an error that ends a script, and returns the exit code."""
+    if isinstance(error, SystemExit):
+        return error.code or 0
+    if isinstance(error, KeyboardInterrupt):
         print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
-
-
-def _fail(error, code=2):
+        return 130
+    known = isinstance(error, (ValueError, OSError, FloatingPointError))
+    if flags.FLAGS.debug or not known:
+        traceback.print_exception(error)
+        return 1
     print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-    sys.exit(code)
+    # Not the input's fault: a full disk, a folder that cannot be written, training that diverged.
+    return 2 if isinstance(error, ValueError) else 1
+
+
+def _fail(error):
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    sys.exit(2)

@@ -71,10 +71,10 @@ class RunLog:
         self._shown |= {shown[name]: f"{value:.3f}" for name, value in measures.items() if name in shown}
         self.bar.set_postfix({"step": f"{self._step}/{self._steps}", **self._shown}, refresh=False)
 
-    def warn(self, message):
-        """Shows a warning above the bar."""
+    def say(self, message):
+        """Shows a line above the bar."""
         if not self._quiet:
-            self.bar.write(f"warning: {message}")
+            self.bar.write(message)
 
     def __enter__(self):
         return self

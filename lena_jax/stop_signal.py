@@ -1,14 +1,19 @@
 """SIGTERM, which clusters send before they take a machine away: save what there is, then end with exit code 0."""
 
 import signal
+import sys
 import threading
 
 
 class Stopped(SystemExit):
-    """Training was asked to stop and did, with everything saved; exit code 0."""
+    """Training was asked to stop and did, with everything saved; exit code 0.
 
-    def __init__(self):
+    `everywhere`: whether all processes stopped together, not this one alone.
+    """
+
+    def __init__(self, everywhere=False):
         super().__init__(0)
+        self.everywhere = everywhere
 
 
 class StopSignal:
@@ -29,6 +34,8 @@ class StopSignal:
     def _receive(self, *_):
         self.requested = True
         if not self._deferred:
+            print("stopped on request before the first step of this start; the same command begins again",
+                  file=sys.stderr)
             raise Stopped
 
     def __enter__(self):

@@ -72,7 +72,9 @@ def _run(config, workdir, devices, stop, model, augmentation, pictures, draw, va
         _plot(workdir, log_path)
         return np.zeros(0)
 
-    variables = model.init(config.seed, config.backbone.pretrained, config.backbone.weights or None)
+    # NumPy arrays: what several processes save must not be on the devices of one.
+    variables = jax.tree.map(np.asarray, model.init(config.seed, config.backbone.pretrained,
+                                                    config.backbone.weights or None))
     inputs = training_inputs.make_inputs(config, model, variables, pictures, augmentation)
     draw = dataclasses.replace(draw, fetch=inputs.fetch)
     trained = inputs.trained(variables)
@@ -128,8 +130,8 @@ def _run(config, workdir, devices, stop, model, augmentation, pictures, draw, va
                 checkpoints.save(manager, step, current, training, run, accuracy or 0.0)
             if stopping:
                 manager.close()
-                log.bar.write(f"stopped on request after step {step}, which is saved; the same command goes on from it")
-                raise Stopped
+                log.say(f"stopped on request after step {step}, which is saved; the same command goes on from it")
+                raise Stopped(everywhere=True)
             if due and _finished(config, step, history):
                 break
     manager.close()
@@ -245,7 +247,7 @@ def _report(log, config, variables, history):
     for warning in (health.still_loss([row["loss"] for row in history]),
                     health.collapsed_supports(learned_shares(config, variables))):
         if warning:
-            log.warn(f"step {last['step']}: {warning}")
+            log.say(f"warning: step {last['step']}: {warning}")
 
 
 def _plot(workdir, log_path):
