@@ -53,6 +53,31 @@ def small_config(planted_dir):
     return config
 
 
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory):
+    """Runs of experiments/train.py in processes of their own, with the trunks and the config of tiny_trunk.py."""
+    from forked_training import Trainings
+
+    started = Trainings(tmp_path_factory.mktemp("trainings"))
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def tiny_trunks():
+    """The registry knows the tiny trunks; programs are compiled quickly rather than well."""
+    import tiny_trunk
+
+    from lena_jax import backbones
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, trunk in tiny_trunk.tiny_trunks().items():
+            patch.setitem(backbones.BACKBONES, name, trunk)
+        jax.config.update("jax_disable_most_optimizations", True)
+        yield
+        jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(scope="session")
 def trained(planted_dir, tmp_path_factory):
     """A finished run of `small_config`, and its losses."""

@@ -1,0 +1,222 @@
+"""Runs experiments/train.py in processes that tests can interrupt at any moment.
+
+JAX takes seconds to import; here it is imported once, and each run is a fork of that process, made before any device
+is touched. The tests talk to it through `Trainings`.
+"""
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent
+# What a run reports as it comes by: (module, function, reported before it, reported after it).
+POINTS = (("array_cache", "_fill", "caching", "cached"), ("checkpoints", "save", "saving", "saved"),
+          ("run_log", "RunLog.step_done", "", "step"))
+
+
+class Trainings:
+    """Starts runs and waits for their ends.
+
+    Args:
+        folder: for what they print.
+    """
+
+    def __init__(self, folder):
+        self._folder, self._started, self._ended = Path(folder), 0, {}
+        environment = os.environ | {"JAX_PLATFORMS": "cpu", "MPLBACKEND": "Agg", "PYTHONPATH": str(TESTS.parent),
+                                    "JAX_COMPILATION_CACHE_DIR": str(self._folder / "programs")}
+        environment.pop("XLA_FLAGS", None)  # conftest's devices; each run has its own number.
+        self._process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                         text=True, env=environment)
+
+    def start(self, *arguments, config=None, devices=1, send=(), limit=None, runs=None, **flags):
+        """Starts experiments/train.py with the tiny trunk's config; returns a number for `wait`.
+
+        Args:
+            arguments: further flags as they are.
+            config: {key: value} to set.
+            devices: number of CPU devices.
+            send: (signal, point, count, seconds), any number of them: the signal is sent that long after the run came
+                by the point for the count-th time; the point "start" is the very beginning.
+            limit: (point, count, bytes): from there on no file can grow beyond so many bytes.
+            runs: {folder: config} to train one after another in one process instead of running the script; what
+                `train` returned is printed. Of the flags, those of several processes are understood.
+            flags: of the script.
+        """
+        self._started += 1
+        settings = [f"--config.{key}={value}" for key, value in (config or {}).items()]
+        job = {"number": self._started, "devices": devices, "send": send, "limit": limit,
+               "runs": runs and {str(folder): {key: str(value) if key == "data.dir" else value
+                                               for key, value in config.items()} for folder, config in runs.items()},
+               "flags": runs and flags,
+               "out": str(self._folder / f"{self._started}.out"), "err": str(self._folder / f"{self._started}.err"),
+               "argv": ["train.py", f"--config={TESTS / 'tiny_trunk.py'}", *settings, *arguments,
+                        *(f"--{name}={value}" for name, value in flags.items())]}
+        print(json.dumps(job), file=self._process.stdin, flush=True)
+        return self._started
+
+    def wait(self, number):
+        """Returns {"code", "points", "out", "err"} of a run; `points` are [name, seconds since its start].
+
+        The code of a run that a signal ended is minus its number.
+        """
+        while number not in self._ended:
+            ended = json.loads(self._process.stdout.readline())
+            printed = {name: (self._folder / f"{ended['number']}.{name}").read_text() for name in ("out", "err")}
+            self._ended[ended["number"]] = ended | printed
+        return self._ended.pop(number)
+
+    def run(self, *arguments, **options):
+        """`start` and `wait`."""
+        return self.wait(self.start(*arguments, **options))
+
+    def close(self):
+        """Ends it; runs that are left are killed."""
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+def _serve():
+    selector, running, due = selectors.DefaultSelector(), {}, []
+    selector.register(sys.stdin, selectors.EVENT_READ)
+    while True:
+        for key, _ in selector.select(max(0, min(due)[0] - time.monotonic()) if due else None):
+            if key.fileobj is sys.stdin:
+                line = os.read(0, 65536)
+                if not line:
+                    for job in running.values():
+                        os.kill(job["pid"], signal.SIGKILL)
+                    return
+                for one in line.decode().splitlines():
+                    job = json.loads(one)
+                    read, write = os.pipe()
+                    job |= {"pid": os.fork(), "points": [], "began": time.monotonic()}
+                    if not job["pid"]:
+                        os.close(read)
+                        _train(job, write)
+                    os.close(write)
+                    running[read] = job
+                    selector.register(read, selectors.EVENT_READ)
+            else:
+                job, said = running[key.fd], os.read(key.fd, 65536)
+                if not said:
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
+                    del running[key.fd]
+                    due = [entry for entry in due if entry[1] != job["pid"]]
+                    code = os.waitstatus_to_exitcode(os.waitpid(job["pid"], 0)[1])
+                    print(json.dumps({"number": job["number"], "code": code,
+                                      "points": [*job["points"], ["end", time.monotonic() - job["began"]]]}),
+                          flush=True)
+                for point in said.decode().split():
+                    job["points"].append([point, time.monotonic() - job["began"]])
+                    seen = sum(name == point for name, _ in job["points"])
+                    due += [(time.monotonic() + seconds, job["pid"], number) for number, at, count, seconds
+                            in job["send"] if at == point and count == seen]
+        for entry in [entry for entry in due if entry[0] <= time.monotonic()]:
+            due.remove(entry)
+            os.kill(entry[1], entry[2])
+
+
+def _train(job, pipe):
+    """The forked process: never returns."""
+    code = 1
+    try:
+        for path, descriptor in ((os.devnull, 0), (job["out"], 1), (job["err"], 2)):
+            os.dup2(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), descriptor)
+        os.write(pipe, b"start\n")
+        import jax
+
+        jax.config.update("jax_num_cpu_devices", job["devices"])
+        # What one run has compiled the next one finds; and these programs are not worth optimising.
+        jax.config.update("jax_disable_most_optimizations", True)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+        counts = {}
+
+        def come_by(point):
+            counts[point] = counts.get(point, 0) + 1
+            if job["limit"] and job["limit"][:2] == [point, counts[point]]:
+                _limit_files(job["limit"][2])
+            os.write(pipe, point.encode() + b"\n")
+
+        for module, name, before, after in POINTS:
+            _report(f"lena_jax.{module}", name, before, after, come_by)
+        if job["runs"]:
+            _train_each(job["runs"], **job["flags"])
+            raise SystemExit
+        sys.argv = job["argv"]
+        source = TESTS.parent / "experiments/train.py"
+        exec(compile(source.read_text(), str(source), "exec"), {"__name__": "__main__"})
+        code = 0
+    except SystemExit as stop:
+        code = stop.code or 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _train_each(runs, coordinator=None, num_processes=None, process_id=None):
+    import tiny_trunk
+    from absl import flags
+
+    flags.FLAGS.mark_as_parsed()
+    from lena_jax import command_line, process_group, training
+
+    with process_group.joined(coordinator, num_processes, process_id, False, command_line.explain):
+        losses = {}
+        for folder, changes in runs.items():
+            config = tiny_trunk.get_config()
+            config.update_from_flattened_dict(changes)
+            losses[folder] = training.train(config, folder).tolist()
+        print(json.dumps(losses))
+
+
+def _report(module, name, before, after, come_by):
+    import importlib
+
+    owner = importlib.import_module(module)
+    if "." in name:
+        owner, name = getattr(owner, name.split(".")[0]), name.split(".")[1]
+    function = getattr(owner, name)
+
+    def reported(*args, **kwargs):
+        if before:
+            come_by(before)
+        result = function(*args, **kwargs)
+        come_by(after)
+        return result
+
+    setattr(owner, name, reported)
+
+
+def _limit_files(size):
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+if __name__ == "__main__":
+    import warnings
+
+    # What a run imports.
+    import tensorboardX  # noqa: F401
+
+    from lena_jax import command_line, processes, profiling, repeated_runs, report, training  # noqa: F401
+
+    warnings.filterwarnings("ignore", message="os.fork")
+    with contextlib.suppress(KeyboardInterrupt):
+        _serve()

@@ -1,0 +1,59 @@
+"""A small data set of pairs, as `uiv/pairs` is one, of composed pictures."""
+
+import io
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+FEATURES = {**{side: tfds.features.Image(shape=(None, None, 3), encoding_format="png") for side in ("left", "right")},
+            **{f"{side}_id": tfds.features.Text() for side in ("left", "right")},
+            **{f"{side}_score": tfds.features.Scalar(np.float32) for side in ("left", "right")},
+            "label": tfds.features.Scalar(np.int32)}
+
+
+def picture(number, side=72):
+    """The file of a picture of one colour, brighter the higher its number is, with some noise of its own."""
+    noise = np.random.default_rng(number).integers(0, 40, (side, side, 3))
+    file = io.BytesIO()
+    Image.fromarray(np.clip(noise + 5 * number, 0, 255).astype(np.uint8)).save(file, "png")
+    file.seek(0)
+    return file
+
+
+def build(data_dir, splits, name="judged", **change):
+    """Writes `data_dir/name`.
+
+    Args:
+        data_dir: folder of data sets.
+        splits: {split: [(number of the left picture, of the right one, label), ...]}.
+        name: of the data set.
+        change: feature -> function (record) -> value that is stored instead.
+    """
+    def record(left, right, label):
+        record = {"left": picture(left), "right": picture(right), "left_id": f"p{left}", "right_id": f"p{right}",
+                  "left_score": float(left), "right_score": float(right), "label": label}
+        return record | {key: value(record) for key, value in change.items()}
+
+    class Judged(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(FEATURES),
+                                         disable_shuffling=True)
+
+        def _split_generators(self, dl_manager):
+            return {split: enumerate(record(*pair) for pair in pairs) for split, pairs in splits.items()}
+
+        def _generate_examples(self):
+            raise NotImplementedError
+
+    Judged.name = name
+    Judged(data_dir=data_dir, file_format="array_record").download_and_prepare()
+
+
+def some_pairs(first, count, seed=0):
+    """Pairs among pictures `first` to `first + count - 1`; the brighter one is ahead, on the left in half of them."""
+    rng = np.random.default_rng(seed)
+    pairs = [rng.permutation([first + place, first + place + 1]).tolist() for place in range(count - 1)]
+    return [(left, right, int(left > right)) for left, right in pairs]
