@@ -1,0 +1,135 @@
+"""Pictures per second of whole training steps: alone, with the input pipeline, and the same network in PyTorch.
+
+    python experiments/benchmark_training.py --config=experiments/configs/finetune.py \\
+        --config.data.name=image_scores/photos
+
+Measures, in interleaved rounds of one process: steps on one batch that stays where it is; steps on batches from the
+pipeline with decoded pictures kept (`data.cache`) and without; and in PyTorch, where it is installed
+(pip install '.[torch]'), steps on one batch of the same network (EfficientNet-Lite, BatchNorm by its stored
+statistics), LENA by sorting, all pairs of the batch and AdamW. The number of threads is the machine's in both. Medians
+over rounds; the quartiles tell how quiet the machine was. The data set must have been built; its pictures are read.
+"""
+
+import itertools
+import os
+import statistics
+import time
+
+from absl import flags
+from ml_collections import config_flags
+
+from lena_jax import command_line
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Config file of the run, see experiments/configs/.")
+_ROUNDS = flags.DEFINE_integer("rounds", 7, "Rounds, after one that is not counted.", lower_bound=1)
+_STEPS = flags.DEFINE_integer("steps", 3, "Steps a round.", lower_bound=1)
+flags.mark_flag_as_required("config")
+
+
+def jax_runners(config):
+    """{name: function that does so many steps and waits for them}."""
+    import dataclasses
+
+    import jax
+
+    from lena_jax import ranker, run_data, training_inputs
+    from lena_jax.input_pipeline import Augmentation, DrawBatch, batches
+    from lena_jax.optimizer import make_optimizer
+    from lena_jax.train_step import TrainState, make_train_step, replicate, shard
+
+    devices = jax.local_devices()
+    model = ranker.build(config)
+    variables = model.init(config.seed, config.backbone.pretrained, config.backbone.weights or None)
+    pictures = run_data.open_pictures(config)
+    augmentation = Augmentation(config.augmentation.crop, config.augmentation.flip)
+    draw = DrawBatch(pictures["train"], config.batch_size, config.pairs.mode, config.pairs.min_gap, None)
+
+    def runner(cache, fixed):
+        config.data.cache = cache
+        inputs = training_inputs.make_inputs(config, model, variables, pictures, augmentation)
+        params = inputs.trained(variables)
+        optimizer = make_optimizer(config.optimizer, config.steps, params, model.backbone.stages)
+        step = make_train_step(inputs.score_for_training, optimizer, devices, config.accumulate)
+        state = replicate(TrainState.create(params, optimizer), devices)
+        carried = replicate(inputs.carried(variables), devices)
+        stream = batches(dataclasses.replace(draw, fetch=inputs.fetch), steps=10**6, seed=0,
+                         workers=inputs.workers)
+        stream = (shard(batch, len(devices)) for batch in stream)
+        if fixed:
+            stream = itertools.repeat(jax.device_put(next(stream)))
+
+        def run(steps):
+            nonlocal state
+            for batch in itertools.islice(stream, steps):
+                state, measures = step(state, carried, batch)
+            jax.block_until_ready(measures)
+
+        return run
+
+    return {"JAX, one batch again and again": runner(True, True), "JAX, pipeline with data.cache": runner(True, False),
+            "JAX, pipeline without": runner(False, False)}
+
+
+def torch_runner(config):
+    """The same step in PyTorch on one batch, or None where it cannot be done."""
+    try:
+        import torch
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError:
+        return None
+    if not config.backbone.name.startswith("efficientnet_lite"):
+        return None
+    trunk = EfficientNet.from_name(config.backbone.name.replace("_", "-"), image_size=[config.image_size] * 2)
+    trunk.eval()
+    channels = 1280
+    eta = torch.zeros(channels, requires_grad=True)
+    head = torch.nn.Linear(channels, 1)
+    optimizer = torch.optim.AdamW([*trunk.parameters(), eta, *head.parameters()], lr=1e-4)
+    pictures = torch.rand(config.batch_size, 3, config.image_size, config.image_size) * 2 - 1
+    left, right = torch.triu_indices(config.batch_size, config.batch_size, 1)
+    label = (torch.rand(config.batch_size)[left] > torch.rand(config.batch_size)[right]).float()
+
+    def run(steps):
+        for _ in range(steps):
+            maps = trunk.extract_features(pictures).flatten(2).sort(dim=2, descending=True).values
+            support = 1 + torch.sigmoid(eta) * (maps.shape[2] - 1)
+            mask = (support[:, None] - torch.arange(maps.shape[2])).clamp(0, 1)
+            scores = head((maps * mask).sum(2) / support)[:, 0]
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(scores[left] - scores[right], label)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    return run
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+    config = _CONFIG.value
+    if config.backbone.frozen:
+        raise ValueError("expected a config that trains the whole network, got backbone.frozen=True")
+    runners = jax_runners(config)
+    if (in_torch := torch_runner(config)) is not None:
+        runners["PyTorch, one batch again and again"] = in_torch
+    for run in runners.values():
+        run(3)  # Compiles, and lets every thread pool start.
+    seconds = {name: [] for name in runners}
+    for _ in range(_ROUNDS.value + 1):
+        for name, run in runners.items():
+            start = time.perf_counter()
+            run(_STEPS.value)
+            seconds[name].append(time.perf_counter() - start)
+    pictures = _STEPS.value * config.batch_size
+    rates = {name: [pictures / value for value in values[1:]] for name, values in seconds.items()}
+    reference = statistics.median(next(iter(rates.values())))
+    print(f"{config.backbone.name}, {config.image_size} px, batch {config.batch_size}, load before "
+          f"{os.getloadavg()[0]:.1f}, {os.cpu_count()} cores\n")
+    print("| training step | pictures/s | quartiles | against the first |\n|---|---|---|---|")
+    for name, values in rates.items():
+        low, middle, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
+        print(f"| {name} | {middle:.1f} | {low:.1f} to {high:.1f} | {middle / reference:.2f} |")
+
+
+if __name__ == "__main__":
+    command_line.run(main)
