@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 
 import jax
@@ -67,10 +68,19 @@ def save(manager, step, variables, training, run, pair_accuracy):
     if free < needed:
         raise OSError(f"the checkpoint of step {step} needs {needed / 1e6:.0f} MB, and {str(manager.directory)!r} has "
                       f"{free / 1e6:.0f} MB free; the newest checkpoint is of step {manager.latest_step() or 0}")
-    manager.save(step, args=ocp.args.Composite(
-        variables=ocp.args.StandardSave(variables), training=ocp.args.StandardSave(training),
-        run=ocp.args.JsonSave(run)), metrics={METRIC: float(pair_accuracy)})
-    manager.wait_until_finished()
+    try:
+        manager.save(step, args=ocp.args.Composite(
+            variables=ocp.args.StandardSave(variables), training=ocp.args.StandardSave(training),
+            run=ocp.args.JsonSave(run)), metrics={METRIC: float(pair_accuracy)})
+        manager.wait_until_finished()
+    except (OSError, ValueError) as error:
+        # The library below Orbax says by a ValueError what the operating system has refused.
+        refused = re.search(r"([^:]*) \[os_error_code=", str(error))
+        if not (refused or isinstance(error, OSError)):
+            raise
+        raise OSError(f"the checkpoint of step {step} could not be written into {str(manager.directory)!r}: "
+                      f"{refused[1].strip() if refused else error.strerror or error}; the newest checkpoint is of step "
+                      f"{manager.latest_step() or 0}") from error
     if not processes.index():
         workdir = os.path.dirname(manager.directory)
         known = _read_digests(workdir) | {step: None}  # A checkpoint of this step may have been here, and damaged.

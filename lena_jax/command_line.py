@@ -63,7 +63,7 @@ def _load_config(path, argument):
 
 def _run(main, argv):
     # The libraries below report every file that they write; what the user needs to see is printed.
-    absl_logging.set_verbosity(absl_logging.ERROR)
+    absl_logging.set_verbosity(absl_logging.FATAL)  # An error is raised as well.
     logging.getLogger("jax").setLevel(logging.ERROR)
     # Imported here, so that --help and a typo answer at once.
     from lena_jax.compilation_cache import keep_compiled_programs

@@ -79,9 +79,14 @@ class RunLog:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.bar.close()
-        if not self._quiet:
+        if self._quiet:
+            return
+        try:
             self._file.close()
             self._board.close()
             self._clock.write()
+        except OSError:
+            if kind is None:  # On a full disk, what went wrong first is what is to be said.
+                raise

@@ -131,6 +131,11 @@ def _train(job, pipe):
     try:
         for path, descriptor in ((os.devnull, 0), (job["out"], 1), (job["err"], 2)):
             os.dup2(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), descriptor)
+        if job["limit"]:
+            # What is printed is not what the disk has no room for. It keeps the pipe open until all is written.
+            sink = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=2, pass_fds=[pipe])
+            os.dup2(sink.stdin.fileno(), 2)
+            sink.stdin.close()
         os.write(pipe, b"start\n")
         import jax
 
