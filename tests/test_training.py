@@ -156,3 +156,20 @@ def test_a_config_that_does_not_fit_is_refused_before_anything_is_written(small_
     with pytest.raises(ValueError, match=message):
         training.train(small_config, str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_bfloat16_computes_the_trunk_and_everything_else_stays_float32(small_config, tmp_path):
+    config = small_config
+    config.backbone.name, config.backbone.endpoint, config.backbone.pretrained = "alexnet", "", False
+    config.backbone.frozen, config.steps, config.batch_size = False, 2, 8
+    losses = {}
+    for dtype in ("float32", "bfloat16"):
+        config.dtype = dtype
+        losses[dtype] = training.train(config, str(tmp_path / dtype))
+    model, variables, _, _, _ = load_ranker(str(tmp_path / "bfloat16"))
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {np.dtype(np.float32)}
+    pictures = np.zeros((2, 64, 64, 3), np.uint8)
+    assert jax.eval_shape(model.feature_map, variables, pictures).dtype == jnp.bfloat16
+    assert jax.eval_shape(model.score_pictures, variables, pictures).dtype == jnp.float32
+    np.testing.assert_allclose(losses["bfloat16"], losses["float32"], atol=0.02)
+    assert not np.array_equal(losses["bfloat16"], losses["float32"])

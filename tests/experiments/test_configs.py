@@ -1,0 +1,64 @@
+"""The configs of experiments/configs: each builds its network, and the paper's recipe runs on pairs as it is."""
+
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pair_data
+import pytest
+from conftest import REPOSITORY, load_config
+
+from lena_jax import evaluation, ranker, training, training_inputs
+from lena_jax.optimizer import learning_rate, make_optimizer
+from lena_jax.paper_config import paper_config
+
+NAMES = sorted(path.stem for path in (REPOSITORY / "experiments/configs").glob("*.py"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_config_is_locked_explains_itself_and_builds_its_network(name):
+    config = load_config(name)
+    with pytest.raises(AttributeError):
+        config.no_such_key = 1
+    model = ranker.build(config)
+    variables = model.abstract_variables()
+    training_inputs.check(config, model.backbone, variables)
+    make_optimizer(config.optimizer, config.steps, variables["params"], model.backbone.stages)
+    text = Path(REPOSITORY / f"experiments/configs/{name}.py").read_text()
+    assert f"--config=experiments/configs/{name}.py" in text and "--workdir=" in text
+
+
+def test_the_paper_config_is_the_papers():
+    """Supplementary material and solver file: design.md, section 3."""
+    config = paper_config()
+    rate = learning_rate(config.optimizer, config.steps)
+    assert [float(rate(step)) for step in (0, 4999, 5000, 9999)] == pytest.approx([1e-4, 1e-4, 1e-5, 1e-5])
+    assert (config.steps, config.batch_size // 2, config.image_size) == (10_000, 8, 224)
+    assert (config.optimizer.name, config.optimizer.momentum, config.optimizer.weight_decay) == ("sgd", 0.9, 0.05)
+    assert (config.optimizer.bias_rate, config.optimizer.backbone_rate, config.optimizer.clip_norm) == (2.0, 1.0, 0.0)
+    assert config.pooling == "lena" and config.pooling_options.lena.init_share == 0.1
+    model = ranker.build(config)
+    maps = jax.eval_shape(model.feature_map, model.abstract_variables(), np.zeros((1, 224, 224, 3), np.uint8))
+    assert maps.shape == (1, 14, 14, 512)
+
+
+def disjoint_pairs(first, count):
+    """As in UIV, where no picture is in two pairs; the left one is ahead in every other pair."""
+    return [(first + 2 * number, first + 2 * number + 1, number % 2) for number in range(count)]
+
+
+@pytest.mark.parametrize("name, steps", [("uiv_alexnet", 20), ("uiv_vgg16", 2)])
+def test_the_papers_recipe_runs_unchanged_on_pairs(tmp_path, name, steps):
+    """Everything but the size of pictures, the weights, which are not at hand, and the number of steps."""
+    pair_data.build(tmp_path, {"train": disjoint_pairs(0, 25), "test": disjoint_pairs(50, 5)})
+    config = load_config(name)
+    config.data.name, config.data.dir = "judged", str(tmp_path)
+    config.image_size, config.backbone.pretrained, config.steps = 64, False, steps
+    losses = training.train(config, str(tmp_path / "run"))
+    assert losses.shape == (steps,) and losses[0] == pytest.approx(np.log(2), abs=0.05)
+    assert np.isfinite(losses).all() and len(set(losses.tolist())) == steps
+    metrics = evaluation.evaluate(str(tmp_path / "run"))
+    assert metrics["pairs"] == 5
+    written = json.loads((tmp_path / "run/config.json").read_text())
+    assert written["optimizer"] == json.loads(config.optimizer.to_json())
