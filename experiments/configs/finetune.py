@@ -1,15 +1,23 @@
-"""Your own pictures with scores, the whole network fine-tuned: slower than `image_scores.py`, and better.
+"""Your own pictures with scores, the last stages of the network fine-tuned: better than `image_scores.py`, and slower.
 
     python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes --name=photos
     python experiments/train.py --config=experiments/configs/finetune.py \\
         --config.data.name=image_scores/photos --workdir=runs/photos --folds=5
+
+For a thousand pictures a fold takes minutes on two CPU cores. The early stages keep ImageNet's weights
+(--config.backbone.train_from= trains them too, at a third of the speed); pairs weigh their difference in score, and
+a moving average of the parameters is what is evaluated. For more pictures raise --config.steps: 208 steps of 32
+pictures are eight rounds of 818.
+
+Set on two folds (`fold_seed=7`) of 1,023 photographs rated for appeal (the AVT image appeal data set at 80x80 px,
+Goering and Raake, IEEE Access 2023); the README has what it reaches there on other folds.
 """
 
 from lena_jax.default_config import default_config
 
 
 def get_config():
-    """Returns the defaults with what differs for fine-tuning."""
+    """Returns the defaults with what differs for fine-tuning on few pictures."""
     config = default_config()
     config.data.name = "image_scores/photos"
     config.image_size = 128
@@ -17,12 +25,14 @@ def get_config():
     config.steps = 208
     config.eval_every = 104
     config.log_every = 8
+    config.average_decay = 0.97
     config.backbone.frozen = False
-    config.backbone.endpoint = "head"
-    config.augmentation.crop = 0.8
-    config.pooling_options.lena.init_share = 0.5
+    config.backbone.train_from = "stage4"
+    config.pairs.weighting = "gap"
+    # Few pictures and a grid of 4x4 cells: small supports overfit, so they start large.
+    config.pooling_options.lena.init_share = 0.9
     config.optimizer.learning_rate = 1e-3
     config.optimizer.backbone_rate = 0.1
-    config.optimizer.pooling_rate = 10.0
+    config.optimizer.pooling_rate = 3.0
     config.optimizer.weight_decay = 0.01
     return config
