@@ -1,13 +1,12 @@
 """Pictures of a run: the training curve, and a sheet of pictures with the parts that raised or lowered their score."""
 
-import json
-
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lena_jax.files import write_whole
 from lena_jax.localization import upsample
+from lena_jax.run_log import read_log
 
 
 def save_training_curve(path, log):
@@ -17,8 +16,7 @@ def save_training_curve(path, log):
         path: of the PNG.
         log: path of the `metrics.jsonl`.
     """
-    with open(log) as file:
-        rows = [json.loads(line) for line in file]
+    rows = read_log(log)
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
     train = [row for row in rows if "loss" in row]

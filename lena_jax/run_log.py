@@ -10,12 +10,18 @@ from lena_jax.files import write_whole
 from lena_jax.run_clock import RunClock
 
 
-def _step_of(line):
-    """The step of a line of the log, 0 for one that a kill or a bad disk left unreadable."""
+def read_log(path):
+    """The rows of a `metrics.jsonl`, without those that a kill or a bad disk left unreadable."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return [row for line in file if line.endswith("\n") and (row := _row(line))]
+
+
+def _row(line):
     try:
-        return int(json.loads(line)["step"])
+        row = json.loads(line)
+        return row if int(row["step"]) > 0 else None
     except (ValueError, KeyError, TypeError):
-        return 0
+        return None
 
 
 class RunLog:
@@ -40,8 +46,7 @@ class RunLog:
             return
         path = os.path.join(workdir, "metrics.jsonl")
         if os.path.exists(path):
-            with open(path, encoding="utf-8", errors="replace") as file:
-                rows = [line for line in file if line.endswith("\n") and 0 < _step_of(line) <= start]
+            rows = [json.dumps(row) + "\n" for row in read_log(path) if row["step"] <= start]
             write_whole(path, lambda file: file.writelines(rows))
         self._file = open(path, "a")
         # TensorBoard forgets what was written for later steps by a run that was stopped.

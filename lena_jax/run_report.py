@@ -17,6 +17,7 @@ from lena_jax.metrics import pairs_to_compare, ranking_metrics
 from lena_jax.optimizer import learning_rate
 from lena_jax.report_page import Html, facts, join, page, section, table, tag
 from lena_jax.run_data import fingerprint, open_pictures
+from lena_jax.run_log import read_log
 from lena_jax.scored_pictures import ScoredPictures
 
 _MEASURES = {"pair_accuracy": ("Pair accuracy", 0.5), "spearman": ("Spearman's rho", 0.0),
@@ -79,8 +80,7 @@ class _Look:
 def _open(workdir, data_dir):
     rows = []
     if os.path.exists(path := os.path.join(workdir, "metrics.jsonl")):
-        with open(path, encoding="utf-8") as file:
-            rows = [json.loads(line) for line in file if line.endswith("\n")]
+        rows = read_log(path)
     config, known, notes = None, {}, []
     if os.path.exists(path := os.path.join(workdir, "config.json")):
         with open(path, encoding="utf-8") as file:
