@@ -1,4 +1,4 @@
-"""The PNGs of `describe`: a histogram of scores, and a sheet of small pictures under headings."""
+"""The PNGs of `describe`, a histogram of scores and a sheet of pictures under headings, and pictures with maps."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,6 +55,30 @@ def save_sheet(path: Path, name: str, blocks: Sequence[tuple[str, Sequence[tuple
         for axis, (picture, text) in zip(part.axes, pictures, strict=False):
             axis.imshow(picture)
             axis.set_title(text if len(text) < 22 else text[:20] + "...", fontsize=7, parse_math=False)
+    _save(figure, path)
+
+
+def save_maps(path: Path, rows: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Draws pictures [H, W, 3] uint8 with their maps [h, w] uint8: a row each of picture, map, and both in one."""
+    titles = ("picture", "objectness", "dark where the map is low")
+    heights = [picture.shape[0] / picture.shape[1] for picture, _ in rows]
+    figure = Figure(figsize=(7, 2.3 * sum(heights) + 0.4), layout="constrained")
+    axes = figure.subplots(len(rows), 3, squeeze=False, height_ratios=heights)
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title, fontsize=9)
+    shown = None
+    for (picture, level), row in zip(rows, axes, strict=True):
+        height, width = picture.shape[:2]
+        smooth = np.asarray(Image.fromarray(level).resize((width, height), Image.Resampling.BILINEAR)) / 255
+        row[0].imshow(picture)
+        # The cells as they are stored, stretched back to the picture's shape.
+        kept = {"vmin": 0, "vmax": 255, "cmap": "magma", "interpolation": "nearest"}
+        shown = row[1].imshow(level, extent=(0, width, height, 0), **kept)
+        row[2].imshow(picture / 255 * (0.15 + 0.85 * smooth[..., None]))
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+    bar = figure.colorbar(shown, ax=axes, shrink=0.5, ticks=[0, 255])
+    bar.ax.set_yticklabels(["0", "1"])
     _save(figure, path)
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from data_prep import inspect_commands
+from data_prep import inspect_commands, objectness_command
 from data_prep.image_scores import command as image_scores_command
 from data_prep.ivgp import command as ivgp_command
 from data_prep.uiv import command as uiv_command
@@ -29,6 +29,7 @@ examples:
   python -m data_prep build image_scores --help
   python -m data_prep describe planted
   python -m data_prep check planted
+  python -m data_prep objectness planted
 """
 
 PLANTED = """\
@@ -67,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m data_prep", description=DESCRIPTION, epilog=EXAMPLES, **options
     )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="{list,build,describe,check}")
+    commands = parser.add_subparsers(
+        title="commands", required=True, metavar="{list,build,describe,check,objectness}"
+    )
 
     command = commands.add_parser("list", help="what can be built, and what is there", **options)
     _add_data_dir(command)
@@ -102,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     uiv_command.add(names, options, shared, _build)
     ivgp_command.add(names, options, shared, _build)
     inspect_commands.add(commands, options, _add_data_dir)
+    objectness_command.add(commands, options, _add_data_dir)
     return parser
 
 

@@ -1,0 +1,169 @@
+"""Makes the objectness maps of a built data set; work that was stopped goes on where it was."""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import fcntl
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from data_prep import u2net
+from lena_jax import objectness, scored_pictures
+from lena_jax.files import write_whole
+from lena_jax.scored_pictures import ScoredPictures
+
+RECIPE = {**u2net.RECIPE, "side": objectness.SIDE}
+# How many pictures are decoded ahead at most, and how many maps a power cut can take.
+_BLOCK = 32
+_MAP_BYTES = objectness.SIDE**2
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """The maps of a split: how many, and whether any of them was made by this call."""
+
+    split: str
+    count: int
+    fresh: bool
+
+
+def make_maps(
+    name: str,
+    data_dir: Path,
+    split: str,
+    network: u2net.Network,
+    threads: int,
+    progress: Callable[..., contextlib.AbstractContextManager],
+) -> list[Made]:
+    """Makes the maps that are missing or were made from other pictures.
+
+    A split's maps are written one after another into an unfinished file, from where a later call goes on, and are found
+    by `lena_jax.objectness.load` once they are all there. What the maps are of is written down before the first of
+    them is made, and whatever is of something else is removed before that.
+
+    Args:
+      name, data_dir, split: of the data set, as of `lena_jax.objectness.load`.
+      network: picture [H, W, 3] uint8 -> [N * SIDE, N * SIDE] in [0, 1], such as `u2net.open_network()`.
+      threads: pictures at a time; the maps do not depend on it.
+      progress: `progress(split, total, done)` is a context whose `update(count)` is called as maps are written.
+
+    Raises:
+      ValueError: no such data set or split, a record that cannot be read, or another process makes maps of it.
+    """
+    if threads < 1:
+        raise ValueError(f"threads: got {threads}, expected at least 1")
+    parts = objectness.parts(name, str(data_dir), split)
+    opened = {part: _open(name, data_dir, part) for part in dict.fromkeys(parts)}
+    folder = Path(scored_pictures.dataset_directory(name, str(data_dir))) / objectness.FOLDER
+    made = []
+    with _alone(folder):
+        for part, pictures in opened.items():
+            _describe(folder, part, pictures)
+            try:
+                objectness.stored(folder, part, pictures)
+            except ValueError:
+                _fill(folder / f"{part}.npy", pictures.source, network, threads, progress)
+                made.append(Made(part, len(pictures.source), fresh=True))
+            else:
+                made.append(Made(part, len(pictures.source), fresh=False))
+    return made
+
+
+def to_map(probability: np.ndarray) -> np.ndarray:
+    """Averages the network's answer [N * SIDE, N * SIDE] in [0, 1] to a map [SIDE, SIDE] uint8.
+
+    It is not stretched to [0, 1], as the network's authors do before they compare shapes: a picture in which nothing
+    stands out has a map near zero, not one of amplified noise, and a flat answer is divided by nothing.
+
+    Raises:
+      ValueError: a value is not in [0, 1], or not a number.
+    """
+    lowest, highest = probability.min(), probability.max()
+    if not (lowest >= -1e-3 and highest <= 1 + 1e-3):
+        raise ValueError(f"the network answered with values from {lowest} to {highest}, expected [0, 1]")
+    side = objectness.SIDE
+    cells = probability.reshape(side, probability.shape[0] // side, side, probability.shape[1] // side)
+    return np.rint(255 * np.clip(cells.mean((1, 3), dtype=np.float64), 0, 1)).astype(np.uint8)
+
+
+def _open(name: str, data_dir: Path, split: str) -> ScoredPictures:
+    try:
+        return scored_pictures.load(name, str(data_dir), split)
+    # What the reader raises for damaged files.
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"{name} cannot be read: `python -m data_prep check {name}` lists what is wrong") from error
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds a lock on the folder, which is made; the system drops that of a killed process."""
+    folder.mkdir(exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another process is making the maps in {folder}: wait for it, or stop it") from None
+        yield
+
+
+def _describe(folder: Path, split: str, pictures: ScoredPictures) -> None:
+    """Says in the description what the split's maps are of, and removes those that are of something else."""
+    description = objectness.read_description(folder)
+    splits = description.pop("splits", {})
+    if description != RECIPE:
+        splits = {}
+    # Of splits, and of a description that was being written when its process was killed.
+    for path in (*folder.glob("*.npy"), *folder.glob("*.unfinished")):
+        of = path.name.removesuffix(".unfinished").removesuffix(".npy")
+        if of not in splits or (of == split and splits[split] != objectness.entry(pictures)):
+            path.unlink()
+    splits[split] = objectness.entry(pictures)
+    text = json.dumps({**RECIPE, "splits": dict(sorted(splits.items()))}, indent=2) + "\n"
+    write_whole(folder / objectness.DESCRIPTION, lambda file: file.write(text))
+
+
+def _fill(path: Path, source, network: u2net.Network, threads: int, progress: Callable) -> None:
+    """Makes the maps of all pictures of a source, those that an unfinished file has excepted."""
+
+    def one(row):
+        return to_map(network(source[row]["image"]))
+
+    path.unlink(missing_ok=True)
+    with _unfinished(path, len(source)) as (file, done), contextlib.ExitStack() as stack:
+        bar = stack.enter_context(progress(path.stem, len(source), done))
+        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(threads))
+        for start in range(done, len(source), _BLOCK):
+            # As they come, in their order: a kill takes those that are being made, no more.
+            for made in pool.map(one, range(start, min(start + _BLOCK, len(source)))):
+                file.write(made.tobytes())
+                file.flush()
+                bar.update(1)
+            os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _unfinished(path: Path, count: int) -> Iterator[tuple[io.BufferedIOBase, int]]:
+    """Opens `path.unfinished` behind its last whole map; gives it, and how many it has, and moves it when all is done.
+
+    Written, not mapped: on a disk that fills up meanwhile, writing into a mapped file kills the process.
+    """
+    header = io.BytesIO()
+    shape = (count, objectness.SIDE, objectness.SIDE)
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    with unfinished.open("r+b" if unfinished.exists() else "w+b") as file:
+        if file.read(len(header.getvalue())) != header.getvalue():
+            file.seek(0)
+            file.truncate()
+            file.write(header.getvalue())
+        begin = len(header.getvalue())
+        done = min((file.seek(0, os.SEEK_END) - begin) // _MAP_BYTES, count)
+        file.truncate(begin + done * _MAP_BYTES)
+        file.seek(0, os.SEEK_END)
+        yield file, done
+    os.replace(unfinished, path)
