@@ -77,7 +77,7 @@ def torch_runner(config):
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError:
         return None
-    if not config.backbone.name.startswith("efficientnet_lite"):
+    if not config.backbone.name.startswith("efficientnet_lite") or config.backbone.endpoint not in ("", "head"):
         return None
     trunk = EfficientNet.from_name(config.backbone.name.replace("_", "-"), image_size=[config.image_size] * 2)
     trunk.eval()

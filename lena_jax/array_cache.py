@@ -1,5 +1,6 @@
 """Large arrays that are computed once and kept in a memory-mapped file, named by a digest of what they depend on."""
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -69,8 +70,9 @@ def cached_array(folder, key, shape, dtype, blocks, label):
 def _forget_abandoned(folder, seconds=86400):
     """Removes what a killed process left unfinished, once it is a day old and surely nobody's work."""
     for entry in os.scandir(folder):
-        if entry.name.endswith(".unfinished") and time.time() - entry.stat().st_mtime > seconds:
-            os.remove(entry.path)
+        with contextlib.suppress(FileNotFoundError):  # Another process may be doing the same.
+            if entry.name.endswith(".unfinished") and time.time() - entry.stat().st_mtime > seconds:
+                os.remove(entry.path)
 
 
 def _check_room(folder, shape, dtype):

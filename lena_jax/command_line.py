@@ -89,8 +89,8 @@ def explain(error):
         traceback.print_exception(error)
         return 1
     print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-    # Not the input's fault: a full disk, a folder that cannot be written, training that diverged.
-    return 2 if isinstance(error, ValueError) else 1
+    # Otherwise not the input's fault: a full disk, a folder that cannot be written, training that diverged.
+    return 2 if isinstance(error, (ValueError, FileNotFoundError)) else 1
 
 
 def _fail(error):

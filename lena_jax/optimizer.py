@@ -68,9 +68,13 @@ def make_optimizer(optimizer, steps, params, stages=()):
         An `optax.GradientTransformation`.
 
     Raises:
-        ValueError: as of `learning_rate` and `rates`, and for an unknown name.
+        ValueError: as of `learning_rate` and `rates`, for an unknown name, and for a clipping, decay or momentum out
+            of range.
     """
     schedule = learning_rate(optimizer, steps)
+    if optimizer.clip_norm < 0 or optimizer.weight_decay < 0 or not 0 <= optimizer.momentum < 1:
+        raise ValueError("optimizer.clip_norm and optimizer.weight_decay must be at least 0 and optimizer.momentum in "
+                         f"[0, 1), got {optimizer.clip_norm}, {optimizer.weight_decay} and {optimizer.momentum}")
     decayed = {name: jax.tree.map(lambda leaf, name=name: name != "pooling" and leaf.ndim > 1, tree)
                for name, tree in params.items()}
     decay = optax.add_decayed_weights(optimizer.weight_decay, decayed)

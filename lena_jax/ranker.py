@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lena_jax import backbones, localization, pooling
+from lena_jax.nested import part_like
 from lena_jax.siamese import SiameseRanker
 from lena_jax.train_step import AXIS
 
@@ -48,7 +49,8 @@ class Ranker:
         needed = jax.eval_shape(self.network.init, key, images)
         loaded = {name: {"backbone": tree} for name, tree in
                   backbones.load_pretrained(self.backbone.name, weights).items()}
-        trunk = {name: {"backbone": _like(tree["backbone"], loaded[name]["backbone"])}
+        # A trunk that ends early has no use for the weights behind its end.
+        trunk = {name: {"backbone": part_like(tree["backbone"], loaded[name]["backbone"])}
                  for name, tree in needed.items()}
         feature_map = jax.eval_shape(functools.partial(self.network.apply, method=SiameseRanker.feature_map),
                                      needed, images)
@@ -124,11 +126,6 @@ def _dtype(name):
     if name not in ("float32", "bfloat16"):
         raise ValueError(f"got dtype {name!r}, expected 'float32' or 'bfloat16'")
     return jnp.dtype(name)
-
-
-def _like(needed, loaded):
-    """The part of `loaded` that `needed` has: a trunk that ends early has no use for the weights behind its end."""
-    return {name: _like(tree, loaded[name]) for name, tree in needed.items()} if isinstance(needed, dict) else loaded
 
 
 def on_devices(function, variables, batch_size):

@@ -29,8 +29,7 @@ def open_pictures(config):
         raise ValueError(f"data.validation must be a share in [0, 0.5], got {data.validation}")
     parts = _parts(data)
     if parts["validation"] is None and data.validation:
-        count = max(2, round(1 / data.validation))
-        held_out = scored_pictures.folds(parts["train"], count, data.fold_seed)[0]
+        held_out = scored_pictures.some(parts["train"], data.validation, data.fold_seed)
         rest = np.setdiff1d(np.arange(len(parts["train"])), held_out)
         parts |= {"train": parts["train"].subset(rest), "validation": parts["train"].subset(held_out)}
     return parts
@@ -38,6 +37,8 @@ def open_pictures(config):
 
 def _parts(data):
     if not data.folds:
+        if data.fold:
+            raise ValueError(f"got data.fold={data.fold} without data.folds: expected both or neither")
         splits = scored_pictures.split_names(data.name, data.dir)
         return {part: scored_pictures.load(data.name, data.dir, part, data.score)
                 if part == "train" or part in splits else None for part in ("train", "validation", "test")}

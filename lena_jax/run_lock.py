@@ -13,8 +13,10 @@ def own(workdir):
     The operating system drops the lock of a process that is killed, so nothing has to be cleaned up.
 
     Raises:
-        ValueError: if another process holds it, with that process' number and machine.
+        ValueError: if another process holds it, with that process' number and machine, or it is no folder.
     """
+    if os.path.exists(workdir) and not os.path.isdir(workdir):
+        raise ValueError(f"{workdir!r} is a file, expected a folder for the run or nothing")
     os.makedirs(workdir, exist_ok=True)
     with open(os.path.join(workdir, ".lock"), "a+") as file:
         try:

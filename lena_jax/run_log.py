@@ -2,8 +2,11 @@
 
 import json
 import os
+import time
 
-from tensorboardX import SummaryWriter
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto import event_pb2
 from tqdm import tqdm
 
 from lena_jax.files import write_whole
@@ -22,6 +25,26 @@ def _row(line):
         return row if int(row["step"]) > 0 else None
     except (ValueError, KeyError, TypeError):
         return None
+
+
+class _Board:
+    """TensorBoard's file, written here and now: the library's own writer hangs when its thread meets a full disk."""
+
+    def __init__(self, folder, start):
+        os.makedirs(folder, exist_ok=True)
+        self._writer = EventsWriter(os.path.join(folder, "events"))
+        # TensorBoard forgets what was written for later steps by a run that was stopped.
+        self._add(start + 1, session_log=event_pb2.SessionLog(status=event_pb2.SessionLog.START))
+
+    def add_scalar(self, name, value, step):
+        self._add(step, summary=summary.scalar(name, value))
+
+    def _add(self, step, **content):
+        self._writer.write_event(event_pb2.Event(wall_time=time.time(), step=step, **content))
+        self._writer.flush()
+
+    def close(self):
+        self._writer.close()
 
 
 class RunLog:
@@ -49,8 +72,7 @@ class RunLog:
             rows = [json.dumps(row) + "\n" for row in read_log(path) if row["step"] <= start]
             write_whole(path, lambda file: file.writelines(rows))
         self._file = open(path, "a")
-        # TensorBoard forgets what was written for later steps by a run that was stopped.
-        self._board = SummaryWriter(os.path.join(workdir, "tensorboard"), purge_step=start + 1, flush_secs=10)
+        self._board = _Board(os.path.join(workdir, "tensorboard"), start)
         self._clock = RunClock(workdir, start, devices)
 
     def step_done(self):

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from lena_jax import judged_pairs
-from lena_jax.units import kept_together, split_evenly
+from lena_jax.units import kept_together, split_evenly, take_share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +151,16 @@ def folds(pictures, count, seed=0):
     """
     units = np.arange(len(pictures)) if pictures.units is None else kept_together(pictures.units.astype(str))
     return split_evenly(units, count, np.random.default_rng(seed))
+
+
+def some(pictures, share, seed=0):
+    """The indices of a random share of pictures, sorted; those of one unit stay together.
+
+    Raises:
+        ValueError: if the units are so few or so large that the share has none of them, or all.
+    """
+    units = np.arange(len(pictures)) if pictures.units is None else kept_together(pictures.units.astype(str))
+    return take_share(units, share, np.random.default_rng(seed))
 
 
 def _text(value):

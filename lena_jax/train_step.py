@@ -44,8 +44,8 @@ def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=
 
     With `accumulate = k` a device runs its pictures in k parts, to need the memory of one: first all scores, then
     the derivative of the loss with respect to them, then part by part the gradient. Pairs join pictures of all parts,
-    and loss and gradient are those of k = 1 to rounding, for one more forward pass. (BatchNorm in training is the
-    exception: its statistics are those of a part.)
+    and loss and gradient are those of k = 1 to rounding, for one more forward pass. Running statistics stay as they
+    are: those of a part would not be those of the batch.
 
     Args:
         score: (params, batch_stats, carried, inputs [n, ...]) -> (scores [n], new batch_stats).
@@ -85,14 +85,12 @@ def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=
         measures, derivative = loss_and_derivative(scores.reshape(-1), batch)
 
         def add_part(total, part):
-            gradient, batch_stats = total
             inputs, derivative = part
-            _, pull_back, batch_stats = jax.vjp(
-                lambda params: score(params, batch_stats, carried, inputs), params, has_aux=True)
-            return (jax.tree.map(jnp.add, gradient, pull_back(derivative)[0]), batch_stats), None
+            _, pull_back = jax.vjp(lambda params: score(params, batch_stats, carried, inputs)[0], params)
+            return jax.tree.map(jnp.add, total, pull_back(derivative)[0]), None
 
-        total = (jax.tree.map(jnp.zeros_like, params), batch_stats)
-        (gradient, batch_stats), _ = jax.lax.scan(add_part, total, (parts, derivative.reshape(scores.shape)))
+        gradient, _ = jax.lax.scan(add_part, jax.tree.map(jnp.zeros_like, params),
+                                   (parts, derivative.reshape(scores.shape)))
         return measures, gradient, batch_stats
 
     def step(state, carried, batch):

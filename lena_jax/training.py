@@ -7,6 +7,7 @@ import json
 import os
 
 import jax
+import ml_collections
 import numpy as np
 
 from lena_jax import checkpoints, health, processes, ranker, training_inputs
@@ -14,6 +15,7 @@ from lena_jax.evaluation import learned_shares
 from lena_jax.files import write_whole
 from lena_jax.input_pipeline import Augmentation, DrawBatch, batches
 from lena_jax.metrics import pair_accuracy, pairs_to_compare
+from lena_jax.nested import merge
 from lena_jax.optimizer import learning_rate, make_optimizer
 from lena_jax.plots import save_schedule, save_training_curve
 from lena_jax.run_data import fingerprint, open_pictures
@@ -28,7 +30,8 @@ def train(config, workdir, devices=None, watch=iter):
 
     Writes into `workdir`: `checkpoints/`, `config.json`, `schedule.png`, `metrics.jsonl` with one line every
     `config.log_every` steps and one at each evaluation, the same for TensorBoard, `timing.json` and `training.png`. A
-    finished run is left as it is. On SIGTERM the step at hand is finished and saved.
+    finished run is left as it is. On SIGTERM the step at hand is finished and saved; with several processes, the steps
+    up to the next that is logged.
 
     With several processes (`jax.distributed`) every one calls this with the same arguments and a `workdir` on a disk
     that all can reach; each reads its own share of the pictures, and the first one writes.
@@ -50,6 +53,28 @@ def train(config, workdir, devices=None, watch=iter):
         stop_signal.Stopped: after SIGTERM, with everything saved.
     """
     devices = jax.local_devices() if devices is None else list(devices)
+    # Before anything slow: processes that meet for the first time wait for each other for half a minute only.
+    processes.wait_for_all("start")
+    plan = _plan(config, devices)
+    # Nothing was written so far.
+    with StopSignal() as stop, contextlib.nullcontext() if processes.index() else own(workdir):
+        return _run(plan, workdir, devices, stop, watch)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """A config that was found sound, and what follows from it without writing anything."""
+
+    config: ml_collections.ConfigDict
+    model: ranker.Ranker
+    augmentation: Augmentation
+    pictures: dict
+    data: str  # Fingerprint of the pictures.
+    draw: DrawBatch  # Still without its `fetch`.
+    validation: "_Validation"
+
+
+def _plan(config, devices):
     _check(config, len(devices) * processes.count())
     augmentation = Augmentation(config.augmentation.crop, config.augmentation.flip)
     model = ranker.build(config)
@@ -58,37 +83,37 @@ def train(config, workdir, devices=None, watch=iter):
     pictures = open_pictures(config)
     draw = DrawBatch(pictures["train"], config.batch_size, config.pairs.mode, config.pairs.min_gap, fetch=None,
                      weighting=config.pairs.weighting, process=processes.index(), processes=processes.count())
-    validation = _Validation(config, pictures["validation"])
-    # Nothing was written so far.
-    with StopSignal() as stop, contextlib.nullcontext() if processes.index() else own(workdir):
-        return _run(config, workdir, devices, stop, model, augmentation, pictures, draw, validation, watch)
+    return _Plan(config, model, augmentation, pictures, fingerprint(pictures), draw,
+                 _Validation(config, pictures["validation"]))
 
 
-def _run(config, workdir, devices, stop, model, augmentation, pictures, draw, validation, watch):
-    data = fingerprint(pictures)
-    start, history, pending = _progress(config, data, workdir)
-    log_path = os.path.join(workdir, "metrics.jsonl")
+def _run(plan, workdir, devices, stop, watch):
+    config, model = plan.config, plan.model
+    start, history, pending = _progress(config, plan.data, workdir)
     if _finished(config, start, history):
-        _plot(workdir, log_path)
+        _plot(workdir)
         return np.zeros(0)
 
-    # NumPy arrays: what several processes save must not be on the devices of one.
-    variables = jax.tree.map(np.asarray, model.init(config.seed, config.backbone.pretrained,
-                                                    config.backbone.weights or None))
-    inputs = training_inputs.make_inputs(config, model, variables, pictures, augmentation)
-    draw = dataclasses.replace(draw, fetch=inputs.fetch)
-    trained = inputs.trained(variables)
-    optimizer = make_optimizer(config.optimizer, config.steps, trained, model.backbone.stages)
-    state = TrainState.create(trained, optimizer, variables["batch_stats"] if inputs.moves_statistics else None,
-                              average=config.average_decay > 0)
     manager = checkpoints.open_checkpoints(workdir)
     if start:
-        variables, state = _restore(manager, start, variables, state)
+        # The trunk too: the file that its weights came from may be another by now, or gone.
+        variables = checkpoints.restore(manager, start, variables=model.abstract_variables())["variables"]
+    else:
+        # NumPy arrays: what several processes save must not be on the devices of one.
+        variables = jax.tree.map(np.asarray, model.init(config.seed, config.backbone.pretrained,
+                                                        config.backbone.weights or None))
+    inputs = training_inputs.make_inputs(config, model, variables, plan.pictures, plan.augmentation)
+    optimizer = make_optimizer(config.optimizer, config.steps, inputs.trained(variables), model.backbone.stages)
+    state = TrainState.create(inputs.trained(variables), optimizer,
+                              variables["batch_stats"] if inputs.moves_statistics else None,
+                              average=config.average_decay > 0)
+    schedule = learning_rate(config.optimizer, config.steps)
+    if start:
+        state = _restore(manager, start, variables, state)
     elif not processes.index():
         write_whole(os.path.join(workdir, "config.json"),
                     lambda file: json.dump(checkpoints.as_json(config), file, indent=2))
-        save_schedule(os.path.join(workdir, "schedule.png"), learning_rate(config.optimizer, config.steps),
-                      config.steps)
+        save_schedule(os.path.join(workdir, "schedule.png"), schedule, config.steps)
 
     state = replicate(state, devices)
     carried = replicate(inputs.carried(variables), devices)
@@ -96,8 +121,9 @@ def _run(config, workdir, devices, stop, model, augmentation, pictures, draw, va
                               config.accumulate, config.average_decay)
     losses, waiting, indices = [], [], []
     stop.defer()
-    with RunLog(workdir, start, config.steps, config.batch_size, learning_rate(config.optimizer, config.steps),
-                quiet=processes.index() > 0, devices=len(devices) * processes.count()) as log:
+    with RunLog(workdir, start, config.steps, config.batch_size, schedule, quiet=processes.index() > 0,
+                devices=len(devices) * processes.count()) as log:
+        draw = dataclasses.replace(plan.draw, fetch=inputs.fetch)
         stream = watch(batches(draw, steps=config.steps, seed=config.seed, start=start, workers=inputs.workers))
         for step, batch in enumerate(stream, start + 1):
             state, measures = step_of(state, carried, shard(batch, len(devices), processes.index(), processes.count()))
@@ -112,7 +138,8 @@ def _run(config, workdir, devices, stop, model, augmentation, pictures, draw, va
                 # Read back here only: reading every step would make the devices wait for the host.
                 rows = [{name: float(value.addressable_shards[0].data[0]) for name, value in row.items()}
                         for row in waiting]
-                health.check_finite(rows, step + 1 - len(rows), [pictures["train"].ids[index] for index in indices],
+                health.check_finite(rows, step + 1 - len(rows),
+                                    [plan.pictures["train"].ids[index] for index in indices],
                                     manager.latest_step() or 0)
                 losses += [row["loss"] for row in rows]
                 pending = [*pending, *losses[-len(rows):]]
@@ -122,10 +149,10 @@ def _run(config, workdir, devices, stop, model, augmentation, pictures, draw, va
                 current, training = _to_save(variables, state)
                 if due:
                     history = [*history, {"step": step, "loss": float(np.mean(pending)),
-                                          "pair_accuracy": validation.measure(inputs, current)}]
+                                          "pair_accuracy": plan.validation.measure(inputs, current)}]
                     pending = []
                     _report(log, config, current, history)
-                run = checkpoints.describe(config, model.preprocessing, data, history, pending)
+                run = checkpoints.describe(config, model.preprocessing, plan.data, history, pending)
                 accuracy = history[-1]["pair_accuracy"] if due else None  # In between, nothing is known of it.
                 checkpoints.save(manager, step, current, training, run, accuracy or 0.0)
             if stopping:
@@ -136,7 +163,7 @@ def _run(config, workdir, devices, stop, model, augmentation, pictures, draw, va
                 break
     manager.close()
     if not processes.index():
-        _plot(workdir, log_path)
+        _plot(workdir)
     return np.array(losses)
 
 
@@ -181,25 +208,20 @@ class _Validation:
 def _to_save(variables, state):
     """The variables that evaluation reads (those of the moving average where there is one), and the rest of a state."""
     state = first_copy(state)
-    current = training_inputs.merge(variables, {"params": state.average or state.params},
+    current = merge(variables, {"params": state.average or state.params},
                                     {"batch_stats": state.batch_stats} if state.batch_stats else {})
     training = {"opt_state": state.opt_state, "step": state.step}
     return current, training | ({"params": state.params} if state.average else {})
 
 
 def _restore(manager, step, variables, state):
+    """The state of a checkpoint whose variables are restored already; `state` gives the shapes."""
     training = {"opt_state": state.opt_state, "step": state.step} | ({"params": state.params} if state.average else {})
-    restored = checkpoints.restore(manager, step, variables=variables, training=training)
-    variables, training = restored["variables"], restored["training"]
-    evaluated = _like(state.params, variables["params"])
-    return variables, TrainState(
-        params=training.get("params", evaluated), opt_state=training["opt_state"], step=training["step"],
-        batch_stats=variables["batch_stats"] if state.batch_stats else {}, average=evaluated if state.average else {})
-
-
-def _like(needed, tree):
-    """The part of nested dicts that `needed` has."""
-    return {name: _like(value, tree[name]) for name, value in needed.items()} if isinstance(needed, dict) else tree
+    training = checkpoints.restore(manager, step, training=training)["training"]
+    # `state` was made of the variables: what is evaluated is the average where there is one.
+    return TrainState(
+        params=training.get("params", state.params), opt_state=training["opt_state"], step=training["step"],
+        batch_stats=variables["batch_stats"] if state.batch_stats else {}, average=state.average)
 
 
 def _progress(config, data, workdir):
@@ -250,5 +272,5 @@ def _report(log, config, variables, history):
             log.say(f"warning: step {last['step']}: {warning}")
 
 
-def _plot(workdir, log_path):
-    save_training_curve(os.path.join(workdir, "training.png"), log_path)
+def _plot(workdir):
+    save_training_curve(os.path.join(workdir, "training.png"), os.path.join(workdir, "metrics.jsonl"))

@@ -9,6 +9,7 @@ from lena_jax.array_cache import cached_array
 from lena_jax.backbones.registry import stage_of
 from lena_jax.features import feature_cache
 from lena_jax.input_pipeline import SquarePictures, make_squares, resize, square_side
+from lena_jax.nested import merge
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,22 +71,23 @@ def check(config, backbone, variables):
     options = config.backbone
     if options.batch_norm not in ("inference", "train"):
         raise ValueError(f"got backbone.batch_norm {options.batch_norm!r}, expected 'inference' or 'train'")
-    if options.train_from and options.train_from not in backbone.stages:
-        raise ValueError(f"got backbone.train_from {options.train_from!r}, expected '' or one of {backbone.stages}")
-    if options.batch_norm == "train" and "batch_stats" not in variables:
-        raise ValueError(f"got backbone.batch_norm 'train' for the trunk {backbone.name!r}, which has no BatchNorm")
     if options.frozen and (options.train_from or options.batch_norm == "train"):
         raise ValueError(f"got backbone.train_from {options.train_from!r} and backbone.batch_norm "
                          f"{options.batch_norm!r} for a trunk that is frozen: set backbone.frozen=False")
-
-
-def merge(*trees):
-    """Nested dicts as one; of two leaves in one place the later tree's is taken."""
-    result = {}
-    for tree in trees:
-        for name, value in tree.items():
-            result[name] = merge(result.get(name, {}), value) if isinstance(value, dict) else value
-    return result
+    if options.train_from:
+        there = {stage_of(name) for name in variables["params"]["backbone"]}
+        stages = [stage for stage in backbone.stages if stage in there]
+        if options.train_from not in stages:
+            raise ValueError(f"got backbone.train_from {options.train_from!r}, expected '' or one of {stages}, the "
+                             "stages up to the trunk's endpoint")
+    if options.batch_norm == "train" and "batch_stats" not in variables:
+        raise ValueError(f"got backbone.batch_norm 'train' for the trunk {backbone.name!r}, which has no BatchNorm")
+    if options.batch_norm == "train" and config.accumulate > 1:
+        raise ValueError(f"got backbone.batch_norm 'train' and accumulate={config.accumulate}: the statistics would be "
+                         "those of a part of the batch")
+    if options.weights and not options.pretrained:
+        raise ValueError(f"got backbone.weights {options.weights!r} and backbone.pretrained=False, expected one of the "
+                         "two")
 
 
 def _frozen_trunk(config, model, variables, pictures, augmentation):

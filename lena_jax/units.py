@@ -72,3 +72,29 @@ def split_evenly(sets, count, rng):
         share[np.argmax(share)] -= 1
     part_of[single] = np.repeat(np.arange(count), share)
     return [np.flatnonzero(part_of[sets] == part) for part in range(count)]
+
+
+def take_share(sets, share, rng):
+    """A random part of things, sets whole: sets are taken in random order while they bring it closer to the share.
+
+    Args:
+        sets: [n] int, as of `kept_together`.
+        share: in (0, 1), of the things.
+        rng: `np.random.Generator`.
+
+    Returns:
+        Indices, sorted; at least one, and not all.
+
+    Raises:
+        ValueError: if there is no such part.
+    """
+    sizes = np.bincount(np.asarray(sets, np.int64)) if len(sets) else np.zeros(0, np.int64)
+    taken, wanted = [], share * len(sets)
+    for one in rng.permutation(len(sizes)):
+        if abs(wanted - sizes[one]) < abs(wanted):
+            taken.append(one)
+            wanted -= sizes[one]
+    if not taken or len(taken) == len(sizes):
+        raise ValueError(f"a share of {share} of {len(sets)} pictures in {len(sizes)} units is {len(taken)} of the "
+                         "units (equal pictures and those of one unit stay together), expected some but not all")
+    return np.flatnonzero(np.isin(sets, taken))

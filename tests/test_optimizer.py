@@ -101,6 +101,8 @@ def test_gradients_are_clipped_to_one_norm_for_all():
 
 @pytest.mark.parametrize("change, message", [
     ({"name": "adam"}, "got optimizer.name 'adam', expected 'adamw' or 'sgd'"),
+    ({"clip_norm": -1.0}, "got -1.0, 0.0 and 0.9"), ({"momentum": 9.0}, "and 9.0"),
+    ({"weight_decay": -1.0}, "-1.0 and"),
     ({"pooling_rate": -1.0}, "optimizer.pooling_rate must be at least 0, got -1.0"),
     ({"stage_decay": 0.0}, r"optimizer.stage_decay must be in \(0, 1\], got 0.0")])
 def test_an_optimizer_that_cannot_be(change, message):

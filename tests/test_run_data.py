@@ -17,7 +17,7 @@ def ids(config):
 
 def test_validation_is_a_share_of_the_training_pictures_and_never_of_the_test_ones(folds):
     parts = ids(folds)
-    assert (len(parts["train"]), len(parts["validation"]), len(parts["test"])) == (52, 14, 22)
+    assert (len(parts["train"]), len(parts["validation"]), len(parts["test"])) == (53, 13, 22)
     assert len(set(sum(parts.values(), []))) == 88
     folds.data.validation = 0.0
     whole = run_data.open_pictures(folds)

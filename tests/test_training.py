@@ -1,6 +1,8 @@
 import json
+import shutil
 from typing import Any
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -98,7 +100,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(trained, small_config,
             training.train(small_config, str(tmp_path))
     np.testing.assert_array_equal(training.train(small_config, str(tmp_path)), expected[6:])
     assert (tmp_path / "metrics.jsonl").read_text() == (workdir / "metrics.jsonl").read_text()
-    jax.tree.map(np.testing.assert_array_equal, load_ranker(str(tmp_path))[1], load_ranker(str(workdir))[1])
+    chex.assert_trees_all_equal(load_ranker(str(tmp_path))[1], load_ranker(str(workdir))[1])
     (tmp_path / "training.png").unlink()
     assert training.train(small_config, str(tmp_path)).size == 0  # Finished: nothing is done again,
     assert (tmp_path / "training.png").exists()  # but what a kill at the very end left out.
@@ -150,7 +152,8 @@ def test_a_workdir_of_another_config_is_refused_and_kept(trained, small_config):
     ("backbone.train_from", "stage6", "frozen"), ("backbone.batch_norm", "train", "set backbone.frozen=False"),
     ("backbone.batch_norm", "off", "got backbone.batch_norm 'off'"), ("dtype", "float16", "got dtype 'float16'"),
     ("backbone.output_stride", 8, "got output_stride 8"), ("optimizer.name", "adam", "got optimizer.name 'adam'"),
-    ("data.validation", 0.9, "got 0.9"), ("pairs.weighting", "x", "got 'x'"), ("data.workers", -1, "got -1")])
+    ("data.validation", 0.9, "got 0.9"), ("data.fold", 3, "data.fold=3 without"),
+    ("pairs.weighting", "x", "got 'x'"), ("data.workers", -1, "got -1")])
 def test_a_config_that_does_not_fit_is_refused_before_anything_is_written(small_config, tmp_path, key, value, message):
     small_config.update_from_flattened_dict({key: value})
     with pytest.raises(ValueError, match=message):
@@ -173,3 +176,28 @@ def test_bfloat16_computes_the_trunk_and_everything_else_stays_float32(small_con
     assert jax.eval_shape(model.score_pictures, variables, pictures).dtype == jnp.float32
     np.testing.assert_allclose(losses["bfloat16"], losses["float32"], atol=0.02)
     assert not np.array_equal(losses["bfloat16"], losses["float32"])
+
+
+def test_a_resumed_run_keeps_its_trunk_wherever_the_weights_are_by_then(small_config, tmp_path, monkeypatch):
+    config = small_config
+    config.backbone.name, config.backbone.endpoint, config.steps, config.eval_every = "tiny", "", 8, 4
+    trunk = Backbone("tiny", TinyTrunk, 8, 12, Preprocessing((0.5,) * 3, (0.25,) * 3), ("Conv",), ("head",))
+    monkeypatch.setitem(backbones.BACKBONES, "tiny", trunk)
+
+    def weights(seed):
+        drawn = TinyTrunk().init(jax.random.key(seed), jnp.zeros((1, 64, 64, 3)))
+        return lambda name, source: jax.tree.map(np.asarray, drawn)
+
+    monkeypatch.setattr(backbones, "load_pretrained", weights(1))
+    expected = training.train(config, str(tmp_path / "whole"))
+    save = checkpoints.save
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", lambda *args: (save(*args), (_ for _ in ()).throw(KeyboardInterrupt)))
+        with pytest.raises(KeyboardInterrupt):
+            training.train(config, str(tmp_path / "stopped"))
+    for later in (weights(2), None):  # Other weights under the same name; none at all.
+        monkeypatch.setattr(backbones, "load_pretrained", later)
+        folder = tmp_path / f"resumed{later is None}"
+        shutil.copytree(tmp_path / "stopped", folder)
+        np.testing.assert_array_equal(training.train(config, str(folder)), expected[4:])
+        chex.assert_trees_all_equal(load_ranker(str(folder))[1], load_ranker(str(tmp_path / "whole"))[1])

@@ -5,7 +5,6 @@ import tiny_trunk
 
 from lena_jax import ranker, training, training_inputs
 from lena_jax.evaluation import load_ranker
-from lena_jax.training_inputs import merge
 
 pytestmark = pytest.mark.usefixtures("tiny_trunks")
 
@@ -71,11 +70,27 @@ def test_a_trunk_without_batch_norm_cannot_train_by_batch_statistics(config, tmp
     assert not (tmp_path / "run").exists()
 
 
-def test_of_two_trees_the_later_one_counts():
-    one, other = {"a": {"x": 1, "y": 2}, "b": 3}, {"a": {"y": 4, "z": {"w": 5}}, "c": 6}
-    assert merge(one, other) == {"a": {"x": 1, "y": 4, "z": {"w": 5}}, "b": 3, "c": 6}
-    assert merge(one, {}) == one and merge({}, one) == one and merge() == {}
-    assert one == {"a": {"x": 1, "y": 2}, "b": 3}  # Not changed.
+@pytest.mark.parametrize("change, message", [
+    ({"train_from": "third"}, r"'third', expected '' or one of \['first', 'second'\]"),
+    ({"batch_norm": "train", "accumulate": 2}, "accumulate=2: the statistics"),
+    ({"weights": "x.pth"}, "backbone.weights 'x.pth' and backbone.pretrained=False"),
+    ({"frozen": True, "train_from": "second"}, "set backbone.frozen=False")])
+def test_contradictions_are_refused(config, change, message):
+    config.accumulate = change.pop("accumulate", 1)
+    config.backbone.update(change)
+    model = ranker.build(config)
+    with pytest.raises(ValueError, match=message):
+        training_inputs.check(config, model.backbone, model.abstract_variables())
+
+
+def test_a_stage_behind_the_endpoint_cannot_be_trained_from(config):
+    config.backbone.name, config.backbone.endpoint, config.backbone.train_from = "alexnet", "", "conv5"
+    model = ranker.build(config)
+    training_inputs.check(config, model.backbone, model.abstract_variables())
+    config.backbone.name, config.backbone.endpoint = "vgg16", "conv4_3"
+    model = ranker.build(config)
+    with pytest.raises(ValueError, match="'conv5', expected '' or one of .*'conv4'"):
+        training_inputs.check(config, model.backbone, model.abstract_variables())
 
 
 def test_the_shares_of_processes_are_the_batch_that_one_has(config, planted_dir):

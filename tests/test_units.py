@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lena_jax.units import kept_together, split_evenly
+from lena_jax.units import kept_together, split_evenly, take_share
 
 
 def test_what_shares_any_key_is_one_set_also_by_way_of_others():
@@ -51,3 +51,18 @@ def test_bad_arguments():
         kept_together(["a"], ["a", "b"])
     with pytest.raises(ValueError, match="number of units .3, of 6 pictures"):
         split_evenly([0, 0, 1, 1, 2, 2], 4, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.3, 0.4, 0.5])
+def test_a_share_is_as_large_as_asked_with_sets_whole(share):
+    for sets in (np.arange(100), np.repeat(np.arange(50), 2), np.repeat(np.arange(20), [5, 4, 4, 3, *[1] * 16])):
+        taken = take_share(sets, share, np.random.default_rng(0))
+        assert abs(len(taken) - share * len(sets)) <= 1
+        assert not set(sets[taken]) & set(np.delete(sets, taken))
+        np.testing.assert_array_equal(taken, take_share(sets, share, np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("sets, share", [([0] * 9, 0.5), (np.arange(10), 0.01), ([0] * 8 + [1], 0.99)])
+def test_a_share_of_too_few_sets_is_refused(sets, share):
+    with pytest.raises(ValueError, match="expected some but not all"):
+        take_share(np.asarray(sets), share, np.random.default_rng(0))

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
+
 
 def check_pictures(x) -> None:
-    """Checks the shape of pictures `[B, H, W, 3]`.
+    """Checks the shape and type of normalised pictures `[B, H, W, 3]`.
 
     Raises:
-      ValueError: it is another, or H or W is below 64.
+      ValueError: the shape is another, H or W is below 64, or they are no floating-point numbers.
     """
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"got pictures of type {x.dtype}, expected floating point: normalize() them first")
     if x.ndim != 4 or x.shape[3] != 3 or min(x.shape[1:3]) < 64:
         raise ValueError(f"got pictures of shape {x.shape}, expected [B, H, W, 3] with H and W at least 64")
 

@@ -35,11 +35,13 @@ def conv(x, kernel, strides=(1, 1), padding="SAME", dilation=(1, 1)):
       strides[0]) + 1`, and so `w`.
 
     Raises:
-      ValueError: the shapes do not belong together, the kernel is larger than the padded picture, or strides, padding
-        or dilation are not as above.
+      ValueError: the shapes do not belong together, `x` is not floating point, the kernel is larger than the padded
+        picture, or strides, padding or dilation are not as above.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[2] != x.shape[3]:
         raise ValueError(f"got x {x.shape} and kernel {kernel.shape}, expected [B, H, W, C] and [kh, kw, C, out]")
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"got x of type {x.dtype}, expected floating point")
     strides, dilation = tuple(strides), tuple(dilation)
     if len(strides) != 2 or len(dilation) != 2 or min(strides + dilation) < 1:
         raise ValueError(f"got strides {strides} and dilation {dilation}, expected two numbers >= 1 each")

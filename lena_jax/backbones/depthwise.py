@@ -25,11 +25,13 @@ def depthwise_conv(x, kernel, strides=(1, 1), dilation=(1, 1)):
       `[B, ceil(H / strides[0]), ceil(W / strides[1]), C]` in the type of `x`.
 
     Raises:
-      ValueError: the shapes do not belong together, or a stride or dilation is below 1.
+      ValueError: the shapes do not belong together, `x` is not floating point, or a stride or dilation is below 1.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[2:] != (1, x.shape[3]):
         raise ValueError(
             f"got x {x.shape} and kernel {kernel.shape}, expected [B, H, W, C] and [kh, kw, 1, C]")
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"got x of type {x.dtype}, expected floating point")
     strides, dilation = tuple(strides), tuple(dilation)
     if len(strides) != 2 or len(dilation) != 2 or min(strides + dilation) < 1:
         raise ValueError(f"got strides {strides} and dilation {dilation}, expected two numbers >= 1 each")

@@ -38,8 +38,8 @@ def load_pretrained(name: str, source: str | Path | None = None) -> dict[str, An
     source = _source(backbone, source)
     if Path(source).expanduser().is_dir():
         return load_saved(source, name)
-    tensors, path = read_source(source)
-    tensors = {key: value for key, value in tensors.items() if not key.startswith(backbone.classifier_prefixes)}
+    # The classifier is most of a VGG's file.
+    tensors, path = read_source(source, lambda key: not key.startswith(backbone.classifier_prefixes))
     namings = backbone.torch_keys()
     # The naming that the file shares the most keys with.
     keys = max(namings.values(), key=lambda keys: len(set(keys.values()) & set(tensors)))
@@ -75,5 +75,6 @@ def load_classifier(name: str, source: str | Path | None = None) -> tuple[np.nda
 def _source(backbone: Backbone, source: str | Path | None) -> str | Path:
     chosen = source if source is not None else backbone.source
     if chosen is None:
-        raise ValueError(f"trunk {backbone.name!r} has no source of weights of its own ({backbone.weights}): name one")
+        raise ValueError(f"trunk {backbone.name!r} has no source of weights of its own ({backbone.weights}): "
+                         "name one (in training: --config.backbone.weights)")
     return chosen

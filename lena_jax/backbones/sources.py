@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,15 +36,16 @@ def find_file(source: str | Path) -> Path:
     return path
 
 
-def read_source(source: str | Path) -> tuple[dict[str, np.ndarray], Path]:
-    """The tensors that a source holds, and the file they are in.
+def read_source(
+        source: str | Path, wanted: Callable[[str], bool] = lambda name: True) -> tuple[dict[str, np.ndarray], Path]:
+    """The tensors that a source holds, those whose names are wanted, and the file they are in.
 
     Raises:
       ValueError: as of `find_file`, or the file is not one of tensors.
       FileNotFoundError: as of `find_file`.
     """
     path = find_file(source)
-    return read_weights(path), path
+    return read_weights(path, wanted), path
 
 
 def _file_in_wheel(distribution: str) -> Path:

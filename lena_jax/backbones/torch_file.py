@@ -9,6 +9,7 @@ import os
 import re
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,12 +24,13 @@ _MAX_PICKLE_BYTES = 64 * 2**20
 _WRAPPERS = ("state_dict", "model")
 
 
-def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
+def read_tensors(path: str | Path, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, np.ndarray]:
     """Reads a state dictionary.
 
     Args:
       path: a `.pth` file that holds a dictionary from names to tensors, or one under the key `state_dict` or
         `model`.
+      wanted: whether to read the tensor of a name; the others cost no memory.
 
     Returns:
       name -> read-only array, in the order of the file.
@@ -42,13 +44,13 @@ def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:
             if file.read(4) == b"PK\x03\x04":
-                state, storages = _read_zip(file)
+                state, storages = _read_zip(file, wanted)
             else:
                 file.seek(0)
-                state, storages = _read_legacy(file)
-        return {name: _view(name, record, storages) for name, record in _state_dict(state).items()}
-    except (ValueError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise ValueError(f"{path}: {error}") from error
+                state, storages = _read_legacy(file, wanted)
+        return {name: _view(name, record, storages) for name, record in _state_dict(state).items() if wanted(name)}
+    except (ValueError, zipfile.BadZipFile, EOFError, NotImplementedError, MemoryError, RecursionError) as error:
+        raise ValueError(f"{path}: {error or type(error).__name__}") from error
 
 
 def _state_dict(state) -> dict[str, TensorRecord]:
@@ -92,7 +94,11 @@ def _storages_of(state) -> dict[str, Storage]:
     return found
 
 
-def _read_zip(file: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
+def _wanted_keys(state, wanted: Callable[[str], bool]) -> set[str]:
+    return {record.storage.key for name, record in _state_dict(state).items() if wanted(name)}
+
+
+def _read_zip(file: BinaryIO, wanted: Callable[[str], bool]) -> tuple[dict, dict[str, np.ndarray]]:
     with zipfile.ZipFile(file) as archive:
         members = {}
         for member in archive.infolist():
@@ -121,17 +127,18 @@ def _read_zip(file: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
         if members[pickles[0]].file_size > _MAX_PICKLE_BYTES:
             raise ValueError(f"refused archive: a pickle of {members[pickles[0]].file_size} bytes")
         state = read_pickle(io.BytesIO(read(pickles[0])))
-        storages = {}
+        storages, chosen = {}, _wanted_keys(state, wanted)
         for key, storage in _storages_of(state).items():
             # The key becomes part of a member's name, and is never used as a path on disk.
             if not re.fullmatch(r"[0-9]{1,12}", key):
                 raise ValueError(f"refused pickle: got the storage key {key!r}, expected digits")
-            data = read(f"{folder}data/{key}", storage.size * storage.dtype.itemsize)
-            storages[key] = np.frombuffer(data, storage.dtype)
+            if key in chosen:
+                data = read(f"{folder}data/{key}", storage.size * storage.dtype.itemsize)
+                storages[key] = np.frombuffer(data, storage.dtype)
     return state, storages
 
 
-def _read_legacy(file: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
+def _read_legacy(file: BinaryIO, wanted: Callable[[str], bool]) -> tuple[dict, dict[str, np.ndarray]]:
     first = file.read(1)
     file.seek(0)
     if first != b"\x80" or read_pickle(file) != _LEGACY_MAGIC or read_pickle(file) != _LEGACY_PROTOCOL:
@@ -146,11 +153,14 @@ def _read_legacy(file: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
             or sorted(keys) != sorted(needed)):
         raise ValueError("damaged checkpoint: its list of storages is not the one that its tensors need")
     end = os.fstat(file.fileno()).st_size
-    storages = {}
+    storages, chosen = {}, _wanted_keys(state, wanted)
     for key in keys:
         storage, header = needed[key], file.read(8)
         length = storage.size * storage.dtype.itemsize
         if len(header) != 8 or struct.unpack("<q", header)[0] != storage.size or length > end - file.tell():
             raise ValueError(f"damaged checkpoint: storage {key!r} does not hold {storage.size} numbers")
-        storages[key] = np.frombuffer(file.read(length), storage.dtype)
+        if key in chosen:
+            storages[key] = np.frombuffer(file.read(length), storage.dtype)
+        else:
+            file.seek(length, os.SEEK_CUR)
     return state, storages

@@ -1,5 +1,6 @@
 """Reads a file of PyTorch weights in any of the formats they are published in, by its content and never its name."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ _TYPES = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", 
 _PREFIXES = ("module.", "_orig_mod.")
 
 
-def read_weights(path: str | Path) -> dict[str, np.ndarray]:
+def read_weights(path: str | Path, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, np.ndarray]:
     """The tensors of a `.safetensors`, `.pth`, `.pt` or `.bin` file; nothing in it is run.
 
     Args:
       path: of the file. A checkpoint of PyTorch holds a state dictionary, or one under "state_dict" or "model".
+      wanted: whether to read the tensor of a name; the others cost no memory.
 
     Returns:
       name -> array of the file's type and shape. A prefix that wrappers put before all names is gone.
@@ -27,10 +29,18 @@ def read_weights(path: str | Path) -> dict[str, np.ndarray]:
       OSError: the file cannot be opened.
     """
     path = Path(path)
-    tensors = _read_safetensors(path) if _is_safetensors(path) else read_tensors(path)
-    while prefix := next((prefix for prefix in _PREFIXES if all(name.startswith(prefix) for name in tensors)), None):
+    read = _read_safetensors if _is_safetensors(path) else read_tensors
+    tensors = read(path, lambda name: wanted(_bare(name)))
+    while tensors and (prefix := next(
+            (prefix for prefix in _PREFIXES if all(name.startswith(prefix) for name in tensors)), None)):
         tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
     return tensors
+
+
+def _bare(name: str) -> str:
+    while prefix := next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None):
+        name = name.removeprefix(prefix)
+    return name
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -39,7 +49,7 @@ def _is_safetensors(path: Path) -> bool:
         return file.read(9)[8:] == b"{"
 
 
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+def _read_safetensors(path: Path, wanted: Callable[[str], bool]) -> dict[str, np.ndarray]:
     try:
         with safe_open(path, framework="np") as file:
             # Refused by name here: the library looks an unknown type up in NumPy and fails with its own error.
@@ -47,9 +57,8 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
                        if (kind := file.get_slice(name).get_dtype()) not in _TYPES}
             if strange:
                 raise ValueError(f"got tensors of types {strange}, expected {', '.join(sorted(_TYPES))}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if not file.keys():
+                raise ValueError("it has no tensors")
+            return {name: file.get_tensor(name) for name in file.keys() if wanted(name)}  # noqa: SIM118
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path}: refused safetensors file: {error}") from error
-    if not tensors:
-        raise ValueError(f"{path}: refused safetensors file: it has no tensors")
-    return tensors

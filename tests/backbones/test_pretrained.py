@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
-import tiny_trunk
+import two_layer_trunk
 from safetensors.numpy import save_file
 
 from lena_jax.backbones import BACKBONES, get_backbone, load_classifier, load_pretrained, save_pretrained
@@ -15,30 +15,30 @@ from lena_jax.backbones.command import main
 from lena_jax.backbones.sources import find_file
 from lena_jax.backbones.variables import convert_variables
 
-TINY = tiny_trunk.NAME
+TINY = two_layer_trunk.NAME
 
 
 @pytest.fixture
 def weights(monkeypatch, tmp_path):
     """A file of the tiny trunk's weights."""
-    tiny_trunk.register(monkeypatch)
-    save_file(tiny_trunk.state(), tmp_path / "tiny.safetensors")
+    two_layer_trunk.register(monkeypatch)
+    save_file(two_layer_trunk.state(), tmp_path / "tiny.safetensors")
     return tmp_path / "tiny.safetensors"
 
 
 @pytest.mark.parametrize("prefix", ["", "features.", "module.", "module.features."])
 @pytest.mark.parametrize("kind", [np.float32, np.float16])
 def test_all_namings_and_types_give_the_same_variables(weights, prefix, kind):
-    state = {key: value.astype(kind) for key, value in tiny_trunk.state(prefix).items()}
+    state = {key: value.astype(kind) for key, value in two_layer_trunk.state(prefix).items()}
     counts = {prefix + "norm.num_batches_tracked": np.zeros((), np.int64)}
     save_file({**state, **counts}, weights)
-    tiny_trunk.check(load_pretrained(TINY, str(weights)))
+    two_layer_trunk.check(load_pretrained(TINY, str(weights)))
 
 
 def test_the_classifier_is_left_out_and_loads_apart(weights):
     kernel = np.arange(2000, dtype=np.float32).reshape(1000, 2)
-    save_file({**tiny_trunk.state(), "fc.weight": kernel, "fc.bias": kernel[:, 0].copy()}, weights)
-    tiny_trunk.check(load_pretrained(TINY, weights))
+    save_file({**two_layer_trunk.state(), "fc.weight": kernel, "fc.bias": kernel[:, 0].copy()}, weights)
+    two_layer_trunk.check(load_pretrained(TINY, weights))
     got, bias = load_classifier(TINY, weights)
     np.testing.assert_array_equal(got, kernel.T)
     np.testing.assert_array_equal(bias, kernel[:, 0])
@@ -101,7 +101,7 @@ def test_a_relative_path_and_an_empty_folder_will_do(weights, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     save_pretrained("empty", TINY, load_pretrained(TINY, weights))
-    tiny_trunk.check(load_pretrained(TINY, "empty"))
+    two_layer_trunk.check(load_pretrained(TINY, "empty"))
 
 
 def test_nothing_is_overwritten(weights, tmp_path):
@@ -114,7 +114,7 @@ def test_nothing_is_overwritten(weights, tmp_path):
         with pytest.raises(ValueError, match=r"exists: name another folder, or remove it first"):
             save_pretrained(taken, TINY, variables)
     assert (tmp_path / "other" / "thesis.tex").read_text() == "mine"
-    tiny_trunk.check(load_pretrained(TINY, folder))
+    two_layer_trunk.check(load_pretrained(TINY, folder))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("disk full")])
@@ -216,9 +216,9 @@ def test_a_folder_of_something_else(tmp_path):
 def test_the_command_converts_once(weights, tmp_path, capsys):
     assert main([TINY, f"--source={weights}", f"--output={tmp_path / 'out'}"]) == 0
     assert capsys.readouterr().out == f"wrote {tmp_path / 'out'}: the weights of tiny from {weights}\n"
-    tiny_trunk.check(load_pretrained(TINY, tmp_path / "out"))
+    two_layer_trunk.check(load_pretrained(TINY, tmp_path / "out"))
     assert main([TINY, f"--source={tmp_path / 'out'}", f"--output={tmp_path / 'again'}"]) == 0
-    tiny_trunk.check(load_pretrained(TINY, tmp_path / "again"))
+    two_layer_trunk.check(load_pretrained(TINY, tmp_path / "again"))
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -159,3 +159,13 @@ def test_other_files(tmp_path, content):
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_tensors(tmp_path / "m.pth")
+
+
+@pytest.mark.parametrize("content", [
+    b"\x80\x02\x8d" + (2**62).to_bytes(8, "little"),  # A string of 4 EiB.
+    b"\x80\x02)" + b"\x85" * 100_000 + b"Q."])  # A tuple in a tuple in a tuple ... as the name of a storage.
+def test_a_pickle_that_asks_for_the_impossible_is_refused(tmp_path, content):
+    path = tmp_path / "file.pth"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="file.pth: "):
+        read_tensors(path)
