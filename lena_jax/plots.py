@@ -1,11 +1,9 @@
 """Pictures of a run: the training curve, and a sheet of pictures with the parts that raised or lowered their score."""
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lena_jax.files import write_whole
-from lena_jax.localization import upsample
+from lena_jax.localization import overlays
 from lena_jax.run_log import read_log
 
 
@@ -31,7 +29,7 @@ def save_training_curve(path, log):
                       color="C1", label="validation")
     accuracy.set(xlabel="step", ylabel="pair accuracy", title="pairs in the right order", ylim=(0.45, 1.0))
     accuracy.legend(loc="lower right")
-    _save(figure, path)
+    overlays.save(figure, path)
 
 
 def save_schedule(path, learning_rate, steps):
@@ -47,7 +45,7 @@ def save_schedule(path, learning_rate, steps):
     at = np.unique(np.linspace(0, steps - 1, min(steps, 500)).astype(int))
     axis.plot(at + 1, [float(learning_rate(step)) for step in at], color="C0")
     axis.set(xlabel="step", ylabel="learning rate of the head", title="schedule", ylim=(0, None))
-    _save(figure, path)
+    overlays.save(figure, path)
 
 
 def save_map_sheet(path, pictures, scores, maps, label, most=6):
@@ -68,12 +66,11 @@ def save_map_sheet(path, pictures, scores, maps, label, most=6):
     order = np.argsort(-np.asarray(scores))
     most = min(most, max(1, len(order) // 2))
     chosen = [order[:most], order[-most:]]
-    scale = max(float(np.quantile(np.abs(maps[np.concatenate(chosen)]), 0.995)), np.finfo(np.float32).tiny)
+    scale = overlays.common_scale(maps[np.concatenate(chosen)])
     figure = Figure(figsize=(1.75 * most + 0.9, 7.9), layout="constrained")
     axes = figure.subplots(4, most, squeeze=False)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
-    image = None
     for row, (indices, name) in enumerate(zip(chosen, ("highest", "lowest"), strict=True)):
         axes[2 * row, 0].set_ylabel(f"predicted {name}")
         axes[2 * row + 1, 0].set_ylabel("raises / lowers")
@@ -83,17 +80,8 @@ def save_map_sheet(path, pictures, scores, maps, label, most=6):
             above, below = axes[2 * row, column], axes[2 * row + 1, column]
             above.imshow(picture)
             above.set_title(f"{scores[index]:+.2f} (true {pictures.scores[index]:.2f})", fontsize=8)
-            grey = np.repeat(picture.mean(-1, keepdims=True) / 255, 3, -1)
-            below.imshow(0.5 + 0.5 * grey)
-            image = below.imshow(np.asarray(upsample(maps[index:index + 1], *picture.shape[:2]))[0], cmap="RdBu_r",
-                                 vmin=-scale, vmax=scale, alpha=0.65)
+            below.imshow(overlays.overlay(picture, maps[index], scale))
             if "mask" in record and record["mask"].any():
                 below.contour(record["mask"][..., 0] > 0, levels=[0.5], colors="k", linewidths=0.8)
-    figure.colorbar(image, ax=axes, shrink=0.5, extend="both", label=label)
-    _save(figure, path)
-
-
-def _save(figure, path):
-    # The figure draws on its own canvas: no global state of pyplot, and no screen, is needed.
-    FigureCanvasAgg(figure)
-    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110), "wb")
+    figure.colorbar(overlays.colour_bar(scale), ax=axes, shrink=0.5, extend="both", label=label)
+    overlays.save(figure, path)

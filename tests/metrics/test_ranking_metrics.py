@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import ndcg_score, roc_auc_score
 
-from lena_jax.metrics import group_correlation, mask_energy, pair_accuracy, ranking_metrics
+from lena_jax.metrics import group_correlation, pair_accuracy, pairs_to_compare, percentile_gains, ranking_metrics
 
 
 def test_pair_accuracy_by_hand_with_a_predicted_tie():
@@ -73,12 +74,42 @@ def test_small_sets_and_many_groups_have_intervals(pictures, size):
     assert metrics["pair_accuracy"]["value"] == pytest.approx((np.mean(within) + 1) / 2)
 
 
-def test_mask_energy_by_hand():
-    contribution = np.array([[3.0, -5.0], [1.0, 0.0]])
-    mask = np.array([[True, True], [False, False]])
-    assert mask_energy(contribution, mask) == (0.75, 0.5)
-    inside, area = mask_energy(-np.ones((2, 2)), mask)
-    assert np.isnan(inside) and area == 0.5
+@pytest.mark.parametrize("move", [np.exp, np.cbrt, lambda predicted: 1e-3 * predicted - 9])
+def test_only_the_order_of_the_predictions_counts(move):
+    rng = np.random.default_rng(5)
+    scores = rng.normal(size=30)
+    predicted = np.round(scores + rng.normal(size=30), 1)
+    first, second = (ranking_metrics(one, scores, resamples=20) for one in (predicted, move(predicted)))
+    # The AUC compares differences, which a bent scale changes.
+    for name in {*first} - {"auc"}:
+        assert first[name] == pytest.approx(second[name])
+
+
+def test_predicted_ties_against_the_libraries():
+    rng = np.random.default_rng(6)
+    predicted, scores = rng.integers(0, 5, 40).astype(float), rng.integers(0, 7, 40).astype(float)
+    metrics = ranking_metrics(predicted, scores, resamples=5)
+    pairs = pairs_to_compare(scores)
+    difference = predicted[pairs[:, 0]] - predicted[pairs[:, 1]]
+    assert metrics["auc"]["value"] == pytest.approx(
+        roc_auc_score(np.repeat([1, 0], len(pairs)), np.concatenate([difference, -difference])))
+    assert metrics["spearman"]["value"] == pytest.approx(stats.spearmanr(predicted, scores).statistic)
+    assert metrics["kendall"]["value"] == pytest.approx(stats.kendalltau(predicted, scores).statistic)
+    assert metrics["ndcg@10"]["value"] == pytest.approx(ndcg_score([percentile_gains(scores)], [predicted], k=10))
+    assert "ndcg@100" not in metrics
+    # Goodman and Kruskal's gamma counts no tie; this one counts a predicted tie half.
+    assert metrics["pair_accuracy"]["value"] == pytest.approx(np.mean((difference > 0) + (difference == 0) / 2))
+
+
+@pytest.mark.parametrize("groups", [3, 40])
+def test_ndcg_is_averaged_over_the_groups_that_are_large_enough(groups):
+    rng = np.random.default_rng(7)
+    group = np.concatenate([np.arange(20 * groups) % groups, [groups] * 5])
+    predicted, scores = rng.normal(size=(2, len(group)))
+    gains = percentile_gains(scores, group)
+    expected = np.mean([ndcg_score([gains[group == g]], [predicted[group == g]], k=10) for g in range(groups)])
+    interval = ranking_metrics(predicted, scores, group, resamples=20)["ndcg@10"]
+    assert interval["value"] == pytest.approx(expected) and interval["low"] < interval["high"]
 
 
 def test_bad_arguments():
@@ -88,5 +119,3 @@ def test_bad_arguments():
         ranking_metrics([1.0, np.nan], [1.0, 2.0])
     with pytest.raises(ValueError, match="no two of the 2 pictures"):
         ranking_metrics([1.0, 2.0], [1.0, 1.0])
-    with pytest.raises(ValueError, match=r"got \(2, 2\) and \(1, 2\)"):
-        mask_energy(np.zeros((2, 2)), np.zeros((1, 2)))

@@ -1,0 +1,74 @@
+"""Maps read off the network itself: the virality map of the paper, the exact contribution map, the support map."""
+
+import jax.numpy as jnp
+
+
+def virality_map(feature_map, kernel):
+    """Class activation map `sum_c w_c * z_c`.
+
+    Args:
+        feature_map: [B, h, w, C].
+        kernel: [C] weights of the inner product.
+
+    Returns:
+        [B, h, w], raw and signed.
+
+    Reference: Alameda-Pineda et al., CVPR 2017; Zhou et al., CVPR 2016.
+    """
+    return jnp.einsum("bhwc,c->bhw", feature_map.astype(jnp.float32), kernel, precision="highest")
+
+
+def contribution_map(feature_map, cell_weights, kernel):
+    """What each cell adds to the score: `sum_c w_c * weight_ci * z_ci`.
+
+    With the weights with which the pooling averages its cells, the map sums to `score - bias` up to rounding;
+    parts that lower the score are negative.
+
+    Args:
+        feature_map: [B, h, w, C].
+        cell_weights: [B, h, w, C], from `SiameseRanker.cell_weights`.
+        kernel: [C] weights of the inner product.
+
+    Returns:
+        [B, h, w], raw and signed.
+    """
+    return virality_map(feature_map.astype(jnp.float32) * cell_weights.astype(jnp.float32), kernel)
+
+
+def pair_contributions(contributions, pairs):
+    """Why this rather than that: what each cell of both pictures adds to `logit = score(left) - score(right)`.
+
+    The map of the left picture as it is and that of the right one with its sign changed, on one scale: positive cells
+    speak for the left picture and negative ones for the right, whichever picture they are in. The bias of the score
+    cancels, so that the two maps of a pair together sum to its logit, up to rounding.
+
+    Args:
+        contributions: [n, h, w], of `contribution_map`.
+        pairs: [p, 2] indices of left and right.
+
+    Returns:
+        [p, 2, h, w], raw and signed.
+    """
+    return contributions[jnp.asarray(pairs)] * jnp.array([1.0, -1.0])[None, :, None, None]
+
+
+def support_map(cell_weights, kernel):
+    """Which cells the pooling averaged, over all channels: `sum_c |w_c| weight_ci / sum_c |w_c|`.
+
+    Channels count by how much they can move the score. The support of a single channel is where its own weights,
+    `cell_weights[..., c]`, are positive. Unlike a contribution map this one does not look at what the cells hold, is
+    never negative, and sums to 1 where the weights of every channel do: a cell has the share of the averaging that
+    fell on it, 1 / (h w) for average pooling.
+
+    Args:
+        cell_weights: [B, h, w, C], from `SiameseRanker.cell_weights`.
+        kernel: [C] weights of the inner product; where all are 0 channels count alike.
+
+    Returns:
+        [B, h, w].
+    """
+    strength = jnp.abs(jnp.asarray(kernel, jnp.float32))
+    strength = jnp.where(strength.max() > 0, strength, 1)
+    # Divided by the largest first: tiny weights must not underflow in the sum.
+    strength = strength / strength.max()
+    return virality_map(cell_weights, strength / strength.sum())

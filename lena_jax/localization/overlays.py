@@ -1,0 +1,145 @@
+"""Drawing signed maps over pictures, on one scale with a colour bar."""
+
+import functools
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure
+from skimage import color
+
+from lena_jax.files import write_whole
+from lena_jax.localization.resizing import upsample
+
+OPACITY = 0.65
+CENTRE = (95.0, 0.0, 0.0)  # CIELAB. Both ends are equally dark and equally far from it.
+RAISES, LOWERS = (40.0, 45.0, 26.0), (40.0, 10.8, -50.8)
+
+
+@functools.cache
+def diverging(steps=128):
+    """The colour map of signed values: blue lowers, near white is 0, red raises.
+
+    Perceptually uniform: neighbouring colours differ by the same CIEDE2000 all along each arm, and lightness falls the
+    same way on both, so that no value looks stronger than one of equal size and other sign, in print and to those
+    who do not see red from green.
+
+    Args:
+        steps: colours of each arm.
+
+    Returns:
+        A Matplotlib colour map.
+    """
+    arms = [_arm(np.array(end), steps) for end in (LOWERS, RAISES)]
+    return ListedColormap(np.concatenate([arms[0][::-1], arms[1][1:]]), name="lowers_raises")
+
+
+def _arm(end, steps):
+    """[steps + 1, 3] sRGB from the centre to an end, equally far from one to the next."""
+    share = np.linspace(0, 1, 2001)[:, None]
+    line = np.array(CENTRE) * (1 - share) + end * share
+    travelled = np.concatenate([[0], np.cumsum(color.deltaE_ciede2000(line[1:], line[:-1]))])
+    at = np.interp(np.linspace(0, travelled[-1], steps + 1), travelled, share[:, 0])[:, None]
+    return np.clip(color.lab2rgb(np.array(CENTRE) * (1 - at) + end * at), 0, 1)
+
+
+def common_scale(maps, quantile=0.995):
+    """The value at which the colours of several maps end, on both sides of 0.
+
+    Args:
+        maps: array, or a sequence of arrays, of signed values.
+        quantile: of the absolute values; the strongest 0.5 % share the ends of the scale, so that one cell does not
+            wash out all others.
+
+    Returns:
+        A positive float, also where every map is 0.
+    """
+    values = np.abs(np.concatenate([np.ravel(one) for one in maps]))
+    return max(float(np.quantile(values, quantile)), float(values.max()) * 1e-3, float(np.finfo(np.float32).tiny))
+
+
+def overlay(picture, signed_map, scale=None, opacity=OPACITY):
+    """A picture in grey with a signed map over it.
+
+    Args:
+        picture: [H, W, 3] uint8.
+        signed_map: [h, w], enlarged to the picture.
+        scale: the value at which the colours end, for maps that are to be compared; None for this map's own.
+        opacity: of the map, 0 to 1.
+
+    Returns:
+        [H, W, 3] uint8; a map of zeros leaves the colour of 0 all over.
+
+    Raises:
+        ValueError: if the map is not finite.
+    """
+    signed_map = np.asarray(signed_map, np.float32)
+    if not np.isfinite(signed_map).all():
+        raise ValueError(f"the map must be finite, got {int((~np.isfinite(signed_map)).sum())} cells that are not")
+    scale = common_scale([signed_map]) if scale is None else scale
+    full = np.asarray(upsample(signed_map[None], *picture.shape[:2]))[0]
+    colours = diverging()(0.5 + 0.5 * np.clip(full / scale, -1, 1))[..., :3]
+    return np.round(255 * (opacity * colours + (1 - opacity) * backdrop(picture))).astype(np.uint8)
+
+
+def backdrop(picture):
+    """What maps are drawn over: the picture in pale grey, [H, W, 3] uint8 -> [H, W, 3] in [0.5, 1]."""
+    return 0.5 + 0.5 * np.repeat(np.asarray(picture).mean(-1, keepdims=True) / 255, 3, -1)
+
+
+def save_overlays(path, pictures, maps, titles=None, label="contribution of a cell to the score", boxes=None):
+    """Draws pictures above their maps, all on one scale with one colour bar.
+
+    Args:
+        path: of the PNG.
+        pictures: k of [H, W, 3] uint8.
+        maps: k of [h, w], signed.
+        titles: k of str, or None.
+        label: what the maps' values are.
+        boxes: k of [m, 4] (top, left, bottom, right) in the picture's pixels to outline, or None.
+    """
+    scale = common_scale(maps)
+    figure = Figure(figsize=(2.6 * len(pictures) + 1.2, 5.4), layout="constrained")
+    axes = figure.subplots(2, len(pictures), squeeze=False)
+    for number, (picture, one) in enumerate(zip(pictures, maps, strict=True)):
+        above, below = axes[:, number]
+        above.imshow(picture)
+        below.imshow(overlay(picture, one, scale))
+        for top, left, bottom, right in (() if boxes is None else boxes[number]):
+            below.plot(np.array([left, right, right, left, left]) - 0.5,
+                       np.array([top, top, bottom, bottom, top]) - 0.5, color="k", linewidth=1)
+        for axis in (above, below):
+            axis.set(xticks=[], yticks=[], xlim=(-0.5, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5))
+        if titles is not None:
+            above.set_title(titles[number], fontsize=9)
+    figure.colorbar(colour_bar(scale), ax=axes, shrink=0.6, extend="both", label=label)
+    save(figure, path)
+
+
+def save_pair(path, pictures, maps, scores):
+    """Why this rather than that: both pictures of a pair above what each cell adds to the difference of their scores.
+
+    Args:
+        path: of the PNG.
+        pictures: (left, right), each [H, W, 3] uint8.
+        maps: [2, h, w], one pair of `pair_contributions`: red speaks for the left picture, blue for the right.
+        scores: (left, right).
+    """
+    sums = [float(np.sum(one)) for one in maps]
+    titles = [f"{side}: score {score:+.2f}\nadds {total:+.2f} to the difference"
+              for side, score, total in zip(("left", "right"), scores, sums, strict=True)]
+    save_overlays(path, pictures, maps, titles,
+                  f"for left (+) or right (-); all cells: {scores[0] - scores[1]:+.2f}")
+
+
+def colour_bar(scale):
+    """What a figure's colour bar of the signed values -scale to scale is made from."""
+    return ScalarMappable(Normalize(-scale, scale), diverging())
+
+
+def save(figure, path):
+    """Writes a figure as PNG, whole or not at all."""
+    # The figure draws on its own canvas: no global state of pyplot, and no screen, is needed.
+    FigureCanvasAgg(figure)
+    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110), "wb")

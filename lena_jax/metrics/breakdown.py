@@ -1,0 +1,39 @@
+"""Where pairs go wrong: pair accuracy by how far apart the scores are, and by group."""
+
+import numpy as np
+
+from lena_jax.metrics.ranking import pair_accuracy
+
+
+def accuracy_by_gap(predicted, scores, pairs, parts=4):
+    """Pair accuracy in parts of equally many pairs, from the smallest true score difference to the largest.
+
+    Pairs of equal difference are never parted, so that with few different scores there are fewer parts, or uneven ones.
+
+    Args:
+        predicted, scores: [n].
+        pairs: [p, 2], column 0 the higher.
+        parts: how many; 4 are quartiles.
+
+    Returns:
+        A list of {"from", "to": smallest and largest difference in the part, "pairs", "value"}.
+    """
+    scores = np.asarray(scores, np.float64)
+    gap = np.abs(scores[pairs[:, 0]] - scores[pairs[:, 1]])
+    edges = np.quantile(gap, np.arange(1, parts) / parts)
+    part = np.searchsorted(edges, gap, "left")
+    return [{"from": float(gap[chosen].min()), "to": float(gap[chosen].max()), "pairs": len(chosen),
+             "value": pair_accuracy(predicted, pairs[chosen])}
+            for chosen in (np.flatnonzero(part == number) for number in range(parts)) if len(chosen)]
+
+
+def accuracy_by_group(predicted, pairs, groups):
+    """Pair accuracy within each group.
+
+    Returns:
+        {group: {"pairs", "value"}} of the groups that have a pair, sorted by name.
+    """
+    groups = np.asarray(groups)
+    of_pair = groups[pairs[:, 0]]
+    parts = {str(name): pairs[of_pair == name] for name in np.unique(of_pair)}
+    return {name: {"pairs": len(part), "value": pair_accuracy(predicted, part)} for name, part in parts.items()}

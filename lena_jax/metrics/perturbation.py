@@ -1,0 +1,62 @@
+"""Insertion and deletion: how fast the score moves when a map's pixels are put in or taken away; needs no masks."""
+
+import numpy as np
+
+
+def insertion_deletion(score, picture, signed_map, steps=20, baseline=None):
+    """Insertion and deletion curves of a score along a signed map, and their areas.
+
+    Insertion starts from the baseline and puts the picture's pixels in, those with the highest map value first;
+    deletion starts from the picture and takes them away in the same order. In the paper the score is a probability
+    that the object raises; here it is a signed number that may lie below the baseline's, which changes two things:
+
+    - The *areas* are of the share of the way, `(s - score(baseline)) / (score(picture) - score(baseline))`. Pixels go
+      in the order in which they push *towards the picture's score*: from the highest value down where that is above
+      the baseline's, from the lowest up where it is below. A good map has an insertion area near (or above) 1 and a
+      deletion area near (or below) 0, one without information 1/2 each. With equal ends there is no way, and the
+      areas are NaN.
+    - The *gain* is in units of the score and defined always: with the highest values first, how far the insertion curve
+      runs above the straight line between the ends and the deletion curve below it, the mean of both. Without
+      information it is 0.
+
+    Args:
+        score: pictures [steps + 1, H, W, 3] float32 -> scores [steps + 1]; called four times at most.
+        picture: [H, W, 3].
+        signed_map: [H, W], finite; equal values go in reading order.
+        steps: into how many equal parts the pixels are cut.
+        baseline: what broadcasts to the picture, such as a blurred copy or a colour; None for its mean colour.
+
+    Returns:
+        {"share": [steps + 1] of the pixels moved, "insertion", "deletion": [steps + 1] scores, highest values first,
+        "insertion_area", "deletion_area", "gain": floats}.
+
+    Raises:
+        ValueError: if map and picture differ in size, the map is not finite or `steps` is below 1.
+
+    Reference: Petsiuk, Das and Saenko, RISE, BMVC 2018.
+    """
+    picture, signed_map = np.asarray(picture, np.float32), np.asarray(signed_map)
+    if signed_map.shape != picture.shape[:2]:
+        raise ValueError(f"map and picture must be of one size, got {signed_map.shape} and {picture.shape[:2]}")
+    if not np.isfinite(signed_map).all():
+        raise ValueError(f"the map must be finite, got {int((~np.isfinite(signed_map)).sum())} cells that are not")
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+    baseline = np.broadcast_to(picture.mean((0, 1)) if baseline is None else np.asarray(baseline, np.float32),
+                               picture.shape)
+    share = np.arange(steps + 1) / steps
+
+    def curves(values):
+        place = np.empty(values.size, np.int64)
+        place[np.argsort(-values, axis=None, kind="stable")] = np.arange(values.size)
+        moved = (place.reshape(values.shape)[None] < share[:, None, None] * values.size)[..., None]
+        return [np.asarray(score(np.where(moved, *ends).astype(np.float32)), np.float64)
+                for ends in ((picture, baseline), (baseline, picture))]
+
+    insertion, deletion = curves(signed_map)
+    bare, whole = insertion[0], insertion[-1]
+    towards = (insertion, deletion) if whole >= bare else curves(-signed_map)
+    areas = [np.trapezoid((curve - bare) / (whole - bare), share) if whole != bare else np.nan for curve in towards]
+    return {"share": share, "insertion": insertion, "deletion": deletion,
+            "insertion_area": float(areas[0]), "deletion_area": float(areas[1]),
+            "gain": float(np.trapezoid(insertion - deletion, share) / 2)}
