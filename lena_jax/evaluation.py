@@ -8,11 +8,20 @@ import os
 import numpy as np
 from tqdm import tqdm
 
-from lena_jax import checkpoints, pair_list, plots, pooling, ranker
+from lena_jax import checkpoints, map_checks, pair_list, plots, pooling, ranker
 from lena_jax.files import write_whole
 from lena_jax.input_pipeline import resize
 from lena_jax.localization import upsample
-from lena_jax.metrics import mask_energy, pairs_to_compare, ranking_metrics
+from lena_jax.metrics import (
+    CLUSTERS,
+    accuracy_by_gap,
+    accuracy_by_group,
+    calibration_metrics,
+    localization_metrics,
+    pairs_to_compare,
+    picture_localization,
+    ranking_metrics,
+)
 from lena_jax.run_data import fingerprint, open_pictures
 
 
@@ -59,7 +68,7 @@ def predict(model, variables, pictures, batch_size=32, label="scoring"):
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
-def evaluate(workdir, split="test", data_dir=None, pairs=None):
+def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0):
     """Evaluates the best checkpoint of a run; reads nothing of the run but the checkpoint.
 
     Writes into `workdir`, for the split `test`: `metrics.json`, `scores.csv` (id, group, true and predicted score),
@@ -72,9 +81,14 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None):
         data_dir: where the data set lies now; None for where it lay in training.
         pairs: path of the `pairs.csv` of another evaluation, to compare the very same pairs; which picture of a pair
             is the higher is then what the file says. None for all comparable pairs (at most `metrics.MOST_PAIRS`).
+        check_maps: of how many pictures to check the maps by occlusion, insertion and deletion, which takes some
+            hundred passes of the network each (`map_checks`).
 
     Returns:
-        The dict in `metrics.json`.
+        The dict in `metrics.json`: what was evaluated (`data`, `fingerprint` of the data set and its parts, `split`,
+        `step`, `pooling`), the measures of `ranking_metrics`, `calibration`, `accuracy_by_gap` and, with few groups,
+        `accuracy_by_group`; `eta`, `localization` (of each kind of map, where the data set has masks) and `map_checks`
+        where there are such.
 
     Raises:
         ValueError: if there is no checkpoint, no such pictures, or `pairs` names others.
@@ -93,8 +107,12 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None):
     compared = pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap, given=pictures.pairs) \
         if pairs is None else pair_list.read(pairs, pictures.ids)
     scores, contributions, virality = predict(model, variables, pictures, config.batch_size, f"scoring {split}")
-    metrics = {"data": config.data.name, "split": split, "step": step, "pooling": config.pooling,
-               **ranking_metrics(scores, pictures.scores, pictures.groups, pairs=compared)}
+    metrics = {"data": config.data.name, "fingerprint": data, "split": split, "step": step, "pooling": config.pooling,
+               **ranking_metrics(scores, pictures.scores, pictures.groups, pairs=compared),
+               "calibration": calibration_metrics(scores, compared, pictures.groups),
+               "accuracy_by_gap": accuracy_by_gap(scores, pictures.scores, compared)}
+    if pictures.groups is not None and len(np.unique(pictures.groups)) < CLUSTERS:
+        metrics["accuracy_by_group"] = accuracy_by_group(scores, compared, pictures.groups)
     # Maps add up to the score only where the pooled value is the weighted mean of the cells.
     exact = model.network.pooling.reproduces
     maps = {"contribution_map": contributions} if exact else {}
@@ -103,8 +121,9 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None):
     if shares is not None:
         metrics["eta"] = shares
     if "mask" in pictures.record(0):
-        metrics["localization"] = {name: measures for name, each in maps.items()
-                                   if (measures := _mask_measures(pictures, each))}
+        metrics["localization"] = _mask_measures(pictures, maps)
+    if check_maps:
+        metrics["map_checks"] = map_checks.check_maps(model, variables, pictures, maps, check_maps, config.batch_size)
     prefix = "" if split == "test" else split + "_"
     write_whole(os.path.join(workdir, prefix + "scores.csv"), lambda file: _score_table(file, pictures, scores))
     write_whole(os.path.join(workdir, prefix + "pairs.csv"), lambda file: pair_list.write(file, pictures.ids, compared))
@@ -144,19 +163,15 @@ def eta_distribution(config, variables, cells):
 
 
 def _mask_measures(pictures, maps):
-    """Mean share of the positive energy inside the mask, over the pictures that have one; None if none has."""
-    inside, areas = [], []
+    """`localization_metrics` of each kind of map, at the resolution of the masks; none where every mask is empty."""
+    found = {kind: [] for kind in maps}
     for index in range(len(pictures)):
         mask = pictures.record(index)["mask"][..., 0] > 0
         if mask.any():
-            full = np.asarray(upsample(maps[index:index + 1], *mask.shape))[0]
-            share, area = mask_energy(full, mask)
-            inside.append(0.0 if np.isnan(share) else share)  # A map without a positive cell points nowhere.
-            areas.append(area)
-    if not areas:
-        return None
-    return {"energy_inside": float(np.mean(inside)), "area": float(np.mean(areas)),
-            "ratio": float(np.mean(inside) / np.mean(areas)), "pictures": len(inside)}
+            full = np.asarray(upsample(np.stack([each[index] for each in maps.values()]), *mask.shape))
+            for kind, one in zip(maps, full, strict=True):
+                found[kind].append(picture_localization(one, mask))
+    return {kind: localization_metrics(each) for kind, each in found.items() if each}
 
 
 def _score_table(file, pictures, scores):

@@ -94,11 +94,30 @@ def test_localization_measures_have_the_mask_to_compare_with(evaluated):
     assert 0 < contribution["pictures"] < 24
 
 
+def test_every_kind_of_map_is_measured_against_the_masks(evaluated):
+    _, metrics = evaluated
+    assert sorted(metrics["localization"]) == ["contribution_map", "virality_map"]
+    for measures in metrics["localization"].values():
+        assert measures["energy"]["value"] == pytest.approx(measures["energy_inside"])
+        for name in ("energy", "pointing", "pxap", "max_box_acc_v2"):
+            assert 0 <= measures[name]["low"] <= measures[name]["value"] <= measures[name]["high"] <= 1
+
+
+def test_the_further_measures_of_the_order_and_of_the_probability(evaluated):
+    _, metrics = evaluated
+    assert metrics["auc"]["low"] <= metrics["auc"]["value"] <= metrics["auc"]["high"]
+    assert 0 < metrics["ndcg@10"]["value"] <= 1 and "ndcg@100" not in metrics  # 24 pictures.
+    assert sum(part["pairs"] for part in metrics["accuracy_by_gap"]) == metrics["pairs"]
+    assert sum(part["pairs"] for part in metrics["calibration"]["bins"]) == metrics["pairs"]
+    assert len(metrics["fingerprint"]) == 64 and "accuracy_by_group" not in metrics
+
+
 def test_the_printed_table_says_what_and_where(evaluated):
     workdir, metrics = evaluated
     text = report.table(metrics, workdir)
     accuracy = f"{metrics['pair_accuracy']['value']:.3f}"
-    for expected in ("planted test", "24 pictures", accuracy, "support N", "maps.png"):
+    for expected in ("planted test", "24 pictures", accuracy, "support N", "maps.png", "pair AUC", "calibration",
+                     "PxAP", "accuracy by gap"):
         assert expected in text
 
 

@@ -1,0 +1,71 @@
+"""Checks of a ranker's maps that trust its score alone, and need no masks: occlusion, insertion and deletion."""
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from lena_jax.input_pipeline import resize
+from lena_jax.localization import gradient_map, occlusion_map, to_grid, upsample
+from lena_jax.metrics import bootstrap, insertion_deletion, map_agreement
+
+AREAS = ("insertion_area", "deletion_area", "gain")
+
+
+def check_maps(model, variables, pictures, maps, count, batch_size=32, seed=0):
+    """Measures how well each kind of map agrees with what covering and removing parts of the picture does.
+
+    A picture takes about as many passes of the network as the map has cells, and 80 more for each kind of map.
+
+    Args:
+        model, variables: as of `evaluation.load_ranker`.
+        pictures: `ScoredPictures`, n of them.
+        maps: {kind: [n, h, w]}.
+        count: how many of the pictures, drawn at random.
+        batch_size: covered pictures a call.
+        seed: of the draw and of the bootstrap.
+
+    Returns:
+        {"pictures": number, "occlusion_agreement": {kind: as of `map_agreement`}, "insertion_deletion": {kind:
+        {"insertion_area", "deletion_area", "gain": {"value", "low", "high"}}}}, with the further kinds
+        "gradient_map" and, for insertion and deletion, "occlusion_map".
+    """
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(pictures))[:count])
+    grid = next(iter(maps.values())).shape[1:]
+    score = jax.jit(model.score_pictures)
+
+    @jax.jit
+    def checks(variables, picture):
+        def score(pictures):
+            return model.score_pictures(variables, pictures)
+
+        return (occlusion_map(score, picture, grid, batch_size=batch_size),
+                to_grid(gradient_map(score, picture[None]), *grid)[0])
+
+    found = {"gradient_map": [], "occlusion_map": []}
+    curves = {kind: [] for kind in (*maps, *found)}
+    for index in tqdm(chosen, desc="checking maps", unit="picture"):
+        picture = resize(pictures.picture(index), model.image_size).astype(np.float32)
+        occluded, gradient = (np.asarray(one) for one in checks(variables, picture))
+        found["gradient_map"].append(gradient)
+        found["occlusion_map"].append(occluded)
+        of_picture = {kind: each[index] for kind, each in maps.items()}
+        for kind, one in (of_picture | {"gradient_map": gradient, "occlusion_map": occluded}).items():
+            full = np.asarray(upsample(one[None], model.image_size, model.image_size))[0]
+            measures = insertion_deletion(lambda pictures: score(variables, pictures), picture, full)
+            curves[kind].append([measures[name] for name in AREAS])
+    others = {kind: each[chosen] for kind, each in maps.items()} | {"gradient_map": np.array(found["gradient_map"])}
+    return {"pictures": len(chosen),
+            "occlusion_agreement": {kind: map_agreement(each, np.array(found["occlusion_map"]), seed=seed)
+                                    for kind, each in others.items()},
+            "insertion_deletion": {kind: _means(np.array(values), seed) for kind, values in curves.items()}}
+
+
+def _means(values, seed):
+    """Means over pictures with their intervals; pictures whose score is that of the baseline have no areas."""
+    def means(index):
+        drawn = values[index]
+        defined = ~np.isnan(drawn)
+        return {name: float(drawn[defined[:, column], column].mean()) if defined[:, column].any() else np.nan
+                for column, name in enumerate(AREAS)}
+
+    return bootstrap(means, len(values), seed=seed)
