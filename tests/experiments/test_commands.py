@@ -77,6 +77,9 @@ def test_folds_of_an_own_folder_in_groups(tmp_path):
     ("train.py", ["--folds=-3"], "folds must be 0 or at least 2"),
     ("evaluate.py", ["--workdir=nowhere"], "no checkpoint in 'nowhere'"),
     ("evaluate.py", [], "workdir"),
+    ("evaluate.py", ["--workdir=nowhere", "--check_maps=-1"], "check_maps"),
+    ("compare_runs.py", ["--workdirs=nowhere,elsewhere"], "no evaluation of the test pictures in 'nowhere'"),
+    ("compare_runs.py", ["--workdirs=nowhere"], "two folders, got 1: nowhere"),
 ])
 def test_bad_input_is_one_line_and_exit_code_2(script, arguments, message, tmp_path):
     base = [f"--config={QUICKSTART}", f"--workdir={tmp_path / 'run'}"] if script == "train.py" else []

@@ -1,0 +1,104 @@
+"""Two evaluated runs against each other on the same pictures and pairs."""
+
+import csv
+import json
+import os
+
+import numpy as np
+
+from lena_jax import pair_list
+from lena_jax.files import write_whole
+from lena_jax.metrics import compare_models
+
+
+def compare_runs(workdirs, split="test", output=None):
+    """Compares two evaluations as `compare_models` does, from the files they left (`evaluation.evaluate`).
+
+    Folds are compared with folds: where both folders hold runs over the same folds (`repeated_runs.run`, one seed),
+    the test pictures of all folds are put together, and pairs and correlations stay within a fold. The unit of interval
+    and test is then still the picture; that the folds' trainings share pictures is not in them.
+
+    Args:
+        workdirs: (first, second), folders of the runs.
+        split: the evaluated part.
+        output: path of the JSON to write, or None.
+
+    Returns:
+        The dict of `compare_models`, with "workdirs", "data" and "split".
+
+    Raises:
+        ValueError: unless two folders are given that hold evaluations of one data set, parted the same way, with the
+            same pairs.
+    """
+    if len(workdirs) != 2:
+        raise ValueError(f"workdirs must be two folders, got {len(workdirs)}: {','.join(workdirs) or 'none'}")
+    folds = [_folds(workdir) for workdir in workdirs]
+    if folds[0] != folds[1]:
+        raise ValueError(f"the folds must be the same ones, got {folds[0] or 'none'} in {workdirs[0]!r} and "
+                         f"{folds[1] or 'none'} in {workdirs[1]!r}")
+    parts = [_compared([os.path.join(workdir, fold) for workdir in workdirs], split) for fold in folds[0]] or \
+        [_compared(workdirs, split)]
+    offsets = np.cumsum([0] + [len(part["scores"]) for part in parts])
+    predicted = [np.concatenate([part["predicted"][side] for part in parts]) for side in (0, 1)]
+    groups = np.concatenate([[f"{number} {name}" for name in part["groups"]] for number, part in enumerate(parts)])
+    result = {"workdirs": list(workdirs), "data": parts[0]["data"], "split": split,
+              **compare_models(*predicted, np.concatenate([part["scores"] for part in parts]),
+                               groups if len(np.unique(groups)) > 1 else None,
+                               np.concatenate([part["pairs"] + offset for part, offset in
+                                               zip(parts, offsets[:-1], strict=True)]))}
+    if output is not None:
+        write_whole(output, lambda file: json.dump(result, file, indent=2, allow_nan=False))
+    return result
+
+
+def _folds(workdir):
+    """The folders of a run over folds, [] for a single run."""
+    try:
+        with open(os.path.join(workdir, "metrics.json"), encoding="utf-8") as file:
+            runs = sorted(json.load(file).get("runs", {}))
+    except FileNotFoundError:
+        return []
+    if any("seed" in name for name in runs):
+        raise ValueError(f"{workdir!r} has several runs of the same pictures, {', '.join(runs)}: compare one of them, "
+                         f"such as {os.path.join(workdir, runs[0])!r}")
+    return runs
+
+
+def _compared(workdirs, split):
+    """What two evaluations of the same pictures say: {"data", "scores", "groups", "predicted": two, "pairs"}."""
+    metrics, tables = zip(*(_evaluation(workdir, split) for workdir in workdirs), strict=True)
+    for key in ("data", "fingerprint"):
+        values = [one.get(key) for one in metrics]
+        if None in values:
+            raise ValueError(f"the evaluation in {workdirs[values.index(None)]!r} does not say on which data it was "
+                             "made: run experiments/evaluate.py again")
+        if values[0] != values[1]:
+            raise ValueError(f"{workdirs[0]!r} and {workdirs[1]!r} must be evaluated on the same data set, parted the "
+                             f"same way, got the {key} {values[0][:20]!r} and {values[1][:20]!r}")
+    ids = sorted(tables[0])
+    prefix = _prefix(split)
+    pairs = [pair_list.read(os.path.join(workdir, prefix + "pairs.csv"), ids) for workdir in workdirs]
+    if not np.array_equal(*(np.unique(one, axis=0) for one in pairs)):
+        raise ValueError(f"{workdirs[0]!r} and {workdirs[1]!r} compared different pairs, {len(pairs[0])} and "
+                         f"{len(pairs[1])}: evaluate the second with "
+                         f"--pairs={os.path.join(workdirs[0], prefix + 'pairs.csv')}")
+    rows = [tables[0][name] for name in ids]
+    return {"data": metrics[0]["data"], "scores": np.array([float(row["score"]) for row in rows]),
+            "groups": [row["group"] for row in rows], "pairs": pairs[0],
+            "predicted": [np.array([float(table[name]["predicted"]) for name in ids]) for table in tables]}
+
+
+def _evaluation(workdir, split):
+    """(metrics, {id: row of the table of scores}) of one evaluation."""
+    try:
+        with open(os.path.join(workdir, _prefix(split) + "metrics.json"), encoding="utf-8") as file:
+            metrics = json.load(file)
+        with open(os.path.join(workdir, _prefix(split) + "scores.csv"), newline="", encoding="utf-8") as file:
+            return metrics, {row["id"]: row for row in csv.DictReader(file)}
+    except FileNotFoundError as error:
+        raise ValueError(f"no evaluation of the {split} pictures in {workdir!r}: {error.filename} is missing. Run "
+                         f"experiments/evaluate.py --workdir={workdir}") from error
+
+
+def _prefix(split):
+    return "" if split == "test" else split + "_"
