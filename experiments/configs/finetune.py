@@ -9,8 +9,8 @@ For a thousand pictures a fold takes minutes on two CPU cores. The early stages 
 a moving average of the parameters is what is evaluated. For more pictures raise --config.steps: 104 steps of 32
 pictures are four rounds of 818, and eight rounds overfitted these few.
 
-Set on four of the five folds with `fold_seed=7` of 1,023 photographs rated for appeal (the AVT image appeal data set at 80x80 px,
-Goering and Raake, IEEE Access 2023); the README has what it reaches there on other folds.
+Set on four of the five folds with `fold_seed=7` of 1,023 photographs rated for appeal (the AVT image appeal data set
+at 80x80 px, Goering and Raake, IEEE Access 2023); the README has what it reaches there on other folds.
 """
 
 from lena_jax.default_config import default_config
