@@ -71,6 +71,7 @@ def default_config():
     config.optimizer.decay_factor = 0.1
     config.optimizer.momentum = 0.9  # Of "sgd".
     config.optimizer.weight_decay = 0.1  # Times the learning rate. Kernels only.
+    config.optimizer.backbone_decay = 1.0  # Times weight_decay, for the trunk.
     config.optimizer.clip_norm = 1.0  # 0: no clipping.
     config.optimizer.backbone_rate = 0.1  # Times the learning rate, unless frozen.
     config.optimizer.stage_decay = 1.0  # Times the rate for each stage before the trunk's last.

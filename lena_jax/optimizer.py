@@ -52,14 +52,15 @@ def learning_rate(optimizer, steps):
 def make_optimizer(optimizer, steps, params, stages=()):
     """AdamW, or the paper's SGD, with gradient clipping and a rate for each kind of parameter.
 
-    Weight decay applies to the kernels of the trunk and the head; never to biases, norms or what the pooling learns
-    (LENA's eta). "adamw": decay times the rate is taken off the kernel, beside Adam's step. "sgd" as in Caffe: decay
-    is added to the gradient, and the velocity is a sum of steps, `v <- momentum * v + rate * (g + decay * w)`,
-    `w <- w - v`, so that a lower rate does not shorten the steps that are already under way.
+    Weight decay applies to the kernels of the head and, times `backbone_decay`, of the trunk; never to biases, norms or
+    what the pooling learns (LENA's eta). "adamw": decay times the rate is taken off the kernel, beside Adam's step.
+    "sgd" as in Caffe: decay is added to the gradient, and the velocity is a sum of steps,
+    `v <- momentum * v + rate * (g + decay * w)`, `w <- w - v`, so that a lower rate does not shorten the steps that are
+    already under way.
 
     Args:
         optimizer: config with the keys of `learning_rate` and `rates`, `name` ("adamw" or "sgd"), `weight_decay`,
-            `clip_norm` (0: no clipping) and `momentum` (of "sgd").
+            `backbone_decay`, `clip_norm` (0: no clipping) and `momentum` (of "sgd").
         steps: number of training steps.
         params: {"head": ..., "pooling": ..., "backbone": ...}, those that are trained.
         stages: `Backbone.stages`.
@@ -72,12 +73,19 @@ def make_optimizer(optimizer, steps, params, stages=()):
             of range.
     """
     schedule = learning_rate(optimizer, steps)
-    if optimizer.clip_norm < 0 or optimizer.weight_decay < 0 or not 0 <= optimizer.momentum < 1:
-        raise ValueError("optimizer.clip_norm and optimizer.weight_decay must be at least 0 and optimizer.momentum in "
-                         f"[0, 1), got {optimizer.clip_norm}, {optimizer.weight_decay} and {optimizer.momentum}")
-    decayed = {name: jax.tree.map(lambda leaf, name=name: name != "pooling" and leaf.ndim > 1, tree)
-               for name, tree in params.items()}
-    decay = optax.add_decayed_weights(optimizer.weight_decay, decayed)
+    for key in ("clip_norm", "weight_decay", "backbone_decay"):
+        if optimizer[key] < 0:
+            raise ValueError(f"optimizer.{key} must be at least 0, got {optimizer[key]}")
+    if not 0 <= optimizer.momentum < 1:
+        raise ValueError(f"optimizer.momentum must be in [0, 1), got {optimizer.momentum}")
+
+    def decay_of(group, strength):
+        kernels = {name: jax.tree.map(lambda leaf, name=name: name == group and leaf.ndim > 1, tree)
+                   for name, tree in params.items()}
+        return optax.add_decayed_weights(strength, kernels)
+
+    decay = optax.chain(decay_of("head", optimizer.weight_decay),
+                        decay_of("backbone", optimizer.weight_decay * optimizer.backbone_decay))
     rated = [_times(rates(optimizer, params, stages)), optax.scale_by_learning_rate(schedule)]
     if optimizer.name == "adamw":
         steps_of = [optax.scale_by_adam(), decay, *rated]

@@ -11,6 +11,7 @@ from lena_jax.optimizer import learning_rate, make_optimizer, rates
 def options(**change):
     return ml_collections.ConfigDict({"learning_rate": 0.1, "warmup": 0.2, "weight_decay": 0.0, "clip_norm": 1e9,
                                       "backbone_rate": 0.5, "pooling_rate": 3.0, "bias_rate": 1.0, "stage_decay": 1.0,
+                                      "backbone_decay": 1.0,
                                       "name": "adamw", "schedule": "cosine", "momentum": 0.9, "decay_every": 40,
                                       "decay_factor": 0.1} | change)
 
@@ -44,6 +45,12 @@ def test_trunk_pooling_and_head_have_their_own_rates():
     np.testing.assert_allclose(change["head"]["kernel"], -0.1, rtol=1e-5)
     np.testing.assert_allclose(change["pooling"]["eta"], -0.3, rtol=1e-5)
     np.testing.assert_allclose(change["backbone"]["conv"]["scale"], -0.05, rtol=1e-5)
+
+
+def test_the_trunk_can_decay_by_a_share():
+    change = first_change(constant(0.0), weight_decay=0.5, backbone_decay=0.1)
+    np.testing.assert_allclose(change["head"]["kernel"], -0.1 * 0.5, rtol=1e-5)
+    np.testing.assert_allclose(change["backbone"]["conv"]["kernel"], -0.05 * 0.5 * 0.1, rtol=1e-5)
 
 
 def test_decay_touches_kernels_only():
@@ -101,8 +108,10 @@ def test_gradients_are_clipped_to_one_norm_for_all():
 
 @pytest.mark.parametrize("change, message", [
     ({"name": "adam"}, "got optimizer.name 'adam', expected 'adamw' or 'sgd'"),
-    ({"clip_norm": -1.0}, "got -1.0, 0.0 and 0.9"), ({"momentum": 9.0}, "and 9.0"),
-    ({"weight_decay": -1.0}, "-1.0 and"),
+    ({"clip_norm": -1.0}, "optimizer.clip_norm must be at least 0, got -1.0"),
+    ({"momentum": 9.0}, r"optimizer.momentum must be in \[0, 1\), got 9.0"),
+    ({"weight_decay": -1.0}, "optimizer.weight_decay must be at least 0, got -1.0"),
+    ({"backbone_decay": -1.0}, "optimizer.backbone_decay must be at least 0, got -1.0"),
     ({"pooling_rate": -1.0}, "optimizer.pooling_rate must be at least 0, got -1.0"),
     ({"stage_decay": 0.0}, r"optimizer.stage_decay must be in \(0, 1\], got 0.0")])
 def test_an_optimizer_that_cannot_be(change, message):
