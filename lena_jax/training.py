@@ -94,8 +94,8 @@ def _run(plan, workdir, devices, stop, watch):
         _plot(workdir)
         return np.zeros(0)
 
-    manager = checkpoints.open_checkpoints(workdir)
     if start:
+        manager = checkpoints.open_checkpoints(workdir)
         # The trunk too: the file that its weights came from may be another by now, or gone.
         variables = checkpoints.restore(manager, start, variables=model.abstract_variables())["variables"]
     else:
@@ -110,7 +110,10 @@ def _run(plan, workdir, devices, stop, watch):
     schedule = learning_rate(config.optimizer, config.steps)
     if start:
         state = _restore(manager, start, variables, state)
-    elif not processes.index():
+    else:
+        # Not before: the processes have met since they looked whether there are any.
+        manager = checkpoints.open_checkpoints(workdir)
+    if not start and not processes.index():
         write_whole(os.path.join(workdir, "config.json"),
                     lambda file: json.dump(checkpoints.as_json(config), file, indent=2))
         save_schedule(os.path.join(workdir, "schedule.png"), schedule, config.steps)

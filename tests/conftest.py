@@ -1,8 +1,6 @@
 """Strict session: two forced CPU devices, rank promotion raises, and (setup.cfg) every warning is an error."""
 
-import importlib.util
 import os
-from pathlib import Path
 
 # Before the first import of jax, which reads them once.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
@@ -11,25 +9,15 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
+from config_files import load_config  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-
-REPOSITORY = Path(__file__).resolve().parents[1]
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _forget_compiled_programs():
     """Property tests compile hundreds of shapes; kept for the whole session they would fill gigabytes."""
     yield
     jax.clear_caches()
-
-
-def load_config(name):
-    """The config of `experiments/configs/NAME.py`, loaded by path as the scripts do."""
-    spec = importlib.util.spec_from_file_location(name, REPOSITORY / f"experiments/configs/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config()
 
 
 @pytest.fixture(scope="session")

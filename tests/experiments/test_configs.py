@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pair_data
 import pytest
-from conftest import REPOSITORY, load_config
+from config_files import REPOSITORY, load_config
 
 from lena_jax import evaluation, ranker, training, training_inputs
 from lena_jax.optimizer import learning_rate, make_optimizer

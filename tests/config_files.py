@@ -1,0 +1,14 @@
+"""The configs of experiments/configs, loaded as the scripts do."""
+
+import importlib.util
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def load_config(name):
+    """The config of `experiments/configs/NAME.py`, loaded by path as the scripts do."""
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / f"experiments/configs/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config()
