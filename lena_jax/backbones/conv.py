@@ -94,9 +94,7 @@ def _backward(strides, padding, dilation, residuals, g):
     # One choice for each gradient, so that one that nobody asks for (the pictures' own) is not computed.
     fast_x = functools.partial(_product_gradient_x, strides=strides) if _is_product(kernel, padding) else None
     fast_kernel = None
-    # One strip alone has nothing to gain over XLA's own.
-    if x.shape[3] >= MIN_CHANNELS and g.size and (
-            _is_product(kernel, padding) or g.shape[0] * g.shape[1] * g.shape[2] > STRIP_CELLS):
+    if x.shape[3] >= MIN_CHANNELS and g.size:
         fast_kernel = functools.partial(
             _strips_gradient_kernel, strides=strides, padding=padding, dilation=dilation)
     return (_on_cpu(fast_x, plain_gradient_x, x, kernel, g),
