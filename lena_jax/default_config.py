@@ -38,6 +38,10 @@ def default_config():
     config.backbone.train_from = ""  # First stage that is trained, see `Backbone.stages`; "": all.
     config.backbone.batch_norm = "inference"  # BatchNorm by its stored statistics; "train": by the batch's.
 
+    # What becomes of the objectness maps, made by `python -m data_prep objectness`: "concat", one more feature map;
+    # "gate", times the feature maps; "none", and none are needed.
+    config.fusion = "none"
+
     config.pooling = "lena"  # A name of lena_jax.pooling.POOLINGS.
     config.pooling_options = ml_collections.ConfigDict({  # Used: those under the name of the pooling.
         "lena": {"init_share": 0.1, "parameterization": "sigmoid", "rounding": "interpolate"},

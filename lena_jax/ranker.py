@@ -1,4 +1,8 @@
-"""The whole model that a config describes: network, preprocessing, weights; pictures in, scores and maps out."""
+"""The whole model that a config describes: network, preprocessing, weights; pictures in, scores and maps out.
+
+Where the model fuses objectness (`Ranker.fusion` is not "none"), its input is not an array of pictures [B, H, W, 3] but
+{"pictures": [B, H, W, 3], "objectness": [B, S, S] uint8}, each map of what its picture shows.
+"""
 
 import dataclasses
 import functools
@@ -9,8 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lena_jax import backbones, localization, pooling
+from lena_jax.input_pipeline import resize
 from lena_jax.nested import part_like
-from lena_jax.siamese import SiameseRanker
+from lena_jax.objectness import SIDE
+from lena_jax.siamese import FUSIONS, SiameseRanker
 from lena_jax.train_step import AXIS
 
 
@@ -30,6 +36,11 @@ class Ranker:
     preprocessing: backbones.Preprocessing
     image_size: int
 
+    @property
+    def fusion(self):
+        """What becomes of objectness maps, one of `siamese.FUSIONS`; "none": the model needs none."""
+        return self.network.fusion
+
     def init(self, seed, pretrained=True, weights=None):
         """Variables {"params": {"backbone", "pooling", "head"}, "batch_stats"}.
 
@@ -43,10 +54,11 @@ class Ranker:
         """
         key = jax.random.key(seed)
         images = jnp.zeros((1, self.image_size, self.image_size, 3))
+        inputs = self._joined("pictures", images, jnp.zeros((1, SIDE, SIDE), jnp.uint8))
         if not pretrained:
-            return self.network.init(key, images)
+            return self.network.init(key, inputs)
         # Only the trunk's shapes are needed: what it would be initialised with is replaced, and slow to make.
-        needed = jax.eval_shape(self.network.init, key, images)
+        needed = jax.eval_shape(self.network.init, key, inputs)
         loaded = {name: {"backbone": tree} for name, tree in
                   backbones.load_pretrained(self.backbone.name, weights).items()}
         # A trunk that ends early has no use for the weights behind its end.
@@ -54,7 +66,9 @@ class Ranker:
                  for name, tree in needed.items()}
         feature_map = jax.eval_shape(functools.partial(self.network.apply, method=SiameseRanker.feature_map),
                                      needed, images)
-        head = self.network.init(key, jnp.zeros(feature_map.shape, feature_map.dtype), method=SiameseRanker.score)
+        features = self._joined("feature_map", jnp.zeros(feature_map.shape, feature_map.dtype),
+                                jnp.zeros((1, SIDE, SIDE), jnp.uint8))
+        head = self.network.init(key, features, method=SiameseRanker.score)
         return {**trunk, "params": {**trunk["params"], **head["params"]}}
 
     def abstract_variables(self):
@@ -66,46 +80,75 @@ class Ranker:
         return self.network.apply(variables, backbones.normalize(pictures, self.preprocessing),
                                   method=SiameseRanker.feature_map)
 
-    def score(self, variables, feature_map):
-        """Scores feature maps [B, h, w, C] -> [B]."""
-        return self.network.apply(variables, feature_map, method=SiameseRanker.score)
+    def features(self, variables, inputs):
+        """The input of `score`: pictures [B, H, W, 3] in 0..255, with objectness -> feature map, with objectness."""
+        pictures, objectness = self._parted(inputs)
+        return self._joined("feature_map", self.feature_map(variables, pictures), objectness)
 
-    def score_pictures(self, variables, pictures):
-        """Scores pictures [B, H, W, 3] in 0..255 -> [B]."""
-        return self.score(variables, self.feature_map(variables, pictures))
+    def score(self, variables, features):
+        """Scores feature maps [B, h, w, C] -> [B]; with objectness, {"feature_map", "objectness"} -> [B]."""
+        return self.network.apply(variables, features, method=SiameseRanker.score)
 
-    def score_for_training(self, variables, pictures):
+    def score_pictures(self, variables, inputs):
+        """Scores pictures [B, H, W, 3] in 0..255, with objectness -> [B]."""
+        return self.score(variables, self.features(variables, inputs))
+
+    def score_for_training(self, variables, inputs):
         """Scores pictures with BatchNorm by the statistics of the batch, those of all devices of a training step.
 
         Returns:
             (scores [B], {"batch_stats": the running statistics moved towards the batch's}).
         """
-        return self.network.apply(variables, backbones.normalize(pictures, self.preprocessing), train=True,
-                                  mutable=["batch_stats"])
+        pictures, objectness = self._parted(inputs)
+        normal = self._joined("pictures", backbones.normalize(pictures, self.preprocessing), objectness)
+        return self.network.apply(variables, normal, train=True, mutable=["batch_stats"])
 
-    def explain(self, variables, pictures):
+    def explain(self, variables, inputs):
         """Scores and maps.
 
         Args:
             variables: as of `init`.
-            pictures: [B, H, W, 3] in 0..255.
+            inputs: pictures [B, H, W, 3] in 0..255, with objectness.
 
         Returns:
-            (scores [B], contribution maps [B, h, w], virality maps [B, h, w]). A contribution map sums to the score
-            without the bias for every pooling whose weights reproduce its value (`Pooling.reproduces`).
+            (scores [B], contribution maps [B, h, w], virality maps [B, h, w]), of the maps that are pooled
+            (`SiameseRanker.fused`): what an objectness map adds to the score belongs to its cells. A contribution map
+            sums to the score without the bias for every pooling whose weights reproduce its value
+            (`Pooling.reproduces`).
         """
-        feature_map = self.feature_map(variables, pictures)
-        weights = self.network.apply(variables, feature_map, method=SiameseRanker.cell_weights)
+        features = self.features(variables, inputs)
+        fused, weights = (self.network.apply(variables, features, method=method)
+                          for method in (SiameseRanker.fused, SiameseRanker.cell_weights))
         kernel = variables["params"]["head"]["kernel"][:, 0]
-        return (self.score(variables, feature_map), localization.contribution_map(feature_map, weights, kernel),
-                localization.virality_map(feature_map, kernel))
+        return (self.score(variables, features), localization.contribution_map(fused, weights, kernel),
+                localization.virality_map(fused, kernel))
+
+    def whole(self, pictures, index):
+        """The input that shows the whole of one picture, without the axis of the batch.
+
+        Args:
+            pictures: `ScoredPictures`.
+            index: of the picture.
+
+        Raises:
+            ValueError: if the model needs objectness maps and the pictures came without.
+        """
+        picture = resize(pictures.picture(index), self.image_size)
+        return self._joined("pictures", picture, None if self.fusion == "none" else pictures.objectness_map(index))
+
+    def _joined(self, name, images, objectness):
+        return images if self.fusion == "none" else {name: images, "objectness": objectness}
+
+    def _parted(self, inputs):
+        return (inputs, None) if self.fusion == "none" else (inputs["pictures"], inputs["objectness"])
 
 
 def build(config) -> Ranker:
-    """Builds the model that a config describes (its `image_size`, `dtype`, `backbone` and `pooling`).
+    """Builds the model that a config describes (its `image_size`, `dtype`, `backbone`, `fusion` and `pooling`).
 
     Raises:
-        ValueError: for an unknown trunk, pooling or type, or a picture size or endpoint that the trunk cannot take.
+        ValueError: for an unknown trunk, fusion, pooling or type, or a picture size or endpoint that the trunk cannot
+            take.
     """
     backbone = backbones.get_backbone(config.backbone.name)
     if config.image_size < 64:
@@ -117,8 +160,11 @@ def build(config) -> Ranker:
     if trunk["endpoint"] not in backbone.endpoints:
         raise ValueError(f"got backbone.endpoint {trunk['endpoint']!r}, expected one of {backbone.endpoints} for the "
                          f"trunk {backbone.name!r}")
+    if config.fusion not in FUSIONS:
+        raise ValueError(f"got fusion {config.fusion!r}, expected one of {FUSIONS}")
     options = config.pooling_options.get(config.pooling, {})
-    network = SiameseRanker(backbone=backbone.build(**trunk), pooling=pooling.make_pooling(config.pooling, **options))
+    network = SiameseRanker(backbone=backbone.build(**trunk), pooling=pooling.make_pooling(config.pooling, **options),
+                            fusion=config.fusion)
     return Ranker(network, backbone, backbone.preprocessing, config.image_size)
 
 
@@ -132,7 +178,7 @@ def on_devices(function, variables, batch_size):
     """Compiles `batch -> function(variables, batch)`, with the batch split over the local devices.
 
     Args:
-        function: (variables, [batch_size, ...]) -> pytree of arrays with the same leading length.
+        function: (variables, pytree of [batch_size, ...]) -> pytree of arrays with the same leading length.
         variables: pytree; copied to the devices once.
         batch_size: rows of a batch; as many devices are used as divide it.
 
@@ -151,8 +197,8 @@ def in_batches(function, inputs, batch_size):
     """Applies a compiled function to inputs in batches of one fixed shape, the last one padded.
 
     Args:
-        function: [batch_size, ...] array -> pytree of arrays with the same leading length.
-        inputs: iterable of equally shaped arrays.
+        function: pytree of arrays [batch_size, ...] -> pytree of arrays with the same leading length.
+        inputs: iterable of pytrees of the same structure and shapes, of one row each; one array is one too.
         batch_size: rows a call.
 
     Yields:
@@ -160,7 +206,7 @@ def in_batches(function, inputs, batch_size):
     """
     rows = []
     def run(rows):
-        padded = np.stack(rows + [rows[-1]] * (batch_size - len(rows)))
+        padded = jax.tree.map(lambda *leaves: np.stack(leaves), *rows, *[rows[-1]] * (batch_size - len(rows)))
         return jax.tree.map(lambda a: np.asarray(a)[:len(rows)], function(padded))
     for row in inputs:
         rows.append(row)

@@ -30,6 +30,7 @@ class ScoredPictures:
         weights: [n] float64, how much each picture counts in training; or None: all alike.
         pairs: [p, 2] indices of the pairs that the data set gives, the higher in column 0; or None where the scores
             decide which pictures can be compared.
+        objectness: `ObjectnessMaps` of `source`; or None where they were not asked for.
     """
 
     ids: np.ndarray
@@ -41,6 +42,7 @@ class ScoredPictures:
     units: np.ndarray | None = None
     weights: np.ndarray | None = None
     pairs: np.ndarray | None = None
+    objectness: object = None
 
     def __len__(self):
         return len(self.rows)
@@ -52,6 +54,17 @@ class ScoredPictures:
     def picture(self, index) -> np.ndarray:
         """The picture, [H, W, 3] uint8."""
         return self.record(index)["image"]
+
+    def objectness_map(self, index) -> np.ndarray:
+        """The objectness map of one picture, [H, W] uint8, of the whole of it.
+
+        Raises:
+            ValueError: if the pictures were opened without.
+        """
+        if self.objectness is None:
+            raise ValueError("got pictures without objectness maps, expected those of a config whose fusion is not "
+                             "'none'")
+        return self.objectness[int(self.rows[index])]
 
     def subset(self, indices) -> "ScoredPictures":
         """The pictures of the given indices (each once), in the given order, and the pairs both of which are there."""

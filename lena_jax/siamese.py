@@ -4,42 +4,75 @@ import flax.linen as nn
 import jax.numpy as jnp
 import optax
 
+from lena_jax import objectness
+
+FUSIONS = ("none", "concat", "gate")
+
 
 class SiameseRanker(nn.Module):
-    """`score = w . pool(trunk(picture)) + b`; both branches are one call on the stacked batch.
+    """`score = w . pool(fuse(trunk(picture), objectness)) + b`; both branches are one call on the stacked batch.
+
+    With `z_c` the trunk's feature maps and `o` in [0, 1] the picture's objectness map, averaged over the cells of the
+    trunk's grid, what is pooled is:
+
+    - "none": the C maps `z_c`.
+    - "concat": the C + 1 maps `z_1, ..., z_C, o`. The last one is pooled like the others, with a share `eta` and a
+      weight of its own: the score rises or falls with how surely the picture shows an object, and LENA learns over how
+      much of it. It is in [0, 1] while features may be larger, so its weight has a longer way to go.
+    - "gate": the C maps `o * z_c`. It shrinks what lies off the objects. For features that are never negative (trunks
+      that end in a ReLU) gated cells lie in [0, z_c], so the cells that LENA takes first are those that are strong and
+      on an object; a support that is larger than the objects is filled up with (almost) zeros, which lowers the mean,
+      so that a large object counts for more than a small one and `eta` also decides by how much. A negative feature
+      would be raised by the gate. A picture whose map is 0 everywhere has the score `b`, whatever it shows.
 
     Attributes:
         backbone: fully convolutional trunk, images [B, H, W, 3] -> feature map [B, h, w, C].
-        pooling: module of `lena_jax.pooling`, feature map [B, h, w, C] -> pooled [B, C].
+        pooling: module of `lena_jax.pooling`, maps [B, h, w, C] -> pooled [B, C].
+        fusion: one of `FUSIONS`. But for "none", objectness maps [B, S, S] uint8 come with the pictures: the inputs
+            are dicts, {"pictures", "objectness"} of the whole network and {"feature_map", "objectness"} behind the
+            trunk.
 
     Reference: Alameda-Pineda et al., Viraliency: Pooling Local Virality, CVPR 2017; the inner product starts
-    N(0, 0.01) as there.
+    N(0, 0.01) as there. That objectness maps help is a finding of the paper; how they are made (`data_prep.objectness`)
+    and fused is ours.
     """
 
     backbone: nn.Module
     pooling: nn.Module
+    fusion: str = "none"
 
     def setup(self):
         self.head = nn.Dense(1, kernel_init=nn.initializers.normal(0.01), name="head")
 
-    def __call__(self, images, train=False):
+    def __call__(self, inputs, train=False):
         """Scores pictures: normalised images [B, H, W, 3] -> scores [B] float32, higher is more viral.
 
         `train`: BatchNorm by the batch's statistics; `batch_stats` must be mutable.
         """
-        return self.score(self.feature_map(images, train))
+        if self.fusion == "none":
+            return self.score(self.feature_map(inputs, train))
+        return self.score({"feature_map": self.feature_map(inputs["pictures"], train),
+                           "objectness": inputs["objectness"]})
 
     def feature_map(self, images, train=False):
         """Runs the trunk alone: normalised images [B, H, W, 3] -> feature map [B, h, w, C]."""
         return self.backbone(images, train)
 
-    def score(self, feature_map):
-        """Pools and scores: feature map [B, h, w, C] -> scores [B] float32."""
-        return self.head(self.pooling(feature_map).astype(jnp.float32))[:, 0]
+    def fused(self, inputs):
+        """The maps that are pooled: feature map [B, h, w, C], with objectness -> [B, h, w, C], of "concat" C + 1."""
+        if self.fusion == "none":
+            return inputs
+        feature_map = inputs["feature_map"]
+        grid = objectness.to_grid(inputs["objectness"], *feature_map.shape[1:3])[..., None].astype(feature_map.dtype)
+        return jnp.concatenate([feature_map, grid], -1) if self.fusion == "concat" else feature_map * grid
 
-    def cell_weights(self, feature_map):
-        """Weights with which the pooling averages the cells: [B, h, w, C] -> [B, h, w, C], summing to 1 per map."""
-        return self.pooling.weights(feature_map)
+    def score(self, inputs):
+        """Pools and scores: feature map [B, h, w, C], with objectness -> scores [B] float32."""
+        return self.head(self.pooling(self.fused(inputs)).astype(jnp.float32))[:, 0]
+
+    def cell_weights(self, inputs):
+        """Weights with which the pooling averages the cells, [B, h, w, C] of `fused`, summing to 1 per map."""
+        return self.pooling.weights(self.fused(inputs))
 
 
 def pair_logits(scores, pairs):
