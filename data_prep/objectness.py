@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep import u2net
-from lena_jax import objectness, scored_pictures
+from lena_jax import objectness, scored_pictures, u2net
 from lena_jax.files import write_whole
 from lena_jax.scored_pictures import ScoredPictures
 
@@ -74,23 +73,6 @@ def make_maps(
     return made
 
 
-def to_map(probability: np.ndarray) -> np.ndarray:
-    """Averages the network's answer [N * SIDE, N * SIDE] in [0, 1] to a map [SIDE, SIDE] uint8.
-
-    It is not stretched to [0, 1], as the network's authors do before they compare shapes: a picture in which nothing
-    stands out has a map near zero, not one of amplified noise, and a flat answer is divided by nothing.
-
-    Raises:
-      ValueError: a value is not in [0, 1], or not a number.
-    """
-    lowest, highest = probability.min(), probability.max()
-    if not (lowest >= -1e-3 and highest <= 1 + 1e-3):
-        raise ValueError(f"the network answered with values from {lowest} to {highest}, expected [0, 1]")
-    side = objectness.SIDE
-    cells = probability.reshape(side, probability.shape[0] // side, side, probability.shape[1] // side)
-    return np.rint(255 * np.clip(cells.mean((1, 3), dtype=np.float64), 0, 1)).astype(np.uint8)
-
-
 def _open(name: str, data_dir: Path, split: str) -> ScoredPictures:
     try:
         return scored_pictures.load(name, str(data_dir), split)
@@ -131,7 +113,7 @@ def _fill(path: Path, source, network: u2net.Network, threads: int, progress: Ca
     """Makes the maps of all pictures of a source, those that an unfinished file has excepted."""
 
     def one(row):
-        return to_map(network(source[row]["image"]))
+        return u2net.to_map(network(source[row]["image"]))
 
     path.unlink(missing_ok=True)
     with _unfinished(path, len(source)) as (file, done), contextlib.ExitStack() as stack:

@@ -65,7 +65,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if (arguments.name is None) == (arguments.example is None):
         raise ValueError("expected either the NAME of a data set or --example=PNG")
     # Here and not above: --help and a mistyped option answer at once.
-    from data_prep import u2net
+    from lena_jax import u2net
 
     if arguments.example is not None:
         return _draw_example(arguments.example, u2net.open_network(arguments.model))
@@ -100,9 +100,10 @@ def _make(arguments: argparse.Namespace, u2net) -> int:
 
 
 def _draw_example(path: Path, network) -> int:
-    from data_prep import charts, objectness, photographs
+    from data_prep import charts, photographs
+    from lena_jax import u2net
 
     pictures = [photographs.load(name) for name in _EXAMPLE]
-    charts.save_maps(path, [(picture, objectness.to_map(network(picture))) for picture in pictures])
+    charts.save_maps(path, [(picture, u2net.to_map(network(picture))) for picture in pictures])
     print(f"see   {path}")
     return 0

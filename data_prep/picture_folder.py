@@ -2,7 +2,7 @@
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from data_prep.pictures import MAX_FILE_BYTES, BadPicture
+from lena_jax import pictures
 
 
 def check_name(name: str) -> str:
@@ -38,15 +38,9 @@ def read(folder: Path, name: str) -> bytes:
         exists = inside and target.is_file()
     # A loop of links is a RuntimeError before Python 3.13; a name too long for the file system is an OSError.
     except (OSError, RuntimeError) as error:
-        raise BadPicture(f"cannot be opened: {error}") from error
+        raise pictures.BadPicture(f"cannot be opened: {error}") from error
     if not inside:
         raise ValueError(f"picture path {name!r} leaves the folder of pictures through a symbolic link")
     if not exists:
-        raise BadPicture("is a folder or device, not a file" if target.exists() else "no such file")
-    try:
-        size = target.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise BadPicture(f"file too large: got {size:,} bytes, expected at most {MAX_FILE_BYTES:,}")
-        return target.read_bytes()
-    except OSError as error:
-        raise BadPicture(f"cannot be read: {error.strerror or error}") from error
+        raise pictures.BadPicture("is a folder or device, not a file" if target.exists() else "no such file")
+    return pictures.read(target)

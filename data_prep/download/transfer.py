@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from data_prep import pictures
 from data_prep.download.limits import Limits
 from data_prep.download.line import open_address
+from lena_jax import pictures
 
 # File name endings of the formats that `pictures.to_rgb` reads.
 ENDINGS = {

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data_prep import picture_folder, pictures
+from data_prep import picture_folder
 from data_prep.image_scores import table
 from data_prep.streaming import StreamingBuilder
+from lena_jax import pictures
 from lena_jax.pairs import ComparablePairs
 
 

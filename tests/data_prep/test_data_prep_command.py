@@ -7,9 +7,9 @@ import sys
 import pytest
 from absl import logging
 
-from data_prep import pictures
 from data_prep.command import main
 from data_prep.image_scores.command import clean_name
+from lena_jax import pictures
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from data_prep import command, objectness, objectness_command, u2net
+from data_prep import command, objectness, objectness_command
 from data_prep.planted import Builder
 from lena_jax import objectness as reader
-from lena_jax import scored_pictures
+from lena_jax import scored_pictures, u2net
 from lena_jax.input_pipeline import resize
 
 COUNTS = {"train": 7, "validation": 2, "test": 3}
@@ -91,7 +91,7 @@ def test_what_is_stored(whole, built, tmp_path):
         pictures = scored_pictures.load("planted", str(built), split)
         assert description["splits"][split] == {"pictures": pictures.digest, "count": count}
         for stored, record in zip(maps, pictures.source, strict=True):
-            np.testing.assert_array_equal(stored, objectness.to_map(Network()(record["image"])))
+            np.testing.assert_array_equal(stored, u2net.to_map(Network()(record["image"])))
 
 
 def test_the_number_of_threads_changes_nothing_and_what_is_there_is_not_done_again(whole, data_dir):
@@ -202,14 +202,14 @@ def test_the_data_set_is_as_sound_as_before_and_a_new_build_drops_its_maps(data_
 
 @pytest.mark.parametrize("level", [0.0, 0.25, 1.0])
 def test_a_flat_answer_is_a_flat_map(level):
-    flat = objectness.to_map(np.full((320, 320), level, np.float32))
+    flat = u2net.to_map(np.full((320, 320), level, np.float32))
     np.testing.assert_array_equal(flat, np.full((64, 64), round(255 * level), np.uint8))
 
 
 def test_a_map_is_the_average_of_its_cells_unstretched():
     answer = np.full((320, 320), 0.2, np.float32)
     answer[5:10, 10:13] = 0.8  # Three fifths of the cell (1, 2).
-    stored = objectness.to_map(answer)
+    stored = u2net.to_map(answer)
     assert stored[1, 2] == round(255 * (0.6 * 0.8 + 0.4 * 0.2))
     stored[1, 2] = 51
     assert (stored == 51).all()
@@ -220,7 +220,7 @@ def test_an_answer_that_is_no_probability_is_refused(bad):
     answer = np.full((320, 320), 0.5, np.float32)
     answer[7, 8] = bad
     with pytest.raises(ValueError, match="expected \\[0, 1\\]"):
-        objectness.to_map(answer)
+        u2net.to_map(answer)
 
 
 def run(*arguments):

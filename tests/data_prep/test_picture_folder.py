@@ -5,7 +5,8 @@ import os
 import pytest
 
 from data_prep import picture_folder
-from data_prep.pictures import BadPicture
+from lena_jax import pictures
+from lena_jax.pictures import BadPicture
 
 
 @pytest.fixture
@@ -77,6 +78,6 @@ def test_missing_folders_pipes_and_loops_are_bad_pictures(root):
 
 
 def test_a_file_too_large_is_not_read(root, monkeypatch):
-    monkeypatch.setattr(picture_folder, "MAX_FILE_BYTES", 3)
+    monkeypatch.setattr(pictures, "MAX_FILE_BYTES", 3)
     with pytest.raises(BadPicture, match="got 6 bytes, expected at most 3"):
         picture_folder.read(root, "deep/a.jpg")

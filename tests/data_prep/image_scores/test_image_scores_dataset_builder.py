@@ -16,10 +16,10 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from scipy import stats
 
-from data_prep import check, pictures
+from data_prep import check
 from data_prep.built import BuiltDataSet
 from data_prep.image_scores import Builder, ImageScoresConfig
-from lena_jax import scored_pictures
+from lena_jax import pictures, scored_pictures
 
 SOPHOAPPEAL = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "sophoappeal"
 
