@@ -105,7 +105,8 @@ def describe(config, preprocessing, data, history, pending=()):
 def restore_run(manager, step):
     """What `describe` was given, as a dict."""
     stored = manager.restore(step, args=ocp.args.Composite(run=ocp.args.JsonRestore()))["run"]
-    return {**stored, "config": ml_collections.ConfigDict(stored["config"]),
+    # Checkpoints from before objectness maps do not have the key.
+    return {**stored, "config": ml_collections.ConfigDict({"fusion": "none"} | stored["config"]),
             "preprocessing": Preprocessing.from_json(stored["preprocessing"])}
 
 

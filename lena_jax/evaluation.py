@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from lena_jax import checkpoints, map_checks, pair_list, plots, pooling, ranker
 from lena_jax.files import write_whole
-from lena_jax.input_pipeline import resize
 from lena_jax.localization import upsample
 from lena_jax.metrics import (
     CLUSTERS,
@@ -55,13 +54,16 @@ def predict(model, variables, pictures, batch_size=32, label="scoring"):
         label: on the progress bar.
 
     Returns:
-        (scores [n], contribution maps [n, h, w], virality maps [n, h, w]), float32.
+        (scores [n], contribution maps [n, h, w], virality maps [n, h, w]), float32; see `Ranker.explain`.
+
+    Raises:
+        ValueError: if the model needs objectness maps and the pictures came without.
     """
     explain = ranker.on_devices(model.explain, variables, batch_size)
     with tqdm(total=len(pictures), desc=label, unit="picture") as bar:
         def inputs():
             for index in range(len(pictures)):
-                yield resize(pictures.picture(index), model.image_size)
+                yield model.whole(pictures, index)
                 bar.update()
 
         parts = list(ranker.in_batches(explain, inputs(), batch_size))
@@ -86,9 +88,9 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0):
 
     Returns:
         The dict in `metrics.json`: what was evaluated (`data`, `fingerprint` of the data set and its parts, `split`,
-        `step`, `pooling`), the measures of `ranking_metrics`, `calibration`, `accuracy_by_gap` and, with few groups,
-        `accuracy_by_group`; `eta`, `localization` (of each kind of map, where the data set has masks) and `map_checks`
-        where there are such.
+        `step`, `pooling`, `fusion`), the measures of `ranking_metrics`, `calibration`, `accuracy_by_gap` and, with few
+        groups, `accuracy_by_group`; `eta`, `localization` (of each kind of map, where the data set has masks) and
+        `map_checks` where there are such.
 
     Raises:
         ValueError: if there is no checkpoint, no such pictures, or `pairs` names others.
@@ -102,13 +104,14 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0):
                          f"{sorted(name for name, part in parts.items() if part is not None)}")
     if fingerprint(parts) != data:
         raise ValueError(f"data set {config.data.name!r} in {config.data.dir!r} was built anew since {workdir!r} was "
-                         "trained: its pictures, scores or parts are others. Train again in another --workdir")
+                         "trained: its pictures, scores, parts or objectness maps are others. Train "
+                         "again in another --workdir")
     pictures = parts[split]
     compared = pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap, given=pictures.pairs) \
         if pairs is None else pair_list.read(pairs, pictures.ids)
     scores, contributions, virality = predict(model, variables, pictures, config.batch_size, f"scoring {split}")
     metrics = {"data": config.data.name, "fingerprint": data, "split": split, "step": step, "pooling": config.pooling,
-               **ranking_metrics(scores, pictures.scores, pictures.groups, pairs=compared),
+               "fusion": config.fusion, **ranking_metrics(scores, pictures.scores, pictures.groups, pairs=compared),
                "calibration": calibration_metrics(scores, compared, pictures.groups),
                "accuracy_by_gap": accuracy_by_gap(scores, pictures.scores, compared)}
     if pictures.groups is not None and len(np.unique(pictures.groups)) < CLUSTERS:
@@ -136,7 +139,7 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0):
 
 
 def learned_shares(config, variables):
-    """LENA's learned eta of each channel, [C] in [0, 1]; None where the pooling has none."""
+    """LENA's learned eta of each map that is pooled, [C] in [0, 1]; None where the pooling has none."""
     if config.pooling != "lena":
         return None
     parameterization = config.pooling_options.get("lena", {}).get("parameterization", "sigmoid")

@@ -45,11 +45,9 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
     source = pictures.source
 
     def inputs():
-        for view in range(views):
-            for index in range(len(source)):
-                picture = source[index]["image"]
-                yield (resize(picture, ranker.image_size) if view == 0 else
-                       augmentation.view(picture, ranker.image_size, np.random.default_rng([seed, view, index])))
+        for number in range(views):
+            for row in range(len(source)):
+                yield view(source[row]["image"], ranker.image_size, number, row, augmentation, seed)
 
     shape = jax.eval_shape(ranker.feature_map, variables, jax.ShapeDtypeStruct(
         (1, ranker.image_size, ranker.image_size, 3), np.uint8)).shape[1:]
@@ -58,3 +56,21 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
         lambda: in_batches(on_devices(ranker.feature_map, variables, batch_size), inputs(), batch_size),
         f"trunk features, {label}")
     return np.asarray(rows[:]).reshape(views, len(source), *shape)
+
+
+def view(picture, size, number, row, augmentation, seed):
+    """One of the views that `feature_cache` holds, of a picture or of its objectness map.
+
+    Args:
+        picture: [H, W, 3] uint8, or a map of all of it, [H', W'] uint8.
+        size: side of the result.
+        number: of the view; 0 is the whole picture.
+        row: of the picture in its source.
+        augmentation, seed: as of `feature_cache`.
+
+    Returns:
+        [size, size, 3] or [size, size], uint8.
+    """
+    if number == 0:
+        return resize(picture, size)
+    return augmentation.view(picture, size, np.random.default_rng([seed, number, row]))

@@ -34,7 +34,10 @@ class Augmentation:
             raise ValueError(f"crop must be in (0, 1], got {self.crop}")
 
     def view(self, picture, size, rng):
-        """One random view: [H, W, 3] uint8 -> [size, size, 3] uint8, drawn with a `np.random.Generator`."""
+        """One random view: [H, W, 3] uint8 -> [size, size, 3] uint8, drawn with a `np.random.Generator`.
+
+        A generator in the same state draws the same view of a map [H', W'] that shows the same picture.
+        """
         height, width = picture.shape[:2]
         side = rng.uniform(self.crop, 1)
         top, left = rng.uniform(0, 1 - side, 2) * (height, width)
@@ -46,12 +49,12 @@ def resize(picture, size, box=None):
     """Resizes a whole picture (or a box of it) to a square with antialiasing; nothing is cut off.
 
     Args:
-        picture: [H, W, 3] uint8.
+        picture: [H, W, 3] uint8, or grey, [H, W].
         size: side of the result in pixels.
         box: (left, top, right, bottom) in pixels, fractions allowed; None for all of it.
 
     Returns:
-        [size, size, 3] uint8.
+        [size, size, 3] or [size, size] uint8.
     """
     return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC, box=box))
 
@@ -185,10 +188,21 @@ class SquarePictures:
         self.side = square_side(size, augmentation)
 
     def __call__(self, indices, rng, share):
-        """A `DrawBatch.fetch`: one random view of each, [share, size, size, 3] uint8."""
-        seeds = rng.integers(2**63, size=len(indices))
-        return np.stack([self._augmentation.view(self._square(index), self._size, np.random.default_rng(seed))
-                         for index, seed in zip(indices[share], seeds[share], strict=True)])
+        """A `DrawBatch.fetch`: one random view of each, [share, size, size, 3] uint8.
+
+        Of pictures with objectness maps {"pictures": the same, "objectness": [share, side, side] uint8}, each map cut
+        and flipped like its picture.
+        """
+        seeds = rng.integers(2**63, size=len(indices))[share]
+        views = self._views(map(self._square, indices[share]), self._size, seeds)
+        if self._pictures.objectness is None:
+            return views
+        maps = [self._pictures.objectness_map(index) for index in indices[share]]
+        return {"pictures": views, "objectness": self._views(maps, len(maps[0]), seeds)}
+
+    def _views(self, pictures, size, seeds):
+        return np.stack([self._augmentation.view(picture, size, np.random.default_rng(seed))
+                         for picture, seed in zip(pictures, seeds, strict=True)])
 
     def _square(self, index):
         if self._squares is None:

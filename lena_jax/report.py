@@ -9,6 +9,8 @@ def table(metrics, workdir):
     """The measures of one evaluation (`evaluation.evaluate`), and where its files are."""
     rows = [(f"{metrics['data']} {metrics['split']}", f"{metrics['pictures']} pictures, {metrics['pairs']:,} pairs"),
             ("pooling", f"{metrics['pooling']} (checkpoint of step {metrics['step']})")]
+    if metrics.get("fusion", "none") != "none":
+        rows.append(("objectness", metrics["fusion"]))
     rows += [(name, _interval(metrics[key])) for key, name in (_MEASURES | _MORE).items() if key in metrics]
     if "accuracy_by_gap" in metrics:
         rows.append(("accuracy by gap", ", ".join(_number(part["value"]) for part in metrics["accuracy_by_gap"])

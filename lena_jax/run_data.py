@@ -1,10 +1,11 @@
 """Which pictures a run trains, validates and tests on, as its config says."""
 
+import dataclasses
 import hashlib
 
 import numpy as np
 
-from lena_jax import scored_pictures
+from lena_jax import objectness, scored_pictures
 
 
 def open_pictures(config):
@@ -15,19 +16,19 @@ def open_pictures(config):
     `config.data.fold` is the test part and the rest trains. Where there are no validation pictures that way,
     `config.data.validation` of the training pictures are set aside for it, the same ones each time. Equal pictures,
     and those of one unit, are never on two sides. Where the data set stores several scores, `config.data.score` names
-    the one to use.
+    the one to use. Unless `config.fusion` is "none", the pictures come with their objectness maps.
 
     Returns:
         {"train": ScoredPictures, "validation": ScoredPictures or None, "test": ScoredPictures}.
 
     Raises:
-        ValueError: if the data set or a split is absent, the fold is not one of the folds, or the share set aside is
-            outside [0, 1/2].
+        ValueError: if the data set, a split or its objectness maps are absent, the fold is not one of the folds, or the
+            share set aside is outside [0, 1/2].
     """
     data = config.data
     if not 0 <= data.validation <= 0.5:
         raise ValueError(f"data.validation must be a share in [0, 0.5], got {data.validation}")
-    parts = _parts(data)
+    parts = _parts(config)
     if parts["validation"] is None and data.validation:
         held_out = scored_pictures.some(parts["train"], data.validation, data.fold_seed)
         rest = np.setdiff1d(np.arange(len(parts["train"])), held_out)
@@ -35,14 +36,21 @@ def open_pictures(config):
     return parts
 
 
-def _parts(data):
+def _parts(config):
+    data = config.data
+
+    def load(split):
+        pictures = scored_pictures.load(data.name, data.dir, split, data.score)
+        return pictures if config.fusion == "none" else dataclasses.replace(
+            pictures, objectness=objectness.load(data.name, data.dir, split))
+
     if not data.folds:
         if data.fold:
             raise ValueError(f"got data.fold={data.fold} without data.folds: expected both or neither")
         splits = scored_pictures.split_names(data.name, data.dir)
-        return {part: scored_pictures.load(data.name, data.dir, part, data.score)
-                if part == "train" or part in splits else None for part in ("train", "validation", "test")}
-    pictures = scored_pictures.load(data.name, data.dir, "all", data.score)
+        return {part: load(part) if part == "train" or part in splits else None
+                for part in ("train", "validation", "test")}
+    pictures = load("all")
     parts = scored_pictures.folds(pictures, data.folds, data.fold_seed)
     if not 0 <= data.fold < data.folds:
         raise ValueError(f"data.fold must be in [0, {data.folds}), got {data.fold}")
@@ -51,7 +59,10 @@ def _parts(data):
 
 
 def fingerprint(parts):
-    """A digest of all that a run's result depends on in its data: pictures, ids, scores, groups, weights, parts."""
+    """A digest of all that a run's result depends on in its data.
+
+    That is pictures, ids, scores, groups, weights and parts, and the objectness maps where they are used.
+    """
     digest = hashlib.sha256()
     for name, part in sorted(parts.items()):
         digest.update(name.encode())
@@ -59,4 +70,6 @@ def fingerprint(parts):
             for array in (part.ids, part.groups, part.scores, part.weights, part.rows, part.pairs):
                 digest.update(repr(None if array is None else array.tolist()).encode())
             digest.update(part.digest.encode())
+            if part.objectness is not None:
+                digest.update(part.objectness.digest.encode())
     return digest.hexdigest()

@@ -48,7 +48,8 @@ def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=
     are: those of a part would not be those of the batch.
 
     Args:
-        score: (params, batch_stats, carried, inputs [n, ...]) -> (scores [n], new batch_stats).
+        score: (params, batch_stats, carried, inputs) -> (scores [n], new batch_stats); inputs are a pytree of
+            arrays [n, ...].
         optimizer: Optax transformation of `params`.
         devices: as of `jax.pmap`; None for all devices.
         accumulate: number of parts, which divides a device's pictures.
@@ -79,8 +80,7 @@ def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=
         return measures, pull_back(derivative)[0], batch_stats
 
     def gradient_in_parts(params, batch_stats, carried, batch):
-        inputs = batch["inputs"]
-        parts = inputs.reshape(accumulate, -1, *inputs.shape[1:])
+        parts = _split(batch["inputs"], accumulate)
         scores = jax.lax.map(lambda part: score(params, batch_stats, carried, part)[0], parts)
         measures, derivative = loss_and_derivative(scores.reshape(-1), batch)
 
@@ -111,15 +111,15 @@ def shard(batch, devices, process=0, processes=1):
     """Splits a batch over the devices: [n, ...] -> [this process' devices, n / all devices, ...].
 
     Args:
-        batch: `inputs`, the process' own share of the pictures, and `pairs`, `label` and `weight` of the whole batch,
-            which are padded with weight 0.
+        batch: `inputs`, the process' own share of the pictures, an array or a pytree of arrays, and `pairs`, `label`
+            and `weight` of the whole batch, which are padded with weight 0.
         devices: number of devices of this process, the same for each process.
         process, processes: which one this is, and how many there are.
 
     Raises:
         ValueError: if the devices do not divide the pictures.
     """
-    pictures = len(batch["inputs"])
+    pictures = len(jax.tree.leaves(batch["inputs"])[0])
     if pictures % devices:
         raise ValueError("batch_size must be a multiple of the number of devices, got "
                          f"batch_size={pictures * processes} and {devices * processes} devices")
@@ -129,8 +129,13 @@ def shard(batch, devices, process=0, processes=1):
         padded = np.concatenate([array, np.zeros((padding, *array.shape[1:]), array.dtype)])
         return padded.reshape(processes, devices, -1, *array.shape[1:])[process]
 
-    return {"inputs": batch["inputs"].reshape(devices, -1, *batch["inputs"].shape[1:]),
+    return {"inputs": _split(batch["inputs"], devices),
             **{name: split(batch[name]) for name in ("pairs", "label", "weight")}}
+
+
+def _split(tree, parts):
+    """The leaves [n, ...] of a pytree as [parts, n / parts, ...]."""
+    return jax.tree.map(lambda leaf: leaf.reshape(parts, -1, *leaf.shape[1:]), tree)
 
 
 def replicate(tree, devices):

@@ -252,7 +252,7 @@ def _progress(config, data, workdir):
                          f"{sorted(different)}. Use another --workdir, or delete this one")
     if run["data"] != data:
         raise ValueError(f"{workdir!r} was trained on data set {config.data.name!r} as it was before it was built "
-                         "anew. Use another --workdir, or delete this one")
+                         "anew, or its objectness maps were. Use another --workdir, or delete this one")
     return step, run["history"], run["pending"]
 
 

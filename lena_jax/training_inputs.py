@@ -4,11 +4,12 @@ import dataclasses
 import os
 from collections.abc import Callable
 
-from lena_jax import processes
+import numpy as np
+
+from lena_jax import features, processes
 from lena_jax.array_cache import cached_array
 from lena_jax.backbones.registry import stage_of
-from lena_jax.features import feature_cache
-from lena_jax.input_pipeline import SquarePictures, make_squares, resize, square_side
+from lena_jax.input_pipeline import SquarePictures, make_squares, square_side
 from lena_jax.nested import merge
 
 
@@ -16,13 +17,15 @@ from lena_jax.nested import merge
 class TrainingInputs:
     """What a training step needs to know of the network and the pictures.
 
+    Inputs are an array [n, ...] of pictures or feature maps, or with fusion a dict of it and the objectness maps.
+
     Attributes:
         trained: variables -> the parameters that are trained.
         carried: variables -> all others that a step needs.
         moves_statistics: whether BatchNorm's running statistics move with training.
         fetch: of `DrawBatch`.
-        score: (variables, inputs [n, ...]) -> scores [n], as in evaluation.
-        score_for_training: (params, batch_stats, carried, inputs [n, ...]) -> (scores [n], new batch_stats).
+        score: (variables, inputs of n pictures) -> scores [n], as in evaluation.
+        score_for_training: (params, batch_stats, carried, inputs of n pictures) -> (scores [n], new batch_stats).
         whole: (pictures, indices) -> iterator over the inputs of those whole pictures.
         workers: worker processes that fetching deserves.
     """
@@ -49,7 +52,7 @@ def make_inputs(config, model, variables, pictures, augmentation) -> TrainingInp
         augmentation: `Augmentation` of the training pictures.
 
     Raises:
-        OSError, ValueError: as of `feature_cache`.
+        OSError, ValueError: as of `features.feature_cache`.
     """
     make = _frozen_trunk if config.backbone.frozen else _whole_network
     # The first process fills the files, the others find them, or make their own where the disk is not shared.
@@ -92,16 +95,28 @@ def check(config, backbone, variables):
 
 def _frozen_trunk(config, model, variables, pictures, augmentation):
     folder = os.path.join(os.path.expanduser(config.data.dir), "features")
-    maps = {name: feature_cache(model, variables, part, views=config.augmentation.views if name == "train" else 1,
-                                augmentation=augmentation, seed=config.seed, cache_dir=folder, label=name)
+    maps = {name: features.feature_cache(
+                model, variables, part, views=config.augmentation.views if name == "train" else 1,
+                augmentation=augmentation, seed=config.seed, cache_dir=folder, label=name)
             for name, part in pictures.items() if part is not None and name != "test"}
 
     def fetch(indices, rng, share):
-        views = rng.integers(len(maps["train"]), size=len(indices))
-        return maps["train"][views[share], pictures["train"].rows[indices[share]]]
+        train = pictures["train"]
+        views = rng.integers(len(maps["train"]), size=len(indices))[share]
+        rows = train.rows[indices[share]]
+        feature_map = maps["train"][views, rows]
+        if model.fusion == "none":
+            return feature_map
+        # Cut anew each time, so that the cache of features is the same for every fusion.
+        return {"feature_map": feature_map, "objectness": np.stack([
+            features.view(one, len(one), view, row, augmentation, config.seed)
+            for one, view, row in zip(train.objectness[rows], views, rows, strict=True)])}
 
     def whole(part, indices):
-        return (maps["validation"][0, part.rows[index]] for index in indices)
+        for index in indices:
+            feature_map = maps["validation"][0, part.rows[index]]
+            yield feature_map if model.fusion == "none" else {
+                "feature_map": feature_map, "objectness": part.objectness_map(index)}
 
     def trained(variables):
         return {name: variables["params"][name] for name in ("pooling", "head") if name in variables["params"]}
@@ -143,7 +158,7 @@ def _whole_network(config, model, variables, pictures, augmentation):
         trained=trained, carried=carried, moves_statistics=moves,
         fetch=SquarePictures(pictures["train"], config.image_size, augmentation, squares), score=model.score_pictures,
         score_for_training=score_and_move if moves else _scored(model.score_pictures),
-        whole=lambda part, indices: (resize(part.picture(index), config.image_size) for index in indices),
+        whole=lambda part, indices: (model.whole(part, index) for index in indices),
         workers=config.data.workers)
 
 

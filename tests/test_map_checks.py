@@ -10,7 +10,7 @@ WEIGHTS = np.random.default_rng(0).normal(size=(4, 4)).repeat(4, 0).repeat(4, 1)
 class Linear:
     """A ranker whose score is a weighted sum of the pixels."""
 
-    image_size = 16
+    image_size, fusion = 16, "none"
 
     def score_pictures(self, variables, pictures):
         return jnp.einsum("bhwc,hw->b", pictures, variables, precision="highest")
