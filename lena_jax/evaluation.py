@@ -70,7 +70,7 @@ def predict(model, variables, pictures, batch_size=32, label="scoring"):
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
-def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0):
+def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, predictor=predict, sheet=True):
     """Evaluates the best checkpoint of a run; reads nothing of the run but the checkpoint.
 
     Writes into `workdir`, for the split `test`: `metrics.json`, `scores.csv` (id, group, true and predicted score),
@@ -85,6 +85,8 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0):
             is the higher is then what the file says. None for all comparable pairs (at most `metrics.MOST_PAIRS`).
         check_maps: of how many pictures to check the maps by occlusion, insertion and deletion, which takes some
             hundred passes of the network each (`map_checks`).
+        predictor: scores and maps the pictures, as `predict` does.
+        sheet: whether to draw `maps.png`.
 
     Returns:
         The dict in `metrics.json`: what was evaluated (`data`, `fingerprint` of the data set and its parts, `split`,
@@ -109,7 +111,7 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0):
     pictures = parts[split]
     compared = pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap, given=pictures.pairs) \
         if pairs is None else pair_list.read(pairs, pictures.ids)
-    scores, contributions, virality = predict(model, variables, pictures, config.batch_size, f"scoring {split}")
+    scores, contributions, virality = predictor(model, variables, pictures, config.batch_size, f"scoring {split}")
     metrics = {"data": config.data.name, "fingerprint": data, "split": split, "step": step, "pooling": config.pooling,
                "fusion": config.fusion, **ranking_metrics(scores, pictures.scores, pictures.groups, pairs=compared),
                "calibration": calibration_metrics(scores, compared, pictures.groups),
@@ -130,9 +132,10 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0):
     prefix = "" if split == "test" else split + "_"
     write_whole(os.path.join(workdir, prefix + "scores.csv"), lambda file: _score_table(file, pictures, scores))
     write_whole(os.path.join(workdir, prefix + "pairs.csv"), lambda file: pair_list.write(file, pictures.ids, compared))
-    plots.save_map_sheet(os.path.join(workdir, prefix + "maps.png"), pictures, scores,
-                         contributions if exact else virality,
-                         "contribution of a cell to the score" if exact else "virality map")
+    if sheet:
+        plots.save_map_sheet(os.path.join(workdir, prefix + "maps.png"), pictures, scores,
+                             contributions if exact else virality,
+                             "contribution of a cell to the score" if exact else "virality map")
     write_whole(os.path.join(workdir, prefix + "metrics.json"),
                 lambda file: json.dump(metrics, file, indent=2, allow_nan=False))
     return metrics

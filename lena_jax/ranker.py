@@ -116,7 +116,10 @@ class Ranker:
             sums to the score without the bias for every pooling whose weights reproduce its value
             (`Pooling.reproduces`).
         """
-        features = self.features(variables, inputs)
+        return self.explain_features(variables, self.features(variables, inputs))
+
+    def explain_features(self, variables, features):
+        """`explain` behind the trunk: of what `features` returns."""
         fused, weights = (self.network.apply(variables, features, method=method)
                           for method in (SiameseRanker.fused, SiameseRanker.cell_weights))
         kernel = variables["params"]["head"]["kernel"][:, 0]

@@ -16,6 +16,7 @@ from lena_jax.metrics.localization import (
     pixel_counts,
     pointing_hit,
 )
+from lena_jax.metrics.multiple_tests import holm
 from lena_jax.metrics.pair_auc import pair_auc, shown_pair_auc
 from lena_jax.metrics.perturbation import insertion_deletion
 from lena_jax.metrics.ranking import (
@@ -25,13 +26,15 @@ from lena_jax.metrics.ranking import (
     pairs_to_compare,
     ranking_metrics,
 )
+from lena_jax.metrics.repeated_comparison import compare_trainings, paired_t
 from lena_jax.metrics.resampling import CLUSTERS, Units, bootstrap
 from lena_jax.metrics.sign_flips import sign_flip_test
 
 __all__ = [
     "CLUSTERS", "MOST_PAIRS", "Units", "accuracy_by_gap", "accuracy_by_group", "bootstrap", "box_hits",
-    "calibration", "calibration_metrics", "compare_models", "group_correlation", "insertion_deletion",
-    "localization_metrics", "map_agreement", "map_levels", "mask_energy", "max_box_accuracy", "ndcg",
-    "pair_accuracy", "pair_auc", "pairs_to_compare", "percentile_gains", "picture_localization",
-    "pixel_average_precision", "pixel_counts", "pointing_hit", "ranking_metrics", "shown_pair_auc", "sign_flip_test",
+    "calibration", "calibration_metrics", "compare_models", "compare_trainings", "group_correlation", "holm",
+    "insertion_deletion", "localization_metrics", "map_agreement", "map_levels", "mask_energy", "max_box_accuracy",
+    "ndcg", "pair_accuracy", "pair_auc", "paired_t", "pairs_to_compare", "percentile_gains", "picture_localization",
+    "pixel_average_precision", "pixel_counts", "pointing_hit", "ranking_metrics", "shown_pair_auc",
+    "sign_flip_test",
 ]

@@ -62,7 +62,7 @@ def compare_models(first, second, scores, groups=None, pairs=None, resamples=100
         everything = np.arange(len(units))
         interval = bootstrap(lambda index, difference=difference: {"difference": difference(index)}, len(units),
                              resamples, seed)["difference"]
-        pseudo = _pseudo_values(difference, len(units), seed)
+        pseudo = pseudo_values(difference, len(units), seed)
         result[name] = {"first": _or_none(measure(first, everything)), "second": _or_none(measure(second, everything)),
                         "difference": interval["value"], "low": interval["low"], "high": interval["high"],
                         "p_value": sign_flip_test(pseudo, flips, seed) if len(pseudo) else None}
@@ -81,7 +81,7 @@ def _spearman(units, scores, groups):
     return measure
 
 
-def _pseudo_values(statistic, count, seed):
+def pseudo_values(statistic, count, seed):
     """Jackknife pseudo-values; of random blocks of units where there are more than `MOST_BLOCKS`."""
     whole = statistic(np.arange(count))
     blocks = np.array_split(np.random.default_rng(seed).permutation(count), min(count, MOST_BLOCKS))

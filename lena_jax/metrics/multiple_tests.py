@@ -1,0 +1,32 @@
+"""Several hypotheses at once: Holm's correction."""
+
+import numpy as np
+
+
+def holm(p_values):
+    """Holm's adjusted p-values: rejecting those up to alpha, the chance of any wrong rejection is at most alpha.
+
+    With p_(1) <= ... <= p_(m), `adjusted_(i) = max_{j <= i} min(1, (m - j + 1) p_(j))`. Nothing is assumed of how the
+    tests depend on each other, which those against one baseline do.
+
+    Args:
+        p_values: numbers in [0, 1], or None for what was not tested, which does not count.
+
+    Returns:
+        A list of the same length, None where there was None.
+
+    Raises:
+        ValueError: for a number outside [0, 1].
+
+    Reference: Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics, 1979.
+    """
+    tested = [place for place, p in enumerate(p_values) if p is not None]
+    p = np.array([p_values[place] for place in tested], np.float64)
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError(f"p-values must be in [0, 1], got {p.tolist()}")
+    order = np.argsort(p, kind="stable")
+    adjusted = np.minimum(np.maximum.accumulate(np.arange(len(p), 0, -1) * p[order]), 1)
+    result = [None] * len(p_values)
+    for place, value in zip(order, adjusted, strict=True):
+        result[tested[place]] = float(value)
+    return result
