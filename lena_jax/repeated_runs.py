@@ -4,17 +4,14 @@ import json
 import os
 
 import ml_collections
-import numpy as np
-from scipy import stats
 
 from lena_jax import checkpoints, run_report
 from lena_jax.evaluation import evaluate
 from lena_jax.files import write_whole
 from lena_jax.metrics import pairs_to_compare
 from lena_jax.run_data import open_pictures
+from lena_jax.scalar_measures import mean_measures
 from lena_jax.training import train
-
-MEASURES = ("pair_accuracy", "spearman", "kendall")
 
 
 def run(config, workdir, folds=0, seeds=1, fold=None, seed=None):
@@ -32,42 +29,48 @@ def run(config, workdir, folds=0, seeds=1, fold=None, seed=None):
             for all.
 
     Returns:
-        {"runs": {name: metrics}, "mean": {measure: {"value", "low", "high"}}}, or None while runs are missing. A mean
-        is over the folds of the mean over seeds; the interval is Student's t over the folds, which understates the
+        {"runs": {name: metrics}, "mean": {measure: {"value", "low", "high"}}}, or None while runs are missing. Means
+        are of every single number that all runs have (`scalar_measures`, such as "calibration.ece"). A mean is over the
+        folds of the mean over seeds; the interval is Student's t over the folds, which understates the
         spread somewhat because their training pictures overlap, or over the seeds where there are no folds.
 
     Raises:
         ValueError: as of `train`; for one fold, no seed, fewer than two runs, a number out of range, or a fold without
             two comparable pictures.
     """
-    if folds == 1 or folds < 0 or seeds < 1 or max(folds, 1) * seeds < 2:
-        raise ValueError(f"folds must be 0 or at least 2, seeds at least 1, and both together at least two runs, got "
-                         f"folds={folds} and seeds={seeds}")
-    for name, value, count in (("fold", fold, folds), ("seed", seed, seeds)):
-        if value is not None and not 0 <= value < count:
-            raise ValueError(f"{name} must be in [0, {count}), got {value}")
-    configs = _configs(config, folds, seeds)
+    check_numbers(folds, seeds, fold, seed)
+    configs = configs_of(config, folds, seeds)
     for number in range(folds):
         # Known before hours are spent on the folds before it.
         test = open_pictures(configs[number, 0])["test"]
         pairs_to_compare(test.scores, test.groups, config.pairs.min_gap, given=test.pairs)
     for number, one in configs.items():
         if fold in (None, number[0]) and seed in (None, number[1]):
-            path = os.path.join(workdir, _name(number, folds, seeds))
-            if train(one, path).size or _finished(path, one) is None:
+            path = os.path.join(workdir, name_of(number, folds, seeds))
+            if train(one, path).size or finished(path, one) is None:
                 evaluate(path)
                 run_report.write(path)
-    results = {number: _finished(os.path.join(workdir, _name(number, folds, seeds)), one)
+    results = {number: finished(os.path.join(workdir, name_of(number, folds, seeds)), one)
                for number, one in configs.items()}
     if None in results.values():
         return None
-    summary = {"runs": {_name(number, folds, seeds): metrics for number, metrics in results.items()},
-               "mean": {name: _mean(results, name, folds) for name in MEASURES}}
+    summary = {"runs": {name_of(number, folds, seeds): metrics for number, metrics in results.items()},
+               "mean": mean_measures(parts_of(results, folds))}
     write_whole(os.path.join(workdir, "metrics.json"), lambda file: json.dump(summary, file, indent=2))
     return summary
 
 
-def _configs(config, folds, seeds):
+def check_numbers(folds, seeds, fold=None, seed=None):
+    """Refuses numbers of folds and seeds that are not at least two runs, and numbers of one that are not there."""
+    if folds == 1 or folds < 0 or seeds < 1 or max(folds, 1) * seeds < 2:
+        raise ValueError(f"folds must be 0 or at least 2, seeds at least 1, and both together at least two runs, got "
+                         f"folds={folds} and seeds={seeds}")
+    for name, value, count in (("fold", fold, folds), ("seed", seed, seeds)):
+        if value is not None and not 0 <= value < count:
+            raise ValueError(f"{name} must be in [0, {count}), got {value}")
+
+
+def configs_of(config, folds, seeds):
     """{(number of the fold, number of the seed): config}."""
     configs = {}
     for fold in range(max(folds, 1)):
@@ -80,12 +83,13 @@ def _configs(config, folds, seeds):
     return configs
 
 
-def _name(number, folds, seeds):
+def name_of(number, folds, seeds):
+    """Folder of a run in the folder of all."""
     parts = ([f"fold_{number[0]}"] if folds else []) + ([f"seed_{number[1]}"] if seeds > 1 else [])
     return "_".join(parts)
 
 
-def _finished(path, config):
+def finished(path, config):
     """The measures of a run that was evaluated, None if it was not, or was one of another config."""
     try:
         with open(os.path.join(path, "config.json")) as file:
@@ -98,12 +102,9 @@ def _finished(path, config):
     return None if different else metrics
 
 
-def _mean(results, name, folds):
-    values = {}
-    for (fold, seed), metrics in results.items():
-        values.setdefault(fold if folds else seed, []).append(metrics[name]["value"])
-    if any(None in runs for runs in values.values()):
-        return dict.fromkeys(("value", "low", "high"))
-    values = [np.mean(runs) for runs in values.values()]
-    mean, half = np.mean(values), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    return {"value": float(mean), "low": float(mean - half), "high": float(mean + half)}
+def parts_of(results, folds):
+    """Results by (number of the fold, number of the seed) as lists over independent parts: folds, or else seeds."""
+    parts = {}
+    for (fold, seed), result in results.items():
+        parts.setdefault(fold if folds else seed, []).append(result)
+    return list(parts.values())

@@ -1,6 +1,7 @@
 """Two evaluated runs against each other on the same pictures and pairs."""
 
 import csv
+import filecmp
 import json
 import os
 
@@ -36,16 +37,10 @@ def compare_runs(workdirs, split="test", output=None):
     if folds[0] != folds[1]:
         raise ValueError(f"the folds must be the same ones, got {folds[0] or 'none'} in {workdirs[0]!r} and "
                          f"{folds[1] or 'none'} in {workdirs[1]!r}")
-    parts = [_compared([os.path.join(workdir, fold) for workdir in workdirs], split) for fold in folds[0]] or \
-        [_compared(workdirs, split)]
-    offsets = np.cumsum([0] + [len(part["scores"]) for part in parts])
-    predicted = [np.concatenate([part["predicted"][side] for part in parts]) for side in (0, 1)]
-    groups = np.concatenate([[f"{number} {name}" for name in part["groups"]] for number, part in enumerate(parts)])
-    result = {"workdirs": list(workdirs), "data": parts[0]["data"], "split": split,
-              **compare_models(*predicted, np.concatenate([part["scores"] for part in parts]),
-                               groups if len(np.unique(groups)) > 1 else None,
-                               np.concatenate([part["pairs"] + offset for part, offset in
-                                               zip(parts, offsets[:-1], strict=True)]))}
+    whole = put_together([[os.path.join(workdir, fold) for workdir in workdirs] for fold in folds[0]] or [workdirs],
+                         split)
+    result = {"workdirs": list(workdirs), "data": whole["data"], "split": split,
+              **compare_models(*whole["predicted"], whole["scores"], whole["groups"], whole["pairs"])}
     if output is not None:
         write_whole(output, lambda file: json.dump(result, file, indent=2, allow_nan=False))
     return result
@@ -64,27 +59,55 @@ def _folds(workdir):
     return runs
 
 
+def put_together(parts, split="test"):
+    """Evaluations of the same pictures side by side, and those of different pictures (folds) one after the other.
+
+    Args:
+        parts: lists of equally many folders of runs; those of one list were evaluated on the same pictures and pairs.
+        split: the evaluated part.
+
+    Returns:
+        {"data": name of the data set, "scores": [n] true, "groups": [n] or None, "pairs": [p, 2], "predicted": [n]
+        scores of each run of a part}. Pairs and groups stay within a part.
+
+    Raises:
+        ValueError: unless the runs of a part are evaluations of one data set, parted the same way, with the same pairs.
+    """
+    parts = [_compared(workdirs, split) for workdirs in parts]
+    offsets = np.cumsum([0] + [len(part["scores"]) for part in parts])
+    groups = np.concatenate([[f"{number} {name}" for name in part["groups"]] for number, part in enumerate(parts)])
+    return {"data": parts[0]["data"], "scores": np.concatenate([part["scores"] for part in parts]),
+            "groups": groups if len(np.unique(groups)) > 1 else None,
+            "pairs": np.concatenate([part["pairs"] + offset for part, offset in zip(parts, offsets[:-1], strict=True)]),
+            "predicted": [np.concatenate(one) for one in zip(*(part["predicted"] for part in parts), strict=True)]}
+
+
 def _compared(workdirs, split):
-    """What two evaluations of the same pictures say: {"data", "scores", "groups", "predicted": two, "pairs"}."""
+    """What evaluations of the same pictures say: {"data", "scores", "groups", "predicted": one each, "pairs"}."""
     metrics, tables = zip(*(_evaluation(workdir, split) for workdir in workdirs), strict=True)
     for key in ("data", "fingerprint"):
         values = [one.get(key) for one in metrics]
         if None in values:
             raise ValueError(f"the evaluation in {workdirs[values.index(None)]!r} does not say on which data it was "
                              "made: run experiments/evaluate.py again")
-        if values[0] != values[1]:
-            raise ValueError(f"{workdirs[0]!r} and {workdirs[1]!r} must be evaluated on the same data set, parted the "
-                             f"same way, got the {key} {values[0][:20]!r} and {values[1][:20]!r}")
+        for workdir, value in zip(workdirs, values, strict=True):
+            if value != values[0]:
+                raise ValueError(f"{workdirs[0]!r} and {workdir!r} must be evaluated on the same data set, parted the "
+                                 f"same way, got the {key} {values[0][:20]!r} and {value[:20]!r}")
     ids = sorted(tables[0])
-    prefix = _prefix(split)
-    pairs = [pair_list.read(os.path.join(workdir, prefix + "pairs.csv"), ids) for workdir in workdirs]
-    if not np.array_equal(*(np.unique(one, axis=0) for one in pairs)):
-        raise ValueError(f"{workdirs[0]!r} and {workdirs[1]!r} compared different pairs, {len(pairs[0])} and "
-                         f"{len(pairs[1])}: evaluate the second with "
-                         f"--pairs={os.path.join(workdirs[0], prefix + 'pairs.csv')}")
+    paths = [os.path.join(workdir, _prefix(split) + "pairs.csv") for workdir in workdirs]
+    pairs = pair_list.read(paths[0], ids)
+    for workdir, path in zip(workdirs[1:], paths[1:], strict=True):
+        # Most often the files are equal, and reading tens of thousands of pairs takes a second.
+        if os.path.isfile(path) and filecmp.cmp(paths[0], path, shallow=False):
+            continue
+        others = pair_list.read(path, ids)
+        if not np.array_equal(*(np.unique(one, axis=0) for one in (pairs, others))):
+            raise ValueError(f"{workdirs[0]!r} and {workdir!r} compared different pairs, {len(pairs)} and "
+                             f"{len(others)}: evaluate the second with --pairs={paths[0]}")
     rows = [tables[0][name] for name in ids]
     return {"data": metrics[0]["data"], "scores": np.array([float(row["score"]) for row in rows]),
-            "groups": [row["group"] for row in rows], "pairs": pairs[0],
+            "groups": [row["group"] for row in rows], "pairs": pairs,
             "predicted": [np.array([float(table[name]["predicted"]) for name in ids]) for table in tables]}
 
 

@@ -29,7 +29,9 @@ def trained(monkeypatch):
         parts = os.path.basename(path).split("_seed_")
         value = ACCURACIES[parts[0]] + (0.1 * int(parts[1]) if len(parts) > 1 else 0)
         with open(os.path.join(path, "metrics.json"), "w") as file:
-            json.dump({name: {"value": value} for name in repeated_runs.MEASURES}, file)
+            json.dump({**{name: {"value": value} for name in ("pair_accuracy", "spearman", "kendall", "auc")}, "step": 7,
+                       "data": "planted", "calibration": {"ece": value / 2, "bins": [{"accuracy": 1.0}]},
+                       "localization": {"virality_map": {"pxap": {"value": value / 4, "low": 0.0, "high": 1.0}}}}, file)
 
     monkeypatch.setattr(repeated_runs, "train", train)
     monkeypatch.setattr(repeated_runs, "evaluate", evaluate)
@@ -46,6 +48,11 @@ def test_means_and_intervals_over_folds(small_config, tmp_path, trained):
     interval = stats.t.interval(0.95, 2, 0.7, stats.sem([0.7, 0.8, 0.6]))
     mean = results["mean"]["spearman"]
     assert (mean["value"], mean["low"], mean["high"]) == pytest.approx((0.7, *interval))
+    # Every single number is averaged, what is nested under a dotted name.
+    assert set(results["mean"]) == {"pair_accuracy", "spearman", "kendall", "auc", "calibration.ece",
+                                    "localization.virality_map.pxap"}
+    ece, pxap = results["mean"]["calibration.ece"], results["mean"]["localization.virality_map.pxap"]
+    assert ece["high"] == pytest.approx(interval[1] / 2) and pxap["value"] == pytest.approx(0.7 / 4)
     assert json.loads((tmp_path / "metrics.json").read_text()) == results
     table = report.runs_table(results)
     assert "mean" in table and "0.800" in table and f"[{interval[0]:.3f},{interval[1]:.3f}]" in table

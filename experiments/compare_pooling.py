@@ -1,0 +1,51 @@
+"""Compares poolings on one data set: every pooling times every fusion times folds or seeds, and one table.
+
+    python experiments/compare_pooling.py --config=experiments/configs/image_scores.py \\
+        --config.data.name=image_scores/photos --folds=5 --workdir=runs/poolings
+    python experiments/compare_pooling.py --config=experiments/configs/quickstart.py --seeds=5 \\
+        --poolings=lena,average,max,top_n:1,top_n:20 --fusions=none,concat,gate --workdir=runs/planted_poolings
+
+A pooling may be given with its main option (`top_n:5`, `lena:0.5`, `gem:3`, `lse:5`, `softmax:1`); its other options
+are those of the config. WORKDIR gets table.md, table.csv, table.json, figure.png and a README.md about them. The same
+command goes on after an interruption and does only what is missing, also when poolings or fusions were added;
+--against=lena compares the runs that are there with another baseline.
+
+With --cell=17 only the run of that number is done, for the jobs of a cluster (--list prints the numbers); the last job
+writes the table.
+"""
+
+from absl import flags
+from ml_collections import config_flags
+
+from lena_jax import command_line
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Config file of every run, see experiments/configs/.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the comparison; made if absent.")
+_POOLINGS = flags.DEFINE_list("poolings", None, "Poolings, such as lena,average,top_n:5; all of them if not given.")
+_FUSIONS = flags.DEFINE_list("fusions", ["none"], "Fusions of objectness maps: some of none,concat,gate.")
+_FOLDS = flags.DEFINE_integer("folds", 0, "Cross-validate over this many folds of all pictures; 0: no.")
+_SEEDS = flags.DEFINE_integer("seeds", 1, "Train each with this many seeds, counted from config.seed.")
+_AGAINST = flags.DEFINE_string("against", "average", "The pooling that the others are compared with.")
+_CELL = flags.DEFINE_integer("cell", None, "Do only the run of this number, from 0.")
+_LIST = flags.DEFINE_bool("list", False, "Print the numbers of the runs and do none.")
+flags.mark_flags_as_required(["config", "workdir"])
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+    # Imported after the flags are read, so that --help and a typo answer at once.
+    from lena_jax import pooling_study, study_report
+    from lena_jax.pooling import POOLINGS
+
+    study = pooling_study.Study(_CONFIG.value, tuple(_POOLINGS.value or POOLINGS), tuple(_FUSIONS.value), _FOLDS.value,
+                                _SEEDS.value, _AGAINST.value)
+    if _LIST.value:
+        print("\n".join(f"{number} {name}" for number, name in enumerate(study.cells())))
+        return
+    table = pooling_study.run(study, _WORKDIR.value, _CELL.value)
+    print("done; other runs are still missing" if table is None else study_report.poolings_markdown(table))
+
+
+if __name__ == "__main__":
+    command_line.run(main)
