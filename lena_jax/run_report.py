@@ -47,6 +47,8 @@ def write(workdir, data_dir=None):
     subtitle = (f"A siamese ranker: {config.data.name}, {fold}trunk {config.backbone.name}{place} "
                 f"({'frozen' if config.backbone.frozen else 'trained'}), {_pooling(config)} pooling, "
                 f"seed {config.seed}")
+    if config.get("fusion", "none") != "none":
+        subtitle += f", objectness maps fused by {config.fusion}"
     body = join([_warnings(run), _headline(run, look), _curves(run), _supports(run, look), _pairs(run, look),
                  _facts(run), _config(run)])
     write_whole(os.path.join(workdir, "report.html"), lambda file: file.write(page(title, subtitle, body)))

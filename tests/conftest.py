@@ -1,6 +1,7 @@
 """Strict session: two forced CPU devices, rank promotion raises, and (setup.cfg) every warning is an error."""
 
 import os
+import shutil
 
 # Before the first import of jax, which reads them once.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
@@ -28,6 +29,17 @@ def planted_dir(tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("data")
     sizes = ["--train=48", "--validation=16", "--test=24"]
     assert command.main(["build", "planted", f"--data_dir={data_dir}", *sizes]) == 0
+    return data_dir
+
+
+@pytest.fixture(scope="session")
+def mapped_dir(planted_dir, tmp_path_factory):
+    """A data_dir with a copy of that `planted`, and objectness maps of it: the red channels of its pictures."""
+    import red_maps
+
+    data_dir = tmp_path_factory.mktemp("mapped")
+    shutil.copytree(planted_dir / "planted", data_dir / "planted")
+    red_maps.add("planted", data_dir)
     return data_dir
 
 

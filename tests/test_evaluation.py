@@ -1,13 +1,15 @@
 import csv
 import json
+import re
 import shutil
 
 import jax
 import numpy as np
 import pytest
+import tiny_trunk
 from PIL import Image
 
-from lena_jax import evaluation, report, run_data, training
+from lena_jax import evaluation, report, run_data, run_report, training
 from lena_jax.metrics import ranking_metrics
 
 
@@ -135,3 +137,47 @@ def test_a_pooling_without_exact_weights_has_no_contribution_map(small_config, t
     metrics = evaluation.evaluate(str(tmp_path))
     assert sorted(metrics["localization"]) == ["virality_map"]
     assert (tmp_path / "maps.png").exists()
+
+
+@pytest.fixture(scope="module")
+def fused(mapped_dir, tmp_path_factory, tiny_trunks):
+    """A short run with the objectness map as one more feature map."""
+    config = tiny_trunk.get_config()
+    config.data.dir, config.fusion, config.steps, config.eval_every = str(mapped_dir), "concat", 4, 4
+    workdir = tmp_path_factory.mktemp("fused")
+    training.train(config, str(workdir))
+    return workdir
+
+
+def test_a_run_with_objectness_is_evaluated_and_its_maps_add_up(fused):
+    metrics = evaluation.evaluate(str(fused), check_maps=1)
+    assert metrics["fusion"] == "concat" and sum(metrics["eta"]["histogram"]["channels"]) == 13
+    assert metrics["map_checks"]["pictures"] == 1 and "contribution_map" in metrics["localization"]
+    assert re.search("objectness +concat", report.table(metrics, str(fused)))
+    model, variables, config, _, _ = evaluation.load_ranker(str(fused))
+    pictures = run_data.open_pictures(config)["test"]
+    scores, contributions, _ = evaluation.predict(model, variables, pictures, batch_size=10)
+    np.testing.assert_allclose(contributions.sum((1, 2)), scores - variables["params"]["head"]["bias"][0], atol=1e-4)
+    few = pictures.subset([5, 2])
+    np.testing.assert_allclose(evaluation.predict(model, variables, few)[0], scores[[5, 2]], atol=1e-5)
+    run_report.write(str(fused))
+    page = (fused / "report.html").read_text()
+    assert "objectness maps fused by concat" in page and "of the 13 channels" in page and "Map of " in page
+    config.fusion = "none"
+    with pytest.raises(ValueError, match="without objectness maps"):
+        evaluation.predict(model, variables, run_data.open_pictures(config)["test"])
+
+
+def test_a_checkpoint_of_before_objectness_is_one_without(trained, monkeypatch):
+    expected = evaluation.load_ranker(str(trained[0]))
+    restore = evaluation.checkpoints.ocp.CheckpointManager.restore
+
+    def without_the_key(manager, step, args):
+        restored = restore(manager, step, args=args)
+        if "run" in restored.keys():
+            del restored["run"]["config"]["fusion"]
+        return restored
+
+    monkeypatch.setattr(evaluation.checkpoints.ocp.CheckpointManager, "restore", without_the_key)
+    model, variables, config, data, step = evaluation.load_ranker(str(trained[0]))
+    assert config.fusion == model.fusion == "none" and config.to_dict() == expected[2].to_dict()

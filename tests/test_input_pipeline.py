@@ -188,6 +188,22 @@ def test_kept_squares_change_nothing(pictures):
                                   decoded(arguments[0], np.random.default_rng(1), arguments[1]))
 
 
+def test_maps_are_cut_and_flipped_like_their_pictures(pictures):
+    """Pictures that are their own maps: every view of both is the same, whichever process has which share."""
+    maps = np.random.default_rng(2).integers(256, size=(12, 64, 64), dtype=np.uint8)
+    squares = np.repeat(maps[..., None], 3, -1)
+    few = dataclasses.replace(pictures, objectness=maps).subset([7, 3, 11])
+    fetch = SquarePictures(few, 64, Augmentation(crop=0.6), squares)
+    indices = np.array([2, 0, 1, 2, 2, 0])
+    views = fetch(indices, np.random.default_rng(1), slice(0, 6))
+    assert views["objectness"].shape == (6, 64, 64) and views["objectness"].dtype == np.uint8
+    np.testing.assert_array_equal(views["pictures"], np.repeat(views["objectness"][..., None], 3, -1))
+    assert len(np.unique(views["objectness"], axis=0)) == 6
+    half = fetch(indices, np.random.default_rng(1), slice(3, 6))
+    for name, value in half.items():
+        np.testing.assert_array_equal(value, views[name][3:])
+
+
 def test_given_pairs_are_drawn_and_no_others(pictures):
     given = np.array([[3, 0], [1, 5], [8, 2]])
     seen = set()

@@ -8,12 +8,18 @@ WEIGHTS = np.random.default_rng(0).normal(size=(4, 4)).repeat(4, 0).repeat(4, 1)
 
 
 class Linear:
-    """A ranker whose score is a weighted sum of the pixels."""
+    """A ranker whose score is a weighted sum of the pixels, times their objectness where it is fused."""
 
-    image_size, fusion = 16, "none"
+    image_size = 16
 
-    def score_pictures(self, variables, pictures):
-        return jnp.einsum("bhwc,hw->b", pictures, variables, precision="highest")
+    def __init__(self, fusion):
+        self.fusion = fusion
+
+    def score_pictures(self, variables, inputs):
+        if self.fusion == "none":
+            return jnp.einsum("bhwc,hw->b", inputs, variables, precision="highest")
+        return jnp.einsum("bhwc,hw,bhw->b", inputs["pictures"], variables, inputs["objectness"].astype(jnp.float32),
+                          precision="highest")
 
 
 class Pictures:
@@ -28,16 +34,21 @@ class Pictures:
     def picture(self, index):
         return self._pictures[index]
 
+    def objectness_map(self, index):
+        return np.random.default_rng(index).integers(0, 2, (16, 16), dtype=np.uint8)
 
-def test_an_exact_map_agrees_with_occlusion_and_a_random_one_does_not():
+
+@pytest.mark.parametrize("fusion", ["none", "gate"])
+def test_an_exact_map_agrees_with_occlusion_and_a_random_one_does_not(fusion):
     from lena_jax.input_pipeline import resize
 
     pictures = Pictures(8)
     away = np.stack([resize(pictures.picture(index), 16).astype(np.float32) for index in range(8)])
     away -= away.mean((1, 2), keepdims=True)
-    exact = (away.sum(-1) * WEIGHTS).reshape(8, 4, 4, 4, 4).sum((2, 4))
+    weights = WEIGHTS if fusion == "none" else WEIGHTS * np.stack([pictures.objectness_map(n) for n in range(8)])
+    exact = (away.sum(-1) * weights).reshape(8, 4, 4, 4, 4).sum((2, 4))
     maps = {"exact": exact, "random": np.random.default_rng(2).normal(size=exact.shape)}
-    checks = map_checks.check_maps(Linear(), WEIGHTS, pictures, maps, 6, batch_size=5)
+    checks = map_checks.check_maps(Linear(fusion), WEIGHTS, pictures, maps, 6, batch_size=5)
     agreement, curves = checks["occlusion_agreement"], checks["insertion_deletion"]
     assert checks["pictures"] == agreement["exact"]["pictures"] == 6
     # For a linear score contribution, gradient and occlusion are one.

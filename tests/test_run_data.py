@@ -1,7 +1,11 @@
+import json
+import shutil
+
 import numpy as np
 import pytest
 
 from lena_jax import run_data
+from lena_jax.input_pipeline import resize
 
 
 @pytest.fixture
@@ -55,3 +59,32 @@ def test_the_fingerprint_tells_the_parts_apart(folds):
     parts = run_data.open_pictures(folds)
     changed = parts["train"].subset(np.arange(len(parts["train"]))[::-1])
     assert run_data.fingerprint(parts | {"train": changed}) not in prints
+
+
+def test_maps_come_with_the_pictures_where_they_are_fused(folds, mapped_dir, tmp_path):
+    folds.data.dir = str(mapped_dir)
+    without = run_data.open_pictures(folds)
+    assert all(part.objectness is None for part in without.values())
+    folds.fusion = "gate"
+    parts = run_data.open_pictures(folds)
+    for name, part in parts.items():
+        assert part.ids.tolist() == without[name].ids.tolist()
+        for index in (0, len(part) - 1):
+            np.testing.assert_array_equal(part.objectness_map(index), resize(part.picture(index), 64)[..., 0])
+    with pytest.raises(ValueError, match="without objectness maps"):
+        without["test"].objectness_map(0)
+
+
+def test_the_fingerprint_tells_the_maps_apart_and_is_what_it_was_without(folds, mapped_dir, tmp_path):
+    before = run_data.fingerprint(run_data.open_pictures(folds))
+    prints = {before}
+    shutil.copytree(mapped_dir / "planted", tmp_path / "planted")
+    for data_dir in (mapped_dir, tmp_path):
+        folds.data.dir, folds.fusion = str(data_dir), "none"
+        assert run_data.fingerprint(run_data.open_pictures(folds)) == before
+        folds.fusion = "concat"
+        prints.add(run_data.fingerprint(run_data.open_pictures(folds)))
+    assert len(prints) == 2
+    description = tmp_path / "planted/1.0.0/objectness/objectness.json"
+    description.write_text(json.dumps(json.loads(description.read_text()) | {"network": "another"}))
+    assert run_data.fingerprint(run_data.open_pictures(folds)) not in prints

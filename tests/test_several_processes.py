@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pair_data
 import pytest
+import red_maps
 
 from lena_jax import checkpoints, process_group
 from lena_jax.evaluation import load_ranker
@@ -17,10 +18,10 @@ from lena_jax.evaluation import load_ranker
 pytestmark = pytest.mark.usefixtures("tiny_trunks")
 # One after another in the same processes: starting those costs more than the runs.
 CONFIGS = {
-    "given": {"data.name": "judged", "accumulate": 2},
+    "given": {"data.name": "judged", "accumulate": 2, "fusion": "gate"},
     "norm": {"backbone.name": "tiny_norm", "backbone.batch_norm": "train"},
     "frozen": {"backbone.frozen": True, "augmentation.views": 2, "average_decay": 0.9, "pooling": "lena",
-               "pairs.mode": "random"}}
+               "pairs.mode": "random", "fusion": "concat"}}
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,8 @@ def data_dir(planted_dir, tmp_path_factory):
     shutil.copytree(planted_dir / "planted", folder / "planted")
     pair_data.build(folder, {"train": pair_data.some_pairs(0, 30), "validation": pair_data.some_pairs(30, 7),
                              "test": pair_data.some_pairs(40, 4)})
+    red_maps.add("planted", folder)
+    red_maps.add("judged", folder)
     return folder
 
 

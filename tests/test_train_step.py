@@ -105,6 +105,25 @@ def test_parts_give_the_losses_and_gradients_of_the_whole_batch(params, mode, de
         np.testing.assert_allclose(states_of_parts[1][name], states[1][name], atol=1e-5)
 
 
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_inputs_may_be_a_pytree(params, accumulate):
+    def score_of_both(params, batch_stats, carried, inputs):
+        return score(params, batch_stats, carried, inputs["maps"] * inputs["factor"][:, None, None, None])
+
+    devices, optimizer, batch = jax.devices(), optax.sgd(1.0), batch_of(0)
+    factor = np.float32([1, 2, 3, 4, 5, 6])
+    ends = []
+    for function, inputs in ((score, batch["inputs"] * factor[:, None, None, None]),
+                             (score_of_both, {"maps": batch["inputs"], "factor": factor})):
+        step = make_train_step(function, optimizer, devices, accumulate)
+        state, measures = step(replicate(TrainState.create(params, optimizer), devices),
+                               replicate({"bias": np.float32(0.3)}, devices), shard(batch | {"inputs": inputs}, 2))
+        ends.append((first_copy(state.params), float(measures["loss"][0])))
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, atol=1e-6), *ends)
+    with pytest.raises(ValueError, match="batch_size=6 and 4 devices"):
+        shard(batch | {"inputs": inputs}, 4)
+
+
 def test_running_statistics_and_the_average_move_with_the_steps(params):
     def counted(params, batch_stats, carried, maps):
         return score(params, {}, carried, maps)[0], {"calls": batch_stats["calls"] + 1}

@@ -153,6 +153,7 @@ def test_a_workdir_of_another_config_is_refused_and_kept(trained, small_config):
     ("backbone.batch_norm", "off", "got backbone.batch_norm 'off'"), ("dtype", "float16", "got dtype 'float16'"),
     ("backbone.output_stride", 8, "got output_stride 8"), ("optimizer.name", "adam", "got optimizer.name 'adam'"),
     ("data.validation", 0.9, "got 0.9"), ("data.fold", 3, "data.fold=3 without"),
+    ("fusion", "gat", "got fusion 'gat', expected one of"), ("fusion", "gate", "data_prep objectness planted --data"),
     ("pairs.weighting", "x", "got 'x'"), ("data.workers", -1, "got -1")])
 def test_a_config_that_does_not_fit_is_refused_before_anything_is_written(small_config, tmp_path, key, value, message):
     small_config.update_from_flattened_dict({key: value})
