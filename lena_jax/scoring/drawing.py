@@ -1,0 +1,63 @@
+"""Explanations as pictures: the picture, its map with a colour bar, and boxes."""
+
+import dataclasses
+import os
+
+import numpy as np
+from PIL import Image
+
+from lena_jax.localization import overlays
+
+# Longest side of what is drawn; a figure shows no more.
+_SIDE = 1024
+
+
+def save_explanation(path, explanation):
+    """Draws a picture above its map and boxes.
+
+    Args:
+        path: of the PNG.
+        explanation: `Explanation`.
+    """
+    small = _reduced(explanation)
+    percentile = "" if small.percentile is None else f"\nhigher than {small.percentile:.0f} % of training pictures"
+    overlays.save_overlays(path, [small.picture], [small.map], [f"score {small.score:+.2f}{percentile}"],
+                           _label(small), [small.boxes])
+
+
+def save_comparison(path, comparison):
+    """Draws two pictures above what speaks for the first (red) and for the second (blue).
+
+    Args:
+        path: of the PNG.
+        comparison: `Comparison`.
+    """
+    left, right = _reduced(comparison.left), _reduced(comparison.right)
+    if left.exact:
+        overlays.save_pair(path, [left.picture, right.picture], comparison.maps, (left.score, right.score))
+    else:
+        titles = [f"{side}: score {one.score:+.2f}" for side, one in (("left", left), ("right", right))]
+        overlays.save_overlays(path, [left.picture, right.picture], comparison.maps, titles,
+                               "virality map, for left (+) or right (-)")
+
+
+def map_path(folder, place, name):
+    """Where the drawing of a ranked picture goes: its place in front, so that no two have one path."""
+    stem = os.path.splitext(os.path.basename(name))[0].encode("utf-8", "replace").decode()[:80]
+    return os.path.join(folder, f"{place:05}_{stem}.png")
+
+
+def _label(explanation):
+    return "contribution of a cell to the score" if explanation.exact else "virality map"
+
+
+def _reduced(explanation):
+    """An explanation whose picture is no larger than what is drawn."""
+    height, width = explanation.picture.shape[:2]
+    scale = _SIDE / max(height, width)
+    if scale >= 1:
+        return explanation
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    picture = np.asarray(Image.fromarray(explanation.picture).resize(size, Image.Resampling.BILINEAR))
+    factor = np.array([size[1] / height, size[0] / width] * 2)
+    return dataclasses.replace(explanation, picture=picture, boxes=explanation.boxes * factor)

@@ -1,0 +1,38 @@
+"""The picture files that a list of files and folders names."""
+
+import os
+
+# File name endings of the formats that `lena_jax.pictures` reads.
+ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
+           ".ppm", ".pgm", ".pbm", ".pnm")
+
+
+def find(paths):
+    """Yields files as they are given, and of folders the picture files in and below them, by their endings.
+
+    Folders are read as they are come to, each in the order of its names. Links to folders are not followed, so that no
+    loop is. A path that is neither is yielded too: why it cannot be read is for the reader to say.
+
+    Args:
+        paths: iterable of paths.
+    """
+    for path in map(os.fsdecode, paths):
+        if os.path.isdir(path):
+            yield from _below(path)
+        else:
+            yield path
+
+
+def _below(folder):
+    try:
+        with os.scandir(folder) as entries:
+            entries = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        # Its reader says why.
+        yield folder
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(entry.path)
+        elif entry.name.lower().endswith(ENDINGS):
+            yield entry.path

