@@ -64,11 +64,12 @@ def run_cells(workdir, cells, only=None):
     if len(missing) > 1:
         check([cells[name] for name in missing])
     with tqdm(total=len(cells), initial=len(chosen) - len(missing), desc="cells", unit="cell") as bar:
-        for name in missing:
+        for before, name in zip([None, *missing], missing, strict=False):
+            if before and os.path.dirname(name) != os.path.dirname(before):
+                # Programs of other poolings are of no use any more, and would fill the memory.
+                jax.clear_caches()
             bar.set_postfix_str(name)
             run_cell(cells[name], os.path.join(workdir, name))
-            # Programs of cells that are done would fill the memory.
-            jax.clear_caches()
             bar.update()
     results = {name: finished(os.path.join(workdir, name), config) for name, config in cells.items()}
     return None if None in results.values() else results
@@ -95,8 +96,6 @@ def check(configs):
             pairs_to_compare(test.scores, test.groups, config.pairs.min_gap, given=test.pairs)
         model = ranker.build(config)
         if maps is None:
-            shapes = model.abstract_variables()
-            maps = jax.eval_shape(model.feature_map, shapes, jax.ShapeDtypeStruct(
-                (1, config.image_size, config.image_size, 3), "uint8"))
+            maps = model.abstract_feature_map()
         # Initialising is what checks the pooling's options against the size of the maps.
         jax.eval_shape(model.network.pooling.init, jax.random.key(0), maps)

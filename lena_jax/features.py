@@ -49,8 +49,7 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
             for row in range(len(source)):
                 yield view(source[row]["image"], ranker.image_size, number, row, augmentation, seed)
 
-    shape = jax.eval_shape(ranker.feature_map, variables, jax.ShapeDtypeStruct(
-        (1, ranker.image_size, ranker.image_size, 3), np.uint8)).shape[1:]
+    shape = ranker.abstract_feature_map().shape[1:]
     rows = cached_array(
         cache_dir, key, (views * len(source), *shape), np.float16,
         lambda: in_batches(on_devices(ranker.feature_map, variables, batch_size), inputs(), batch_size),

@@ -58,14 +58,13 @@ class Ranker:
         if not pretrained:
             return self.network.init(key, inputs)
         # Only the trunk's shapes are needed: what it would be initialised with is replaced, and slow to make.
-        needed = jax.eval_shape(self.network.init, key, inputs)
+        needed = self.abstract_variables()
         loaded = {name: {"backbone": tree} for name, tree in
                   backbones.load_pretrained(self.backbone.name, weights).items()}
         # A trunk that ends early has no use for the weights behind its end.
         trunk = {name: {"backbone": part_like(tree["backbone"], loaded[name]["backbone"])}
                  for name, tree in needed.items()}
-        feature_map = jax.eval_shape(functools.partial(self.network.apply, method=SiameseRanker.feature_map),
-                                     needed, images)
+        feature_map = self.abstract_feature_map()
         features = self._joined("feature_map", jnp.zeros(feature_map.shape, feature_map.dtype),
                                 jnp.zeros((1, SIDE, SIDE), jnp.uint8))
         head = self.network.init(key, features, method=SiameseRanker.score)
@@ -73,7 +72,12 @@ class Ranker:
 
     def abstract_variables(self):
         """Shapes and types of the variables, without making them."""
-        return jax.eval_shape(functools.partial(self.init, pretrained=False), 0)
+        # Not the tree itself, which the caller may change.
+        return jax.tree.map(lambda leaf: leaf, _shapes(self)[0])
+
+    def abstract_feature_map(self):
+        """Shape and type of the feature map of one picture, [1, h, w, C]."""
+        return _shapes(self)[1]
 
     def feature_map(self, variables, pictures):
         """Runs the trunk: pictures [B, H, W, 3] in 0..255 -> feature map [B, h, w, C] in the trunk's dtype."""
@@ -144,6 +148,13 @@ class Ranker:
 
     def _parted(self, inputs):
         return (inputs, None) if self.fusion == "none" else (inputs["pictures"], inputs["objectness"])
+
+
+@functools.lru_cache(maxsize=64)  # Going through a whole trunk takes a second, and a run asks several times.
+def _shapes(model):
+    variables = jax.eval_shape(functools.partial(model.init, pretrained=False), 0)
+    image = jax.ShapeDtypeStruct((1, model.image_size, model.image_size, 3), jnp.uint8)
+    return variables, jax.eval_shape(model.feature_map, variables, image)
 
 
 def build(config) -> Ranker:

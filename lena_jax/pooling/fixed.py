@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from lena_jax.pooling import superquantile
 from lena_jax.pooling.layout import lay_out
+from lena_jax.pooling.summing import sum_cells
 
 
 def average_pool(x, **options) -> jax.Array:
@@ -76,7 +77,7 @@ def fixed_size(layout, n, name: str) -> jax.Array:
 def _average(cells, valid):
     dtype = jnp.promote_types(cells.dtype, jnp.float32)
     if valid is None:
-        return jnp.mean(cells, axis=1, dtype=dtype).astype(cells.dtype)
+        return (sum_cells(lambda z: z.astype(dtype), cells) / cells.shape[1]).astype(cells.dtype)
     shares = jnp.where(valid, cells.astype(dtype) * _average_weights(cells, valid, dtype), 0.0)
     return jnp.sum(shares, axis=1).astype(cells.dtype)
 

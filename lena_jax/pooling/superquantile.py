@@ -18,6 +18,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from lena_jax.pooling import selection, sorting
+from lena_jax.pooling.summing import sum_cells
 
 METHODS = ("select", "sort")
 DEFAULT = "select"
@@ -121,12 +122,16 @@ def _threshold_jvp(primals, tangents):
 
 
 def _mean_from(cells, n, t):
-    z, t = cells.astype(n.dtype), t.astype(n.dtype)
+    t = t.astype(n.dtype)
     # Without the barrier, XLA on CPU works out what belongs to a map anew for every cell.
     t, from_t, share = lax.optimization_barrier((t, jnp.where(jnp.isfinite(t), t, 0.0), 1 / n))
-    # `not <=` lets NaN through. Divided before the sum, which could overflow.
-    above = jnp.where(z <= t[:, None], 0.0, z - from_t[:, None])
-    return (t + jnp.sum(above * share[:, None], axis=1)).astype(cells.dtype)
+
+    def above(z, t, from_t, share):
+        z = z.astype(n.dtype)
+        # `not <=` lets NaN through. Divided before the sum, which could overflow.
+        return jnp.where(z <= t, 0.0, z - from_t) * share
+
+    return (t + sum_cells(above, cells, t, from_t, share)).astype(cells.dtype)
 
 
 def _closed_form(cells, n, found, valid):
