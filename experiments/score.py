@@ -4,10 +4,11 @@
 
 PICTURES are files and folders, which are searched with all that is below them. Prints a ranked table: rank, score,
 percentile among the training pictures, the probability of being ahead of the next one, name; then what could not be
-read and why (exit code 1 if there is any). --csv has the same in the order of the files, --maps a drawing of each
-picture with the parts that raise and lower its score.
+read and why (exit code 1 if there is any). --csv has the same in the order of the files (what is there when the command
+is interrupted is in FILE.partial), --maps a drawing of each picture with the parts that raise and lower its score.
 """
 
+import contextlib
 import os
 import sys
 
@@ -28,10 +29,15 @@ def main(argv):
     if len(argv) < 2:
         raise ValueError("expected pictures: python experiments/score.py --workdir=DIR PICTURES...")
     from lena_jax.scoring import Scorer, commands
+    from lena_jax.scoring.result_files import open_results
 
     with commands.plain_warnings():
         scorer = Scorer.from_checkpoint(_WORKDIR.value, _OBJECTNESS.value, _DATA_DIR.value)
-        results = commands.score(scorer, argv[1:], _CSV.value)
+        results = []
+        with open_results(_CSV.value) if _CSV.value else contextlib.nullcontext(lambda one: None) as write:
+            for one in commands.score(scorer, argv[1:]):
+                write(one)
+                results.append(one)
         print(commands.report(results))
         if _MAPS.value:
             os.makedirs(_MAPS.value, exist_ok=True)

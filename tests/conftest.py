@@ -79,6 +79,23 @@ def tiny_trunks():
 
 
 @pytest.fixture(scope="session")
+def scored_run(tmp_path_factory):
+    """Folder of a small evaluated run on pictures of every kind of file (`scored_run.KINDS`), with the trunk "tiny"."""
+    import scored_run
+    import tiny_trunk
+
+    from lena_jax import backbones
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, trunk in tiny_trunk.tiny_trunks().items():
+            patch.setitem(backbones.BACKBONES, name, trunk)
+        jax.config.update("jax_disable_most_optimizations", True)
+        run = scored_run.make_run(tmp_path_factory.mktemp("scored"))
+        jax.config.update("jax_disable_most_optimizations", False)
+        return run
+
+
+@pytest.fixture(scope="session")
 def trained(planted_dir, tmp_path_factory):
     """A finished run of `small_config`, and its losses."""
     from lena_jax.training import train

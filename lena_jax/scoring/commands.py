@@ -7,37 +7,54 @@ import warnings
 from tqdm import tqdm
 
 from lena_jax.scoring import drawing, picture_paths, ranking
-from lena_jax.scoring.result_files import open_results
+from lena_jax.scoring.result_files import PARTIAL, open_results
 from lena_jax.scoring.training_scores import NoPercentiles
 
 
-def score(scorer, paths, output=None):
-    """Scores files and folders with a progress bar.
+def score(scorer, paths):
+    """Scores files and folders with a progress bar; yields each `PictureScore` as it comes, in the order of the paths.
 
     Args:
         scorer: `Scorer`.
         paths: iterable of files and folders, see `picture_paths.find`.
-        output: a file to write each result to as it comes, see `result_files.open_results`; or None.
-
-    Returns:
-        All `PictureScore`s in the order of the paths.
 
     Raises:
-        ValueError: there is nothing to score, or as of `open_results`.
+        ValueError: there is nothing to score.
     """
-    results = []
-    with contextlib.ExitStack() as stack:
-        write = stack.enter_context(open_results(output)) if output else None
-        found = scorer.score(picture_paths.find(paths))
-        for one in tqdm(stack.enter_context(contextlib.closing(found)), desc="scoring", unit=" pictures",
-                        file=sys.stderr, mininterval=0.5):
-            if write:
-                write(one)
-            results.append(one)
-        if not results:
-            raise ValueError(f"got no pictures, expected files, or folders with files that end in "
-                             f"{', '.join(picture_paths.ENDINGS)}")
-    return results
+    found, one = scorer.score(picture_paths.find(paths)), None
+    with contextlib.closing(found):
+        for one in tqdm(found, desc="scoring", unit=" pictures", file=sys.stderr, mininterval=0.5):
+            yield one
+    if one is None:
+        raise ValueError(f"got no pictures, expected files, or folders with files that end in "
+                         f"{', '.join(picture_paths.ENDINGS)}")
+
+
+def write(results, output):
+    """Writes results to a file as they come, see `result_files.open_results`.
+
+    Args:
+        results: iterable of `PictureScore`.
+        output: path of the file.
+
+    Returns:
+        (how many there were, a list of those with an error).
+
+    Raises:
+        ValueError, OSError: as of `open_results`.
+        KeyboardInterrupt: with the path of the unfinished file, on Ctrl-C.
+    """
+    count, bad = 0, []
+    try:
+        with open_results(output) as add:
+            for one in results:
+                add(one)
+                count += 1
+                if one.error is not None:
+                    bad.append(one)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"the {count:,} finished rows are in {output}{PARTIAL}") from None
+    return count, bad
 
 
 @contextlib.contextmanager
@@ -60,7 +77,8 @@ def plain_warnings():
 
 def report(results):
     """The ranked table and what could not be read, as text."""
-    parts = [ranking.table(results) if ranking.ranking(results) else None, ranking.unreadable(results)]
+    bad = [one for one in results if one.error is not None]
+    parts = [ranking.table(results) if len(bad) < len(results) else None, ranking.unreadable(bad, len(results))]
     return "\n\n".join(part for part in parts if part)
 
 

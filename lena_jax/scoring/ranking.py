@@ -27,12 +27,19 @@ def ranking(results):
     return sorted((one for one in results if one.error is None), key=lambda one: -one.score)
 
 
-def unreadable(results):
-    """What could not be read and why, a line each; None where there is nothing to say."""
-    bad = [one for one in results if one.error is not None]
+def unreadable(bad, count):
+    """What could not be read and why, a line each.
+
+    Args:
+        bad: list of `PictureScore` with an error.
+        count: of all pictures.
+
+    Returns:
+        Text; empty where there is nothing to say.
+    """
     if not bad:
-        return None
-    return "\n".join([f"{len(bad)} of {len(results)} could not be read:",
+        return ""
+    return "\n".join([f"{len(bad):,} of {count:,} could not be read:",
                       *(f"  {printable(one.name)}: {printable(one.error)}" for one in bad)])
 
 

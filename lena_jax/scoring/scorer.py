@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import expit
 
 from lena_jax import evaluation, localization, ranker, u2net
+from lena_jax.pictures import BadPicture
 from lena_jax.scoring import saved_model, training_scores
 from lena_jax.scoring.preparation import Preparation, Taken, as_iterable, batches, name_of, open_picture
 
@@ -180,16 +181,20 @@ class Scorer:
             An `Explanation`.
 
         Raises:
-            ValueError: if the picture cannot be used.
+            BadPicture: a `ValueError`, if the picture cannot be used.
         """
         self._scores()
-        opened = open_picture(picture)
+        name = name_of(picture, 0)
+        try:
+            opened = open_picture(picture)
+        except BadPicture as error:
+            raise BadPicture(f"{name}: {error}") from error
         answer = self._run("explain", [self._preparation.inputs(opened)], 1)
         score, contributions, virality = (np.asarray(part)[0] for part in answer)
         exact = self._model.network.pooling.reproduces
         signed = contributions if exact else virality
         pixels = np.asarray(opened)
-        return Explanation(name_of(picture, 0), float(score), self._percentile(score), signed, exact,
+        return Explanation(name, float(score), self._percentile(score), signed, exact,
                            _boxes(signed, *pixels.shape[:2]), pixels)
 
     def compare(self, first, second):
@@ -199,7 +204,7 @@ class Scorer:
             A `Comparison`.
 
         Raises:
-            ValueError: if a picture cannot be used.
+            BadPicture: a `ValueError`, if a picture cannot be used.
         """
         left, right = self.explain(first), self.explain(second)
         maps = localization.pair_contributions(np.stack([left.map, right.map]), np.array([[0, 1]]))[0]

@@ -2,11 +2,8 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def run(tiny_trunks, tmp_path_factory):
-    """Folder of a small run on `scored_run.KINDS`, evaluated."""
-    from scored_run import make_run
-
-    return make_run(tmp_path_factory.mktemp("scored"))
+def run(tiny_trunks, scored_run):
+    return scored_run
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,63 @@
+"""`lena-jax` and `python -m lena_jax`: arguments in, one subcommand, an exit code."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from lena_jax.cli import compare, explain, info, save, score
+
+DESCRIPTION = """\
+Scores pictures with a trained ranker, says where in them the scores come from, and packs rankers to pass on.
+"""
+
+EXAMPLES = """\
+examples:
+  lena-jax score holiday/ --model=runs/mine
+  lena-jax score holiday/ --model=runs/mine --output=scores.csv
+  find . -name '*.jpg' | lena-jax score - --model=runs/mine --output=scores.jsonl
+  lena-jax explain picture.jpg --model=runs/mine -o map.png
+  lena-jax compare a.jpg b.jpg --model=runs/mine -o pair.png
+  lena-jax info runs/mine
+  lena-jax save runs/mine models/mine
+
+exit codes: 0 all done; 1 some pictures could not be read, or a file not be written; 2 wrong usage; 130 interrupted
+"""
+
+COMMANDS = (score, explain, compare, info, save)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code. An error is one line on stderr."""
+    arguments = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A file name may have letters that the terminal has not.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return arguments.run(arguments)
+    except (ValueError, FileNotFoundError) as error:
+        return _fail(error, 2)
+    except BrokenPipeError:
+        # Whoever read the output has had enough; Python would complain once more when it closes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _fail(error, 1)
+    except KeyboardInterrupt as interrupt:
+        print("\n" + ": ".join(["lena-jax: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
+        return 130
+
+
+def _fail(error, code: int) -> int:
+    print(f"lena-jax: error: {' '.join(str(error).split())}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    options = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+    parser = argparse.ArgumentParser("lena-jax", description=DESCRIPTION, epilog=EXAMPLES, **options)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add(commands, options)
+    return parser

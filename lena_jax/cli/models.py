@@ -1,0 +1,59 @@
+"""What the subcommands share: the arguments that name a model, and opening it."""
+
+import contextlib
+import logging
+import sys
+
+MODEL_HELP = "folder of a run or of `lena-jax save`, or hf:OWNER/NAME"
+
+
+def add_model(parser):
+    """Adds --model and what goes with it."""
+    parser.add_argument("--model", required=True, metavar="DIR", help=MODEL_HELP)
+    parser.add_argument("--objectness", metavar="ONNX", help="U2-Net-p's file, for a model trained with objectness "
+                        "maps (default: that of an installed wheel)")
+    parser.add_argument("--data_dir", metavar="DIR", help="where the data set of a run lies now, for percentiles")
+
+
+@contextlib.contextmanager
+def opened(arguments):
+    """The `Scorer` that the arguments name; within it warnings are one line each."""
+    with ready():
+        from lena_jax.scoring import Scorer
+
+        yield Scorer.from_checkpoint(arguments.model, arguments.objectness, arguments.data_dir)
+
+
+@contextlib.contextmanager
+def ready():
+    """JAX with its programs kept on disk, and the libraries below silent."""
+    from absl import logging as absl_logging
+
+    absl_logging.set_verbosity(absl_logging.FATAL)
+    logging.getLogger("jax").setLevel(logging.ERROR)
+
+    from lena_jax.compilation_cache import keep_compiled_programs
+    from lena_jax.scoring import commands
+
+    keep_compiled_programs()
+    with commands.plain_warnings():
+        yield
+
+
+class Outcome:
+    """The exit code of a command."""
+
+    code = 0
+
+
+@contextlib.contextmanager
+def pictures_read():
+    """Within it a picture that cannot be used ends the block: it is said on stderr, and the exit code is 1."""
+    from lena_jax.pictures import BadPicture
+
+    outcome = Outcome()
+    try:
+        yield outcome
+    except BadPicture as error:
+        print(f"lena-jax: {error}", file=sys.stderr)
+        outcome.code = 1

@@ -1,0 +1,224 @@
+"""The console command: tables and files of scores, exit codes, what an interruption leaves, and an instant --help."""
+
+import configparser
+import csv
+import importlib
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from config_files import REPOSITORY
+from PIL import Image
+from scored_run import KINDS, evaluated_scores
+
+from lena_jax.cli.main import COMMANDS, main
+from lena_jax.scoring import scorer as scorer_module
+
+
+@pytest.fixture(autouse=True)
+def no_cache(monkeypatch):
+    """Programs are not kept in the user's folder."""
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
+
+
+def read_csv(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_scores_of_a_folder_as_a_ranked_table(run, photos, capsys):
+    assert main(["score", str(photos), f"--model={run}"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["rank", "score", "percentile", "ahead", "of", "next", "name"]
+    rows = [line.split() for line in lines[1:]]
+    assert [int(row[0]) for row in rows] == list(range(1, 2 * len(KINDS) + 1))
+    scores = [float(row[1]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    ahead = [float(row[3]) for row in rows[:-1]]
+    np.testing.assert_allclose(ahead, 1 / (1 + np.exp(np.diff(scores))), atol=1e-3)
+    assert rows[-1][3] == "-" and all(0 <= float(row[2]) <= 100 for row in rows)
+    found = {os.path.basename(row[4]): float(row[1]) for row in rows}
+    for name, expected in evaluated_scores(run).items():
+        assert found[name] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_file_of_scores_in_the_order_of_the_paths(run, photos, ending, tmp_path, capsys):
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG")
+    names = ["test_gif.gif", "test_cmyk.jpg", "test_photo.jpg"]
+    output = tmp_path / f"scores.{ending}"
+    output.write_text("what was there before")
+    paths = [*(str(photos / name) for name in names), str(tmp_path / "bad.png")]
+    assert main(["score", *paths, f"--model={run}", f"--output={output}"]) == 1
+    said = capsys.readouterr().out
+    assert f"wrote 4 rows to {output}" in said and "1 of 4 could not be read" in said and "bad.png" in said
+    if ending == "csv":
+        rows = read_csv(output)
+    elif ending == "jsonl":
+        rows = [json.loads(line) for line in output.read_text().splitlines()]
+    else:
+        from pyarrow import parquet
+        rows = parquet.read_table(output).to_pylist()
+    assert [row["name"] for row in rows] == paths and not list(tmp_path.glob("*.partial"))
+    expected = evaluated_scores(run)
+    np.testing.assert_allclose([float(row["score"]) for row in rows[:3]], [expected[name] for name in names], atol=1e-5)
+    assert rows[3]["score"] in ("", None) and "does not decode" in rows[3]["error"]
+    assert all(row["error"] in ("", None) and row["percentile"] not in ("", None) for row in rows[:3])
+
+
+def test_paths_from_standard_input(run, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{photos / 'test_bmp.bmp'}\n\n{photos / 'test_tiff.tif'}\n"))
+    assert main(["score", "-", f"--model={run}", f"--output={tmp_path / 'o.csv'}"]) == 0
+    assert [os.path.basename(row["name"]) for row in read_csv(tmp_path / "o.csv")] == ["test_bmp.bmp", "test_tiff.tif"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_an_interruption_leaves_the_finished_rows_in_a_partial_file(run, photos, ending, tmp_path, monkeypatch, capsys):
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+    whole, done = scorer_module.Scorer._results, []
+
+    def interrupted(self, group, scores):
+        for one in whole(self, group, scores):
+            if len(done) == 3:
+                raise KeyboardInterrupt
+            done.append(one)
+            yield one
+
+    monkeypatch.setattr(scorer_module.Scorer, "_results", interrupted)
+    output = tmp_path / f"o.{ending}"
+    output.write_text("before")
+    assert main(["score", str(photos), f"--model={run}", f"--output={output}"]) == 130
+    assert f"3 finished rows are in {output}.partial" in capsys.readouterr().err
+    assert output.read_text() == "before"
+    partial = tmp_path / f"o.{ending}.partial"
+    if ending == "parquet":
+        from pyarrow import parquet
+        names = [row["name"] for row in parquet.read_table(partial).to_pylist()]
+    elif ending == "jsonl":
+        names = [json.loads(line)["name"] for line in partial.read_text().splitlines()]
+    else:
+        names = [row["name"] for row in read_csv(partial)]
+    assert names == [one.name for one in done]
+
+
+def test_strange_file_names_are_escaped_and_found(run, photos, tmp_path, capsys):
+    strange = [b"a\x1b[31m.png", b"b\xff.png", "ü.png".encode(), b"c\nd.png", b"=1+1.png"]
+    content = (photos / "test_small.png").read_bytes()
+    for name in strange:
+        with open(os.fsencode(tmp_path) + b"/" + name, "wb") as file:
+            file.write(content)
+    assert main(["score", str(tmp_path), f"--model={run}"]) == 0
+    said = capsys.readouterr().out
+    assert len(said.splitlines()) == 1 + len(strange) and "\x1b" not in said
+    assert "a\\x1b[31m.png" in said and "b\\udcff.png" in said and "ü.png" in said and "c\\nd.png" in said
+    assert main(["score", str(tmp_path), f"--model={run}", f"--output={tmp_path / 'o.csv'}"]) == 0
+    assert len(read_csv(tmp_path / "o.csv")) == len(strange)
+
+
+def test_folders_are_searched_in_order_and_other_files_left_alone(run, photos, tmp_path, capsys):
+    (tmp_path / "b/deep").mkdir(parents=True)
+    (tmp_path / "b/loop").symlink_to(tmp_path)
+    for name in ("z.PNG", "a.png", "b/y.png", "b/deep/x.png"):
+        (tmp_path / name).write_bytes((photos / "test_small.png").read_bytes())
+    (tmp_path / "notes.txt").write_text("no picture")
+    assert main(["score", str(tmp_path), f"--model={run}", f"--output={tmp_path / 'o.jsonl'}"]) == 0
+    names = [json.loads(line)["name"] for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert [os.path.relpath(name, tmp_path) for name in names] == ["a.png", "b/deep/x.png", "b/y.png", "z.PNG"]
+
+
+def test_explain_and_compare_draw(run, photos, tmp_path, capsys):
+    a, b = str(photos / "test_photo.jpg"), str(photos / "test_large.jpg")
+    assert main(["explain", a, f"--model={run}", "-o", str(tmp_path / "map.png")]) == 0
+    said = capsys.readouterr().out
+    assert f"score {evaluated_scores(run)['test_photo.jpg']:+.4f}" in said and "raised by the part from (" in said
+    assert main(["compare", a, b, f"--model={run}", "-o", str(tmp_path / "pair.png")]) == 0
+    said = capsys.readouterr().out
+    scores = evaluated_scores(run)
+    ahead = 1 / (1 + np.exp(scores["test_large.jpg"] - scores["test_photo.jpg"]))
+    assert f"{ahead:.3f} that the first is ahead" in said
+    for name in ("map.png", "pair.png"):
+        with Image.open(tmp_path / name) as drawn:
+            assert drawn.width > 200 and np.ptp(np.asarray(drawn)) > 200
+    assert main(["explain", "gone.jpg", f"--model={run}", "-o", str(tmp_path / "none.png")]) == 1
+    assert capsys.readouterr().err == "lena-jax: gone.jpg: no such file\n" and not (tmp_path / "none.png").exists()
+
+
+def test_save_and_info(run, tmp_path, capsys):
+    assert main(["save", str(run), str(tmp_path / "model")]) == 0
+    capsys.readouterr()
+    said = {}
+    for name, source in (("run", run), ("model", tmp_path / "model")):
+        assert main(["info", str(source)]) == 0
+        said[name] = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
+        said[name] = {key: value.strip() for key, value in said[name].items()}
+    for key in ("trunk", "pooling", "picture", "pixels", "parameters", "fingerprint", "step", "pair accuracy"):
+        assert said["run"][key] == said["model"][key], key
+    assert said["run"]["trunk"] == "tiny, float32" and "17 test pictures" in said["run"]["pair accuracy"]
+    assert main(["save", str(run), str(tmp_path / "model")]) == 2
+    assert "exists: name another folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["score", "a.png", "--model=nowhere"], "no checkpoint in 'nowhere'"),
+    (["score", "EMPTY", "--model=RUN"], "got no pictures"),
+    (["score", "a.png", "--model=RUN", "--output=scores.xls"], "ends in .csv, .jsonl, .parquet"),
+    (["score", "a.png", "--model=RUN", "--objectness=u2netp.onnx"], "looks at no objectness maps"),
+    (["score", "a.png", "--model=hf:owner"], "expected hf:OWNER/NAME"),
+    (["info", "nowhere"], "no checkpoint in 'nowhere'"),
+    (["save", "nowhere", "EMPTY"], "no checkpoint in 'nowhere'"),
+])
+def test_bad_input_is_one_line_and_exit_code_2(arguments, message, run, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    known = {"RUN": str(run), "EMPTY": str(tmp_path / "empty")}
+    for short, long in known.items():
+        arguments = [argument.replace(short, long) for argument in arguments]
+    assert main(arguments) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("\r") and line]
+    assert lines[-1].startswith("lena-jax: error: ") and message in lines[-1]
+
+
+@pytest.mark.parametrize("arguments", [[], ["scroe"], ["score", "a.png"], ["explain", "a.png", "--model=x"]])
+def test_wrong_usage_exits_2(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2 and "usage: lena-jax" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_exit_code_1(run, photos, tmp_path, capsys):
+    assert main(["score", str(photos / "test_bmp.bmp"), f"--model={run}", f"--output={tmp_path}/no/o.csv"]) in (1, 2)
+    assert "No such file" in capsys.readouterr().err
+
+
+def test_help_is_instant_and_teaches():
+    script = f"""
+import sys
+from lena_jax.cli.main import main
+for arguments in {[[], *([command.__name__.rpartition(".")[2]] for command in COMMANDS)]}:
+    try:
+        main([*arguments, "--help"])
+    except SystemExit as end:
+        assert end.code == 0
+heavy = {{"jax", "numpy", "PIL", "matplotlib", "tensorflow_datasets"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("example") >= len(COMMANDS) and "exit codes" in done.stdout
+
+
+def test_the_installed_command_and_the_module_are_this_one():
+    setup = configparser.ConfigParser()
+    setup.read(REPOSITORY / "setup.cfg", encoding="utf-8")
+    name, target = setup["options.entry_points"]["console_scripts"].strip().split(" = ")
+    module, function = target.split(":")
+    assert name == "lena-jax" and getattr(importlib.import_module(module), function) is main
+    done = subprocess.run([sys.executable, "-m", "lena_jax", "score", "--help"], capture_output=True, text=True,
+                          cwd=REPOSITORY)
+    assert done.returncode == 0 and "usage: lena-jax score" in done.stdout

@@ -1,0 +1,44 @@
+"""experiments/score.py: the table, the files, the drawings and the exit code, in a process of its own."""
+
+import csv
+import os
+import subprocess
+import sys
+
+import pytest
+from config_files import REPOSITORY
+from scored_run import evaluated_scores
+
+
+def score(*arguments):
+    """Runs the script with the tiny trunks known."""
+    code = ("import runpy, sys, tiny_trunk; from lena_jax import backbones; "
+            "backbones.BACKBONES.update(tiny_trunk.tiny_trunks()); "
+            "sys.argv[0] = 'experiments/score.py'; runpy.run_path(sys.argv[0], run_name='__main__')")
+    return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True,
+                          cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY / "tests")})
+
+
+def test_ranks_pictures_lists_what_is_damaged_and_draws(scored_run, tmp_path):
+    photos = scored_run.parent / "photos"
+    (tmp_path / "broken.jpg").write_bytes((photos / "test_photo.jpg").read_bytes()[:900])
+    done = score(f"--workdir={scored_run}", photos / "test_photo.jpg", photos / "test_webp.webp", tmp_path,
+                 f"--csv={tmp_path / 'o.csv'}", f"--maps={tmp_path / 'maps'}")
+    assert done.returncode == 1, done.stderr
+    assert "1 of 3 could not be read" in done.stdout and "broken.jpg: does not decode" in done.stdout
+    expected = {name: value for name, value in evaluated_scores(scored_run).items() if name in done.stdout}
+    first, second = sorted(expected, key=lambda name: -expected[name])
+    lines = done.stdout.splitlines()
+    assert lines[1].split()[0] == "1" and lines[1].endswith(first)
+    assert lines[2].split()[0] == "2" and lines[2].endswith(second)
+    with open(tmp_path / "o.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [os.path.basename(row["name"]) for row in rows] == ["test_photo.jpg", "test_webp.webp", "broken.jpg"]
+    assert float(rows[0]["score"]) == pytest.approx(expected["test_photo.jpg"], abs=1e-5)
+    drawn = sorted(os.listdir(tmp_path / "maps"))
+    assert drawn == [f"{place:05}_{name.split('.')[0]}.png" for place, name in enumerate((first, second), 1)]
+
+
+def test_without_pictures_it_says_what_is_missing(scored_run):
+    done = score(f"--workdir={scored_run}")
+    assert done.returncode == 2 and done.stderr.startswith("error: expected pictures")
