@@ -102,10 +102,21 @@ def test_without_the_data_set_the_card_says_so(run, tmp_path):
     assert one.score == pytest.approx(evaluated_scores(run)["test_photo.jpg"], abs=1e-5) and one.percentile is None
 
 
-def test_a_run_that_was_not_evaluated_is_evaluated_first(run, tmp_path):
+def test_a_run_that_was_not_evaluated_is_evaluated_first(run, tmp_path, monkeypatch):
+    expected = json.loads((run / "metrics.json").read_text())
+
+    def evaluate(workdir, data_dir):
+        shutil.copy(run / "scores.csv", workdir)
+        evaluated.append(data_dir)
+        return expected
+
+    evaluated = []
+    monkeypatch.setattr(evaluation, "evaluate", evaluate)
     shutil.copytree(run / "checkpoints", tmp_path / "run/checkpoints")
+    shutil.copy(run / "training_scores.json", tmp_path / "run")
+    (tmp_path / "run/metrics.json").write_text(json.dumps(expected | {"step": expected["step"] - 1}))
     stored = description(save_model(tmp_path / "run", tmp_path / "model"))
-    assert stored["measures"] == json.loads((run / "metrics.json").read_text())
+    assert stored["measures"] == expected and evaluated == [str(run.parent / "data")]
 
 
 @pytest.mark.parametrize("pooling, fusion", [("lse", "none"), ("top_n", "concat"), ("average", "gate")])

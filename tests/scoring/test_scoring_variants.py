@@ -36,9 +36,8 @@ def variant(run, **change):
     return model, random_variables(model), config
 
 
-@pytest.mark.parametrize("fusion", ["concat", "gate"])
-def test_scores_with_objectness_are_those_of_the_evaluation(run, fusion):
-    model, variables, config = variant(run, fusion=fusion)
+def test_scores_with_objectness_are_those_of_the_evaluation(run):
+    model, variables, config = variant(run, fusion="concat")
     data_prep_objectness.make_maps(config.data.name, config.data.dir, "all", red, 1, silent)
     pictures = run_data.open_pictures(config)["test"]
     expected, _, _ = evaluation.predict(model, variables, pictures, batch_size=8)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from lena_jax.scoring import Scorer, training_scores
 from lena_jax.scoring.training_scores import LEVELS, TrainingScores
 
 
@@ -53,13 +54,16 @@ def test_what_is_no_training_scores(stored):
         TrainingScores.from_json(stored)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"step": 8}', '{"step": 8, "fingerprint": "?", "pictures": 3}'])
-def test_a_damaged_or_outdated_file_is_made_anew(run, content):
-    from lena_jax.scoring import Scorer
-
+def test_a_damaged_or_outdated_file_is_made_anew(run, scorer):
     photo = run.parent / "photos/test_photo.jpg"
-    (expected,) = Scorer.from_checkpoint(run).score(photo)
+    (expected,) = scorer.score(photo)
     whole = (run / "training_scores.json").read_text()
-    (run / "training_scores.json").write_text(content)
+    stored = json.loads(whole)
+    good = {"data": stored["fingerprint"], "step": stored["step"]}
+    assert training_scores._kept(run / "training_scores.json", **good) is not None
+    for content in ("", "[]", "{}", '{"step": 8}', json.dumps(stored | {"pictures": 0})):
+        (run / "training_scores.json").write_text(content)
+        assert training_scores._kept(run / "training_scores.json", **good) is None
+    (run / "training_scores.json").write_text(json.dumps(stored | {"step": 7}))
     assert list(Scorer.from_checkpoint(run).score(photo)) == [expected]
     assert (run / "training_scores.json").read_text() == whole
