@@ -59,6 +59,7 @@ def default_config():
     # such as uiv/pairs, batch_size/2 of its own pairs are drawn.
     config.pairs.mode = "in_batch"
     config.pairs.weighting = "equal"  # "gap": a pair weighs the difference of its scores.
+    config.pairs.across_groups = False  # Train on pairs of pictures of different groups too.
     config.pairs.min_gap = 0.0  # Pairs whose scores differ by less do not count.
 
     config.augmentation = ml_collections.ConfigDict()

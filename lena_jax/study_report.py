@@ -187,3 +187,65 @@ In `table.csv` and `table.json`, `against.MEASURE.difference`, `low`, `high` and
 with the trainings as they are; `against.MEASURE.runs.*` are over the runs, with the test pictures as they are. Claim a
 pooling to be better as a method only where both hold.
 """
+
+
+def write_cross(table, workdir):
+    """Writes `table.md`, `table.csv`, `figure.png` and `README.md` of a table across data sets.
+
+    Args:
+        table: of `cross_data.table_of`.
+        workdir: folder of the study.
+    """
+    write_whole(os.path.join(workdir, "table.md"), lambda file: file.write(cross_markdown(table)))
+    write_rows(os.path.join(workdir, "table.csv"), [
+        flatten({key: value for key, value in row.items() if value is not None}) for row in table["rows"]])
+    _cross_figure(table, os.path.join(workdir, "figure.png"))
+    write_whole(os.path.join(workdir, "README.md"), lambda file: file.write(_cross_readme(table)))
+
+
+def cross_markdown(table):
+    """The table across data sets as Markdown."""
+    lines = []
+    for row in table["rows"]:
+        gain = row["gain"]
+        p = "" if not gain or gain["p_holm"] is None else f"{gain['p_holm']:.4f}"
+        lines.append([row["source"], row["target"], row["remedy"],
+                      row["note"] if row["pair_accuracy"] is None else f"{row['pair_accuracy']:.3f}",
+                      signed(row["drop"]) if row["drop"] else "", signed(gain) if gain else "", p])
+    header = ["trained on", "tested on", "remedy", "pair accuracy", "drop", "gain of the remedy", "p"]
+    return f"# Across data sets\n\n{_how_cross(table)}\n\n{markdown(header, lines)}\n"
+
+
+def _cross_figure(table, path):
+    figure = Figure(figsize=(9, 1.2 + 0.28 * len(table["rows"])), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    names = [f"{row['source']} → {row['target']}, {row['remedy']}" for row in table["rows"]]
+    for axis, key, title in zip(axes, ("drop", "gain"), (
+            "drop against training on the target", "gain of the remedy"), strict=True):
+        dot_panel(axis, names, [row[key] and (row[key]["difference"], row[key]["low"], row[key]["high"])
+                                for row in table["rows"]], title, 0.0)
+    overlays.save(figure, path)
+
+
+def _how_cross(table):
+    seeds = "one seed" if table["seeds"] == 1 else f"the mean of {table['seeds']} seeds"
+    return (f"Pair accuracy on the test pictures, {seeds}. *Drop*: training on the target minus training on the "
+            "source, on the same pairs. *Gain*: with the remedy minus without. Intervals (95 %) and p-values (sign "
+            "flips, Holm-corrected over all gains) are over the target's test pictures, for these trainings. Without a "
+            "remedy training compares pictures of all groups; *within groups* compares those of one group only; "
+            "*AdaBN* takes BatchNorm's statistics from the target's training pictures, without their scores.")
+
+
+def _cross_readme(table):
+    return f"""# Trained on one data set, tested on another: {', '.join(table['data'])}
+
+Written by `experiments/cross_dataset.py`. {_how_cross(table)}
+
+| file | what it is |
+|---|---|
+| `table.md` | the table to read |
+| `table.csv`, `table.json` | the same with every number |
+| `figure.png` | drops and gains with their intervals |
+| `study.json` | the config that all runs share; a workdir takes no other |
+| `cells/SOURCE/GROUPS/seed_N/` | the runs; `on_TARGET.json` has their scores of the target's test pictures |
+"""

@@ -81,7 +81,8 @@ def _plan(config, devices):
     # Shapes alone: raises where the trunk cannot do what the config asks of it.
     training_inputs.check(config, model.backbone, model.abstract_variables())
     pictures = open_pictures(config)
-    draw = DrawBatch(pictures["train"], config.batch_size, config.pairs.mode, config.pairs.min_gap, fetch=None,
+    compared = dataclasses.replace(pictures["train"], groups=None) if config.pairs.across_groups else pictures["train"]
+    draw = DrawBatch(compared, config.batch_size, config.pairs.mode, config.pairs.min_gap, fetch=None,
                      weighting=config.pairs.weighting, process=processes.index(), processes=processes.count())
     return _Plan(config, model, augmentation, pictures, fingerprint(pictures), draw,
                  _Validation(config, pictures["validation"]))
