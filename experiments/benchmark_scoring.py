@@ -1,0 +1,132 @@
+"""Pictures a minute of `lena_jax.scoring.Scorer`, decoding included, with its memory and its time to the first answer.
+
+    python experiments/benchmark_scoring.py --counts=1000,4000
+
+Scores JPEG files of 640x480 px (crops of the photographs that scikit-image carries) with EfficientNet-Lite0 at 224 px
+and a LENA head, first one picture, then so many. Peak memory is the process's own since its start: where it stays the
+same as counts grow, memory is constant. The second table says where the time goes: each stage alone, in one thread for
+what is done in threads. Medians over rounds; the load tells how quiet the machine was.
+"""
+
+import os
+import statistics
+import tempfile
+import time
+
+from absl import flags
+
+from lena_jax import command_line
+
+_COUNTS = flags.DEFINE_list("counts", ["1000"], "Numbers of pictures, ascending, with commas between.")
+_FILES = flags.DEFINE_integer("files", 64, "Different files, which are scored again and again.", lower_bound=1)
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of the second table.", lower_bound=1)
+_WIDTH, _HEIGHT = 640, 480
+
+
+def write_files(folder, count):
+    """JPEG files of random crops; returns their paths."""
+    import numpy as np
+    from PIL import Image
+    from skimage import data
+
+    rng = np.random.default_rng(0)
+    photographs = [Image.fromarray(one()) for one in (data.astronaut, data.coffee, data.chelsea, data.rocket)]
+    paths = []
+    for number in range(count):
+        picture = photographs[number % len(photographs)]
+        share = rng.uniform(0.6, 1)
+        left, top = rng.uniform(0, 1 - share, 2) * picture.size
+        box = left, top, left + share * picture.width, top + share * picture.height
+        paths.append(os.path.join(folder, f"{number}.jpg"))
+        picture.resize((_WIDTH, _HEIGHT), Image.Resampling.BICUBIC, box=box).save(paths[-1], quality=90)
+    return paths
+
+
+def open_model():
+    """EfficientNet-Lite0 with its weights and a head that was not trained."""
+    from lena_jax import ranker
+    from lena_jax.default_config import default_config
+
+    model = ranker.build(default_config())
+    return model, model.init(0)
+
+
+def peak_megabytes():
+    """Most memory that the process has held since its start, in MB."""
+    import resource
+    import sys
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def throughput(paths, counts):
+    """Prints the first table."""
+    import itertools
+
+    from lena_jax.scoring import Scorer
+
+    start = time.perf_counter()
+    scorer = Scorer(*open_model())
+    opened = time.perf_counter()
+    list(scorer.score(paths[0]))
+    first = time.perf_counter()
+    list(scorer.score(paths[0]))
+    again = time.perf_counter()
+    print(f"model opened in {opened - start:.1f} s, first answer {first - opened:.1f} s after that (compiled or taken "
+          f"from the cache), one more picture {1e3 * (again - first):.0f} ms\n")
+    print("| pictures | pictures a minute | first answer | peak memory |\n|---|---|---|---|")
+    for count in counts:
+        start, answered = time.perf_counter(), None
+        for one in scorer.score(itertools.islice(itertools.cycle(paths), count)):
+            answered = answered or time.perf_counter()
+            if one.error is not None:
+                raise ValueError(f"{one.name}: {one.error}")
+        seconds = time.perf_counter() - start
+        print(f"| {count:,} | {60 * count / seconds:,.0f} | {answered - start:.1f} s | {peak_megabytes():,.0f} MB |")
+
+
+def stages(paths, rounds):
+    """Prints the second table."""
+    import numpy as np
+
+    from lena_jax import pictures, ranker
+    from lena_jax.scoring import scorer
+    from lena_jax.scoring.preparation import Preparation
+
+    model, variables = open_model()
+    preparation = Preparation(model.image_size)
+    files = [pictures.read(path) for path in paths]
+    opened = [pictures.stored_pixels(file) for file in files]
+    squares = np.stack([preparation.inputs(one) for one in opened])
+    work = {"read": (lambda: [pictures.read(path) for path in paths], len(paths)),
+            "decode": (lambda: [pictures.stored_pixels(file) for file in files], len(paths)),
+            "resize": (lambda: [preparation.inputs(one) for one in opened], len(paths))}
+    for size in scorer.SIZES:
+        program = ranker.on_devices(model.score_pictures, variables, size)
+        batch = np.resize(squares, (size, *squares.shape[1:]))
+        work[f"network, {size} at a time"] = (lambda program=program, batch=batch: np.asarray(program(batch)), size)
+    seconds = {name: [] for name in work}
+    for _ in range(rounds + 1):
+        for name, (run, count) in work.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append((time.perf_counter() - start) / count)
+    print("\n| stage | ms a picture |\n|---|---|")
+    for name, values in seconds.items():
+        print(f"| {name} | {1e3 * statistics.median(values[1:]):.2f} |")
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+    counts = [int(count) for count in _COUNTS.value]
+    print(f"load before {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_files(folder, _FILES.value)
+        throughput(paths, counts)
+        stages(paths, _ROUNDS.value)
+
+
+if __name__ == "__main__":
+    command_line.run(main)
