@@ -7,8 +7,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def load_config(name):
-    """The config of `experiments/configs/NAME.py`, loaded by path as the scripts do."""
+    """The config of `experiments/configs/NAME.py`, loaded by path as the scripts do; also NAME:ARGUMENT."""
+    name, _, argument = name.partition(":")
     spec = importlib.util.spec_from_file_location(name, REPOSITORY / f"experiments/configs/{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.get_config()
+    return module.get_config(*([argument] if argument else []))

@@ -13,7 +13,8 @@ from lena_jax import evaluation, ranker, training, training_inputs
 from lena_jax.optimizer import learning_rate, make_optimizer
 from lena_jax.paper_config import paper_config
 
-NAMES = sorted(path.stem for path in (REPOSITORY / "experiments/configs").glob("*.py"))
+FOLDER = REPOSITORY / "experiments/configs"
+NAMES = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.py"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -26,6 +27,7 @@ def test_a_config_is_locked_explains_itself_and_builds_its_network(name):
     training_inputs.check(config, model.backbone, variables)
     make_optimizer(config.optimizer, config.steps, variables["params"], model.backbone.stages)
     text = Path(REPOSITORY / f"experiments/configs/{name}.py").read_text()
+    assert {"paper/uiv", "paper/ivgp"} < set(NAMES)
     assert f"--config=experiments/configs/{name}.py" in text and "--workdir=" in text
 
 
@@ -43,12 +45,25 @@ def test_the_paper_config_is_the_papers():
     assert maps.shape == (1, 14, 14, 512)
 
 
+def test_a_row_of_the_papers_table_names_trunk_pooling_and_fusion():
+    config = load_config("paper/ivgp:alexnet,max,gate")
+    assert (config.data.name, config.backbone.name, config.pooling, config.fusion) == (
+        "ivgp/pairs", "alexnet", "max", "gate")
+    config = load_config("paper/uiv")
+    assert (config.data.name, config.backbone.name, config.pooling, config.fusion) == (
+        "uiv/pairs", "vgg16", "lena", "none")
+    for row, message in (("vgg17", "got trunk 'vgg17'"), ("vgg16,lina", "got pooling 'lina'"),
+                         ("vgg16,lena,gates", "got fusion 'gates'"), ("vgg16,lena,none,1", "at most TRUNK")):
+        with pytest.raises(ValueError, match=message):
+            paper_config(row)
+
+
 def disjoint_pairs(first, count):
     """As in UIV, where no picture is in two pairs; the left one is ahead in every other pair."""
     return [(first + 2 * number, first + 2 * number + 1, number % 2) for number in range(count)]
 
 
-@pytest.mark.parametrize("name, steps", [("uiv_alexnet", 20), ("uiv_vgg16", 2)])
+@pytest.mark.parametrize("name, steps", [("paper/uiv:alexnet", 20), ("paper/uiv", 2)])
 def test_the_papers_recipe_runs_unchanged_on_pairs(tmp_path, name, steps):
     """Everything but the size of pictures, the weights, which are not at hand, and the number of steps."""
     pair_data.build(tmp_path, {"train": disjoint_pairs(0, 25), "test": disjoint_pairs(50, 5)})
