@@ -10,9 +10,9 @@ def paper_config(row="vgg16"):
     """Returns one row of the paper's table: "TRUNK,POOLING,FUSION", what is left out being "vgg16,lena,none".
 
     All rows train as the supplement and solver file of "Viraliency: Pooling Local Virality" describe it: the whole
-    network from ImageNet's weights, SGD with momentum 0.9, rate 1e-4, times 0.1 every 5,000 of 10,000 iterations, weight
-    decay 0.05, biases at twice the rate and without decay, 8 pairs a batch, 224 px, the inner product from N(0, 0.01),
-    LENA's share at 0.1 to start with. Locked, like `default_config`.
+    network from ImageNet's weights, SGD with momentum 0.9, rate 1e-4, times 0.1 every 5,000 of 10,000 iterations,
+    weight decay 0.05, biases at twice the rate and without decay, 8 pairs a batch, 224 px, the inner product from
+    N(0, 0.01), LENA's share at 0.1 to start with. Locked, like `default_config`.
 
     Raises:
         ValueError: for a trunk, pooling or fusion that there is not.
