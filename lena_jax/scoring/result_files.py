@@ -41,7 +41,8 @@ def _row(result):
 
 @contextlib.contextmanager
 def _csv(path):
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    # A line at a time, so that even a killed process leaves what it finished.
+    with open(path, "w", buffering=1, newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         yield writer.writerow
@@ -49,7 +50,7 @@ def _csv(path):
 
 @contextlib.contextmanager
 def _json_lines(path):
-    with open(path, "w", encoding="utf-8") as file:
+    with open(path, "w", buffering=1, encoding="utf-8") as file:
         yield lambda row: file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
