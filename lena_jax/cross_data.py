@@ -13,7 +13,7 @@ from tqdm import tqdm
 from lena_jax import cached_scoring, cells, checkpoints, evaluation, study_report
 from lena_jax.batch_norm_adaptation import adapt_batch_norm, running_update
 from lena_jax.files import write_whole
-from lena_jax.metrics import compare_trainings, holm, pairs_to_compare
+from lena_jax.metrics import compare_trainings, holm, pair_accuracy, pairs_to_compare
 from lena_jax.run_data import fingerprint, open_pictures
 
 ADAPTATION_PICTURES = 512  # More change the statistics little.
@@ -158,9 +158,8 @@ def table_of(study, tests, scores):
                     groups = predicted(source, False, "plain") is not None
                     row["note"] = "no BatchNorm" if groups or not within else "no groups"
                 else:
-                    # A comparison with itself is what has the value where nothing else is compared.
-                    drop = compare(own, here)
-                    row |= {"pair_accuracy": drop["second"], "drop": drop if source != target else None,
+                    row |= {"pair_accuracy": float(np.mean([pair_accuracy(one, pairs) for one in here])),
+                            "drop": compare(own, here) if source != target else None,
                             "gain": compare(here, base) if remedy != "none" else None}
                 rows.append(row)
     gains = [row["gain"] for row in rows if row["gain"]]
