@@ -20,10 +20,14 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 MAX_PIXELS = 89_478_485
 MAX_SIDE = 32_767
 MAX_FILE_BYTES = 256 << 20
+# Of a progressive JPEG, which has ten or so: each is a pass over the whole picture, for as few as 60 bytes.
+MAX_SCANS = 100
 
 _ORIENTATION = 0x0112
 # MPO: a JPEG with more pictures behind it, as stereo and some phone cameras write.
 _JPEG = ("JPEG", "MPO")
+# What a scan begins with; inside of one these bytes do not follow each other.
+_SCAN = b"\xff\xda"
 _WARNINGS = threading.Lock()
 
 
@@ -149,6 +153,8 @@ def _open(data):
     """The picture in the bytes of a file, its pixels decoded."""
     _check_bytes(len(data))
     with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        if picture.format in _JPEG and (scans := data.count(_SCAN)) > MAX_SCANS:
+            raise BadPicture(f"too many scans to decode safely: got {scans:,}, expected at most {MAX_SCANS}")
         yield _load(picture)
 
 

@@ -1,7 +1,10 @@
 """Decoding safely: what is kept as it is, what is converted and how, what is refused."""
 
+import concurrent.futures
 import io
+import os
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -169,6 +172,57 @@ def test_a_text_chunk_that_unpacks_to_a_lot_is_refused(ramp):
     after_header = 8 + 25
     with pytest.raises(pictures.BadPicture):
         pictures.to_rgb(data[:after_header] + chunk + data[after_header:])
+
+
+def test_a_jpeg_of_endless_passes_is_refused(ramp):
+    data = encode(ramp, "JPEG", progressive=True)
+    scan = data[data.rindex(b"\xff\xda"):-2]
+    few, many = (data[:-2] + count * scan + b"\xff\xd9" for count in (20, 200))
+    assert pictures.to_rgb(few) is few
+    with pytest.raises(pictures.BadPicture, match="too many scans to decode safely: got 2.., expected at most 100"):
+        pictures.to_rgb(many)
+
+
+def test_the_stored_pixels_are_those_of_the_stored_file(ramp):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for data in (encode(ramp, "JPEG"), encode(ramp, "JPEG", exif=exif), encode(ramp.convert("CMYK"), "JPEG"),
+                 encode(ramp.convert("L"), "JPEG"), encode(ramp.quantize(9), "PNG"), encode(ramp, "PNG", exif=exif)):
+        _, expected = decode(pictures.to_rgb(data))
+        np.testing.assert_array_equal(np.asarray(pictures.stored_pixels(data)), expected)
+        with Image.open(io.BytesIO(data)) as opened:
+            np.testing.assert_array_equal(np.asarray(pictures.stored_pixels(opened)), expected)
+
+
+def test_pixels_can_be_had_in_threads_and_warnings_are_left_alone(ramp):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    files = [encode(ramp, "JPEG", exif=exif), encode(ramp, "PNG"), b"no picture"] * 20
+    before = list(warnings.filters)
+
+    def one(data):
+        try:
+            return np.asarray(pictures.stored_pixels(data)).tobytes()
+        except pictures.BadPicture as error:
+            return str(error)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(one, files)) == [one(data) for data in files[:3]] * 20
+    assert warnings.filters == before
+
+
+def test_a_file_is_read_or_refused(tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(b"abc")
+    assert pictures.read(tmp_path / "a.png") == b"abc"
+    os.mkfifo(tmp_path / "pipe.png")
+    for path, reason in ((tmp_path, "is a folder"), (tmp_path / "pipe.png", "device or pipe"),
+                         (tmp_path / "gone.png", "no such file"), ("a\0b", "cannot be read"),
+                         (tmp_path / ("x" * 300), "cannot be read")):
+        with pytest.raises(pictures.BadPicture, match=reason):
+            pictures.read(path)
+    monkeypatch.setattr(pictures, "MAX_FILE_BYTES", 2)
+    with pytest.raises(pictures.BadPicture, match="expected at most 2"):
+        pictures.read(tmp_path / "a.png")
 
 
 def test_a_file_too_large_is_refused_unread(monkeypatch, ramp):
