@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from lena_jax import evaluation
+from lena_jax.localization import overlays
 from lena_jax.report_page import Html, section, tag
 
 PAIRS = 4  # Of each kind.
@@ -61,7 +62,7 @@ def most_confident_pairs(model, variables, batch_size, pooling, pictures, scores
         size = min(len(shown), batch_size)
         found = evaluation.predict(model, variables, pictures.subset(shown), size, "maps")[1]
         maps = dict(zip(shown.tolist(), found, strict=True))
-        scale = max(float(np.quantile(np.abs(found), 0.995)), float(np.finfo(np.float32).tiny))
+        scale = overlays.common_scale(found)
         said = ("Under each picture is what its cells add to the score, on one scale for the whole page; cells and "
                 "bias sum to the score. Black outlines are the masks of the data set, where it has them.")
     else:
@@ -112,17 +113,14 @@ def _percent(chance):
 
 
 def _overlay(picture, values, scale, mask):
-    """The picture in grey under its signed map, as on `plots.save_map_sheet`."""
-    large = np.asarray(Image.fromarray(values.astype(np.float32)).resize(picture.size, Image.Resampling.BILINEAR))
-    colours = matplotlib.colormaps["RdBu_r"](0.5 + 0.5 * large / scale)[..., :3]
-    grey = 0.5 + 0.5 * np.asarray(picture, np.float32).mean(-1, keepdims=True) / 255
-    mixed = 0.65 * colours + 0.35 * grey
+    """The picture under its signed map, with the outline of a mask."""
+    mixed = overlays.overlay(np.asarray(picture), values, scale)
     if mask is not None and mask.any():
         inside = np.asarray(Image.fromarray(mask).resize(picture.size, Image.Resampling.NEAREST))
         padded = np.pad(inside, 1, mode="edge")
         core = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
         mixed[inside & ~core] = 0
-    return Image.fromarray((255 * mixed).round().astype(np.uint8))
+    return Image.fromarray(mixed)
 
 
 def _image(picture, alt):
@@ -134,8 +132,9 @@ def _image(picture, alt):
 
 def _scale(scale):
     """The colours of the maps and what they stand for."""
+    colours = overlays.diverging()
     stops = [tag("stop", offset=f"{at:.0%}", stop_color=matplotlib.colors.to_hex(
-        0.65 * np.array(matplotlib.colormaps["RdBu_r"](at)[:3]) + 0.35 * 0.75)) for at in np.linspace(0, 1, 11)]
+        overlays.OPACITY * np.array(colours(at)[:3]) + (1 - overlays.OPACITY) * 0.75)) for at in np.linspace(0, 1, 11)]
     ends = ((0, "start", f"{-scale:.2g} lowers"), (200, "middle", "0"), (400, "end", f"raises {scale:+.2g}"))
     return tag("svg", tag("defs", tag("linearGradient", *stops, id="scale")),
                tag("rect", x=0, y=0, width=400, height=10, rx=2, fill="url(#scale)"),

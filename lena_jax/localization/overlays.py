@@ -48,14 +48,15 @@ def common_scale(maps, quantile=0.995):
     """The value at which the colours of several maps end, on both sides of 0.
 
     Args:
-        maps: array, or a sequence of arrays, of signed values.
-        quantile: of the absolute values; the strongest 0.5 % share the ends of the scale, so that one cell does not
-            wash out all others.
+        maps: array, or a sequence of arrays, [h, w] of signed values.
+        quantile: of the absolute values as they are drawn, smoothed; the strongest 0.5 % share the ends of the scale,
+            so that one cell does not wash out all others.
 
     Returns:
         A positive float, also where every map is 0.
     """
-    values = np.abs(np.concatenate([np.ravel(one) for one in maps]))
+    maps = [np.asarray(one, np.float32) for one in maps]
+    values = np.abs(np.concatenate([np.ravel(upsample(one[None], *one.shape)) for one in maps]))
     return max(float(np.quantile(values, quantile)), float(values.max()) * 1e-3, float(np.finfo(np.float32).tiny))
 
 

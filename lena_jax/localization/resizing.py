@@ -1,12 +1,40 @@
 """Maps from the grid of the trunk to the pixels of the picture and back, sign and level kept."""
 
-import jax
+import functools
+
 import jax.numpy as jnp
+import numpy as np
+from scipy.interpolate import BSpline
+
+DEGREE = 5  # Of the spline: its standard deviation is 0.7 cells.
 
 
 def upsample(maps, height, width):
-    """Enlarges maps [B, h, w] to [B, height, width] bilinearly, sign and level kept."""
-    return jax.image.resize(maps, (maps.shape[0], height, width), "bilinear")
+    """Enlarges maps [B, h, w] to [B, height, width] as smooth surfaces, sign and level kept.
+
+    `map(y, x) = sum_ij cell_ij B(y - i) B(x - j)`, with B the B-spline of degree 5, in units of a cell, and the cells
+    mirrored at the edges. B is positive and its copies sum to 1, so no value leaves the range of the cells, a constant
+    stays, and so does the sum as a share of the pixels where a whole number of them makes a cell. A cell of a trunk has
+    seen its neighbours too; a contribution is not known to be where the centre of its cell is. How this compares with
+    bilinear enlargement on `planted`, whose objects are known: docs/evaluation.md.
+
+    Reference: Unser, Splines: A Perfect Fit for Signal and Image Processing, IEEE Signal Processing Magazine 1999.
+    """
+    rows, columns = _spline(maps.shape[1], height), _spline(maps.shape[2], width)
+    return jnp.einsum("bhw,Hh,Ww->bHW", maps, rows, columns, precision="highest")
+
+
+@functools.lru_cache(maxsize=64)
+def _spline(cells, pixels):
+    """[pixels, cells]: what each cell of a line adds to each pixel."""
+    basis = BSpline.basis_element(np.arange(DEGREE + 2) - (DEGREE + 1) / 2, extrapolate=False)
+    reach = (DEGREE + 1) // 2
+    centres = (np.arange(pixels) + 0.5) * (cells / pixels) - 0.5
+    matrix = np.zeros((pixels, cells))
+    for place in range(-reach, cells + reach):
+        mirrored = place % (2 * cells)
+        matrix[:, min(mirrored, 2 * cells - 1 - mirrored)] += np.nan_to_num(basis(centres - place))
+    return matrix.astype(np.float32)
 
 
 def to_grid(maps, height, width):

@@ -1,15 +1,29 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from lena_jax.localization import to_grid, upsample
 
+SPLINE = np.array([1, 26, 66, 26, 1]) / 120
 
-def test_upsampling_keeps_sign_and_a_constant():
-    np.testing.assert_allclose(upsample(jnp.full((2, 3, 3), -2.0), 10, 12), -2.0)
+
+def test_upsampling_keeps_sign_a_constant_and_the_sum():
+    np.testing.assert_allclose(upsample(jnp.full((2, 3, 3), -2.0), 10, 12), -2.0, rtol=1e-6)
+    np.testing.assert_allclose(upsample(jnp.full((1, 1, 2), 3.0), 4, 5), 3.0, rtol=1e-6)
     maps = np.random.default_rng(0).normal(size=(1, 4, 4)).astype(np.float32)
     large = np.asarray(upsample(maps, 32, 32))
     assert maps.min() - 1e-6 <= large.min() < 0 < large.max() <= maps.max() + 1e-6
+    assert large.sum() / 64 == pytest.approx(maps.sum(), abs=1e-4)
+
+
+def test_upsampling_is_a_filter_of_the_mirrored_cells():
+    cells = np.random.default_rng(2).normal(size=(3, 5)).astype(np.float32)
+    # At the cells' own centres the spline of degree 5 is (1, 26, 66, 26, 1) / 120.
+    expected = ndimage.convolve1d(ndimage.convolve1d(cells, SPLINE, axis=0, mode="reflect"), SPLINE, axis=1,
+                                  mode="reflect")
+    np.testing.assert_allclose(upsample(cells[None], 3, 5)[0], expected, atol=1e-6)
+    np.testing.assert_allclose(upsample(cells[None], 9, 25)[0, 1::3, 2::5], expected, atol=1e-6)
 
 
 def test_cells_by_hand():
