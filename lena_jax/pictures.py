@@ -155,6 +155,9 @@ def _open(data):
     with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         if picture.format in _JPEG and (scans := data.count(_SCAN)) > MAX_SCANS:
             raise BadPicture(f"too many scans to decode safely: got {scans:,}, expected at most {MAX_SCANS}")
+        # Pillow reads them in Python, in a time that grows with the square of the number of comments.
+        if data[:2] in (b"P1", b"P2", b"P3"):
+            raise BadPicture("a PBM, PGM or PPM file with numbers as text is not decoded, expected a binary one")
         yield _load(picture)
 
 

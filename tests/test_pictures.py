@@ -183,6 +183,12 @@ def test_a_jpeg_of_endless_passes_is_refused(ramp):
         pictures.to_rgb(many)
 
 
+@pytest.mark.parametrize("magic", [b"P1", b"P2", b"P3"])
+def test_a_picture_written_as_text_is_refused(magic):
+    with pytest.raises(pictures.BadPicture, match="numbers as text"):
+        pictures.to_rgb(magic + b"\n2 1\n" + b"255\n" * (magic != b"P1") + b"#c\n" * 9 + b"1 0 1 0 1 0\n")
+
+
 def test_the_stored_pixels_are_those_of_the_stored_file(ramp):
     exif = Image.Exif()
     exif[0x0112] = 6
