@@ -147,8 +147,9 @@ class Scorer:
         """Scores pictures, any number of them in bounded memory.
 
         Args:
-            pictures: one picture or an iterable of them. At most `AHEAD` + 2 * 32 are taken from it before their
-                scores have been asked for; an opened picture or array may be closed or changed when the next is taken.
+            pictures: one picture or an iterable of them. At most `AHEAD` + 2 * 32 that can be used (and some more that
+                cannot) are taken from it before their scores have been asked for; an opened picture or array may be
+                closed or changed when the next is taken.
 
         Yields:
             A `PictureScore` for each, in their order. A picture that cannot be used has its error, and the rest goes

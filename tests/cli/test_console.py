@@ -72,6 +72,13 @@ def test_a_file_of_scores_in_the_order_of_the_paths(run, photos, ending, tmp_pat
     assert all(row["error"] in ("", None) and row["percentile"] not in ("", None) for row in rows[:3])
 
 
+def test_parquet_without_pyarrow_says_what_to_install(run, photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    output = tmp_path / "o.parquet"
+    assert main(["score", str(photos / "test_bmp.bmp"), f"--model={run}", f"--output={output}"]) == 2
+    assert "needs pyarrow" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
 def test_paths_from_standard_input(run, photos, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{photos / 'test_bmp.bmp'}\n\n{photos / 'test_tiff.tif'}\n"))
     assert main(["score", "-", f"--model={run}", f"--output={tmp_path / 'o.csv'}"]) == 0
