@@ -78,7 +78,8 @@ def _properties(properties):
     if properties is None:
         return "Not measured: the test pictures were not there when this folder was written."
     rows = ["Spearman's rho of simple properties with the predicted and with the true score of the test pictures. "
-            "Where the first is far from 0, much of the order can be had from that property alone.\n",
+            "Where the first is far from 0, much of the order can be had from that property alone; undefined: all "
+            "test pictures are alike in it.\n",
             "| property | with the predicted score | with the true score |", "|---|---|---|"]
     rows += [f"| {name.replace('_', ' ')} | {_number(rho['predicted'])} | {_number(rho['true'])} |"
              for name, rho in properties.items()]

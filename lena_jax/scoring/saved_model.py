@@ -15,7 +15,7 @@ from pathlib import Path
 import flax.traverse_util
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors import numpy as safetensors_numpy
 
 import lena_jax
 from lena_jax import evaluation, ranker, run_data
@@ -89,7 +89,8 @@ def save_model(workdir, folder, data_dir=None):
     with tempfile.TemporaryDirectory(prefix=f".{place.name}.", suffix=".unfinished", dir=place.parent) as unfinished:
         written = Path(unfinished, "model")
         written.mkdir()
-        save_file(_flat(variables), written / WEIGHTS)
+        # By Python, for the permissions that the other files have.
+        (written / WEIGHTS).write_bytes(safetensors_numpy.save(_flat(variables)))
         description["weights_sha256"] = _digest(written / WEIGHTS)
         (written / DESCRIPTION).write_text(json.dumps(description, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         (written / CARD).write_text(model_card.text(description), encoding="utf-8")

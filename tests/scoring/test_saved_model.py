@@ -39,6 +39,7 @@ def rewrite(folder, change, rehash=False):
 
 def test_the_weights_come_back_bit_by_bit_and_give_the_same_scores(run, folder):
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "model.json", "model.safetensors"]
+    assert len({path.stat().st_mode for path in folder.iterdir()}) == 1
     model, variables, _, _, step = evaluation.load_ranker(run)
     saved = load_model(folder)
     assert jax.tree.structure(saved.variables) == jax.tree.structure(variables)
