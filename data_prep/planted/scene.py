@@ -30,6 +30,8 @@ class Scene:
       image: `[size, size, 3]` uint8.
       mask: `[size, size]` bool, the visible pixels of the objects that raise the score.
       objects: what was pasted, in pasting order.
+      owner: `[size, size]` int8, the index in `objects` of what is seen there, -1 for the backdrop.
+      veil: `[size, size]` float32 in [0, 1], above 1/2 where the veil is.
       veil_share: share of the picture that the veil covers.
       signal: the score before noise.
       score: the score.
@@ -38,6 +40,8 @@ class Scene:
     image: np.ndarray
     mask: np.ndarray
     objects: tuple[PlacedObject, ...]
+    owner: np.ndarray
+    veil: np.ndarray
     veil_share: float
     signal: float
     score: float
@@ -76,6 +80,8 @@ def compose(seed: int, split: str, index: int, size: int) -> Scene:
         image=np.clip(np.round(pixels), 0, 255).astype(np.uint8),
         mask=np.isin(owner, raising),
         objects=tuple(placed),
+        owner=owner,
+        veil=veil,
         veil_share=veil_share,
         signal=signal,
         score=signal + score.NOISE_SIGMA * float(rng.standard_normal()),
