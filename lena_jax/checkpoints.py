@@ -13,7 +13,9 @@ import orbax.checkpoint as ocp
 
 from lena_jax import processes
 from lena_jax.backbones import Preprocessing
+from lena_jax.default_config import default_config
 from lena_jax.files import write_whole
+from lena_jax.nested import merge
 
 METRIC = "pair_accuracy"
 # Where the data set lies may change between starts, and how it is read; what it is may not.
@@ -103,11 +105,18 @@ def describe(config, preprocessing, data, history, pending=()):
 
 
 def restore_run(manager, step):
-    """What `describe` was given, as a dict."""
+    """What `describe` was given, as a dict; a key that the config did not have yet has its default."""
     stored = manager.restore(step, args=ocp.args.Composite(run=ocp.args.JsonRestore()))["run"]
-    # Checkpoints from before objectness maps do not have the key.
-    return {**stored, "config": ml_collections.ConfigDict({"fusion": "none"} | stored["config"]),
+    return {**stored, "config": ml_collections.ConfigDict(with_defaults(stored["config"])),
             "preprocessing": Preprocessing.from_json(stored["preprocessing"])}
+
+
+def with_defaults(config):
+    """A stored config as a dict, with the defaults of keys that came after it."""
+    defaults = default_config().to_dict()
+    # The options of poolings are whatever the run gave them.
+    del defaults["pooling_options"]
+    return merge(defaults, config)
 
 
 def restore(manager, step, **abstract):

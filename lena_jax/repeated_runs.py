@@ -93,7 +93,7 @@ def finished(path, config):
     """The measures of a run that was evaluated, None if it was not, or was one of another config."""
     try:
         with open(os.path.join(path, "config.json")) as file:
-            theirs = json.load(file)
+            theirs = checkpoints.with_defaults(json.load(file))
         with open(os.path.join(path, "metrics.json")) as file:
             metrics = json.load(file)
     except FileNotFoundError:

@@ -168,14 +168,14 @@ def test_a_run_with_objectness_is_evaluated_and_its_maps_add_up(fused):
         evaluation.predict(model, variables, run_data.open_pictures(config)["test"])
 
 
-def test_a_checkpoint_of_before_objectness_is_one_without(trained, monkeypatch):
+def test_a_checkpoint_of_before_a_key_has_its_default(trained, monkeypatch):
     expected = evaluation.load_ranker(str(trained[0]))
     restore = evaluation.checkpoints.ocp.CheckpointManager.restore
 
     def without_the_key(manager, step, args):
         restored = restore(manager, step, args=args)
         if "run" in restored.keys():
-            del restored["run"]["config"]["fusion"]
+            del restored["run"]["config"]["fusion"], restored["run"]["config"]["pairs"]["across_groups"]
         return restored
 
     monkeypatch.setattr(evaluation.checkpoints.ocp.CheckpointManager, "restore", without_the_key)
