@@ -54,6 +54,9 @@ def default_config():
         "weldon": {"top": 5.0, "bottom": 5.0, "alpha": 1.0},
     })
 
+    # Of a data set of clips: "joint", over space and time at once; "frame_mean", each frame, and the mean of them.
+    config.clip_pooling = "joint"
+
     config.pairs = ml_collections.ConfigDict()
     # "in_batch": all pairs of a batch; "random": batch_size/2 pairs drawn from all pairs. Of a data set of pairs,
     # such as uiv/pairs, batch_size/2 of its own pairs are drawn.

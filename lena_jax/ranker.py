@@ -2,6 +2,8 @@
 
 Where the model fuses objectness (`Ranker.fusion` is not "none"), its input is not an array of pictures [B, H, W, 3] but
 {"pictures": [B, H, W, 3], "objectness": [B, S, S] uint8}, each map of what its picture shows.
+
+Clips [B, T, H, W, 3] are taken wherever pictures are: feature maps are then [B, T, h, w, C] and maps [B, T, h, w].
 """
 
 import dataclasses
@@ -16,7 +18,7 @@ from lena_jax import backbones, localization, pooling
 from lena_jax.input_pipeline import resize
 from lena_jax.nested import part_like
 from lena_jax.objectness import SIDE
-from lena_jax.siamese import FUSIONS, SiameseRanker
+from lena_jax.siamese import CLIP_POOLINGS, FUSIONS, SiameseRanker
 from lena_jax.train_step import AXIS
 
 
@@ -158,11 +160,13 @@ def _shapes(model):
 
 
 def build(config) -> Ranker:
-    """Builds the model that a config describes (its `image_size`, `dtype`, `backbone`, `fusion` and `pooling`).
+    """Builds the model that a config describes.
+
+    Read are its `image_size`, `dtype`, `backbone`, `fusion`, `pooling`, `pooling_options` and `clip_pooling`.
 
     Raises:
-        ValueError: for an unknown trunk, fusion, pooling or type, or a picture size or endpoint that the trunk cannot
-            take.
+        ValueError: for an unknown trunk, fusion, pooling, pooling of clips or type, or a picture size or endpoint
+            that the trunk cannot take.
     """
     backbone = backbones.get_backbone(config.backbone.name)
     if config.image_size < 64:
@@ -176,9 +180,11 @@ def build(config) -> Ranker:
                          f"trunk {backbone.name!r}")
     if config.fusion not in FUSIONS:
         raise ValueError(f"got fusion {config.fusion!r}, expected one of {FUSIONS}")
+    if config.clip_pooling not in CLIP_POOLINGS:
+        raise ValueError(f"got clip_pooling {config.clip_pooling!r}, expected one of {CLIP_POOLINGS}")
     options = config.pooling_options.get(config.pooling, {})
     network = SiameseRanker(backbone=backbone.build(**trunk), pooling=pooling.make_pooling(config.pooling, **options),
-                            fusion=config.fusion)
+                            fusion=config.fusion, clip_pooling=config.clip_pooling)
     return Ranker(network, backbone, backbone.preprocessing, config.image_size)
 
 

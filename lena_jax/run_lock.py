@@ -7,10 +7,14 @@ import socket
 
 
 @contextlib.contextmanager
-def own(workdir):
+def own(workdir, flag="--workdir"):
     """Holds `workdir/.lock` while the body runs; the folder is made if absent.
 
     The operating system drops the lock of a process that is killed, so nothing has to be cleaned up.
+
+    Args:
+        workdir: the folder.
+        flag: with which the user names another.
 
     Raises:
         ValueError: if another process holds it, with that process' number and machine, or it is no folder.
@@ -24,7 +28,7 @@ def own(workdir):
         except BlockingIOError:
             file.seek(0)
             raise ValueError(f"{workdir!r} is in use by {file.read().strip() or 'another process'}: wait for it, stop "
-                             "it, or use another --workdir") from None
+                             f"it, or use another {flag}") from None
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()

@@ -1,4 +1,8 @@
-"""The siamese ranker: one trunk, one pooling and one inner product, applied to every picture of a batch of pairs."""
+"""The siamese ranker: one trunk, one pooling and one inner product, applied to every picture of a batch of pairs.
+
+A clip of T frames is a picture with one more axis, [T, H, W, 3]: the trunk sees its frames one by one, and what is
+pooled are the cells of all of them.
+"""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -7,6 +11,7 @@ import optax
 from lena_jax import objectness
 
 FUSIONS = ("none", "concat", "gate")
+CLIP_POOLINGS = ("joint", "frame_mean")
 
 
 class SiameseRanker(nn.Module):
@@ -30,7 +35,12 @@ class SiameseRanker(nn.Module):
         pooling: module of `lena_jax.pooling`, maps [B, h, w, C] -> pooled [B, C].
         fusion: one of `FUSIONS`. But for "none", objectness maps [B, S, S] uint8 come with the pictures: the inputs
             are dicts, {"pictures", "objectness"} of the whole network and {"feature_map", "objectness"} behind the
-            trunk.
+            trunk. Clips have no objectness maps.
+        clip_pooling: how the maps [B, T, h, w, C] of a clip are pooled, one of `CLIP_POOLINGS`. "joint": over space and
+            time at once, the T h w cells of a channel being one map; LENA's share is then one of the whole clip, and
+            cells of one frame may have all of it. "frame_mean": each frame by itself, as a still, and the mean of
+            them; the score of the clip is then the mean of the scores of its frames. A clip of one frame has the score
+            of that picture either way.
 
     Reference: Alameda-Pineda et al., Viraliency: Pooling Local Virality, CVPR 2017; the inner product starts
     N(0, 0.01) as there. That objectness maps help is a finding of the paper; how they are made (`data_prep.objectness`)
@@ -40,6 +50,7 @@ class SiameseRanker(nn.Module):
     backbone: nn.Module
     pooling: nn.Module
     fusion: str = "none"
+    clip_pooling: str = "joint"
 
     def setup(self):
         self.head = nn.Dense(1, kernel_init=nn.initializers.normal(0.01), name="head")
@@ -55,8 +66,14 @@ class SiameseRanker(nn.Module):
                            "objectness": inputs["objectness"]})
 
     def feature_map(self, images, train=False):
-        """Runs the trunk alone: normalised images [B, H, W, 3] -> feature map [B, h, w, C]."""
-        return self.backbone(images, train)
+        """Runs the trunk alone: normalised images [B, H, W, 3] -> feature map [B, h, w, C].
+
+        Clips [B, T, H, W, 3] -> [B, T, h, w, C].
+        """
+        if images.ndim == 4:
+            return self.backbone(images, train)
+        maps = self.backbone(images.reshape(-1, *images.shape[2:]), train)
+        return maps.reshape(*images.shape[:2], *maps.shape[1:])
 
     def fused(self, inputs):
         """The maps that are pooled: feature map [B, h, w, C], with objectness -> [B, h, w, C], of "concat" C + 1."""
@@ -67,12 +84,32 @@ class SiameseRanker(nn.Module):
         return jnp.concatenate([feature_map, grid], -1) if self.fusion == "concat" else feature_map * grid
 
     def score(self, inputs):
-        """Pools and scores: feature map [B, h, w, C], with objectness -> scores [B] float32."""
-        return self.head(self.pooling(self.fused(inputs)).astype(jnp.float32))[:, 0]
+        """Pools and scores: feature map [B, h, w, C] or [B, T, h, w, C], with objectness -> scores [B] float32."""
+        maps = self.fused(inputs)
+        if maps.ndim == 4:
+            pooled = self.pooling(maps)
+        elif self.clip_pooling == "joint":
+            pooled = self.pooling(_side_by_side(maps))
+        else:
+            pooled = self.pooling(maps).mean(1)
+        return self.head(pooled.astype(jnp.float32))[:, 0]
 
     def cell_weights(self, inputs):
-        """Weights with which the pooling averages the cells, [B, h, w, C] of `fused`, summing to 1 per map."""
-        return self.pooling.weights(self.fused(inputs))
+        """Weights with which the pooling averages the cells, in the shape of `fused`, summing to 1 per map or clip."""
+        maps = self.fused(inputs)
+        if maps.ndim == 4:
+            return self.pooling.weights(maps)
+        if self.clip_pooling == "joint":
+            return self.pooling.weights(_side_by_side(maps)).reshape(maps.shape)
+        return self.pooling.weights(maps) / maps.shape[1]
+
+
+def _side_by_side(maps):
+    """The frames of a clip as one map, one below the other: [B, T, h, w, C] -> [B, T h, w, C].
+
+    What is pooled so is pooled over the axes (-4, -3, -2) of the clip: poolings do not look where a cell lies.
+    """
+    return maps.reshape(maps.shape[0], -1, *maps.shape[3:])
 
 
 def pair_logits(scores, pairs):

@@ -53,18 +53,32 @@ def open_network(model: Path | None = None) -> Network:
       ValueError: onnxruntime or the file is not installed, or it is not the file it should be.
     """
     try:
-        import onnxruntime
+        import onnxruntime  # noqa: F401
     except ImportError as error:
         raise ValueError(f"objectness maps need the network's runtime and its file ({error}): {INSTALL}") from error
     # Bytes and not a path go on: what was checked is what is loaded.
-    checked = read_model(model or find_model())
-    options = onnxruntime.SessionOptions()
-    # A picture is a thread's work: with several threads a picture, sums could depend on their number.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(checked, options, providers=["CPUExecutionProvider"])
-    source, target = session.get_inputs()[0].name, session.get_outputs()[0].name
-    return lambda picture: session.run([target], {source: network_input(picture)})[0][0, 0]
+    return _Session(read_model(model or find_model()))
+
+
+class _Session:
+    """The network of `open_network`; it can be pickled, and where it goes the file need not be."""
+
+    def __init__(self, checked):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        # A picture is a thread's work: with several threads a picture, sums could depend on their number.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(checked, options, providers=["CPUExecutionProvider"])
+        self._checked, self._session = checked, session
+        self._source, self._target = session.get_inputs()[0].name, session.get_outputs()[0].name
+
+    def __call__(self, picture):
+        return self._session.run([self._target], {self._source: network_input(picture)})[0][0, 0]
+
+    def __reduce__(self):
+        return _Session, (self._checked,)
 
 
 def find_model() -> Path:

@@ -56,21 +56,22 @@ def normalize(images, preprocessing):
     """`(images / 255 - mean) / std`, and the channels in the order that the trunk expects.
 
     Args:
-      images: `[B, H, W, 3]` RGB in 0..255, uint8 or floating point.
+      images: `[B, H, W, 3]`, or clips `[B, T, H, W, 3]`, RGB in 0..255, uint8 or floating point.
       preprocessing: a `Preprocessing`.
 
     Returns:
-      `[B, H, W, 3]` float32.
+      float32 of the same shape.
 
     Raises:
       ValueError: the last axis is not RGB, or the type is neither uint8 nor floating point.
     """
-    if images.ndim != 4 or images.shape[-1] != 3:
+    if images.ndim not in (4, 5) or images.shape[-1] != 3:
         raise ValueError(f"got images of shape {images.shape}, expected [B, H, W, 3]")
     if images.dtype != jnp.uint8 and not jnp.issubdtype(images.dtype, jnp.floating):
         raise ValueError(f"got images of type {images.dtype}, expected uint8 or floating point in 0..255")
     std = np.asarray(preprocessing.std)
     factor = np.asarray(1 / (255 * std), np.float32)
     offset = np.asarray(np.asarray(preprocessing.mean) / std, np.float32)
-    normalized = jnp.asarray(images).astype(jnp.float32) * factor[None, None, None] - offset[None, None, None]
+    factor, offset = (value.reshape(*[1] * (images.ndim - 1), 3) for value in (factor, offset))
+    normalized = jnp.asarray(images).astype(jnp.float32) * factor - offset
     return normalized[..., ::-1] if preprocessing.channel_order == "BGR" else normalized

@@ -7,7 +7,7 @@ def virality_map(feature_map, kernel):
     """Class activation map `sum_c w_c * z_c`.
 
     Args:
-        feature_map: [B, h, w, C].
+        feature_map: [B, h, w, C]; here and below, of clips [B, T, h, w, C], and so the maps.
         kernel: [C] weights of the inner product.
 
     Returns:
@@ -15,7 +15,7 @@ def virality_map(feature_map, kernel):
 
     Reference: Alameda-Pineda et al., CVPR 2017; Zhou et al., CVPR 2016.
     """
-    return jnp.einsum("bhwc,c->bhw", feature_map.astype(jnp.float32), kernel, precision="highest")
+    return jnp.einsum("...c,c->...", feature_map.astype(jnp.float32), kernel, precision="highest")
 
 
 def contribution_map(feature_map, cell_weights, kernel):
@@ -35,6 +35,22 @@ def contribution_map(feature_map, cell_weights, kernel):
     return virality_map(feature_map.astype(jnp.float32) * cell_weights.astype(jnp.float32), kernel)
 
 
+def telling_frame(picture, signed_map):
+    """The frame of a clip of which its map says most, by the sum of absolute values; a picture as it is.
+
+    Args:
+        picture: [H, W, 3], or a clip, [T, H, W, 3].
+        signed_map: [h, w] or [T, h, w].
+
+    Returns:
+        (picture [H, W, 3], map [h, w]).
+    """
+    if picture.ndim == 3:
+        return picture, signed_map
+    frame = int(abs(signed_map).sum((1, 2)).argmax())
+    return picture[frame], signed_map[frame]
+
+
 def pair_contributions(contributions, pairs):
     """Why this rather than that: what each cell of both pictures adds to `logit = score(left) - score(right)`.
 
@@ -49,7 +65,8 @@ def pair_contributions(contributions, pairs):
     Returns:
         [p, 2, h, w], raw and signed.
     """
-    return contributions[jnp.asarray(pairs)] * jnp.array([1.0, -1.0])[None, :, None, None]
+    signs = jnp.array([1.0, -1.0]).reshape(1, 2, *[1] * (contributions.ndim - 1))
+    return contributions[jnp.asarray(pairs)] * signs
 
 
 def support_map(cell_weights, kernel):

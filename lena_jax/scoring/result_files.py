@@ -54,21 +54,23 @@ def _json_lines(path):
         yield lambda row: file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
+def as_table(results):
+    """Results as a `pyarrow.Table` with the columns of a .parquet file."""
+    return _table(map(_row, results))
+
+
 @contextlib.contextmanager
 def _parquet(path):
     try:
-        import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise ValueError(f"a .parquet file needs pyarrow ({error}): pip install 'lena-jax[parquet]'; .csv and .jsonl "
                          "need nothing") from error
-    schema = pyarrow.schema([("name", pyarrow.string()), ("score", pyarrow.float64()),
-                             ("percentile", pyarrow.float64()), ("error", pyarrow.string())])
     rows = []
-    with parquet.ParquetWriter(path, schema) as writer:
+    with parquet.ParquetWriter(path, _table([]).schema) as writer:
         def flush():
             if rows:
-                writer.write_table(pyarrow.Table.from_pylist(rows, schema))
+                writer.write_table(_table(rows))
                 rows.clear()
 
         def write(row):
@@ -80,6 +82,14 @@ def _parquet(path):
             yield write
         finally:
             flush()
+
+
+def _table(rows):
+    import pyarrow
+
+    schema = pyarrow.schema([("name", pyarrow.string()), ("score", pyarrow.float64()),
+                             ("percentile", pyarrow.float64()), ("error", pyarrow.string())])
+    return pyarrow.Table.from_pylist(list(rows), schema)
 
 
 _WRITERS = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}

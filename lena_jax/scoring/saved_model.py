@@ -149,6 +149,7 @@ def fetch(source):
 def network_of(config):
     """The part of a config that the network is built from, as JSON values."""
     return {"image_size": config.image_size, "dtype": config.dtype, "fusion": config.fusion,
+            "clip_pooling": config.clip_pooling,
             "backbone": {name: config.backbone[name] for name in ("name", "endpoint", "output_stride")},
             "pooling": config.pooling, "pooling_options": dict(config.pooling_options.get(config.pooling, {}))}
 
@@ -225,8 +226,9 @@ def _description(content):
         "picture_properties": (dict, type(None)), "versions": dict})
     _check_keys("data", stored["data"], {"name": str, "score": str, "fingerprint": str})
     network = stored["network"]
-    _check_keys("network", network, {"image_size": int, "dtype": str, "fusion": str, "backbone": dict,
-                                     "pooling": str, "pooling_options": dict})
+    network.setdefault("clip_pooling", "joint")  # Folders from before clips do not have it.
+    _check_keys("network", network, {"image_size": int, "dtype": str, "fusion": str, "clip_pooling": str,
+                                     "backbone": dict, "pooling": str, "pooling_options": dict})
     _check_keys("network.backbone", network["backbone"], {"name": str, "endpoint": str, "output_stride": int})
     if not 64 <= network["image_size"] <= _MOST_PIXELS_A_SIDE:
         raise ValueError(f"network.image_size: got {_short(network['image_size'])}, expected 64 to "
@@ -252,6 +254,7 @@ def _model(description):
     config = default_config()
     try:
         config.image_size, config.dtype, config.fusion = network["image_size"], network["dtype"], network["fusion"]
+        config.clip_pooling = network["clip_pooling"]
         config.backbone.update(network["backbone"])
         config.pooling = network["pooling"]
         with config.unlocked():

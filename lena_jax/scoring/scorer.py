@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import itertools
 import os
 
 import jax
@@ -142,6 +143,36 @@ class Scorer:
     def image_size(self):
         """Side of the square as which the network sees a picture, in pixels."""
         return self._model.image_size
+
+    @property
+    def model(self):
+        """The `ranker.Ranker`."""
+        return self._model
+
+    @property
+    def variables(self):
+        """Of the model."""
+        return self._variables
+
+    def feature_maps(self, pictures):
+        """Runs the trunk alone, in batches of the sizes that `score` has.
+
+        Args:
+            pictures: iterable of arrays [H, W, 3] uint8, or whatever else is a picture.
+
+        Yields:
+            The feature map [h, w, C] of each.
+
+        Raises:
+            BadPicture: a `ValueError`, if one cannot be used.
+            ValueError: the model looks at objectness maps too.
+        """
+        if self._model.fusion != "none":
+            raise ValueError(f"got a model with fusion={self._model.fusion!r}, expected one without objectness maps")
+        prepared = (self._preparation.inputs(open_picture(picture)) for picture in pictures)
+        while group := list(itertools.islice(prepared, SIZES[-1])):
+            size = next(size for size in SIZES if size >= len(group))
+            yield from np.asarray(self._run("feature_map", group, size))[:len(group)]
 
     def score(self, pictures):
         """Scores pictures, any number of them in bounded memory.

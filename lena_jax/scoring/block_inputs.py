@@ -1,0 +1,83 @@
+"""What is to be scored, cut into blocks: files, folders, or the columns of Parquet files."""
+
+import hashlib
+import os
+
+from lena_jax.scoring import picture_paths
+from lena_jax.scoring.blocks import Paths, Rows
+
+_TABLE = ".parquet"
+
+
+def slices(given, column, size):
+    """Cuts pictures into blocks. The order of what is given does not matter, and what is named twice is taken once.
+
+    Args:
+        given: iterable of files and folders (`picture_paths.find`), or of Parquet files alone.
+        column: of the Parquet files: text is a path, bytes are the content of an image file.
+        size: most pictures a block.
+
+    Returns:
+        List of `Paths` in the order of all paths' bytes, or of `Rows` in that of files and rows.
+
+    Raises:
+        ValueError: there is nothing, or the Parquet files are not such.
+    """
+    given = list(map(os.path.abspath, map(os.fsdecode, given)))
+    tables = sorted({path for path in given if path.lower().endswith(_TABLE)})
+    if tables and len(tables) < len(set(given)):
+        other = next(path for path in given if path not in tables)
+        raise ValueError(f"got the Parquet file {tables[0]!r} together with {other!r}, expected Parquet files alone, "
+                         "or none")
+    found = _of_tables(tables, column, size) if tables else _of_paths(map(os.fsencode, picture_paths.find(given)), size)
+    if not found:
+        raise ValueError("got no pictures, expected files, folders with files that end in "
+                         f"{', '.join(picture_paths.ENDINGS)}, or Parquet files")
+    return found
+
+
+def _of_paths(paths, size):
+    paths = sorted(set(paths))
+    return [Paths(tuple(paths[start:start + size])) for start in range(0, len(paths), size)]
+
+
+def _of_tables(tables, column, size):
+    import pyarrow
+    from pyarrow import parquet, types
+
+    paths, rows, kinds = [], [], set()
+    for path in tables:
+        try:
+            file = parquet.ParquetFile(path)
+        except (OSError, pyarrow.ArrowInvalid) as error:
+            raise ValueError(f"cannot read the Parquet file {path!r}: {error}") from error
+        with file:
+            if column not in file.schema_arrow.names:
+                raise ValueError(f"{path!r} has no column {column!r}, expected one of "
+                                 f"{', '.join(file.schema_arrow.names)}: name it with --column")
+            kind = file.schema_arrow.field(column).type
+            if types.is_string(kind) or types.is_large_string(kind):
+                paths += _paths_in(path, file.read([column]).column(0).to_pylist())
+            elif types.is_binary(kind) or types.is_large_binary(kind):
+                digest, count = _digest(file), file.metadata.num_rows
+                rows += [Rows(path, digest, column, start, min(start + size, count))
+                         for start in range(0, count, size)]
+            else:
+                raise ValueError(f"{path!r} has a column {column!r} of {kind}, expected text (paths) or bytes")
+            kinds.add("paths" if types.is_string(kind) or types.is_large_string(kind) else "bytes")
+    if len(kinds) > 1:
+        raise ValueError(f"got Parquet files with paths and others with bytes in {column!r}, expected one kind")
+    return rows or _of_paths(paths, size)
+
+
+def _paths_in(path, values):
+    if None in values:
+        raise ValueError(f"{path!r} has no path in row {values.index(None)}")
+    folder = os.getcwd()
+    return [os.fsencode(os.path.join(folder, value)) for value in values]
+
+
+def _digest(file):
+    """Of the number and the places, sizes and (where the writer keeps them) bounds of the groups of rows."""
+    metadata = file.metadata.to_dict()
+    return hashlib.sha256(repr(metadata).encode()).hexdigest()[:16]

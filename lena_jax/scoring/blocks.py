@@ -1,0 +1,247 @@
+"""Many pictures as blocks, each a file of scores that is whole or absent: what is in a block, and which are done.
+
+The folder of a job:
+
+    _manifest.json                     what is scored by which model; written first, and never changed
+    part-00000-1f0c62d5a1b3c4d5.parquet   the rows of block 0, in the order of its pictures; more of them
+    _SUCCESS                           written last: every block is there
+
+A block's id is a hash of its pictures' names and the model, so one name can only ever have one content: whoever scores
+a block writes the same file, and doing so twice changes nothing. Readers of a folder of Parquet files pass over names
+that begin with "_" or ".".
+"""
+
+import dataclasses
+import glob
+import hashlib
+import itertools
+import json
+import os
+
+from lena_jax.files import write_whole
+
+MANIFEST, SUCCESS = "_manifest.json", "_SUCCESS"
+FORMAT = "lena-jax scores, version 1"
+# A block that has ended so many workers without being finished is left alone until the next start.
+MOST_ATTEMPTS = 3
+_PICTURES_A_READ = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Paths:
+    """Pictures that are files.
+
+    Attributes:
+        paths: as bytes, absolute.
+    """
+
+    paths: tuple[bytes, ...]
+
+    def __len__(self):
+        return len(self.paths)
+
+    def names(self):
+        """The name of each picture."""
+        return [os.fsdecode(path) for path in self.paths]
+
+    def pictures(self):
+        """Yields each picture, as `Scorer.score` takes it."""
+        yield from self.names()
+
+    def identity(self):
+        """Bytes that tell these pictures from others."""
+        return b"\0".join(self.paths)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Pictures that are values of a column of a Parquet file.
+
+    Attributes:
+        file: path of the Parquet file, absolute.
+        digest: of what the file says about itself, see `parquet_input`.
+        column: with the contents of image files.
+        first, end: rows, from 0, the last one excluded.
+    """
+
+    file: str
+    digest: str
+    column: str
+    first: int
+    end: int
+
+    def __len__(self):
+        return self.end - self.first
+
+    def names(self):
+        """The name of each picture: file, "#" and the number of its row."""
+        return [f"{self.file}#{row}" for row in range(self.first, self.end)]
+
+    def pictures(self):
+        """Yields each picture, as `Scorer.score` takes it; only the groups of rows that they are in are read."""
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(self.file) as file:
+            metadata, before, groups = file.metadata, 0, []
+            starts = [0, *itertools.accumulate(metadata.row_group(k).num_rows for k in range(metadata.num_row_groups))]
+            for group, (start, end) in enumerate(itertools.pairwise(starts)):
+                if start < self.end and end > self.first:
+                    before = before if groups else start
+                    groups.append(group)
+            batches = file.iter_batches(_PICTURES_A_READ, row_groups=groups, columns=[self.column])
+            values = itertools.chain.from_iterable(batch.column(0) for batch in batches)
+            for value in itertools.islice(values, self.first - before, self.end - before):
+                yield value.as_py() or b""
+
+    def identity(self):
+        """Bytes that tell these pictures from others."""
+        return json.dumps(dataclasses.astuple(self)).encode()
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """Pictures that are scored together, and the name of the file of their scores.
+
+    Attributes:
+        file: name in the folder of the job.
+        pictures: `Paths` or `Rows`.
+    """
+
+    file: str
+    pictures: Paths | Rows
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """All blocks, and what tells this job from another.
+
+    Attributes:
+        blocks: list of `Block`.
+        manifest: plain JSON values.
+    """
+
+    blocks: list[Block]
+    manifest: dict
+
+
+def make_job(slices, model):
+    """Plans the scoring of pictures.
+
+    Args:
+        slices: list of `Paths` and `Rows`, one a block, in an order that depends on nothing but what is in them.
+        model: digest of the model, `Scorer.digest`.
+    """
+    every, found = hashlib.sha256(), []
+    for number, pictures in enumerate(slices):
+        digest = hashlib.sha256(pictures.identity()).digest()
+        every.update(digest)
+        identity = hashlib.sha256(model.encode() + digest).hexdigest()[:16]
+        found.append(Block(f"part-{number:05}-{identity}.parquet", pictures))
+    manifest = {"format": FORMAT, "model": model, "input": every.hexdigest(), "blocks": len(found),
+                "pictures": sum(map(len, slices))}
+    return Job(found, manifest)
+
+
+def enter(folder, job):
+    """Makes the folder that of a job, if it is not already.
+
+    Raises:
+        ValueError: it is the folder of another job, or holds other files; says what differs.
+    """
+    path = os.path.join(folder, MANIFEST)
+    try:
+        with open(path, encoding="utf-8") as file:
+            there = json.load(file)
+    except FileNotFoundError:
+        if others := [name for name in os.listdir(folder) if name != ".lock"]:
+            raise ValueError(f"{folder!r} holds other files, such as {min(others)!r}: name a new folder") from None
+        write_whole(path, lambda file: json.dump(job.manifest, file, indent=1))
+        return
+    except ValueError as error:
+        raise ValueError(f"{path!r} is damaged: {error}") from error
+    if there != job.manifest:
+        raise ValueError(f"{folder!r} has {_difference(there, job.manifest)}: name another folder, or give what it was "
+                         "begun with")
+
+
+def _difference(there, expected):
+    if not isinstance(there, dict) or there.get("format") != FORMAT:
+        return f"a {MANIFEST} that is not of {FORMAT!r}"
+    if there.get("model") != expected["model"]:
+        return f"scores of another model ({str(there.get('model'))[:12]}, got {expected['model'][:12]})"
+    if there.get("pictures") != expected["pictures"]:
+        return f"scores of another list of {there.get('pictures'):,} pictures (got {expected['pictures']:,})"
+    if there.get("blocks") != expected["blocks"]:
+        return f"another size of blocks, {there.get('blocks'):,} of them (got {expected['blocks']:,})"
+    return f"scores of another list of as many pictures ({expected['pictures']:,}), or in other blocks"
+
+
+def missing(folder, job):
+    """The blocks whose file is not there, or is not whole."""
+    return [block for block in job.blocks if _rows(os.path.join(folder, block.file)) != len(block.pictures)]
+
+
+def unreadable(folder, job):
+    """How many pictures of a finished job have an error instead of a score; read from the ends of its files."""
+    from pyarrow import parquet
+
+    count = 0
+    for block in job.blocks:
+        metadata = parquet.read_metadata(os.path.join(folder, block.file))
+        column = metadata.schema.names.index("error")
+        groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
+        count += sum(group.num_rows - group.column(column).statistics.null_count for group in groups)
+    return count
+
+
+def finish(folder, job):
+    """Says that the job is whole.
+
+    Returns:
+        How many pictures could not be read.
+    """
+    bad = unreadable(folder, job)
+    write_whole(os.path.join(folder, SUCCESS),
+                lambda file: json.dump({"pictures": job.manifest["pictures"], "unreadable": bad}, file))
+    return bad
+
+
+def attempts(folder, block):
+    """How many workers have ended within this block since the job was started: each left an unfinished file."""
+    return len(glob.glob(glob.escape(os.path.join(folder, block.file)) + ".*.unfinished"))
+
+
+def clear_attempts(folder):
+    """Removes what workers that were ended left; nobody else may be writing."""
+    for path in glob.glob(os.path.join(glob.escape(folder), "part-*.unfinished")):
+        os.remove(path)
+
+
+def write_block(folder, block, scorer):
+    """Scores a block and writes its file, whole or not at all; the unfinished file is there from the first moment.
+
+    Args:
+        folder: of the job.
+        block: `Block`.
+        scorer: `Scorer`.
+    """
+    from pyarrow import parquet
+
+    from lena_jax.scoring.result_files import as_table
+
+    def write(file):
+        names, scores = block.pictures.names(), scorer.score(block.pictures.pictures())
+        named = (dataclasses.replace(one, name=name) for name, one in zip(names, scores, strict=True))
+        parquet.write_table(as_table(named), file)
+
+    write_whole(os.path.join(folder, block.file), write, "wb")
+
+
+def _rows(path):
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return parquet.read_metadata(path).num_rows
+    except (OSError, pyarrow.ArrowInvalid):
+        return None

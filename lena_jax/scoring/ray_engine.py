@@ -1,0 +1,168 @@
+"""Scores blocks of pictures as a Ray Data pipeline, on the cores of this machine or on a cluster.
+
+One row of the data set is a block (`blocks.Block`). `map_batches` gives the rows to actors, each with a compiled model
+of its own; an actor scores the pictures of a block, writes its file, and returns how many there were.
+
+**How every picture comes to be scored exactly once.** Ray executes at least once: a row whose actor dies goes to
+another one, and a row may run twice where an actor was only thought dead. Writing is therefore not Ray's
+(`Dataset.write_parquet` names files after the task that writes them, so what runs twice may be there twice) but the
+block's: the name of its file follows from its pictures and the model, and the file comes into its place whole, by a
+rename. However often a block is scored, there is one file of it, and it is whole or absent. What is to be done at a
+start is the blocks whose file is absent, and the job is whole when none is; nothing that Ray remembers is asked. A
+picture that cannot be read is a row with its reason, and no failure.
+
+A picture that kills its process, by a fault of a decoder, would be tried for ever: Ray restarts actors without end.
+Each attempt that is killed leaves an unfinished file, and a block with `blocks.MOST_ATTEMPTS` of them is left out until
+the next start.
+"""
+
+import contextlib
+import logging
+import os
+import pickle
+import sys
+import warnings
+
+from tqdm import tqdm
+
+from lena_jax.run_lock import own
+from lena_jax.scoring import block_inputs, blocks
+
+# Blocks that may fail, by a full disk for example, before the run ends.
+_MOST_FAILURES = 8
+
+
+class BlockActor:
+    """What an actor does: it scores the blocks that it is given.
+
+    Args:
+        scorer: `Scorer`.
+        folder: of the job.
+        threads: of the network, and again of decoding.
+    """
+
+    def __init__(self, scorer, folder, threads):
+        # XLA reads it when the first device is touched, which no unpickling does.
+        os.environ["PJRT_NPROC"] = str(threads)
+        from lena_jax.compilation_cache import keep_compiled_programs
+
+        keep_compiled_programs()
+        scorer.threads = threads
+        self._scorer, self._folder = scorer, folder
+
+    def __call__(self, rows):
+        """{"block": [a pickled `Block`]} -> {"pictures": [how many were scored]}; 0 where it was left out."""
+        block, = map(pickle.loads, rows["block"])
+        if blocks.attempts(self._folder, block) >= blocks.MOST_ATTEMPTS:
+            return {"pictures": [0]}
+        blocks.write_block(self._folder, block, self._scorer)
+        return {"pictures": [len(block.pictures)]}
+
+
+def score(scorer, given, folder, workers=1, block=1000, column="path", cpus_per_worker=None, gpus_per_worker=0,
+          ray_address=None):
+    """Scores pictures into a folder of Parquet files, with a progress bar, or goes on where that was interrupted.
+
+    Args:
+        scorer: `Scorer`; each worker gets a copy.
+        given: iterable of files and folders, or of Parquet files, see `block_inputs.slices`.
+        folder: to write, see `blocks`; all machines reach it, and the pictures, by the same path.
+        workers: number of processes that score.
+        block: pictures a block.
+        column: of the Parquet files.
+        cpus_per_worker: cores and threads of each; None for an equal share of this machine's, and for 1 on a cluster.
+        gpus_per_worker: GPUs of each.
+        ray_address: of a Ray cluster; None for one of this process' own, on this machine and reachable from it alone. A
+            cluster that this process has joined already is used and left as it is.
+
+    Returns:
+        (how many pictures there are, how many of them could not be read).
+
+    Raises:
+        ValueError: Ray is missing, there is nothing to score, or the folder is in use or another job's.
+        OSError: blocks are missing at the end, or the cluster cannot be reached.
+    """
+    ray, folder = _import_ray(ray_address), os.path.abspath(folder)
+    job = blocks.make_job(block_inputs.slices(given, column, block), scorer.digest())
+    if cpus_per_worker is None:
+        cpus_per_worker = 1 if ray_address else max(1, len(os.sched_getaffinity(0)) // workers)
+    with own(folder, "--output"):
+        blocks.enter(folder, job)
+        blocks.clear_attempts(folder)
+        if todo := blocks.missing(folder, job):
+            with _cluster(ray, ray_address, workers * cpus_per_worker, workers * gpus_per_worker):
+                rows = _pipeline(ray, scorer, todo, folder, workers, cpus_per_worker, gpus_per_worker).iter_rows()
+                _watch(ray, rows, job.manifest["pictures"], sum(len(block.pictures) for block in todo))
+            _check(job, blocks.missing(folder, job))
+            blocks.clear_attempts(folder)
+        return job.manifest["pictures"], blocks.finish(folder, job)
+
+
+def _watch(ray, rows, total, todo):
+    with tqdm(total=total, initial=total - todo, desc="scoring", unit=" pictures", file=sys.stderr,
+              mininterval=0.5) as bar:
+        try:
+            for row in rows:
+                bar.update(row["pictures"])
+        except ray.exceptions.RayError as error:
+            raise OSError(f"Ray: {_last_line(error)}; the finished blocks are kept, the same command goes on from "
+                          "there") from error
+
+
+def _check(job, left):
+    if left:
+        first = left[0].pictures.names()
+        raise OSError(f"{len(left):,} of {len(job.blocks):,} blocks could not be scored, the first one from "
+                      f"{first[0]!r} to {first[-1]!r}; the same command tries them again")
+
+
+def _pipeline(ray, scorer, todo, folder, workers, cpus, gpus):
+    rows = [{"block": pickle.dumps(block)} for block in todo]
+    dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+    context = dataset.context
+    context.enable_progress_bars = context.print_on_execution_start = False
+    context.max_errored_blocks = _MOST_FAILURES
+    actors = ray.data.ActorPoolStrategy(size=min(workers, len(rows)), max_tasks_in_flight_per_actor=2)
+    return dataset.map_batches(BlockActor, fn_constructor_args=(scorer, folder, cpus), batch_size=1, compute=actors,
+                               num_cpus=cpus, num_gpus=gpus or None)
+
+
+def _import_ray(address):
+    # Ray reads these when it is imported or started.
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    if address is None:
+        # By its name for other systems; what it does is to bind every port to the loopback interface.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise ValueError(f"--engine=ray needs Ray Data ({error}): pip install 'lena-jax[ray]'") from error
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    return ray
+
+
+@contextlib.contextmanager
+def _cluster(ray, address, cpus, gpus):
+    if ray.is_initialized():
+        yield
+        return
+    # "local" and not what RAY_ADDRESS says: a cluster is used where one is asked for.
+    options = {} if address else {"num_cpus": cpus, "num_gpus": gpus, "include_dashboard": False}
+    try:
+        with warnings.catch_warnings():
+            # JAX warns of every fork; what Ray forks sets its signals and becomes another program.
+            warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise OSError(f"cannot {f'reach the Ray cluster at {address!r}' if address else 'start Ray'}: "
+                      f"{_last_line(error)}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _last_line(error):
+    return str(error).strip().split("\n")[-1][:300]
