@@ -30,6 +30,7 @@ from lena_jax.scoring import block_inputs, blocks
 
 # Blocks that may fail, by a full disk for example, before the run ends.
 _MOST_FAILURES = 8
+_KEPT = "the finished blocks are kept, the same command goes on from there"
 
 
 class BlockActor:
@@ -104,9 +105,10 @@ def _watch(ray, rows, total, todo):
         try:
             for row in rows:
                 bar.update(row["pictures"])
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_KEPT) from None
         except ray.exceptions.RayError as error:
-            raise OSError(f"Ray: {_last_line(error)}; the finished blocks are kept, the same command goes on from "
-                          "there") from error
+            raise OSError(f"Ray: {_last_line(error)}; {_KEPT}") from error
 
 
 def _check(job, left):

@@ -73,8 +73,9 @@ def expected(scorer, folder):
     return {one.name: one for one in scorer.score(sorted(map(str, folder.iterdir())))}
 
 
-def arguments(run, folder, output):
-    return ["score", str(folder), f"--model={run}", "--engine=ray", "--workers=2", "--block=4", f"--output={output}"]
+def arguments(run, folder, output, workers):
+    return ["score", str(folder), f"--model={run}", "--engine=ray", f"--workers={workers}", "--cpus_per_worker=1",
+            "--block=4", f"--output={output}"]
 
 
 def files_of(output):
@@ -125,7 +126,7 @@ def test_a_worker_killed_within_a_block_loses_nothing_and_doubles_nothing(cluste
 
     killer = threading.Thread(target=kill)
     killer.start()
-    assert main(arguments(run, folder, output)) == 1
+    assert main(arguments(run, folder, output, 2)) == 1
     killer.join()
     # It was within a block that nobody had finished, and others were still to come.
     (file, finished), = killed
@@ -137,16 +138,16 @@ def test_a_worker_killed_within_a_block_loses_nothing_and_doubles_nothing(cluste
 
     # Nothing is left to do, and nothing is done; another job is refused.
     before = files_of(output)
-    assert main(arguments(run, folder, output)) == 1 and files_of(output) == before
+    assert main(arguments(run, folder, output, 2)) == 1 and files_of(output) == before
     (folder / "one_more.bmp").write_bytes(encode(scene(1), "BMP"))
-    assert main(arguments(run, folder, output)) == 2
+    assert main(arguments(run, folder, output, 2)) == 2
     (folder / "one_more.bmp").unlink()
     assert "scores of another list of 83 pictures (got 84)" in capsys.readouterr().err and files_of(output) == before
 
 
 def test_a_killed_driver_goes_on_where_it_was(cluster, run, folder, expected, tmp_path, capsys):
     output = tmp_path / "scores"
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER, *arguments(run, folder, output),
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, *arguments(run, folder, output, 1),
                                f"--ray_address={cluster}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: len(files_of(output)) > 1 or driver.poll() is not None)
@@ -157,7 +158,7 @@ def test_a_killed_driver_goes_on_where_it_was(cluster, run, folder, expected, tm
     wait_for(lambda: not writing(output))
     before = files_of(output)
     assert 1 < len(before) < 20 and not (output / "_SUCCESS").exists()
-    assert main(arguments(run, folder, output)) == 1
+    assert main(arguments(run, folder, output, 1)) == 1
     after = files_of(output)
     assert len(after) == 21 and {name: after[name] for name in before} == before
     assert_whole(output, expected)
