@@ -1,4 +1,4 @@
-"""A headless Chromium driven over its debugging pipe: opens a file and says what came of it."""
+"""A headless Chromium driven over its debugging pipe: opens a file or address and says what came of it."""
 
 import base64
 import json
@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 PATH = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # The browser reads commands from descriptor 3 and answers on 4.
@@ -25,6 +26,7 @@ class Browser:
         theirs_in, self._to = os.pipe()
         self._from, theirs_out = os.pipe()
         command = [PATH, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+                   "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
                    f"--user-data-dir={self._home.name}", "--remote-debugging-pipe", "about:blank"]
         self._process = subprocess.Popen(
             [sys.executable, "-c", _START, str(theirs_in), str(theirs_out), *command], pass_fds=(theirs_in, theirs_out),
@@ -71,13 +73,13 @@ class Browser:
         return answer["result"]
 
     def open(self, path, width, height=844, dark=False):
-        """Opens a file in a window of this size and waits until it is loaded."""
+        """Opens a file, or an address (str), in a window of this size and waits until it is loaded."""
         self.events.clear()
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
                   mobile=width < 600)
         self.call("Emulation.setEmulatedMedia", features=[
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.call("Page.navigate", url=path if isinstance(path, str) else path.resolve().as_uri())
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(self._receive())
 
@@ -87,6 +89,19 @@ class Browser:
         if "exceptionDetails" in answer:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
+
+    def wait(self, expression, seconds=20):
+        """Waits until a JavaScript expression is true; fails if it does not become so."""
+        end = time.monotonic() + seconds
+        while not self.value(f"!!({expression})"):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{expression}; the page says: {self.value('document.body.innerText')[:2000]}")
+            time.sleep(0.05)
+
+    def choose_files(self, selector, paths):
+        """Puts files into a file input, as a visitor's choice or drop does."""
+        found = self.call("Runtime.evaluate", expression=f"document.querySelector({selector!r})")["result"]
+        self.call("DOM.setFileInputFiles", files=[str(path) for path in paths], objectId=found["objectId"])
 
     def errors(self):
         """What the console and the log said."""

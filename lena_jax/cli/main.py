@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from lena_jax.cli import compare, explain, info, save, score, video
+from lena_jax.cli import compare, explain, info, save, score, serve, video
 
 DESCRIPTION = """\
 Scores pictures with a trained ranker, says where in them the scores come from, and packs rankers to pass on.
@@ -19,13 +19,14 @@ examples:
   lena-jax explain picture.jpg --model=runs/mine -o map.png
   lena-jax compare a.jpg b.jpg --model=runs/mine -o pair.png
   lena-jax video clip.mp4 --model=runs/mine -o clip_moments
+  lena-jax serve --model=runs/mine
   lena-jax info runs/mine
   lena-jax save runs/mine models/mine
 
 exit codes: 0 all done; 1 some pictures could not be read, or a file not be written; 2 wrong usage; 130 interrupted
 """
 
-COMMANDS = (score, explain, compare, video, info, save)
+COMMANDS = (score, explain, compare, video, serve, info, save)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -34,7 +34,7 @@ def text(source):
         model, variables, config, data, step = evaluation.load_ranker(folder)
         rows = [("run", source), *_network(saved_model.network_of(config), model, variables),
                 ("data set", f"{config.data.name}, score {config.data.score!r}, in {config.data.dir}"),
-                ("fingerprint", data), ("step", str(step)), *_measures(_evaluated(folder, step))]
+                ("fingerprint", data), ("step", str(step)), *_measures(evaluated(folder, step))]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {printable(str(value))}" for name, value in rows)
 
@@ -51,7 +51,8 @@ def _network(network, model, variables):
             ("parameters", f"{count:,}")]
 
 
-def _evaluated(folder, step):
+def evaluated(folder, step):
+    """The measures that `evaluation.evaluate` left in a run's folder for this checkpoint; None where there are none."""
     try:
         with open(os.path.join(folder, "metrics.json"), encoding="utf-8") as file:
             metrics = json.load(file)

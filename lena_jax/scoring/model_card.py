@@ -64,6 +64,12 @@ def text(description):
         versions=", ".join(f"{name} {version}" for name, version in description["versions"].items()))
 
 
+def sections(description):
+    """The card's parts as {heading: text}."""
+    return {heading: body.strip() for heading, _, body in
+            (part.partition("\n") for part in text(description).split("\n## ")[1:])}
+
+
 def _measures(metrics):
     if metrics is None:
         return "Not measured: the test pictures were not there when this folder was written."
