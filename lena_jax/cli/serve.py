@@ -17,7 +17,8 @@ examples:
   lena-jax serve --model=models/mine --port=8000 --max_pictures=50
 """
 
-_HELP = {"max_pictures": "ranked at a time", "max_megabytes": "of one file",
+_HELP = {"max_pictures": "ranked at a time", "max_megabytes": "of one picture",
+         "max_video_megabytes": "of one video",
          "max_total_megabytes": "of all files on disk at a time", "max_waiting": "requests in the queue"}
 
 

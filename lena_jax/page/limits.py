@@ -9,7 +9,8 @@ class Limits:
 
     Attributes:
         max_pictures: that are ranked at a time.
-        max_megabytes: of one file.
+        max_megabytes: of one picture.
+        max_video_megabytes: of one video.
         max_total_megabytes: of all files that lie on disk at a time, of all visitors.
         max_waiting: requests that wait for the one that is worked on.
 
@@ -19,6 +20,7 @@ class Limits:
 
     max_pictures: int = 200
     max_megabytes: int = 20
+    max_video_megabytes: int = 200
     max_total_megabytes: int = 500
     max_waiting: int = 8
 

@@ -19,17 +19,15 @@ def ranking(ranked, bad):
         ranked: list of `Judged`, the highest score first.
         bad: list of (name, why it cannot be used).
     """
-    notice = [tag("div", tag("b", f"{_count(len(bad), 'file')} could not be read"),
-                  tag("ul", *(tag("li", tag("bdi", name, class_="lena-name"), f": {why}") for name, why in bad)),
-                  class_="lena-notice", role="alert")] if bad else []
+    listed = [_unreadable(bad)] if bad else []
     if not ranked:
-        return tag("div", *notice, class_="lena")
+        return tag("div", *listed, class_="lena")
     scale = overlays.common_scale([one.map for one in ranked])
     head = tag("div", tag("h3", _count(len(ranked), "picture"), " ranked"),
                _legend(scale, "lowers the score", "raises the score", ranked[0].exact), class_="lena-head")
     cards = [_card(place, one, ranked[place] if place < len(ranked) else None, scale)
              for place, one in enumerate(ranked, 1)]
-    return tag("div", head, *notice, _table(ranked), tag("div", *cards, class_="lena-cards"), class_="lena")
+    return tag("div", head, *listed, _table(ranked), tag("div", *cards, class_="lena-cards"), class_="lena")
 
 
 def comparison(left, right):
@@ -48,9 +46,10 @@ def comparison(left, right):
                " Close to a toss-up." if chance < 0.6 else "", class_="lena-verdict")
     bar = tag("div", tag("div", tag("span", f"left {percent(probability)}"),
                          tag("span", f"right {percent(1 - probability)}"), class_="lena-ends"),
-              tag("div", class_="lena-odds", style=f"--share: {100 * probability:.1f}%"))
-    sides = [tag("figure", _image(judging.jpeg(one.picture(), judging.SIDE), f"Picture {one.name}"),
-                 _image(judging.jpeg(overlays.overlay(one.picture(), values, scale), judging.SIDE),
+              tag("div", class_="lena-odds", style=f"--share: {100 * probability:.1f}%"),
+              class_="lena-chances")
+    sides = [tag("figure", image(judging.jpeg(one.picture(), judging.SIDE), f"Picture {one.name}"),
+                 image(judging.jpeg(overlays.overlay(one.picture(), values, scale), judging.SIDE),
                         f"What in {one.name} speaks for the left and for the right picture", "lena-map"),
                  tag("figcaption", tag("span", side, class_="lena-rank"), tag("bdi", one.name, class_="lena-name"),
                      _facts(one), "" if total is None else
@@ -68,17 +67,29 @@ def percent(chance):
     return "under 0.1 %" if chance < 0.001 else f"{100 * chance:.{1 if chance > 0.99 or chance < 0.01 else 0}f} %"
 
 
+def image(data, alt, kind=None):
+    """The bytes of a JPEG as an element of the page, with nothing to be fetched."""
+    return tag("img", src="data:image/jpeg;base64," + base64.b64encode(data).decode(), alt=alt, class_=kind,
+               loading="lazy")
+
+
 def _card(place, one, following, scale):
     drawn = overlays.overlay(one.picture(), one.map, scale)
     said = f"its parts add {one.map[one.map > 0].sum():+.2f} and {one.map[one.map < 0].sum():+.2f}"
-    pictures = tag("div", _image(judging.jpeg(one.picture(), _CARD), f"Picture {one.name}"),
-                   _image(judging.jpeg(drawn, _CARD), f"Map of {one.name}: {said} to the score", "lena-map"),
+    pictures = tag("div", image(judging.jpeg(one.picture(), _CARD), f"Picture {one.name}"),
+                   image(judging.jpeg(drawn, _CARD), f"Map of {one.name}: {said} to the score", "lena-map"),
                    class_="lena-two")
     against = "" if following is None else tag(
         "p", f"{percent(_ahead(one, following))} likely to be ahead of the next", class_="lena-quiet")
     return tag("figure", pictures, tag("figcaption", tag("span", place, class_="lena-rank"),
                                        tag("bdi", one.name, class_="lena-name", title=one.name), _facts(one), against),
                class_="lena-card")
+
+
+def _unreadable(bad):
+    return tag("div", tag("b", f"{_count(len(bad), 'file')} could not be read"),
+               tag("ul", *(tag("li", tag("bdi", name, class_="lena-name"), f": {why}") for name, why in bad)),
+               class_="lena-notice", role="alert")
 
 
 def _facts(one):
@@ -117,11 +128,6 @@ def _legend(scale, lowers, raises, exact):
                    aria_label=f"Blue {lowers}, by up to {scale:.2g} a cell; red {raises}"),
                tag("div", tag("span", f"{-scale:.2g}: blue {lowers}"), tag("span", "0"),
                    tag("span", f"red {raises}: {scale:+.2g}"), class_="lena-ends"), class_="lena-legend")
-
-
-def _image(data, alt, kind=None):
-    return tag("img", src="data:image/jpeg;base64," + base64.b64encode(data).decode(), alt=alt, class_=kind,
-               loading="lazy")
 
 
 def _ahead(one, other):

@@ -1,5 +1,6 @@
 """Serves the page until it is interrupted."""
 
+import importlib.util
 import ipaddress
 import os
 import signal
@@ -24,14 +25,14 @@ def serve(scorer, about, limits, host, port):
         ValueError: Gradio is not installed.
         OSError: the address cannot be had.
     """
+    if importlib.util.find_spec("gradio") is None:
+        raise ValueError("the page needs Gradio: pip install 'lena-jax[page]'")
     with Uploads() as uploads:
         _keep_to_itself(uploads.folder)
-        try:
-            import fastapi
-            import gradio as gr
-            import uvicorn
-        except ImportError as error:
-            raise ValueError(f"the page needs Gradio ({error}): pip install 'lena-jax[page]'") from error
+        import fastapi
+        import gradio as gr
+        import uvicorn
+
         from lena_jax.page import app as page
         from lena_jax.page import style
         from lena_jax.page.gate import Gate
@@ -45,8 +46,8 @@ def serve(scorer, about, limits, host, port):
             gr.mount_gradio_app(
                 outer, page.build(scorer, uploads, limits, about), "/", server_name=address, server_port=port,
                 footer_links=[], run_history=False, allowed_paths=[], show_error=False, ssr_mode=False, pwa=False,
-                max_file_size=limits.max_megabytes * 1_000_000, enable_monitoring=False, mcp_server=False,
-                theme=page.theme(), css=style.CSS, app_kwargs=undocumented)
+                enable_monitoring=False, mcp_server=False, theme=page.theme(), css=style.CSS, app_kwargs=undocumented,
+                max_file_size=max(limits.max_megabytes, limits.max_video_megabytes) * 1_000_000)
             print("getting the model ready ...", flush=True)
             page.warm_up(scorer)
             hosts = {"localhost", "127.0.0.1", "::1", host.lower(), address} if local else None

@@ -2,12 +2,14 @@
 
 CSS = """
 .gradio-container { max-width: 76rem !important; margin: 0 auto !important; }
+body, gradio-app, .gradio-container, .gradio-container .main { min-width: 0; max-width: 100vw; }
 .html-container { padding: 0 !important; }
 .lena, #about { --quiet: color-mix(in srgb, var(--body-text-color) 72%, transparent); }
 .lena { color: var(--body-text-color); line-height: 1.45; }
 .lena h1, .lena h3 { margin: 0; letter-spacing: -.01em; }
 .lena h1 { font-size: 1.6rem; } .lena h3 { font-size: 1.1rem; }
 .lena p { margin: .2rem 0; }
+.lena-part { margin-top: 1.1rem !important; }
 .lena-quiet { color: var(--quiet); font-size: .875rem; }
 .lena-name { overflow-wrap: anywhere; font-weight: 600; }
 .lena-head { display: flex; flex-wrap: wrap; align-items: end; justify-content: space-between; gap: .75rem 2rem;
@@ -47,8 +49,12 @@ CSS = """
   background: var(--background-fill-secondary); }
 .lena-notice ul { margin: .25rem 0 0; padding-left: 1.2rem; list-style: disc; overflow-wrap: anywhere; }
 .lena-verdict { font-size: 1.1rem; } .lena-verdict > b { font-size: 1.5rem; }
-.lena-odds { height: .7rem; margin: .2rem 0 .9rem; border-radius: .2rem;
+.lena-chances { margin: .5rem 0 1.1rem; }
+.lena-odds { height: .7rem; margin: .2rem 0; border-radius: .2rem;
   background: linear-gradient(90deg, #9c3b3e var(--share), #33589f var(--share)); }
+.lena-moments { grid-template-columns: repeat(auto-fill, minmax(min(11rem, 100%), 1fr)); margin: .5rem 0 1rem; }
+.lena img.lena-chart { border-radius: .4rem; margin: .4rem 0 1rem !important; max-width: 62rem; }
+.lena-thumbnail { max-width: 40rem; margin-top: .5rem; }
 .lena-pair { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr));
   margin-top: .75rem; }
 .lena-side img { max-height: 24rem; } .lena-side .lena-map { border-top: 2px solid transparent; }

@@ -1,7 +1,6 @@
 """`lena-jax serve` in a process of its own, with the trunk "tiny"; what it asks of other hosts is printed."""
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -40,7 +39,7 @@ class Server:
         """What is left below the folder."""
         return [path for path in self.folder.rglob("*") if not path.is_dir()]
 
-    def end(self, number=signal.SIGINT):
+    def end(self, number):
         """Asks it to end; returns its exit code, what it printed and its errors."""
         self.process.send_signal(number)
         said = self.process.communicate(timeout=20)[0]

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.skipif(importlib.util.find_spec("gradio") is None, rea
 @pytest.fixture(scope="module")
 def server(run, tmp_path_factory):
     served = Server(run, tmp_path_factory.mktemp("served"), "--max_pictures=8", "--max_megabytes=1",
-                    "--max_total_megabytes=3")
+                    "--max_video_megabytes=2", "--max_total_megabytes=3")
     yield served
     served.process.kill()
     served.process.communicate()
@@ -168,10 +168,39 @@ def test_it_fits_a_narrow_window(ranked):
     ranked.call("Emulation.setDeviceMetricsOverride", width=1200, height=844, deviceScaleFactor=1, mobile=False)
 
 
+def test_a_video_is_shown_by_its_moments(ranked, run, tmp_path):
+    pytest.importorskip("av")
+    import clips
+
+    from lena_jax.video.clip_scorer import ClipScorer
+    from lena_jax.video.reading import read_clip
+
+    clips.write(tmp_path / "a.mp4", [clips.plain(one) for one in clips.colours(30)])
+    go_to(ranked, "Video")
+    ranked.wait(f"document.querySelector('{INPUT.format('video-drop')}')")
+    ranked.choose_files(INPUT.format("video-drop"), [tmp_path / "a.mp4"])
+    ranked.wait("document.querySelectorAll('#clip .lena-moments figure').length")
+    clip = read_clip(tmp_path / "a.mp4", 240, 2.0)
+    found = ClipScorer(Scorer.from_checkpoint(run)).score(clip.frames)
+    assert f"Score of the clip {found.score:+.2f}; mean of its {len(clip.frames)} frames" in texts(ranked, "#clip")[0]
+    assert f"score {found.frame_scores.max():+.2f}" in texts(ranked, "#clip figcaption")[0]
+    shown = pixels(ranked, "#clip .lena-thumbnail img")[0].mean((0, 1))
+    np.testing.assert_allclose(shown, clip.frames[found.frame_scores.argmax()].mean((0, 1)), atol=4)
+    (tmp_path / "b.mp4").write_bytes((tmp_path / "a.mp4").read_bytes()[:500])
+    ranked.wait(f"document.querySelector('{INPUT.format('video-drop')}')")
+    ranked.choose_files(INPUT.format("video-drop"), [tmp_path / "b.mp4"])
+    ranked.wait("document.querySelector('#clip').textContent.includes('b.mp4: ')")
+
+
 def test_too_much_is_refused(ranked, server, tmp_path):
-    (tmp_path / "large.png").write_bytes(bytes(2_000_000))
+    go_to(ranked, "Rank")
+    (tmp_path / "large.png").write_bytes(bytes(1_500_000))
     ranked.choose_files(INPUT.format("rank-drop"), [tmp_path / "large.png"])
-    ranked.wait("/exceeds|too large|maximum/i.test(document.body.innerText)")
+    ranked.wait("document.body.innerText.includes('file too large: got 1.5 MB, expected at most 1')")
+    (tmp_path / "larger.png").write_bytes(bytes(2_500_000))
+    ranked.wait(f"document.querySelector('{INPUT.format('rank-drop')}')")
+    ranked.choose_files(INPUT.format("rank-drop"), [tmp_path / "larger.png"])
+    ranked.wait("/exceeds|maximum/i.test(document.body.innerText)")
     answers = [_answer(server, "/gradio_api/upload", data=bytes(size)) for size in (3_000_001,)]
     assert answers[0][0] == 413 and b"Too much" in answers[0][1] and server.files() == []
 
@@ -210,17 +239,14 @@ def test_files_of_the_machine_cannot_be_asked_about(server, run):
     assert code == 400 and body == b"Only uploaded files can be asked about."
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_at_the_end_all_is_gone(server, run, tmp_path, number):
-    if number == signal.SIGTERM:
-        (tmp_path / "served").mkdir()
-        server = Server(run, tmp_path / "served")
+def test_at_the_end_all_is_gone(server):
+    """Asked to end by a signal that by itself would leave everything."""
     boundary = b'--x\r\nContent-Disposition: form-data; name="files"; filename="../../a.png"\r\n\r\nabc\r\n--x--\r\n'
     code, body = _answer(server, "/gradio_api/upload", boundary,
                          **{"Content-Type": "multipart/form-data; boundary=x"})
     assert code == 200 and json.loads(body)[0].startswith(str(server.folder)) and ".." not in body.decode()
     assert len(server.files()) == 1
-    code, said, errors = server.end(number)
+    code, said, errors = server.end(signal.SIGTERM)
     assert code == 0 and "the uploaded files are deleted" in said
     assert list(server.folder.iterdir()) == []
     assert "OUTSIDE" not in errors and "Traceback" not in errors, errors

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import stat
 
@@ -57,7 +58,7 @@ def test_files_are_deleted_with_their_folders(uploads):
     assert os.listdir(uploads.folder) == [] and uploads.size() == 0
 
 
-@pytest.mark.parametrize("name", ["max_pictures", "max_megabytes", "max_total_megabytes", "max_waiting"])
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Limits)])
 def test_limits_are_positive(name):
     assert getattr(Limits(**{name: 1}), name) == 1
     with pytest.raises(ValueError, match=f"got --{name}=0, expected at least 1"):
