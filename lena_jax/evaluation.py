@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import math
 import os
 
 import numpy as np
@@ -50,15 +51,17 @@ def predict(model, variables, pictures, batch_size=32, label="scoring"):
     Args:
         model, variables: as of `load_ranker`.
         pictures: `ScoredPictures`, n of them.
-        batch_size: pictures a call.
+        batch_size: pictures, or frames of clips, a call.
         label: on the progress bar.
 
     Returns:
-        (scores [n], contribution maps [n, h, w], virality maps [n, h, w]), float32; see `Ranker.explain`.
+        (scores [n], contribution maps [n, h, w], virality maps [n, h, w]), float32; see `Ranker.explain`. Of clips
+        maps [n, T, h, w].
 
     Raises:
         ValueError: if the model needs objectness maps and the pictures came without.
     """
+    batch_size = max(1, batch_size // math.prod(pictures.time))
     explain = ranker.on_devices(model.explain, variables, batch_size)
     with tqdm(total=len(pictures), desc=label, unit="picture") as bar:
         def inputs():
@@ -109,11 +112,14 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
                          "trained: its pictures, scores, parts or objectness maps are others. Train "
                          "again in another --workdir")
     pictures = parts[split]
+    if check_maps and pictures.time:
+        raise ValueError(f"got check_maps={check_maps} for clips, expected 0: what is covered are pictures")
     compared = pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap, given=pictures.pairs) \
         if pairs is None else pair_list.read(pairs, pictures.ids)
     scores, contributions, virality = predictor(model, variables, pictures, config.batch_size, f"scoring {split}")
     metrics = {"data": config.data.name, "fingerprint": data, "split": split, "step": step, "pooling": config.pooling,
-               "fusion": config.fusion, **ranking_metrics(scores, pictures.scores, pictures.groups, pairs=compared),
+               "fusion": config.fusion, **({"clip_pooling": config.clip_pooling} if pictures.time else {}),
+               **ranking_metrics(scores, pictures.scores, pictures.groups, pairs=compared),
                "calibration": calibration_metrics(scores, compared, pictures.groups),
                "accuracy_by_gap": accuracy_by_gap(scores, pictures.scores, compared)}
     if pictures.groups is not None and len(np.unique(pictures.groups)) < CLUSTERS:
@@ -122,7 +128,8 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
     exact = model.network.pooling.reproduces
     maps = {"contribution_map": contributions} if exact else {}
     maps["virality_map"] = virality
-    shares = eta_distribution(config, variables, contributions.shape[1] * contributions.shape[2])
+    pooled_together = slice(1, None) if config.clip_pooling == "joint" else slice(-2, None)
+    shares = eta_distribution(config, variables, math.prod(contributions.shape[pooled_together]))
     if shares is not None:
         metrics["eta"] = shares
     if "mask" in pictures.record(0):

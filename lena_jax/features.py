@@ -1,6 +1,7 @@
 """The cache of a frozen trunk's feature maps: each view of each picture runs through the trunk once, ever."""
 
 import hashlib
+import math
 
 import jax
 import numpy as np
@@ -25,10 +26,11 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
         seed: of the random views.
         cache_dir: folder for the files; made if absent.
         label: what to call the pictures on the progress bar.
-        batch_size: pictures a call of the trunk.
+        batch_size: pictures, or frames of clips, a call of the trunk.
 
     Returns:
-        [views, n, h, w, C] float16, read-only; `maps[view, pictures.rows[i]]` belongs to picture i.
+        [views, n, h, w, C] float16, read-only; `maps[view, pictures.rows[i]]` belongs to picture i. Of clips
+        [views, n, T, h, w, C].
 
     Raises:
         OSError: if the disk has no room for them.
@@ -49,7 +51,8 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
             for row in range(len(source)):
                 yield view(source[row]["image"], ranker.image_size, number, row, augmentation, seed)
 
-    shape = ranker.abstract_feature_map().shape[1:]
+    shape = (*pictures.time, *ranker.abstract_feature_map().shape[1:])
+    batch_size = max(1, batch_size // math.prod(pictures.time))
     rows = cached_array(
         cache_dir, key, (views * len(source), *shape), np.float16,
         lambda: in_batches(on_devices(ranker.feature_map, variables, batch_size), inputs(), batch_size),

@@ -36,26 +36,29 @@ class Augmentation:
     def view(self, picture, size, rng):
         """One random view: [H, W, 3] uint8 -> [size, size, 3] uint8, drawn with a `np.random.Generator`.
 
-        A generator in the same state draws the same view of a map [H', W'] that shows the same picture.
+        A generator in the same state draws the same view of a map [H', W'] that shows the same picture. Of a clip
+        [T, H, W, 3] all frames have one view.
         """
-        height, width = picture.shape[:2]
+        height, width = picture.shape[-3:-1] if picture.ndim > 2 else picture.shape
         side = rng.uniform(self.crop, 1)
         top, left = rng.uniform(0, 1 - side, 2) * (height, width)
         view = resize(picture, size, (left, top, left + side * width, top + side * height))
-        return view[:, ::-1] if self.flip and rng.random() < 0.5 else view
+        return np.flip(view, -2 if view.ndim > 2 else -1) if self.flip and rng.random() < 0.5 else view
 
 
 def resize(picture, size, box=None):
     """Resizes a whole picture (or a box of it) to a square with antialiasing; nothing is cut off.
 
     Args:
-        picture: [H, W, 3] uint8, or grey, [H, W].
+        picture: [H, W, 3] uint8, or grey, [H, W], or a clip, [T, H, W, 3].
         size: side of the result in pixels.
         box: (left, top, right, bottom) in pixels, fractions allowed; None for all of it.
 
     Returns:
-        [size, size, 3] or [size, size] uint8.
+        [size, size, 3] or [size, size] uint8, of a clip [T, size, size, 3].
     """
+    if picture.ndim == 4:
+        return np.stack([resize(frame, size, box) for frame in picture])
     return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC, box=box))
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lena_jax.localization import overlays
+from lena_jax.localization.maps import telling_frame
 from lena_jax.run_log import read_log
 
 
@@ -53,7 +54,7 @@ def save_map_sheet(path, pictures, scores, maps, label, most=6):
 
     Red parts raise the score, blue parts lower it, on one scale for the whole sheet; the strongest 0.5 % of the
     cells share the ends of the scale. The mask of the cells that
-    raised the score is outlined where the data set has one.
+    raised the score is outlined where the data set has one. Of a clip the frame is shown that its map says most of.
 
     Args:
         path: of the PNG.
@@ -66,7 +67,9 @@ def save_map_sheet(path, pictures, scores, maps, label, most=6):
     order = np.argsort(-np.asarray(scores))
     most = min(most, max(1, len(order) // 2))
     chosen = [order[:most], order[-most:]]
-    scale = overlays.common_scale(maps[np.concatenate(chosen)])
+    records = {index: pictures.record(index) for index in np.concatenate(chosen).tolist()}
+    shown = {index: telling_frame(record["image"], maps[index]) for index, record in records.items()}
+    scale = overlays.common_scale([signed for _, signed in shown.values()])
     figure = Figure(figsize=(1.75 * most + 0.9, 7.9), layout="constrained")
     axes = figure.subplots(4, most, squeeze=False)
     for axis in axes.flat:
@@ -74,13 +77,12 @@ def save_map_sheet(path, pictures, scores, maps, label, most=6):
     for row, (indices, name) in enumerate(zip(chosen, ("highest", "lowest"), strict=True)):
         axes[2 * row, 0].set_ylabel(f"predicted {name}")
         axes[2 * row + 1, 0].set_ylabel("raises / lowers")
-        for column, index in enumerate(indices):
-            record = pictures.record(index)
-            picture = record["image"]
+        for column, index in enumerate(indices.tolist()):
+            record, (picture, signed) = records[index], shown[index]
             above, below = axes[2 * row, column], axes[2 * row + 1, column]
             above.imshow(picture)
             above.set_title(f"{scores[index]:+.2f} (true {pictures.scores[index]:.2f})", fontsize=8)
-            below.imshow(overlays.overlay(picture, maps[index], scale))
+            below.imshow(overlays.overlay(picture, signed, scale))
             if "mask" in record and record["mask"].any():
                 below.contour(record["mask"][..., 0] > 0, levels=[0.5], colors="k", linewidths=0.8)
     figure.colorbar(overlays.colour_bar(scale), ax=axes, shrink=0.5, extend="both", label=label)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from lena_jax import evaluation
 from lena_jax.localization import overlays
+from lena_jax.localization.maps import telling_frame
 from lena_jax.report_page import Html, section, tag
 
 PAIRS = 4  # Of each kind.
@@ -62,13 +63,18 @@ def most_confident_pairs(model, variables, batch_size, pooling, pictures, scores
         size = min(len(shown), batch_size)
         found = evaluation.predict(model, variables, pictures.subset(shown), size, "maps")[1]
         maps = dict(zip(shown.tolist(), found, strict=True))
-        scale = overlays.common_scale(found)
         said = ("Under each picture is what its cells add to the score, on one scale for the whole page; cells and "
                 "bias sum to the score. Black outlines are the masks of the data set, where it has them.")
     else:
         said = (f"No maps: the value of {pooling} pooling is not a weighted mean of the cells, so no map "
                 "adds up to the score.")
-    records = {index: pictures.record(index) for index in shown.tolist()}
+    records = {index: dict(pictures.record(index)) for index in shown.tolist()}
+    for index, record in records.items():
+        if index in maps:
+            record["image"], maps[index] = telling_frame(record["image"], maps[index])
+        else:
+            record["image"] = pictures.still(index)
+    scale = overlays.common_scale(list(maps.values())) if maps else None
     parts = [tag("p", f"{said} Within a list no picture is shown twice.")]
     if scale:
         parts.append(_scale(scale))

@@ -41,6 +41,9 @@ def _parts(config):
 
     def load(split):
         pictures = scored_pictures.load(data.name, data.dir, split, data.score)
+        if pictures.time and config.fusion != "none":
+            raise ValueError(f"got fusion {config.fusion!r} for {data.name!r}, a data set of clips, expected 'none': "
+                             "objectness maps are of pictures")
         return pictures if config.fusion == "none" else dataclasses.replace(
             pictures, objectness=objectness.load(data.name, data.dir, split))
 

@@ -31,6 +31,7 @@ class ScoredPictures:
         pairs: [p, 2] indices of the pairs that the data set gives, the higher in column 0; or None where the scores
             decide which pictures can be compared.
         objectness: `ObjectnessMaps` of `source`; or None where they were not asked for.
+        time: (T,) for a data set of clips of T frames, each a picture [T, H, W, 3]; () for one of pictures.
     """
 
     ids: np.ndarray
@@ -43,6 +44,7 @@ class ScoredPictures:
     weights: np.ndarray | None = None
     pairs: np.ndarray | None = None
     objectness: object = None
+    time: tuple = ()
 
     def __len__(self):
         return len(self.rows)
@@ -52,8 +54,13 @@ class ScoredPictures:
         return self.source[int(self.rows[index])]
 
     def picture(self, index) -> np.ndarray:
-        """The picture, [H, W, 3] uint8."""
+        """The picture, [H, W, 3] uint8, or clip, [T, H, W, 3]."""
         return self.record(index)["image"]
+
+    def still(self, index) -> np.ndarray:
+        """The picture, of a clip the frame in its middle, [H, W, 3] uint8."""
+        picture = self.picture(index)
+        return picture[len(picture) // 2] if self.time else picture
 
     def objectness_map(self, index) -> np.ndarray:
         """The objectness map of one picture, [H, W] uint8, of the whole of it.
@@ -79,6 +86,22 @@ class ScoredPictures:
                                   for known in (self.groups, self.units, self.weights))
         return dataclasses.replace(self, ids=self.ids[indices], scores=self.scores[indices], groups=groups,
                                    rows=self.rows[indices], units=units, weights=weights, pairs=pairs)
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipSource:
+    """Records of clips, stored as pictures of T frames one below the other; each `image` as [T, H, W, 3]."""
+
+    records: object
+    frames: int
+
+    def __len__(self):
+        return len(self.records)
+
+    def __getitem__(self, row):
+        record = self.records[row]
+        strip = record["image"]
+        return {**record, "image": strip.reshape(self.frames, -1, *strip.shape[1:])}
 
 
 def dataset_directory(name, data_dir):
@@ -135,7 +158,10 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
     encoded = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding(), **{
         key: tfds.decode.SkipDecoding() for key in ("mask",) if key in builder.info.features}})
     known = {"ids": [], "scores": [], "groups": [], "contents": [], "units": [], "weights": []}
-    digest = hashlib.sha256()
+    digest, time = hashlib.sha256(), ()
+    if "frames" in builder.info.features:
+        time = (int(encoded[0]["frames"]),)
+        digest.update(str(time).encode())
     for record in encoded:
         picture = hashlib.sha256(record["image"])
         digest.update(picture.digest())
@@ -146,10 +172,12 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
                 ("units", _text(record.get("unit", ""))), ("weights", float(record.get("weight", 1)))):
             known[key].append(value)
     known = {key: np.array(values) for key, values in known.items()}
+    source = builder.as_data_source(split)
     pictures = ScoredPictures(
         known["ids"], known["scores"], known["groups"] if any(known["groups"]) else None,
-        builder.as_data_source(split), np.arange(len(known["ids"])), digest.hexdigest(),
-        kept_together(known["contents"], known["units"]), known["weights"] if np.ptp(known["weights"]) else None)
+        ClipSource(source, *time) if time else source, np.arange(len(known["ids"])), digest.hexdigest(),
+        kept_together(known["contents"], known["units"]), known["weights"] if np.ptp(known["weights"]) else None,
+        time=time)
     return pictures if score == "score" else pictures.subset(np.flatnonzero(~np.isnan(pictures.scores)))
 
 

@@ -132,7 +132,8 @@ def _whole_network(config, model, variables, pictures, augmentation):
         source = pictures["train"].source
         squares = cached_array(
             os.path.join(os.path.expanduser(config.data.dir), "decoded"),
-            {"pictures": pictures["train"].digest, "side": side}, (len(source), side, side, 3), "uint8",
+            {"pictures": pictures["train"].digest, "side": side},
+            (len(source), *pictures["train"].time, side, side, 3), "uint8",
             lambda: make_squares(source, side), "decoded pictures, train")
     first = config.backbone.train_from
     fixed = set(model.backbone.stages[:model.backbone.stages.index(first)]) if first else set()

@@ -30,6 +30,8 @@ examples:
   an author's pictures are never on both sides; ratings and likes in one data set, ratings are ranked by:
     python -m data_prep build image_scores --images=photos --csv=photos.parquet --score=rating --score=likes \\
         --fold_by=author
+  clips: the table names videos, of each of which 8 frames are stored:
+    python -m data_prep build image_scores --images=clips --csv=clips.csv --image_column=video --score=likes --frames=8
   some files are broken; leave them out and list them:
     python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes --on-bad-image=skip
 
@@ -99,6 +101,12 @@ def add(names, options: dict, shared: Callable, build: Callable) -> None:
     scores.add_argument(
         "--weight", metavar="COLUMN", help="a pair counts in training as the product of its pictures' weights"
     )
+    scores.add_argument(
+        "--frames",
+        type=int,
+        metavar="T",
+        help="the files are videos: store T frames of each, evenly over its time (needs PyAV)",
+    )
     scores.add_argument("--name", help="of the data set (default: the table's file name)")
     scores.add_argument(
         "--on-bad-image",
@@ -135,7 +143,7 @@ def _maker(arguments: argparse.Namespace) -> Callable:
         from data_prep.image_scores.image_scores_dataset_builder import Builder, ImageScoresConfig
 
         keys = ("images", "csv", "image_column", "group", "split", "fold_by", "weight")
-        keys += ("transform", "views", "prior_views", "on_bad_image", "on_duplicate")
+        keys += ("transform", "views", "prior_views", "frames", "on_bad_image", "on_duplicate")
         options = {key: getattr(arguments, key) for key in keys}
         config = ImageScoresConfig(name=name, score=tuple(arguments.score), **options)
         return Builder(data_dir=data_dir, config=config)

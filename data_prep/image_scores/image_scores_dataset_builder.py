@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data_prep import picture_folder
+from data_prep import film_strip, picture_folder
 from data_prep.image_scores import table
 from data_prep.streaming import StreamingBuilder
 from lena_jax import pictures
 from lena_jax.pairs import ComparablePairs
+from lena_jax.video.reading import ENDINGS
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -34,6 +35,7 @@ class ImageScoresConfig(tfds.core.BuilderConfig):
       fold_by: its column of units, such as authors; a unit is never on both sides of a split or fold.
       weight: its column of weights in training.
       transform, views, prior_views: how the first score is made from its column, see `table.read`.
+      frames: the files are videos, of each of which so many frames are stored, evenly over its time; None: pictures.
       on_bad_image: "error", or "skip" to leave out and list pictures that are missing or do not decode.
       on_duplicate: a picture of one split is equal to one of another: "error", or "skip" to keep it in the last
         of train, validation, test only, and list it.
@@ -50,6 +52,7 @@ class ImageScoresConfig(tfds.core.BuilderConfig):
     transform: str = "raw"
     views: str | None = None
     prior_views: float | None = None
+    frames: int | None = None
     on_bad_image: str = "error"
     on_duplicate: str = "error"
 
@@ -88,6 +91,8 @@ class Builder(StreamingBuilder):
             "weight": features.Scalar(np.float32, doc="how much the picture counts in training"),
         }
         config = self.builder_config
+        if config.frames is not None:
+            named["frames"] = features.Scalar(np.int32, doc="of a clip, which `image` has one below the other")
         if others := config.scores[config.transform == "raw" :]:
             named["scores"] = {name: features.Scalar(np.float32, doc="NaN: none") for name in others}
         return self.dataset_info_from_configs(description=__doc__, features=features.FeaturesDict(named))
@@ -99,6 +104,8 @@ class Builder(StreamingBuilder):
         for key in ("on_bad_image", "on_duplicate"):
             if getattr(config, key) not in ("error", "skip"):
                 raise ValueError(f"{key}: got {getattr(config, key)!r}, expected 'error' or 'skip'")
+        if config.frames is not None:
+            film_strip.check_frames(config.frames)
         if not Path(config.images).is_dir():
             raise ValueError(f"no such folder of pictures: {config.images}")
         content = table.read(
@@ -119,7 +126,7 @@ class Builder(StreamingBuilder):
 
     def fingerprint(self) -> str:
         """Reads every picture and returns a hash of what the records depend on: the rows and the files."""
-        digest = _Fingerprint(self.content)
+        digest = _Fingerprint(self.content, self.builder_config.frames)
         rows = [row for rows in _splits(self.content).values() for row in rows]
         for row in rows if self.progress is None else self.progress(rows, "comparing", len(rows)):
             try:
@@ -136,6 +143,7 @@ class Builder(StreamingBuilder):
             "fingerprint": self._fingerprint.hexdigest(),
             # Nothing here is random.
             "seed": None,
+            "frames": config.frames,
             "counts": {split: len(scores) for split, (scores, _) in kept.items()},
             "comparable_pairs": pairs,
             "rows": content.total,
@@ -163,20 +171,22 @@ class Builder(StreamingBuilder):
         self._bad, self._left_out = [], []
         self._unchanged = self._repeated = 0
         self._seen: dict[bytes, table.Row] = {}
-        self._fingerprint = _Fingerprint(self.content)
+        self._fingerprint = _Fingerprint(self.content, self.builder_config.frames)
         return {split: self._generate_examples(rows) for split, rows in splits.items()}
 
     def _generate_examples(self, rows: list[table.Row]) -> Iterator[tuple[str, dict[str, Any]]]:
+        frames = self.builder_config.frames
         for row in rows:
             data = None
             try:
                 data = self._read(row)
-                picture = pictures.decode(data)
+                picture = pictures.decode(data) if frames is None else film_strip.decode(data, frames)
             except pictures.BadPicture as error:
                 if self.builder_config.on_bad_image == "error":
                     path = Path(self.builder_config.images) / row.id
+                    hint = " (videos need --frames)" if frames is None and path.suffix.lower() in ENDINGS else ""
                     raise ValueError(
-                        f"picture {path} (row {row.number} of {self.builder_config.csv}): {error}"
+                        f"picture {path} (row {row.number} of {self.builder_config.csv}): {error}{hint}"
                     ) from error
                 self._bad.append({"id": row.id, "row": row.number, "reason": str(error)})
                 continue
@@ -190,6 +200,8 @@ class Builder(StreamingBuilder):
             groups.append(row.group)
             example = {"image": picture.data, "id": row.id, "score": row.score, "group": row.group}
             example |= {"unit": row.unit, "content": picture.content, "weight": row.weight}
+            if frames is not None:
+                example["frames"] = frames
             if row.others:
                 example["scores"] = dict(zip(self.content.others, row.others, strict=True))
             yield row.id, example
@@ -215,8 +227,10 @@ class Builder(StreamingBuilder):
 class _Fingerprint:
     """Hash of rows and the content of their pictures, taken in while they are read anyway."""
 
-    def __init__(self, content: table.Table):
+    def __init__(self, content: table.Table, frames: int | None):
         self._hash = hashlib.sha256(f"image_scores {Builder.VERSION} {json.dumps(content.others)}".encode())
+        if frames is not None:
+            self._hash.update(f"frames {frames}".encode())
 
     def add(self, row: table.Row, data: bytes | None) -> None:
         content = None if data is None else hashlib.sha256(data).hexdigest()

@@ -86,7 +86,7 @@ class Builder(StreamingBuilder):
     def fingerprint(self) -> str:
         """Returns what the records depend on, in words; equal fingerprints mean equal records."""
         counts = ", ".join(f"{split} {count}" for split, count in self.counts.items())
-        return f"planted {self.VERSION}, seed {self.seed}, {counts}"
+        return f"{self.name} {self.VERSION}, seed {self.seed}, {counts}"
 
     def finish(self, folder: Path) -> None:
         report = {"fingerprint": self.fingerprint(), "seed": self.seed, "counts": self.counts}
@@ -103,13 +103,13 @@ class Builder(StreamingBuilder):
             yield (
                 key,
                 {
-                    "image": _encode(picture.image, "jpeg", quality=92, subsampling="4:4:4"),
+                    "image": encode(picture.image, "jpeg", quality=92, subsampling="4:4:4"),
                     "id": key,
                     "score": picture.score,
                     "group": "",
                     "signal": picture.signal,
                     "veil_share": picture.veil_share,
-                    "mask": _encode(picture.mask.astype(np.uint8) * 255, "png"),
+                    "mask": encode(picture.mask.astype(np.uint8) * 255, "png"),
                     "boxes": [
                         {"bbox": tfds.features.BBox(*item.bbox), "kind": item.kind, "effect": item.effect}
                         for item in picture.objects
@@ -118,7 +118,8 @@ class Builder(StreamingBuilder):
             )
 
 
-def _encode(pixels: np.ndarray, encoding: str, **options: Any) -> bytes:
+def encode(pixels: np.ndarray, encoding: str, **options: Any) -> bytes:
+    """Returns pixels as the bytes of a picture file."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, encoding, **options)
     return buffer.getvalue()

@@ -65,7 +65,7 @@ def compose(seed: int, split: str, index: int, size: int) -> Scene:
     coverage = np.zeros((size, size), np.float32)
     placed = []
     for number, kind in enumerate(kinds):
-        colours, opacity, top, left = _place(kind, owner, rng)
+        colours, opacity, top, left = place(kind, owner, rng)
         window = np.s_[top : top + opacity.shape[0], left : left + opacity.shape[1]]
         pixels[window] += opacity[..., None] * (colours - pixels[window])
         coverage[window] = np.maximum(coverage[window], opacity)
@@ -88,8 +88,19 @@ def compose(seed: int, split: str, index: int, size: int) -> Scene:
     )
 
 
-def _place(kind, owner, rng):
-    """Draws the instance and its place, inside the picture and hiding as little of the others as possible."""
+def place(
+    kind: str, owner: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """Draws an instance of an object and its place, inside the picture and hiding as little of others as possible.
+
+    Args:
+      kind: of `objects.CUT_OUTS`.
+      owner: `[size, size]`, not negative where another object is seen.
+      rng: what the draw is made with.
+
+    Returns:
+      Colours `[h, w, 3]` and opacity `[h, w]`, as of `objects.instance`, and the window's top and left.
+    """
     size = owner.shape[0]
     shape = objects.CUT_OUTS[kind]
     best = None

@@ -42,7 +42,7 @@ def dependence(pictures, scores_csv):
     """Spearman's rho of each property with the predicted and with the true score.
 
     Args:
-        pictures: `ScoredPictures`, n of them.
+        pictures: `ScoredPictures`, n of them; of clips the frame in the middle is looked at.
         scores_csv: the `scores.csv` of their evaluation.
 
     Returns:
@@ -57,7 +57,7 @@ def dependence(pictures, scores_csv):
         raise ValueError(f"{scores_csv!r} is of other pictures: got {len(predicted)} ids, expected those of the "
                          f"{len(pictures)} test pictures. Evaluate again")
     predicted = np.array([predicted[name] for name in pictures.ids.tolist()])
-    found = [properties(pictures.picture(index))
+    found = [properties(pictures.still(index))
              for index in tqdm(range(len(pictures)), desc="properties of test pictures", unit="picture")]
 
     def rho(values, scores):

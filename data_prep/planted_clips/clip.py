@@ -1,0 +1,87 @@
+"""Composes a planted clip: as a planted picture, but each object is there in a run of its frames only."""
+
+import dataclasses
+
+import numpy as np
+
+from data_prep.planted import backdrop, scene, score
+
+# Apart from the pictures of `planted` with the same seed.
+_STREAM = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class PassingObject:
+    """A pasted object, and when it is there.
+
+    Attributes:
+      kind, effect, bbox: as of `scene.PlacedObject`; it does not move.
+      first: number of the first frame that shows it.
+      shown: how many frames do, 1 to T.
+    """
+
+    kind: str
+    effect: float
+    bbox: tuple[float, float, float, float]
+    first: int
+    shown: int
+
+
+@dataclasses.dataclass(frozen=True)
+class PlantedClip:
+    """One planted clip.
+
+    Attributes:
+      frames: `[T, size, size, 3]` uint8.
+      objects: what was pasted, in pasting order.
+      veil_share: share of every frame that the veil covers.
+      signal: the score before noise, that of a picture with all the objects: how long one is there does not count.
+      score: the score.
+    """
+
+    frames: np.ndarray
+    objects: tuple[PassingObject, ...]
+    veil_share: float
+    signal: float
+    score: float
+
+
+def compose(seed: int, split: str, index: int, size: int, frames: int) -> PlantedClip:
+    """Composes clip `index` of `split`; the same arguments give the same pixels in any process.
+
+    The length of an object's run is uniform on 1..T, its start uniform on what that leaves; the run says nothing of
+    the score.
+
+    Args:
+      seed, split, index, size: as of `scene.compose`.
+      frames: T, >= 1.
+    """
+    rng = np.random.default_rng([seed, _STREAM, scene.SPLITS.index(split), index])
+    kinds, veil_share = score.draw_content(rng)
+    behind = backdrop.draw(size, split, rng)
+    veil = backdrop.veil(size, veil_share, rng)
+    pixels = np.repeat(behind[None], frames, 0)
+    coverage = np.zeros((frames, size, size), np.float32)
+    owner = np.full((size, size), -1, np.int8)
+    placed = []
+    for number, kind in enumerate(kinds):
+        colours, opacity, top, left = scene.place(kind, owner, rng)
+        bottom, right = top + opacity.shape[0], left + opacity.shape[1]
+        owner[top:bottom, left:right][opacity > 0.5] = number
+        shown = int(rng.integers(1, frames + 1))
+        first = int(rng.integers(0, frames - shown + 1))
+        window = np.s_[first : first + shown, top:bottom, left:right]
+        pixels[window] += opacity[..., None] * (colours - pixels[window])
+        coverage[window] = np.maximum(coverage[window], opacity)
+        bbox = (top / size, left / size, bottom / size, right / size)
+        placed.append(PassingObject(kind, score.EFFECTS[kind], bbox, first, shown))
+    strength = backdrop.HAZE_STRENGTH * veil * (1 - (1 - scene.VEIL_ON_OBJECTS) * coverage)
+    hazed = np.stack([backdrop.add_haze(*frame) for frame in zip(pixels, strength, strict=True)])
+    signal = score.signal(kinds, veil_share)
+    return PlantedClip(
+        frames=np.clip(np.round(hazed), 0, 255).astype(np.uint8),
+        objects=tuple(placed),
+        veil_share=veil_share,
+        signal=signal,
+        score=signal + score.NOISE_SIGMA * float(rng.standard_normal()),
+    )

@@ -1,0 +1,108 @@
+"""The TFDS builder `planted_clips`: clips composed from scikit-image's photographs, with a known answer."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from data_prep import film_strip
+from data_prep.planted import planted_dataset_builder, score
+from data_prep.planted_clips import clip
+
+SIZE = 112
+FRAMES = 8
+COUNTS = {"train": 800, "validation": 100, "test": 200}
+
+
+class Builder(planted_dataset_builder.Builder, skip_registration=True):
+    """Clips scored by objects that are there for some frames, a veil and noise, all known.
+
+    Args:
+      seed: of all randomness, >= 0; the same seed gives byte-identical records.
+      train, validation, test: clips in each split.
+      data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
+
+    Raises:
+      ValueError: a negative seed, or a split with fewer than two clips.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        train: int = COUNTS["train"],
+        validation: int = COUNTS["validation"],
+        test: int = COUNTS["test"],
+        **kwargs: Any,
+    ):
+        super().__init__(seed=seed, train=train, validation=validation, test=test, **kwargs)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = tfds.features
+        return self.dataset_info_from_configs(
+            description=__doc__,
+            features=features.FeaturesDict(
+                {
+                    "image": features.Image(
+                        shape=(FRAMES * SIZE, SIZE, 3), encoding_format="jpeg", doc="frames one below the other"
+                    ),
+                    "frames": features.Scalar(np.int32, doc="of the clip"),
+                    "id": features.Text(doc="split and number, unique in the data set"),
+                    "score": features.Scalar(np.float32, doc="signal plus noise"),
+                    "group": features.Text(doc="always empty: all clips are comparable"),
+                    "signal": features.Scalar(np.float32, doc="the score before noise"),
+                    "veil_share": features.Scalar(np.float32, doc="share of each frame under the veil"),
+                    "boxes": features.Sequence(
+                        {
+                            "bbox": features.BBoxFeature(),
+                            "kind": features.ClassLabel(names=score.KINDS),
+                            "effect": features.Scalar(
+                                np.float32, doc="what the object's presence added to the score"
+                            ),
+                            "first": features.Scalar(np.int32, doc="first frame that shows it, from 0"),
+                            "shown": features.Scalar(np.int32, doc="frames that show it"),
+                        }
+                    ),
+                }
+            ),
+        )
+
+    def finish(self, folder: Path) -> None:
+        report = {"fingerprint": self.fingerprint(), "seed": self.seed, "frames": FRAMES, "counts": self.counts}
+        (folder / "build_report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+    def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for index in range(self.counts[split]):
+            made = clip.compose(self.seed, split, index, SIZE, FRAMES)
+            key = f"{split}/{index:05d}"
+            # Frames are as high as whole blocks of a JPEG without subsampling: none shows in another.
+            strip = film_strip.lay_out(made.frames)
+            boxes = [
+                {
+                    "bbox": tfds.features.BBox(*item.bbox),
+                    "kind": item.kind,
+                    "effect": item.effect,
+                    "first": item.first,
+                    "shown": item.shown,
+                }
+                for item in made.objects
+            ]
+            yield (
+                key,
+                {
+                    "image": planted_dataset_builder.encode(strip, "jpeg", quality=92, subsampling="4:4:4"),
+                    "frames": FRAMES,
+                    "id": key,
+                    "score": made.score,
+                    "group": "",
+                    "signal": made.signal,
+                    "veil_share": made.veil_share,
+                    "boxes": boxes,
+                },
+            )
