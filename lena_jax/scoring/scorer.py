@@ -3,9 +3,12 @@
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import itertools
 import os
+import re
 
+import flax.traverse_util
 import jax
 import numpy as np
 from scipy.special import expit
@@ -92,6 +95,12 @@ class Scorer:
         >>> for one in scorer.score(["a.jpg", "b.png"]):
         ...     print(one.name, one.score, one.percentile, one.error)
 
+    A scorer can be pickled (by cloudpickle, as Ray does); what arrives needs neither the folder of the model nor its
+    data.
+
+    Attributes:
+        threads: that decode pictures; None, at first, for as many as there are cores.
+
     Args:
         model: a `ranker.Ranker`.
         variables: of the model.
@@ -110,6 +119,15 @@ class Scorer:
         self._model, self._variables, self._scores = model, variables, functools.cache(scores)
         self._preparation = Preparation(model.image_size, objectness)
         self._programs = {}
+        self.threads = None
+
+    def __getstate__(self):
+        return self.__dict__ | {"_variables": jax.tree.map(np.asarray, self._variables), "_scores": self._scores(),
+                                "_programs": {}}
+
+    def __setstate__(self, state):
+        scores = state["_scores"]
+        self.__dict__.update(state | {"_scores": lambda: scores})
 
     @classmethod
     def from_checkpoint(cls, source, objectness=None, data_dir=None):
@@ -143,6 +161,20 @@ class Scorer:
     def image_size(self):
         """Side of the square as which the network sees a picture, in pixels."""
         return self._model.image_size
+
+    def digest(self):
+        """Hexadecimal digest of all that scores and percentiles depend on, besides the pictures and rounding."""
+        found = hashlib.sha256()
+        scores, fused = self._scores(), self._model.fusion != "none"
+        # Functions are among a network's fields, and their places in memory are nothing of the model.
+        network = re.sub(r" at 0x[0-9a-f]+", "", repr(self._model.network))
+        for part in (network, self._model.preprocessing.as_json(), self.image_size, u2net.RECIPE if fused else None,
+                     None if scores is None else scores.as_json()):
+            found.update(f"{part!r}\n".encode())
+        for name, leaf in sorted(flax.traverse_util.flatten_dict(self._variables, sep="/").items()):
+            leaf = np.ascontiguousarray(leaf)
+            found.update(f"{name} {leaf.dtype} {leaf.shape}\n".encode() + leaf.tobytes())
+        return found.hexdigest()
 
     @property
     def model(self):
@@ -188,7 +220,7 @@ class Scorer:
         """
         self._scores()
         taken = Taken(as_iterable(pictures))
-        groups = batches(self._preparation.stream(taken, _threads(), AHEAD), SIZES[-1])
+        groups = batches(self._preparation.stream(taken, self.threads or _threads(), AHEAD), SIZES[-1])
         size, before = 0, None
         with contextlib.closing(groups):
             for group in groups:
