@@ -20,6 +20,7 @@ import contextlib
 import logging
 import os
 import pickle
+import socket
 import sys
 import warnings
 
@@ -80,9 +81,10 @@ def score(scorer, given, folder, workers=1, block=1000, column="path", cpus_per_
         (how many pictures there are, how many of them could not be read).
 
     Raises:
-        ValueError: Ray is missing, there is nothing to score, or the folder is in use or another job's.
+        ValueError: Ray is missing, the address is none, there is nothing to score, or the folder is in use or another job's.
         OSError: blocks are missing at the end, or the cluster cannot be reached.
     """
+    _check_address(ray_address)
     ray, folder = _import_ray(ray_address), os.path.abspath(folder)
     job = blocks.make_job(block_inputs.slices(given, column, block), scorer.digest())
     if cpus_per_worker is None:
@@ -127,6 +129,19 @@ def _pipeline(ray, scorer, todo, folder, workers, cpus, gpus):
     actors = ray.data.ActorPoolStrategy(size=min(workers, len(rows)), max_tasks_in_flight_per_actor=2)
     return dataset.map_batches(BlockActor, fn_constructor_args=(scorer, folder, cpus), batch_size=1, compute=actors,
                                num_cpus=cpus, num_gpus=gpus or None)
+
+
+def _check_address(address):
+    """Ray itself would try for minutes."""
+    if address in (None, "auto"):
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise ValueError(f"got the Ray address {address!r}, expected HOST:PORT or auto")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise OSError(f"cannot reach the Ray cluster at {address!r}: {error.strerror or error}") from error
 
 
 def _import_ray(address):

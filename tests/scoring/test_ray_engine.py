@@ -184,11 +184,13 @@ def test_a_block_that_ends_its_workers_is_left_out(scorer, folder, tmp_path, mon
 @pytest.mark.parametrize("more, message", [
     (["--engine=ray"], "--engine=ray needs --output=FOLDER"),
     (["--workers=2"], "got --workers without --engine=ray"),
-    (["--engine=ray", "--output=x", "--block=0"], "got --block=0, expected 1 or more")])
+    (["--engine=ray", "--output=x", "--block=0"], "got --block=0, expected 1 or more"),
+    (["--engine=ray", "--output=x", "--ray_address=ray://a:1"], "got the Ray address 'ray://a:1', expected HOST:PORT"),
+    (["--engine=ray", "--output=x", "--ray_address=127.0.0.1:1"], "cannot reach the Ray cluster at '127.0.0.1:1'")])
 def test_flags_that_do_not_fit_are_one_line(run, more, message, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
     monkeypatch.chdir(tmp_path)
-    assert main(["score", "a.png", f"--model={run}", *more]) == 2
+    assert main(["score", "a.png", f"--model={run}", *more]) == (1 if "cannot" in message else 2)
     assert message in capsys.readouterr().err and not os.listdir()
 
 
