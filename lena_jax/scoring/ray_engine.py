@@ -81,7 +81,8 @@ def score(scorer, given, folder, workers=1, block=1000, column="path", cpus_per_
         (how many pictures there are, how many of them could not be read).
 
     Raises:
-        ValueError: Ray is missing, the address is none, there is nothing to score, or the folder is in use or another job's.
+        ValueError: Ray is missing, the address is none, there is nothing to score, or the folder is in use or of
+            another job.
         OSError: blocks are missing at the end, or the cluster cannot be reached.
     """
     _check_address(ray_address)
