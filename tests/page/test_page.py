@@ -5,8 +5,10 @@ import json
 import re
 import shutil
 import signal
+import struct
 import urllib.error
 import urllib.request
+import zlib
 
 import browser
 import numpy as np
@@ -49,6 +51,9 @@ def files(photos, tmp_path_factory):
         shutil.copy(photos / name, folder)
     shutil.copy(photos / "test_bmp.bmp", folder / EVIL)
     (folder / "broken.jpg").write_bytes((photos / "test_photo.jpg").read_bytes()[:900])
+    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n\0\0\0\r" + header + struct.pack(">I", zlib.crc32(header))
+    (folder / "bomb.png").write_bytes(bomb + (photos / "test_small.png").read_bytes()[33:])
     return sorted(folder.iterdir())
 
 
@@ -109,7 +114,8 @@ def test_maps_are_shown_in_colour_with_what_the_colours_mean(ranked, run, files)
 
 def test_what_cannot_be_read_is_listed_with_its_reason(ranked):
     said = texts(ranked, "#ranking .lena-notice")[0]
-    assert "1 file could not be read" in said and "broken.jpg: does not decode" in said
+    assert "2 files could not be read" in said and "broken.jpg: does not decode" in said
+    assert "bomb.png: too many pixels to decode safely" in said
     assert "/" not in said  # No path.
 
 
@@ -239,6 +245,18 @@ def test_files_of_the_machine_cannot_be_asked_about(server, run):
     assert code == 400 and body == b"Only uploaded files can be asked about."
 
 
+@pytest.mark.parametrize("data", [[3], ["/etc/passwd"], [[{}]], [None], [], [{"a": [[1]]}]])
+def test_errors_say_nothing_of_the_inside(server, data):
+    question = {"data": data, "fn_index": 0, "session_hash": "abc", "event_data": None}
+    code, body = _answer(server, "/gradio_api/queue/join", json.dumps(question).encode(),
+                         **{"Content-Type": "application/json"})
+    said = body.decode()
+    if code == 200:
+        said += _answer(server, "/gradio_api/queue/data?session_hash=abc")[1].decode()
+        assert '"success":false' in said
+    assert "Traceback" not in said and "site-packages" not in said and ".py" not in said and "/tmp" not in said, said
+
+
 def test_at_the_end_all_is_gone(server):
     """Asked to end by a signal that by itself would leave everything."""
     boundary = b'--x\r\nContent-Disposition: form-data; name="files"; filename="../../a.png"\r\n\r\nabc\r\n--x--\r\n'
@@ -249,4 +267,5 @@ def test_at_the_end_all_is_gone(server):
     code, said, errors = server.end(signal.SIGTERM)
     assert code == 0 and "the uploaded files are deleted" in said
     assert list(server.folder.iterdir()) == []
-    assert "OUTSIDE" not in errors and "Traceback" not in errors, errors
+    # Gradio logs what is wrong with malformed questions; what the page's own work does not foresee is logged so.
+    assert "OUTSIDE" not in errors and "a request failed" not in errors, errors
