@@ -137,27 +137,30 @@ def table_of(study, workdir, results):
     hold for these trainings. *New trainings*: under "runs" is a paired t test over the seeds, or over the folds with
     the correction that their common training pictures need (`paired_t`); over seeds it holds for these test pictures.
     That one pooling is better as a method is claimed with good reason only where both are small. Each kind's p-values
-    are corrected for the number of rows by Holm, in each measure by itself.
+    are corrected for the number of rows by Holm, in each measure by itself. Rows with objectness are compared in the
+    same two ways with the same pooling without ("without"), corrected by themselves.
 
     Returns:
         {"data", "folds", "seeds", "against", "pictures", "pairs", "unit", "rows": [{"pooling", "fusion", "runs": how
         many, "mean": {measure: {"value", "low", "high"}}, "seconds": of training a cell, "support": {"cells", "median",
         "low", "high": 5 % and 95 % of channels} or None, "against": None for the baseline, else {measure:
         {"difference", "low", "high", "p_value", "p_holm", "runs": {"difference", "low", "high", "p_value",
-        "p_holm"}}}}]}. Means and t intervals are as of `repeated_runs.run`.
+        "p_holm"}}}, "without": the same, None where there is no such row}]}. Means and t intervals are as of `repeated_runs.run`.
     """
     rows = [_row(study, workdir, results, *row) for row in study.rows()]
-    facts = {}
-    for fusion in study.fusions:
-        predicted, facts = _predictions(study, workdir, fusion)
-        for row in rows:
-            if row["fusion"] == fusion and row["pooling"] != study.against:
-                row["against"] = _against(study, results, row, predicted, facts)
-    for measure in MEASURES:
-        for part in (lambda one: one, lambda one: one["runs"]):
-            compared = [part(row["against"][measure]) for row in rows if row["against"]]
-            for one, p in zip(compared, holm([one["p_value"] for one in compared]), strict=True):
-                one["p_holm"] = p
+    predicted, facts = _predictions(study, workdir)
+    for row in rows:
+        pooling, fusion = row["pooling"], row["fusion"]
+        for key, other, wanted in (("against", (study.against, fusion), pooling != study.against),
+                                   ("without", (pooling, "none"), fusion != "none" and "none" in study.fusions)):
+            if wanted:
+                row[key] = _compared(study, results, (pooling, fusion), other, predicted, facts)
+    for key in ("against", "without"):
+        for measure in MEASURES:
+            for part in (lambda one: one, lambda one: one["runs"]):
+                compared = [part(row[key][measure]) for row in rows if row[key]]
+                for one, p in zip(compared, holm([one["p_value"] for one in compared]), strict=True):
+                    one["p_holm"] = p
     return {"data": facts["data"], "folds": study.folds, "seeds": study.seeds, "against": study.against,
             **{key: next((row["against"][key] for row in rows if row["against"]), None)
                for key in ("pictures", "pairs", "unit", "units")}, "rows": [_tidy(row) for row in rows]}
@@ -175,30 +178,28 @@ def _row(study, workdir, results, pooling, fusion):
     clocks = [run_clock.read(os.path.join(workdir, folder)) for folder, _ in runs.values()]
     seconds = mean_interval([[clock["seconds"]] for clock in clocks])["value"] if None not in clocks else None
     return {"pooling": pooling, "fusion": fusion, "runs": len(runs), "mean": mean, "seconds": seconds,
-            "support": support, "against": None}
+            "support": support, "against": None, "without": None}
 
 
-def _predictions(study, workdir, fusion):
-    """{pooling: [s, n] predicted} of the test pictures of all folds, and what is known of those pictures."""
-    runs = {pooling: study.runs(pooling, fusion) for pooling in study.poolings}
+def _predictions(study, workdir):
+    """{row: [s, n] predicted} of the test pictures of all folds, and what is known of those pictures."""
+    runs = {row: study.runs(*row) for row in study.rows()}
     folds = sorted({fold for fold, _ in next(iter(runs.values()))})
     whole = run_comparison.put_together([
-        [os.path.join(workdir, runs[pooling][fold, seed][0]) for pooling in study.poolings
-         for seed in range(study.seeds)] for fold in folds])
+        [os.path.join(workdir, one[fold, seed][0]) for one in runs.values() for seed in range(study.seeds)]
+        for fold in folds])
     each = study.seeds
-    return {pooling: whole["predicted"][place * each:(place + 1) * each]
-            for place, pooling in enumerate(study.poolings)}, whole
+    return {row: whole["predicted"][place * each:(place + 1) * each] for place, row in enumerate(runs)}, whole
 
 
-def _against(study, results, row, predicted, facts):
-    compared = compare_trainings(predicted[row["pooling"]], predicted[study.against], facts["scores"], facts["groups"],
-                                 facts["pairs"])
+def _compared(study, results, row, other, predicted, facts):
+    compared = compare_trainings(predicted[row], predicted[other], facts["scores"], facts["groups"], facts["pairs"])
     overlap = 1 / (study.folds - 1) if study.folds else 0.0
     for measure in MEASURES:
         sides = []
-        for pooling in (row["pooling"], study.against):
+        for one in (row, other):
             scalars = {number: scalar_measures(results[folder])[measure]
-                       for number, (folder, _) in study.runs(pooling, row["fusion"]).items()}
+                       for number, (folder, _) in study.runs(*one).items()}
             sides.append([mean_interval([part])["value"] for part in repeated_runs.parts_of(scalars, study.folds)])
         differences = [None if None in both else both[0] - both[1] for both in zip(*sides, strict=True)]
         compared[measure]["runs"] = paired_t(differences, overlap) if None not in differences else dict.fromkeys(
@@ -208,4 +209,5 @@ def _against(study, results, row, predicted, facts):
 
 def _tidy(row):
     """A row without what is the same in all."""
-    return {**row, "against": row["against"] and {measure: row["against"][measure] for measure in MEASURES}}
+    return {**row, **{key: row[key] and {measure: row[key][measure] for measure in MEASURES}
+                      for key in ("against", "without")}}

@@ -10,6 +10,7 @@ import numpy as np
 from lena_jax import pair_list
 from lena_jax.files import write_whole
 from lena_jax.metrics import compare_models
+from lena_jax.run_data import without_maps
 
 
 def compare_runs(workdirs, split="test", output=None):
@@ -90,6 +91,8 @@ def _compared(workdirs, split):
         if None in values:
             raise ValueError(f"the evaluation in {workdirs[values.index(None)]!r} does not say on which data it was "
                              "made: run experiments/evaluate.py again")
+        # A run that looks at objectness maps is compared with one that does not: what is ranked is the same.
+        values = [without_maps(value) for value in values]
         for workdir, value in zip(workdirs, values, strict=True):
             if value != values[0]:
                 raise ValueError(f"{workdirs[0]!r} and {workdir!r} must be evaluated on the same data set, parted the "

@@ -64,9 +64,10 @@ def _parts(config):
 def fingerprint(parts):
     """A digest of all that a run's result depends on in its data.
 
-    That is pictures, ids, scores, groups, weights and parts, and the objectness maps where they are used.
+    That is pictures, ids, scores, groups, weights and parts; where objectness maps are used, a digest of theirs stands
+    behind it, after a "+".
     """
-    digest = hashlib.sha256()
+    digest, maps = hashlib.sha256(), hashlib.sha256()
     for name, part in sorted(parts.items()):
         digest.update(name.encode())
         if part is not None:
@@ -74,5 +75,11 @@ def fingerprint(parts):
                 digest.update(repr(None if array is None else array.tolist()).encode())
             digest.update(part.digest.encode())
             if part.objectness is not None:
-                digest.update(part.objectness.digest.encode())
-    return digest.hexdigest()
+                maps.update(part.objectness.digest.encode())
+    mapped = any(part is not None and part.objectness is not None for part in parts.values())
+    return digest.hexdigest() + (f"+{maps.hexdigest()}" if mapped else "")
+
+
+def without_maps(fingerprint):
+    """The part of a fingerprint that is the same whether objectness maps are used or not."""
+    return fingerprint.partition("+")[0]

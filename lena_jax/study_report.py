@@ -37,6 +37,13 @@ def poolings_markdown(table):
               *(_holm(row, lambda one: one["pair_accuracy"]), _holm(row, lambda one: one["pair_accuracy"]["runs"])),
               "" if row["seconds"] is None else f"{row['seconds']:.1f} s"] for row in table["rows"]]
     text = f"# Poolings on {table['data']}\n\n{_how(table)}\n\n{markdown(header, lines)}\n"
+    mapped = [row for row in table["rows"] if row["without"]]
+    if mapped:
+        text += "\nObjectness against none with the same pooling:\n\n" + markdown(
+            ["fusion", "pooling", *(f"{name} − none" for name in _MEASURES.values()), "p, pictures", "p, runs"],
+            [[row["fusion"], row["pooling"], *(_difference(row, key, "without") for key in _MEASURES),
+              _holm(row, lambda one: one["pair_accuracy"], "without"),
+              _holm(row, lambda one: one["pair_accuracy"]["runs"], "without")] for row in mapped]) + "\n"
     supports = [[row["fusion"], row["pooling"], f"{row['support']['median']:.1f}",
                  f"{row['support']['low']:.1f} to {row['support']['high']:.1f}", str(row["support"]["cells"])]
                 for row in table["rows"] if row["support"]]
@@ -137,7 +144,7 @@ def _poolings_figure(table, path):
 def _flat(row):
     flat = {key: row[key] for key in ("fusion", "pooling", "runs", "seconds")}
     flat |= flatten({key: row["mean"][key] for key in _MEASURES})
-    flat |= flatten({"against": row["against"] or {}, "support": row["support"] or {}})
+    flat |= flatten({"against": row["against"] or {}, "without": row["without"] or {}, "support": row["support"] or {}})
     return flat | flatten({key: value for key, value in row["mean"].items() if key not in _MEASURES})
 
 
@@ -145,14 +152,14 @@ def _of_map(row, kind, name):
     return row["mean"].get(f"localization.{kind}.{name}")
 
 
-def _difference(row, measure):
-    return signed(row["against"][measure]) if row["against"] else "baseline"
+def _difference(row, measure, key="against"):
+    return signed(row[key][measure]) if row[key] else "baseline"
 
 
-def _holm(row, part):
-    if not row["against"]:
+def _holm(row, part, key="against"):
+    if not row[key]:
         return ""
-    p = part(row["against"])["p_holm"]
+    p = part(row[key])["p_holm"]
     return "undefined" if p is None else f"{p:.4f}"
 
 
@@ -184,7 +191,8 @@ Written by `experiments/compare_pooling.py`. {_how(table)}
 | `cells/FUSION/POOLING/` | the runs, as `experiments/train.py` leaves them, each evaluated |
 
 In `table.csv` and `table.json`, `against.MEASURE.difference`, `low`, `high` and `p_value` are over new test pictures,
-with the trainings as they are; `against.MEASURE.runs.*` are over the runs, with the test pictures as they are. Claim a
+with the trainings as they are; `against.MEASURE.runs.*` are over the runs, with the test pictures as they are;
+`without.*` compares a row with objectness with the same pooling without, in the same ways. Claim a
 pooling to be better as a method only where both hold.
 """
 

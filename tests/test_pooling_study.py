@@ -7,10 +7,12 @@ import os
 import numpy as np
 import pytest
 import tiny_trunk
+from evaluation_files import SCORES
+from evaluation_files import evaluation as leave_evaluation
 from scipy import stats
 
-from lena_jax import cells, evaluation, pooling_study
-from lena_jax.metrics import compare_trainings, holm, pairs_to_compare
+from lena_jax import cells, evaluation, pooling_study, study_report
+from lena_jax.metrics import compare_trainings, holm, pair_accuracy, pairs_to_compare
 from lena_jax.run_data import open_pictures
 
 POOLINGS = ("lena", "average", "top_n:2")
@@ -201,3 +203,34 @@ def test_the_value_goes_to_the_main_option(planted_dir):
     assert (config.data.folds, config.data.fold) == (3, 2)
     assert runs["cells/none/lena_0.5/fold_0"].pooling_options.lena.init_share == 0.5
     assert study.config.pooling_options.lena.init_share == 0.1
+
+
+def test_objectness_is_compared_with_the_same_pooling_without(planted_dir, tmp_path):
+    study = pooling_study.Study(tiny_config(planted_dir), ("average", "max"), fusions=("none", "gate"), seeds=2)
+    results, predicted = {}, {}
+    pairs = pairs_to_compare(SCORES)
+    for place, (pooling, fusion) in enumerate(study.rows()):
+        print_of = "f" * 64 + ("+" + "a" * 64 if fusion == "gate" else "")
+        for seed, (folder, _) in enumerate(study.runs(pooling, fusion).values()):
+            noise = (0.3, 0.5, 1.0, 2.0)[place]
+            scores = leave_evaluation(tmp_path / folder, noise, 10 * place + seed, fingerprint=print_of)
+            predicted.setdefault((pooling, fusion), []).append(scores)
+            results[folder] = {"pair_accuracy": {"value": pair_accuracy(scores, pairs)},
+                               "spearman": {"value": stats.spearmanr(scores, SCORES).statistic}}
+    table = pooling_study.table_of(study, str(tmp_path), results)
+    raw = []
+    for row in table["rows"]:
+        if row["fusion"] == "none":
+            assert row["without"] is None
+            continue
+        here, without = (predicted[row["pooling"], fusion] for fusion in ("gate", "none"))
+        found = row["without"]["pair_accuracy"]
+        assert found["difference"] == pytest.approx(
+            np.mean([pair_accuracy(one, pairs) for one in here])
+            - np.mean([pair_accuracy(one, pairs) for one in without]))
+        assert found["low"] < found["difference"] < found["high"] < 0
+        assert found["runs"]["difference"] == pytest.approx(found["difference"])
+        raw.append((found["p_value"], found["p_holm"]))
+    assert [corrected for _, corrected in raw] == pytest.approx(holm([p for p, _ in raw]))
+    text = study_report.poolings_markdown(table)
+    assert "Objectness against none" in text and f"| gate | max | {study_report.signed(found)} |" in text

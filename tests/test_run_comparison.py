@@ -1,30 +1,11 @@
-import csv
 import json
 
 import numpy as np
 import pytest
+from evaluation_files import IDS, SCORES, evaluation
 
-from lena_jax import pair_list, report, run_comparison
-from lena_jax.metrics import compare_models, pairs_to_compare
-
-IDS = np.array([f"{number}.jpg" for number in range(20)])
-SCORES = np.random.default_rng(0).normal(size=20)
-
-
-def evaluation(workdir, noise, seed, groups=None, fingerprint="f" * 64, ids=IDS, pairs=None):
-    """Leaves the files of an evaluation; returns the predicted scores."""
-    workdir.mkdir(parents=True)
-    predicted = SCORES + noise * np.random.default_rng(seed).normal(size=20)
-    order = np.argsort(-predicted)  # As evaluations leave it, another one for each run.
-    with (workdir / "scores.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "group", "score", "predicted"])
-        writer.writerows([ids[index], "" if groups is None else groups[index], SCORES[index], predicted[index]]
-                         for index in order)
-    with (workdir / "pairs.csv").open("w", newline="") as file:
-        pair_list.write(file, ids, pairs_to_compare(SCORES, groups) if pairs is None else pairs)
-    (workdir / "metrics.json").write_text(json.dumps({"data": "photos", "fingerprint": fingerprint}))
-    return predicted
+from lena_jax import report, run_comparison
+from lena_jax.metrics import compare_models
 
 
 def test_from_the_files_of_two_evaluations(tmp_path):
@@ -59,6 +40,13 @@ def test_groups_and_folds_are_compared_within(tmp_path):
     (tmp_path / "a/metrics.json").write_text(json.dumps({"runs": {"seed_0": {}, "seed_1": {}}}))
     with pytest.raises(ValueError, match="several runs of the same pictures, seed_0, seed_1: compare one"):
         run_comparison.compare_runs([str(tmp_path / "a"), str(tmp_path / "b")])
+
+
+def test_with_and_without_objectness_maps_is_the_same_data(tmp_path):
+    evaluation(tmp_path / "with", 0.5, 0, fingerprint="f" * 64 + "+" + "a" * 64)
+    evaluation(tmp_path / "without", 1.5, 1)
+    result = run_comparison.compare_runs([str(tmp_path / "with"), str(tmp_path / "without")])
+    assert result["pair_accuracy"]["difference"] > 0
 
 
 def test_what_cannot_be_compared_is_named(tmp_path):

@@ -1,0 +1,28 @@
+"""The files that an evaluation leaves, of made-up scores."""
+
+import csv
+import json
+
+import numpy as np
+
+from lena_jax import pair_list
+from lena_jax.metrics import pairs_to_compare
+
+IDS = np.array([f"{number}.jpg" for number in range(20)])
+SCORES = np.random.default_rng(0).normal(size=20)
+
+
+def evaluation(workdir, noise, seed, groups=None, fingerprint="f" * 64, ids=IDS, pairs=None):
+    """Leaves the files of an evaluation; returns the predicted scores."""
+    workdir.mkdir(parents=True)
+    predicted = SCORES + noise * np.random.default_rng(seed).normal(size=20)
+    order = np.argsort(-predicted)  # As evaluations leave it, another one for each run.
+    with (workdir / "scores.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "group", "score", "predicted"])
+        writer.writerows([ids[index], "" if groups is None else groups[index], SCORES[index], predicted[index]]
+                         for index in order)
+    with (workdir / "pairs.csv").open("w", newline="") as file:
+        pair_list.write(file, ids, pairs_to_compare(SCORES, groups) if pairs is None else pairs)
+    (workdir / "metrics.json").write_text(json.dumps({"data": "photos", "fingerprint": fingerprint}))
+    return predicted
