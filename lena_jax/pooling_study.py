@@ -145,7 +145,8 @@ def table_of(study, workdir, results):
         many, "mean": {measure: {"value", "low", "high"}}, "seconds": of training a cell, "support": {"cells", "median",
         "low", "high": 5 % and 95 % of channels} or None, "against": None for the baseline, else {measure:
         {"difference", "low", "high", "p_value", "p_holm", "runs": {"difference", "low", "high", "p_value",
-        "p_holm"}}}, "without": the same, None where there is no such row}]}. Means and t intervals are as of `repeated_runs.run`.
+        "p_holm"}}}, "without": the same, None where there is no such row}]}. Means and t intervals are as of
+        `repeated_runs.run`.
     """
     rows = [_row(study, workdir, results, *row) for row in study.rows()]
     predicted, facts = _predictions(study, workdir)

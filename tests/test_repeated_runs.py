@@ -29,7 +29,8 @@ def trained(monkeypatch):
         parts = os.path.basename(path).split("_seed_")
         value = ACCURACIES[parts[0]] + (0.1 * int(parts[1]) if len(parts) > 1 else 0)
         with open(os.path.join(path, "metrics.json"), "w") as file:
-            json.dump({**{name: {"value": value} for name in ("pair_accuracy", "spearman", "kendall", "auc")}, "step": 7,
+            measures = {name: {"value": value} for name in ("pair_accuracy", "spearman", "kendall", "auc")}
+            json.dump({**measures, "step": 7,
                        "data": "planted", "calibration": {"ece": value / 2, "bins": [{"accuracy": 1.0}]},
                        "localization": {"virality_map": {"pxap": {"value": value / 4, "low": 0.0, "high": 1.0}}}}, file)
 
