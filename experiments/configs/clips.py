@@ -20,6 +20,7 @@ def get_config():
     config.backbone.endpoint = "expand6"
     config.batch_size = 32
     config.steps = 400
-    # Of a clip few cells show an object that is there for one frame: supports start at three of 392.
-    config.pooling_options.lena.init_share = 0.005
+    # A clip has eight times the cells of a picture, and channels that have to tell one object in one frame from all of
+    # them: shares have a long way to go. See docs/video.md for what slower ones reach.
+    config.optimizer.pooling_rate = 30.0
     return config
