@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from lena_jax import evaluation
-from lena_jax.scoring import saved_model
+from lena_jax.scoring import model_card, saved_model
 from lena_jax.scoring.ranking import printable
 
 _MEASURES = {"pair_accuracy": "pair accuracy", "spearman": "Spearman"}
@@ -67,7 +67,7 @@ def _measures(metrics):
     try:
         return [(title, f"{metrics[name]['value']:.3f}  [{metrics[name]['low']:.3f}, {metrics[name]['high']:.3f}]  on "
                         f"{metrics['pictures']} test pictures") for name, title in _MEASURES.items()]
-    except (KeyError, TypeError, ValueError):  # Of a saved model they are only shown, and were not checked.
+    except model_card.UNREADABLE:  # Of a saved model they are only shown, and were not checked.
         return [("measures", "not readable")]
 
 

@@ -1,5 +1,8 @@
 """The README.md of a saved model: what its score is and is not, how good it is, and what it follows."""
 
+# What formatting says of a value that is no number, of a part that is missing, and of a number that is too large.
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+
 _MEASURES = {"pair_accuracy": "pair accuracy (guessing: 0.5)", "auc": "pair AUC (guessing: 0.5)",
              "spearman": "Spearman's rho", "kendall": "Kendall's tau-b", "ndcg@10": "NDCG@10", "ndcg@100": "NDCG@100"}
 _FUSION = {"none": "", "concat": ", with an objectness map as one more feature map",
@@ -57,7 +60,8 @@ def text(description):
         if scores is None else f"Known from {scores['pictures']:,} training pictures."
     return _CARD.format(
         name=data["name"], score=data["score"], fingerprint=data["fingerprint"], percentiles=percentiles,
-        measures=_measures(description["measures"]), properties=_properties(description["picture_properties"]),
+        measures=_shown(_measures, description["measures"]),
+        properties=_shown(_properties, description["picture_properties"]),
         trunk=network["backbone"]["name"], pooling=network["pooling"], fusion=_FUSION[network["fusion"]],
         endpoint=f" up to `{network['backbone']['endpoint']}`" if network["backbone"]["endpoint"] else "",
         image_size=network["image_size"], step=description["step"],
@@ -70,9 +74,17 @@ def sections(description):
             (part.partition("\n") for part in text(description).split("\n## ")[1:])}
 
 
-def _measures(metrics):
-    if metrics is None:
+def _shown(table, stored):
+    """A table of numbers that may be missing, and of a folder from elsewhere anything: they are not checked."""
+    if stored is None:
         return "Not measured: the test pictures were not there when this folder was written."
+    try:
+        return table(stored)
+    except UNREADABLE:
+        return "Not readable."
+
+
+def _measures(metrics):
     rows = [f"On {metrics['pictures']:,} test pictures ({metrics['pairs']:,} pairs) that were not trained on, with "
             "95 % intervals:\n", "| measure | value | interval |", "|---|---|---|"]
     rows += [f"| {title} | {_number(metrics[name]['value'])} | {_number(metrics[name]['low'])} to "
@@ -81,8 +93,6 @@ def _measures(metrics):
 
 
 def _properties(properties):
-    if properties is None:
-        return "Not measured: the test pictures were not there when this folder was written."
     rows = ["Spearman's rho of simple properties with the predicted and with the true score of the test pictures. "
             "Where the first is far from 0, much of the order can be had from that property alone; undefined: all "
             "test pictures are alike in it.\n",

@@ -253,6 +253,28 @@ def test_measures_are_shown_as_text_only(copied, capsys):
     assert "\x1b" not in information.text(copied)
 
 
+@pytest.mark.parametrize("name, heading", [("measures", "How good it is"), ("picture_properties", "What it follows")])
+@pytest.mark.parametrize("value", [
+    {"a": 1}, {"a": []}, {"a": None}, {"a": {"predicted": "x", "true": 0}}, {"pictures": 1}, {"pictures": {}, "pairs": 1},
+    {"pictures": 3, "pairs": 3, "auc": 0.5}, {"pictures": 3, "pairs": "x"}, {"pictures": 3, "pairs": 3, "auc": {}},
+    {"pictures": 3, "pairs": 3, "auc": {"value": 10**400, "low": 0, "high": 1}}])
+def test_numbers_that_are_none_are_left_out_of_the_card(folder, copied, name, heading, value):
+    expected = model_card.sections(description(folder))
+    rewrite(copied, put(name, value))
+    stored = saved_model._description((copied / "model.json").read_bytes())
+    assert model_card.sections(stored) == expected | {heading: "Not readable."}
+
+
+def test_a_hostile_model_is_still_described(copied):
+    from lena_jax.page import about
+    from lena_jax.scoring import information
+
+    rewrite(copied, put("measures", {}))
+    assert "## How good it is\nNot readable.\n" in about.text(copied)
+    rewrite(copied, put("measures", {"pair_accuracy": {"value": 10**400}, "pictures": 1}))
+    assert "not readable" in information.text(copied)
+
+
 def test_pipes_and_missing_files(copied, tmp_path):
     (copied / "model.safetensors").unlink()
     with pytest.raises(ValueError, match="it has no file model.safetensors"):
