@@ -194,8 +194,10 @@ def _predictions(study, workdir):
 
 
 def _compared(study, results, row, other, predicted, facts):
-    compared = compare_trainings(predicted[row], predicted[other], facts["scores"], facts["groups"], facts["pairs"])
-    overlap = 1 / (study.folds - 1) if study.folds else 0.0
+    compared = compare_trainings(predicted[row], predicted[other], facts["scores"], facts["groups"], facts["pairs"],
+                                 clusters=facts["clusters"])
+    # Pictures of a test part for each that trains.
+    overlap = 1 / ((study.folds - 1) * (1 - study.config.data.validation)) if study.folds else 0.0
     for measure in MEASURES:
         sides = []
         for one in (row, other):

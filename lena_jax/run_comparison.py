@@ -41,7 +41,8 @@ def compare_runs(workdirs, split="test", output=None):
     whole = put_together([[os.path.join(workdir, fold) for workdir in workdirs] for fold in folds[0]] or [workdirs],
                          split)
     result = {"workdirs": list(workdirs), "data": whole["data"], "split": split,
-              **compare_models(*whole["predicted"], whole["scores"], whole["groups"], whole["pairs"])}
+              **compare_models(*whole["predicted"], whole["scores"], whole["groups"], whole["pairs"],
+                              clusters=whole["clusters"])}
     if output is not None:
         write_whole(output, lambda file: json.dump(result, file, indent=2, allow_nan=False))
     return result
@@ -68,8 +69,9 @@ def put_together(parts, split="test"):
         split: the evaluated part.
 
     Returns:
-        {"data": name of the data set, "scores": [n] true, "groups": [n] or None, "pairs": [p, 2], "predicted": [n]
-        scores of each run of a part}. Pairs and groups stay within a part.
+        {"data": name of the data set, "scores": [n] true, "groups": [n] or None, "clusters": [n] or None, "pairs":
+        [p, 2], "predicted": [n] scores of each run of a part}. Pairs and groups stay within a part; clusters are the
+        groups of the data set, each of which may be in several parts.
 
     Raises:
         ValueError: unless the runs of a part are evaluations of one data set, parted the same way, with the same pairs.
@@ -77,7 +79,9 @@ def put_together(parts, split="test"):
     parts = [_compared(workdirs, split) for workdirs in parts]
     offsets = np.cumsum([0] + [len(part["scores"]) for part in parts])
     groups = np.concatenate([[f"{number} {name}" for name in part["groups"]] for number, part in enumerate(parts)])
+    clusters = np.concatenate([part["groups"] for part in parts])
     return {"data": parts[0]["data"], "scores": np.concatenate([part["scores"] for part in parts]),
+            "clusters": clusters if len(np.unique(clusters)) > 1 else None,
             "groups": groups if len(np.unique(groups)) > 1 else None,
             "pairs": np.concatenate([part["pairs"] + offset for part, offset in zip(parts, offsets[:-1], strict=True)]),
             "predicted": [np.concatenate(one) for one in zip(*(part["predicted"] for part in parts), strict=True)]}

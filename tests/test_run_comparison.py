@@ -49,6 +49,21 @@ def test_with_and_without_objectness_maps_is_the_same_data(tmp_path):
     assert result["pair_accuracy"]["difference"] > 0
 
 
+def test_a_group_in_several_folds_is_one_unit(tmp_path):
+    names = np.array([f"site {number}" for number in range(10)])
+    groups = np.repeat(names, 2)
+    for name, noise in (("a", 0.3), ("b", 1.0)):
+        for fold in range(4):
+            evaluation(tmp_path / name / f"fold_{fold}", noise, fold, groups)
+        runs = {f"fold_{fold}": {} for fold in range(4)}
+        (tmp_path / name / "metrics.json").write_text(json.dumps({"runs": runs}))
+    result = run_comparison.compare_runs([str(tmp_path / name) for name in "ab"])
+    # Ten sites are too few to be drawn, and their 40 parts in folds are not independent.
+    assert result["unit"] == "picture" and result["pairs"] == 40
+    whole = run_comparison.put_together([[str(tmp_path / "a" / f"fold_{fold}")] for fold in range(4)])
+    assert len(np.unique(whole["clusters"])) == 10 and len(np.unique(whole["groups"])) == 40
+
+
 def test_what_cannot_be_compared_is_named(tmp_path):
     evaluation(tmp_path / "a", 1, 0)
     evaluation(tmp_path / "other data", 1, 0, fingerprint="g" * 64)

@@ -10,7 +10,8 @@ from lena_jax.metrics.sign_flips import sign_flip_test
 MOST_BLOCKS = 500  # Of units left out together; bounds the cost of the jackknife.
 
 
-def compare_models(first, second, scores, groups=None, pairs=None, resamples=1000, flips=10_000, seed=0):
+def compare_models(first, second, scores, groups=None, pairs=None, resamples=1000, flips=10_000, seed=0,
+                   clusters=None):
     """Difference of pair accuracy and of Spearman's rho between two models on the same pictures and pairs.
 
     Both models meet the same pictures, so what makes a picture hard is in both results and drops out of the
@@ -36,6 +37,8 @@ def compare_models(first, second, scores, groups=None, pairs=None, resamples=100
         resamples: of the bootstrap.
         flips: of the sign-flip test.
         seed: of both.
+        clusters: [n], what is independent where groups are not, as the parts of one group in several folds are not; no
+            pair may join two of them. None for the groups.
 
     Returns:
         {"pair_accuracy": {"first", "second", "difference": first - second, "low", "high": 95 %, "p_value"},
@@ -52,7 +55,7 @@ def compare_models(first, second, scores, groups=None, pairs=None, resamples=100
     second, _ = checked(second, scores)
     if pairs is None:
         pairs = pairs_to_compare(scores, groups, seed=seed)
-    units = Units.of(len(scores), pairs, groups)
+    units = Units.of(len(scores), pairs, groups if clusters is None else clusters)
     groups = None if groups is None else np.asarray(groups)
     result = {}
     for name, measure in (("pair_accuracy", _accuracy(units, pairs)), ("spearman", _spearman(units, scores, groups))):

@@ -9,7 +9,8 @@ from lena_jax.metrics.resampling import Units, bootstrap, members_of
 from lena_jax.metrics.sign_flips import sign_flip_test
 
 
-def compare_trainings(first, second, scores, groups=None, pairs=None, resamples=1000, flips=10_000, seed=0):
+def compare_trainings(first, second, scores, groups=None, pairs=None, resamples=1000, flips=10_000, seed=0,
+                      clusters=None):
     """Difference of the mean pair accuracy and Spearman's rho of two sets of trained models on the same pictures.
 
     As `compare_models`, but a measure is the mean over the trainings of a configuration: of the pair accuracy that is
@@ -19,7 +20,7 @@ def compare_trainings(first, second, scores, groups=None, pairs=None, resamples=
 
     Args:
         first, second: [s, n] predicted scores of the trainings of each configuration.
-        scores, groups, pairs, resamples, flips, seed: as of `compare_models`.
+        scores, groups, pairs, resamples, flips, seed, clusters: as of `compare_models`.
 
     Returns:
         {"pair_accuracy": {"first", "second", "difference", "low", "high", "p_value"}, "spearman": ..., "unit", "units",
@@ -34,7 +35,7 @@ def compare_trainings(first, second, scores, groups=None, pairs=None, resamples=
     if pairs is None:
         pairs = pairs_to_compare(scores, groups, seed=seed)
     pairs = np.asfortranarray(pairs)  # Columns are read thousands of times.
-    units = Units.of(len(scores), pairs, groups)
+    units = Units.of(len(scores), pairs, groups if clusters is None else clusters)
     groups = None if groups is None else np.asarray(groups)
     right = [np.mean([pairs_right(one, pairs) for one in side], 0) for side in (first, second)]
 

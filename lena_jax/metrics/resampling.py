@@ -32,18 +32,20 @@ class Units:
     def of(cls, count, pairs, groups=None):
         """The units of `count` pictures.
 
-        Groups, where there are `CLUSTERS` or more. Else the sets of pictures that the pairs join, if none holds more
-        than one `CLUSTERS`-th of all pictures (the pairs of UIV share no picture: there each pair is such a set).
-        Else the pictures.
+        Groups, where there are `CLUSTERS` or more; the pictures, where there are fewer. Without groups the sets of
+        pictures that the pairs join, if none holds more than one `CLUSTERS`-th of all pictures (the pairs of UIV share
+        no picture: there each pair is such a set). Else the pictures.
         """
-        if groups is not None and len(members := members_of(groups, count)) >= CLUSTERS:
-            return cls("group", members, np.unique(np.asarray(groups), return_inverse=True)[1])
+        pictures = cls("picture", list(np.arange(count)[:, None]), np.arange(count))
+        if groups is not None and len(members := members_of(groups, count)) > 1:
+            return pictures if len(members) < CLUSTERS else cls(
+                "group", members, np.unique(np.asarray(groups), return_inverse=True)[1])
         pairs = np.asarray(pairs, np.int64).reshape(-1, 2)
         graph = sparse.coo_array((np.ones(len(pairs), bool), pairs.T), shape=(count, count))
         number = sparse.csgraph.connected_components(graph, directed=False)[1]
         if np.bincount(number).max() * CLUSTERS <= count:
             return cls("set", members_of(number, count), number)
-        return cls("picture", list(np.arange(count)[:, None]), np.arange(count))
+        return pictures
 
     def pictures(self, index):
         """The pictures of the drawn units, a picture as often as its unit was drawn."""
