@@ -3,6 +3,7 @@
 import sys
 
 from lena_jax.cli import models
+from lena_jax.video import MOST_FRAMES, MOST_MOMENTS, RATE
 
 DESCRIPTION = """\
 Scores a video with a ranker of pictures or of clips: the clip as a whole, each of its frames as a still, and the
@@ -26,11 +27,12 @@ def add(commands, options):
     parser.add_argument("video", metavar="FILE")
     models.add_model(parser)
     parser.add_argument("-o", "--output", metavar="FOLDER", help="to write; made if absent")
-    parser.add_argument("--rate", type=float, default=2.0, metavar="R",
+    parser.add_argument("--rate", type=float, default=RATE, metavar="R",
                         help="frames a second to look at; 0: as many as --frames, however long (default: %(default)s)")
-    parser.add_argument("--frames", type=int, default=240, metavar="T",
+    parser.add_argument("--frames", type=int, default=MOST_FRAMES, metavar="T",
                         help="the most frames to look at, evenly over time (default: %(default)s)")
-    parser.add_argument("--moments", type=int, default=8, metavar="K", help="the most to list (default: %(default)s)")
+    parser.add_argument("--moments", type=int, default=MOST_MOMENTS, metavar="K",
+                        help="the most to list (default: %(default)s)")
     parser.set_defaults(run=run)
 
 

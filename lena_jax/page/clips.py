@@ -8,9 +8,8 @@ import tempfile
 from lena_jax.page import judging
 from lena_jax.page.results import image
 from lena_jax.report_page import tag
+from lena_jax.video import MOST_FRAMES, MOST_MOMENTS, RATE
 
-# As `lena-jax video`: frames a second, the most of them, and the most moments.
-_RATE, _FRAMES, _MOMENTS = 2.0, 240, 8
 # Longest sides in pixels.
 _MOMENT, _THUMBNAIL = 320, 1280
 
@@ -38,9 +37,9 @@ def judge(scorer, path, name, folder):
     from lena_jax.video.reading import BadVideo, read_clip, read_frame
 
     try:
-        clip = read_clip(path, _FRAMES, _RATE)
+        clip = read_clip(path, MOST_FRAMES, RATE)
         found = ClipScorer(scorer).score(clip.frames)
-        moments = best_moments(found.frame_scores, _MOMENTS)
+        moments = best_moments(found.frame_scores, MOST_MOMENTS)
         thumbnail = read_frame(path, clip.times[moments[0]])
     except BadVideo as error:
         return None, str(error)

@@ -5,12 +5,16 @@ from lena_jax.video.drawing import clock
 from lena_jax.video.moments import best_moments
 
 
-@pytest.mark.parametrize("scores, most, apart, expected", [
-    ([1, 5, 4, 3, 6, 2], 8, None, [4, 1]), ([1, 5, 4, 3, 6, 2], 1, None, [4]), ([1, 5, 4, 3, 6, 2], 8, 4, [4]),
-    ([3], 8, None, [0]), ([2, 2, 2, 2, 2], 8, None, [0, 2, 4]), ([1, 2, 3], 8, None, [2]), ([3, 2, 1], 8, None, [0]),
-    ([9, 1, 9], 8, None, [0, 2]), ([9, 1, 9], 8, 3, [0])])
-def test_peaks_far_enough_apart_the_highest_first(scores, most, apart, expected):
-    assert best_moments(np.float32(scores), most, apart).tolist() == expected
+@pytest.mark.parametrize("scores, most, expected", [
+    ([1, 5, 4, 3, 6, 2], 8, [4, 1]), ([1, 5, 4, 3, 6, 2], 1, [4]), ([3], 8, [0]), ([2, 2, 2, 2, 2], 8, [0, 2, 4]),
+    ([1, 2, 3], 8, [2]), ([3, 2, 1], 8, [0]), ([9, 1, 9], 8, [0, 2])])
+def test_peaks_far_enough_apart_the_highest_first(scores, most, expected):
+    assert best_moments(np.float32(scores), most).tolist() == expected
+
+
+def test_no_moments_cannot_be_asked_for():
+    with pytest.raises(ValueError, match="got most=0, expected at least 1"):
+        best_moments([1.0], 0)
 
 
 def test_of_long_clips_moments_are_a_twentieth_apart():
@@ -23,7 +27,7 @@ def test_of_long_clips_moments_are_a_twentieth_apart():
 @pytest.mark.parametrize("scores", [[], [np.nan], [[1.0]]])
 def test_what_is_no_row_of_scores_is_refused(scores):
     with pytest.raises(ValueError, match="finite numbers"):
-        best_moments(scores)
+        best_moments(scores, 8)
 
 
 def test_clock():
