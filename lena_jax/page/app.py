@@ -9,9 +9,11 @@ import gradio as gr
 import numpy as np
 
 from lena_jax.page import clips, judging, results
+from lena_jax.video import MOST_FRAMES, RATE
 
-# Seconds after which an upload that nobody asked about is deleted, and from one look for such to the next.
-FORGOTTEN, LOOK = 600, 60
+# Seconds after which an upload that nobody asked about is deleted, and from one look for such to the next. One that
+# waits for its turn looks the same, and one video before it may take ten minutes.
+FORGOTTEN, LOOK = 3600, 60
 # Visitors whose last ranking is kept in memory, and for how many seconds after their last request.
 _VISITORS, _REMEMBERED = 16, 3600
 _KINDS = "JPEG, PNG, WebP, GIF, BMP, TIFF or PPM"
@@ -55,7 +57,8 @@ def build(scorer, uploads, limits, about):
         if videos:
             with gr.Tab("Video"):
                 gr.HTML(results.notice(f"One video of at most {limits.max_video_megabytes} MB: MP4, MOV, WebM, MKV, "
-                                       "AVI and others. Two frames of a second are looked at, at most 240 of all."))
+                                       f"AVI and others. {RATE:.0f} frames of a second are looked at, at most "
+                                       f"{MOST_FRAMES} of all."))
                 one = gr.File(label="Video", file_count="multiple", height=150, elem_id="video-drop")
                 clip = gr.HTML(results.notice("When it is at its best, and which frame to show it by."),
                                elem_id="clip")
