@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from lena_jax.run_lock import own
 from lena_jax.scoring import block_inputs, blocks
+from lena_jax.scoring.scorer import cores
 
 # Blocks that may fail, by a full disk for example, before the run ends.
 _MOST_FAILURES = 8
@@ -89,7 +90,7 @@ def score(scorer, given, folder, workers=1, block=1000, column="path", cpus_per_
     ray, folder = _import_ray(ray_address), os.path.abspath(folder)
     job = blocks.make_job(block_inputs.slices(given, column, block), scorer.digest())
     if cpus_per_worker is None:
-        cpus_per_worker = 1 if ray_address else max(1, len(os.sched_getaffinity(0)) // workers)
+        cpus_per_worker = 1 if ray_address else max(1, cores() // workers)
     with own(folder, "--output"):
         blocks.enter(folder, job)
         blocks.clear_attempts(folder)

@@ -220,7 +220,7 @@ class Scorer:
         """
         self._scores()
         taken = Taken(as_iterable(pictures))
-        groups = batches(self._preparation.stream(taken, self.threads or _threads(), AHEAD), SIZES[-1])
+        groups = batches(self._preparation.stream(taken, self.threads or cores(), AHEAD), SIZES[-1])
         size, before = 0, None
         with contextlib.closing(groups):
             for group in groups:
@@ -312,7 +312,8 @@ def _open_objectness(model, path):
                          f"needs a network, the ONNX file of U2-Net-p: {error}") from error
 
 
-def _threads():
+def cores():
+    """How many cores this process may use; where that cannot be known, as on macOS, how many there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

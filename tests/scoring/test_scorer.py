@@ -180,8 +180,14 @@ def test_decoding_runs_ahead_in_threads(scorer, monkeypatch):
         return whole(picture)
 
     monkeypatch.setattr(preparation, "open_picture", watched)
-    monkeypatch.setattr(scorer_module, "_threads", lambda: 2)
+    monkeypatch.setattr(scorer_module, "cores", lambda: 2)
     assert len(scores_of(scorer, [encode(scene(seed), "PNG") for seed in range(8)])) == 8 and most == 2
+
+
+def test_cores_are_known_where_the_system_does_not_say_which_may_be_used(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert scorer_module.cores() == 6
 
 
 def test_a_decompression_bomb_is_refused_by_its_header(scorer, monkeypatch):
