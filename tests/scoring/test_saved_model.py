@@ -257,7 +257,8 @@ def test_measures_are_shown_as_text_only(copied, capsys):
 @pytest.mark.parametrize("value", [
     {"a": 1}, {"a": []}, {"a": None}, {"a": {"predicted": "x", "true": 0}}, {"pictures": 1},
     {"pictures": {}, "pairs": 1}, {"pictures": 3, "pairs": 3, "auc": 0.5}, {"pictures": 3, "pairs": "x"},
-    {"pictures": 3, "pairs": 3, "auc": {}}, {"pictures": 3, "pairs": 3, "auc": {"value": 10**400, "low": 0, "high": 1}}])
+    {"pictures": 3, "pairs": 3, "auc": {}},
+    {"pictures": 3, "pairs": 3, "auc": {"value": 10**400, "low": 0, "high": 1}}])
 def test_numbers_that_are_none_are_left_out_of_the_card(folder, copied, name, heading, value):
     expected = model_card.sections(description(folder))
     rewrite(copied, put(name, value))
