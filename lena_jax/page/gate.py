@@ -38,6 +38,8 @@ class Gate:
     def __init__(self, app, uploads, limits, hosts):
         self._app, self._uploads, self._hosts = app, uploads, hosts
         self._total = limits.max_total_megabytes * 1_000_000
+        # Of each upload that was let in: how many of its bytes are not on disk yet.
+        self._to_come = {}
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "lifespan":
@@ -48,6 +50,8 @@ class Gate:
         code, body = await self._check(scope, receive, headers)
         if code != 200:
             return await _answer(send, code, body)
+        if scope["method"] == "POST" and body is None:
+            return await self._upload(scope, receive, _with_headers(send, _HEADERS), int(headers["content-length"]))
         if body is not None:
             receive = _once(body, receive)
         if scope["path"] == "/":
@@ -55,10 +59,13 @@ class Gate:
         return await self._app(scope, receive, _with_headers(send, _HEADERS))
 
     async def _check(self, scope, receive, headers):
-        """(status, what to say or the body that was read)."""
+        """(status, what to say or the body that was read); an upload's is not, and its room not yet taken."""
         host = headers.get("host", "")
         if self._hosts is not None and _name(host) not in self._hosts:
             return 403, "This page is not served under that name."
+        # Its end is known when it has come, and where a length is said too, that is not it.
+        if "transfer-encoding" in headers:
+            return 411, "The length must be said."
         path, method = scope["path"], scope["method"]
         if ".." in path:
             return 404, "Not found."
@@ -70,17 +77,40 @@ class Gate:
         if "origin" in headers and headers["origin"].partition("://")[2] != host:
             return 403, "Only the page itself may ask."
         length = headers.get("content-length", "")
-        if not length.isdecimal():
+        if not re.fullmatch("[0-9]{1,15}", length):
             return 411, "The length must be said."
         upload = path.startswith("/gradio_api/upload")
-        room = self._total - self._uploads.size() if upload else _QUESTION_BYTES
+        room = self._total - self._uploads.size() - sum(self._to_come.values()) if upload else _QUESTION_BYTES
         if int(length) > room:
             await _drain(receive)
             return 413, f"Too much at once: at most {max(0, room) // 1_000_000} MB fit now. Send fewer, or wait."
         if upload:
             return 200, None
-        body = await _read(receive)
+        body = await _read(receive, int(length))
+        if body is None:
+            return 413, "More was sent than was said."
         return (200, body) if self._only_uploads(body) else (400, "Only uploaded files can be asked about.")
+
+    async def _upload(self, scope, receive, send, length):
+        """Hands an upload on, but no more than it said. Until it lies on disk its room is taken.
+
+        Nothing is waited for between the look at the room and the first line.
+        """
+        self._to_come[(upload := object())] = length
+        given = 0
+
+        async def counted():
+            nonlocal given
+            # Who asks for more has written what was given before.
+            self._to_come[upload] = max(0, length - given)
+            message = await receive()
+            given += len(message.get("body", b""))
+            return message if given <= length else {"type": "http.disconnect"}
+
+        try:
+            await self._app(scope, counted, send)
+        finally:
+            del self._to_come[upload]
 
     def _only_uploads(self, body):
         """Whether every file that a question names is an uploaded one: Gradio would fetch addresses."""
@@ -155,8 +185,14 @@ async def _parts(receive):
             return
 
 
-async def _read(receive):
-    return b"".join([part async for part in _parts(receive)])
+async def _read(receive, length):
+    """The body, None if it is longer."""
+    body = bytearray()
+    async for part in _parts(receive):
+        body += part
+        if len(body) > length:
+            return None
+    return bytes(body)
 
 
 async def _drain(receive):
@@ -168,5 +204,7 @@ async def _drain(receive):
 async def _answer(send, code, text):
     body = text.encode()
     headers = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(body))} | _HEADERS
+    if code == 411:  # What comes of it has no known end.
+        headers["connection"] = "close"
     await _with_headers(send, headers)({"type": "http.response.start", "status": code})
     await send({"type": "http.response.body", "body": body})

@@ -63,8 +63,10 @@ class Uploads:
         for path in paths:
             with contextlib.suppress(OSError):
                 os.remove(path)
-            with contextlib.suppress(OSError):
-                os.rmdir(os.path.dirname(path))
+            folder = os.path.realpath(os.path.dirname(path))
+            if folder != self.folder:  # Where parts of uploads are before they have a name.
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)
 
     def sweep(self, age):
         """Deletes what was uploaded and never asked about.

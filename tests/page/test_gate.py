@@ -3,6 +3,9 @@
 import asyncio
 import json
 import os
+import socket
+import threading
+import time
 
 import pytest
 
@@ -11,6 +14,7 @@ from lena_jax.page.limits import Limits
 from lena_jax.page.uploads import Uploads
 
 HOSTS = {"localhost", "127.0.0.1", "::1"}
+UPLOAD, QUESTION = "/gradio_api/upload", "/gradio_api/queue/join"
 
 
 @pytest.fixture
@@ -125,5 +129,120 @@ def test_sizes(uploads):
         file.write(bytes(600_000))
     code, _, body, asked = ask(uploads, "POST", "/gradio_api/upload", bytes(400_001), limits=limits)
     assert code == 413 and b"at most 0 MB fit now" in body and asked == []
-    for length in (None, "-1", "many", "²"):
+    for length in (None, "-1", "many", "²", "9" * 5000):
         assert ask(uploads, "POST", "/gradio_api/upload", b"abcd", content_length=length)[0] == 411
+
+
+@pytest.mark.parametrize("method, path", [("POST", UPLOAD), ("POST", QUESTION), ("GET", "/")])
+@pytest.mark.parametrize("length", ["2", None])
+def test_bodies_of_a_length_that_is_not_known_are_refused(uploads, method, path, length):
+    code, headers, _, asked = ask(uploads, method, path, b"{}", content_length=length, Transfer_Encoding="chunked")
+    assert code == 411 and headers["connection"] == "close" and asked == []
+
+
+def test_no_more_is_taken_than_was_said(uploads):
+    assert ask(uploads, "POST", QUESTION, b"[1, 2]", content_length="6")[0] == 200
+    code, _, _, asked = ask(uploads, "POST", QUESTION, b"[1, 2]", content_length="5")
+    assert code == 413 and asked == []
+    assert ask(uploads, "POST", UPLOAD, b"abcdef", content_length="6")[3] == [(UPLOAD, b"abcdef")]
+    assert ask(uploads, "POST", UPLOAD, b"abcdef", content_length="5")[3] == [(UPLOAD, b"abc")]
+
+
+def test_uploads_at_a_time_share_the_room(uploads):
+    """Each says 600,000 bytes, of 1,000,000; the application writes what comes."""
+    async def app(scope, receive, send):
+        with open(os.path.join(uploads.folder, scope["name"]), "wb", buffering=0) as file:
+            more = True
+            while more:
+                message = await receive()
+                assert message["type"] == "http.request"
+                more = file.write(message["body"]) >= 0 and message["more_body"]
+        if scope["name"] == "fails":
+            os.remove(file.name)
+            raise OSError("no space")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    gate = Gate(app, uploads, Limits(max_total_megabytes=1), HOSTS)
+
+    async def upload(name, length, parts, sent):
+        async def receive():
+            return await parts.get()
+
+        async def send(message):
+            sent.append(message.get("status"))
+
+        headers = {"host": "localhost", "content-length": str(length)}
+        await gate({"type": "http", "method": "POST", "path": UPLOAD, "name": name, "headers": [
+            (key.encode(), value.encode()) for key, value in headers.items()]}, receive, send)
+
+    def part(size, more):
+        return {"type": "http.request", "body": bytes(size), "more_body": more}
+
+    async def one_after_another(name, length):
+        parts, sent = asyncio.Queue(), []
+        parts.put_nowait(part(length, False))
+        await upload(name, length, parts, sent)
+        return sent[0]
+
+    async def main():
+        parts, sent = asyncio.Queue(), []
+        first = asyncio.create_task(upload("first", 600_000, parts, sent))
+        await asyncio.sleep(0)
+        assert await one_after_another("second", 400_001) == 413
+        # What has come counts once, not as promised and again as there.
+        parts.put_nowait(part(500_000, True))
+        while uploads.size() < 500_000 or not parts.empty():
+            await asyncio.sleep(0)
+        assert await one_after_another("third", 400_001) == 413
+        assert await one_after_another("fourth", 400_000) == 200
+        uploads.delete([os.path.join(uploads.folder, "fourth")])
+        parts.put_nowait(part(100_000, False))
+        await first
+        assert sent == [200] and uploads.size() == 600_000
+        uploads.delete([os.path.join(uploads.folder, "first")])
+        # Of two at the same moment one gets the room, and one that fails gives it back.
+        assert sorted(await asyncio.gather(*(one_after_another(name, 600_000) for name in "ab"))) == [200, 413]
+        uploads.delete([os.path.join(uploads.folder, name) for name in "ab"])
+        with pytest.raises(OSError, match="no space"):
+            await one_after_another("fails", 600_000)
+        assert await one_after_another("after", 1_000_000) == 200
+
+    asyncio.run(main())
+
+
+def test_over_a_socket_nothing_of_unknown_length_is_read(uploads):
+    uvicorn = pytest.importorskip("uvicorn")
+    asked = []
+
+    async def app(scope, receive, send):
+        asked.append((await receive())["body"])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(Gate(app, uploads, Limits(), HOSTS), log_level="critical", ws="none",
+                                               lifespan="off", timeout_keep_alive=60, timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+
+        def answer(headers, body):
+            with socket.create_connection(listening.getsockname(), timeout=10) as connection:
+                connection.sendall(f"POST {UPLOAD} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n".encode() + body)
+                said = part = connection.recv(65536)
+                # It does not wait for the end, which never comes.
+                while part and b" 200 " not in said:
+                    part = connection.recv(65536)
+            return said.split(b"\r\n")[0]
+
+        try:
+            while not server.started:
+                time.sleep(0.01)
+            assert b" 200 " in answer("content-length: 4\r\n", b"abcd") and asked == [b"abcd"]
+            for headers in ("transfer-encoding: chunked\r\n", "content-length: 4\r\ntransfer-encoding: chunked\r\n",
+                            "transfer-encoding: chunked\r\ncontent-length: 4\r\n"):
+                assert b" 411 " in answer(headers, b"4\r\nabcd\r\n")
+            assert len(asked) == 1
+        finally:
+            server.should_exit = True
+            thread.join(10)
+        assert not thread.is_alive()

@@ -56,6 +56,9 @@ def test_files_are_deleted_with_their_folders(uploads):
     assert os.path.exists(three)
     uploads.sweep(0)
     assert os.listdir(uploads.folder) == [] and uploads.size() == 0
+    put(uploads, "unfinished")
+    uploads.sweep(0)
+    assert os.listdir(uploads.folder) == []
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Limits)])
