@@ -163,6 +163,12 @@ def check(workdir, step):
                          "written. Train on (the same command), which takes the one before it, or delete it")
 
 
+def identity(workdir, step):
+    """One hash for the files of a checkpoint, from what was noted on writing; None where nothing was."""
+    digests = _read_digests(workdir).get(step)
+    return digests and hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+
+
 def as_json(config):
     """A config as plain JSON values, tuples as lists."""
     return json.loads(config.to_json())

@@ -169,20 +169,24 @@ def table_of(study, tests, scores):
 
 
 def _tested(path, config, parts, digest, label):
-    """{"plain", "adapted"} scores of the test pictures by the run in `path`; from its file where there is one."""
+    """{"plain", "adapted"} scores of the test pictures by the run in `path`; from its file where there is one of the
+    same pictures and checkpoint."""
     file_path = os.path.join(path, f"on_{label}.json")
+    step = evaluation.best_step(path)
+    # A run that was done anew has another checkpoint of the same step. Older files do not say which they are of.
+    made_from = {"fingerprint": digest, "step": step, "checkpoint": checkpoints.identity(path, step)}
     if os.path.exists(file_path):
         with open(file_path, encoding="utf-8") as file:
             stored = json.load(file)
-        if stored["fingerprint"] == digest:
+        if all(stored.get(name, value) == value for name, value in made_from.items()):
             return stored
-    model, variables, _, _, step = evaluation.load_ranker(path)
+    model, variables, *_ = evaluation.load_ranker(path)
     test, size = parts["test"], config.batch_size
     predictor = evaluation.predict
     if config.backbone.frozen:
         predictor = functools.partial(cached_scoring.predict, cache_dir=os.path.join(
             os.path.expanduser(config.data.dir), "features"))
-    result = {"fingerprint": digest, "step": step, "ids": test.ids.tolist(), "adapted": None,
+    result = {**made_from, "ids": test.ids.tolist(), "adapted": None,
               "plain": predictor(model, variables, test, size, f"scoring {label}")[0].tolist()}
     if "batch_stats" in variables:
         adapted = adapt_batch_norm(running_update(model), variables, _batches(model, parts["train"], size))

@@ -35,14 +35,28 @@ def load_ranker(workdir):
         ValueError: if the folder holds no finished checkpoint, or the best one is damaged.
     """
     manager = checkpoints.open_checkpoints(workdir, read_only=True)
-    step = manager.best_step()
-    step = manager.latest_step() if step is None else step
+    step = _best(manager)
     checkpoints.check(workdir, step)
     run = checkpoints.restore_run(manager, step)
     model = dataclasses.replace(ranker.build(run["config"]), preprocessing=run["preprocessing"])
     variables = checkpoints.restore(manager, step, variables=model.abstract_variables())["variables"]
     manager.close()
     return model, variables, run["config"], run["data"], step
+
+
+def best_step(workdir):
+    """The step of the checkpoint that `load_ranker` restores, which is not read.
+
+    Raises:
+        ValueError: if the folder holds no finished checkpoint.
+    """
+    with checkpoints.open_checkpoints(workdir, read_only=True) as manager:
+        return _best(manager)
+
+
+def _best(manager):
+    step = manager.best_step()
+    return manager.latest_step() if step is None else step
 
 
 def predict(model, variables, pictures, batch_size=32, label="scoring"):

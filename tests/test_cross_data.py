@@ -84,6 +84,26 @@ def test_the_table_across_two_data_sets(data_dir, tiny_trunks, tmp_path):
     assert (tmp_path / "figure.png").read_bytes()[:4] == b"\x89PNG" and "on_TARGET.json" in (
         tmp_path / "README.md").read_text()
     assert json.loads((tmp_path / "table.json").read_text()) == table
+    stored_scores_are_of_the_same_pictures_and_checkpoint(study, tmp_path)
+
+
+def stored_scores_are_of_the_same_pictures_and_checkpoint(study, tmp_path):
+    """In the folder of a finished study."""
+    cell, config = tmp_path / "cells/image_scores_cast/across_groups/seed_0", study.config_of(DATA[1])
+    file, parts = cell / "on_image_scores_cast.json", open_pictures(config)
+    whole = json.loads(file.read_text())
+    assert whole["checkpoint"] is not None
+
+    def scores_of(**changed):
+        """The scores where the file has other ones, 0, and says that they are of something else."""
+        other = whole | {"plain": [0.0] * len(whole["plain"])} | changed
+        file.write_text(json.dumps({key: value for key, value in other.items() if value is not None}))
+        return cross_data._tested(str(cell), config, parts, whole["fingerprint"], "image_scores_cast")["plain"]
+
+    assert not any(scores_of()) and not any(scores_of(checkpoint=None))
+    for changed in ({"step": whole["step"] - 1}, {"fingerprint": "other"}, {"checkpoint": "0" * 64}):
+        assert scores_of(**changed) == pytest.approx(whole["plain"])
+        assert json.loads(file.read_text()) == whole
 
 
 def test_a_trunk_without_batch_norm_leaves_its_rows_empty(data_dir):
