@@ -101,8 +101,9 @@ class Gate:
 
         async def counted():
             nonlocal given
-            # Who asks for more has written what was given before.
-            self._to_come[upload] = max(0, length - given)
+            # Who asks for more has written what was given before; some ask once more when they are done.
+            if upload in self._to_come:
+                self._to_come[upload] = max(0, length - given)
             message = await receive()
             given += len(message.get("body", b""))
             return message if given <= length else {"type": "http.disconnect"}

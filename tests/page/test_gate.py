@@ -150,6 +150,8 @@ def test_no_more_is_taken_than_was_said(uploads):
 
 def test_uploads_at_a_time_share_the_room(uploads):
     """Each says 600,000 bytes, of 1,000,000; the application writes what comes."""
+    receives = []
+
     async def app(scope, receive, send):
         with open(os.path.join(uploads.folder, scope["name"]), "wb", buffering=0) as file:
             more = True
@@ -160,6 +162,7 @@ def test_uploads_at_a_time_share_the_room(uploads):
         if scope["name"] == "fails":
             os.remove(file.name)
             raise OSError("no space")
+        receives.append(receive)
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
     gate = Gate(app, uploads, Limits(max_total_megabytes=1), HOSTS)
@@ -205,7 +208,12 @@ def test_uploads_at_a_time_share_the_room(uploads):
         uploads.delete([os.path.join(uploads.folder, name) for name in "ab"])
         with pytest.raises(OSError, match="no space"):
             await one_after_another("fails", 600_000)
-        assert await one_after_another("after", 1_000_000) == 200
+        assert await one_after_another("after", 900_000) == 200
+        # Who asks on after the end takes no room.
+        waiting = asyncio.create_task(receives[0]())
+        await asyncio.sleep(0)
+        assert await one_after_another("last", 100_000) == 200
+        waiting.cancel()
 
     asyncio.run(main())
 
