@@ -164,7 +164,7 @@ def _channels():
         sizes, learned = learned_sizes(seed, _STEPS.value)
         rhos.append(stats.spearmanr(sizes, learned).statistic)
         found.append(learned)
-    print(f"Planted channels, {_SEEDS.value} seeds: Spearman's rho between planted and learned size "
+    print(f"\nPlanted channels, {_SEEDS.value} seeds: Spearman's rho between planted and learned size "
           f"{np.mean(rhos):.3f} ({min(rhos):.3f} to {max(rhos):.3f})\n\n"
           "| planted cells | learned N, mean over seeds |\n|---|---|")
     for size, learned in list(zip(sizes, np.mean(found, 0), strict=True))[::3]:
@@ -202,7 +202,7 @@ def _pictures(workdirs):
         supports.append(mean)
         scored = [i for i, name in enumerate(names) if effects[name] and count[i]]
         rhos.append(stats.spearmanr(np.array(areas)[scored], mean[scored]).statistic)
-    print(f"\nPictures of `planted`, {len(workdirs)} runs: rho between area and support over the {len(scored)} "
+    print(f"Pictures of `planted`, {len(workdirs)} runs: rho between area and support over the {len(scored)} "
           f"concepts that enter the score {np.mean(rhos):.2f} ({min(rhos):.2f} to {max(rhos):.2f})\n\n"
           "| concept | effect on the score | true area | channels | support, mean over runs | least and largest |\n"
           "|---|---|---|---|---|---|")
@@ -217,9 +217,10 @@ def main(argv):
         raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
     if not _WORKDIRS.value and not _CHANNELS_ONLY.value:
         raise ValueError("got no --workdirs, expected runs on `planted`, or --channels_only")
-    _channels()
+    # The quicker to fail comes first.
     if not _CHANNELS_ONLY.value:
         _pictures(_WORKDIRS.value)
+    _channels()
 
 
 if __name__ == "__main__":

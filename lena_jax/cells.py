@@ -15,38 +15,15 @@ from lena_jax.run_data import open_pictures
 from lena_jax.training import train
 
 
-def claim(workdir, study):
-    """Notes what a folder is a study of (`workdir/study.json`), or refuses one that holds another study.
-
-    Args:
-        workdir: made if absent.
-        study: dict of JSON values: what all its cells share.
-
-    Raises:
-        ValueError: if the folder holds another study; names the keys that differ.
-    """
-    path = os.path.join(workdir, "study.json")
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            theirs = json.load(file)
-        may_differ = {f"config.{key}" for key in checkpoints.MAY_DIFFER}
-        different = set(checkpoints.differing_keys(json.loads(json.dumps(study)), theirs)) - may_differ
-        if different:
-            raise ValueError(f"{workdir!r} holds a study of another config; these keys differ: {sorted(different)}. "
-                             "Use another --workdir, or delete this one")
-    else:
-        os.makedirs(workdir, exist_ok=True)
-        write_whole(path, lambda file: json.dump(study, file, indent=2))
-
-
-def run_cells(workdir, cells, only=None):
-    """Trains and evaluates the cells that are not finished yet.
+def run_cells(workdir, study, cells, only=None):
+    """Trains and evaluates the cells that are not finished yet, in a folder that is this study's alone.
 
     With a frozen trunk the test pictures are scored from the cache of feature maps that training uses too
     (`cached_scoring`). A finished cell is not touched, one that was interrupted goes on from its newest checkpoint.
 
     Args:
-        workdir: folder of the study.
+        workdir: folder of the study; made, with `study.json` in it, once the cells are found to be possible.
+        study: dict of JSON values: what all its cells share.
         cells: {folder in `workdir`: config of the run}.
         only: number of the only cell to do, by its place in `cells`; None for all.
 
@@ -54,15 +31,20 @@ def run_cells(workdir, cells, only=None):
         {folder: metrics}; None while some are missing.
 
     Raises:
-        ValueError: for a number that no cell has, a cell whose data or pooling cannot work (before any is trained), or
-            as of `train`.
+        ValueError: for a folder that holds another study, a number that no cell has, a cell whose data or pooling
+            cannot work (before anything is written), or as of `train`.
     """
+    path = os.path.join(workdir, "study.json")
+    _refuse_another(path, study)
     if only is not None and not 0 <= only < len(cells):
         raise ValueError(f"the number of a cell must be in [0, {len(cells)}), got {only}")
     chosen = list(cells) if only is None else [list(cells)[only]]
     missing = [name for name in chosen if finished(os.path.join(workdir, name), cells[name]) is None]
-    if len(missing) > 1:
+    if missing:
         check([cells[name] for name in missing])
+    os.makedirs(workdir, exist_ok=True)
+    if not os.path.exists(path):
+        write_whole(path, lambda file: json.dump(study, file, indent=2))
     with tqdm(total=len(cells), initial=len(chosen) - len(missing), desc="cells", unit="cell") as bar:
         for before, name in zip([None, *missing], missing, strict=False):
             if before and os.path.dirname(name) != os.path.dirname(before):
@@ -73,6 +55,18 @@ def run_cells(workdir, cells, only=None):
             bar.update()
     results = {name: finished(os.path.join(workdir, name), config) for name, config in cells.items()}
     return None if None in results.values() else results
+
+
+def _refuse_another(path, study):
+    if not os.path.exists(path):
+        return
+    with open(path, encoding="utf-8") as file:
+        theirs = json.load(file)
+    may_differ = {f"config.{key}" for key in checkpoints.MAY_DIFFER}
+    different = set(checkpoints.differing_keys(json.loads(json.dumps(study)), theirs)) - may_differ
+    if different:
+        raise ValueError(f"{os.path.dirname(path)!r} holds a study of another config; these keys differ: "
+                         f"{sorted(different)}. Use another --workdir, or delete this one")
 
 
 def run_cell(config, path):

@@ -94,14 +94,14 @@ def run(study, workdir, only=None):
         The table (`table_of`), None while runs are missing.
 
     Raises:
-        ValueError: if the folder holds a study of another config, or as of `cells.run_cells`.
+        ValueError: as of `cells.run_cells`.
     """
     config = checkpoints.as_json(study.config)
     del config["data"]["name"], config["pairs"]["across_groups"]
-    cells.claim(workdir, {"kind": "cross data", "config": config, "data": [label_of(one) for one in study.data],
-                          "seeds": study.seeds})
+    shared = {"kind": "cross data", "config": config, "data": [label_of(one) for one in study.data],
+              "seeds": study.seeds}
     runs = study.cells()
-    if cells.run_cells(workdir, runs, only) is None:
+    if cells.run_cells(workdir, shared, runs, only) is None:
         return None
     targets = {}
     for data in study.data:

@@ -8,11 +8,12 @@ import dataclasses
 import hashlib
 import io
 import os
-import stat
 import threading
 import warnings
 
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from lena_jax.plain_files import open_plain, too_large
 
 # What Pillow is asked to read: no format that runs another program or follows references.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
@@ -107,25 +108,12 @@ def read(path: str | os.PathLike) -> bytes:
       BadPicture: no such file, not a plain file (a pipe would be waited for), unreadable, or larger than
         `MAX_FILE_BYTES`.
     """
-    try:
-        found = os.stat(path)
-        if stat.S_ISDIR(found.st_mode):
-            raise BadPicture("is a folder, not a file")
-        if not stat.S_ISREG(found.st_mode):
-            raise BadPicture("is a device or pipe, not a file")
-        _check_bytes(found.st_size)
-        with open(path, "rb") as file:
+    with open_plain(path, MAX_FILE_BYTES, BadPicture) as file:
+        try:
             # It may grow meanwhile.
             return file.read(MAX_FILE_BYTES + 1)
-    except FileNotFoundError as error:
-        raise BadPicture("no such file") from error
-    except OSError as error:
-        raise BadPicture(f"cannot be read: {error.strerror or error}") from error
-    except BadPicture:
-        raise
-    except ValueError as error:
-        # A path with a zero byte in it, or one that the system's encoding does not have.
-        raise BadPicture(f"cannot be read: {error}") from error
+        except OSError as error:
+            raise BadPicture(f"cannot be read: {error.strerror or error}") from error
 
 
 def content_hash(picture: Image.Image) -> str:
@@ -194,7 +182,7 @@ def _refusals():
 
 def _check_bytes(count):
     if count > MAX_FILE_BYTES:
-        raise BadPicture(f"file too large: got {count:,} bytes, expected at most {MAX_FILE_BYTES:,}")
+        raise BadPicture(too_large(count, MAX_FILE_BYTES))
 
 
 def _is_rotated(picture):

@@ -117,10 +117,9 @@ def run(study, workdir, only=None):
         The table (`table_of`), None while cells are missing.
 
     Raises:
-        ValueError: if the folder holds a study of another config, or as of `cells.run_cells`.
+        ValueError: as of `cells.run_cells`.
     """
-    cells.claim(workdir, study.shared())
-    results = cells.run_cells(workdir, study.cells(), only)
+    results = cells.run_cells(workdir, study.shared(), study.cells(), only)
     if results is None:
         return None
     table = table_of(study, workdir, results)

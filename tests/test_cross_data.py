@@ -8,7 +8,7 @@ import pytest
 import tiny_trunk
 from PIL import Image
 
-from lena_jax import cells, cross_data
+from lena_jax import cross_data
 from lena_jax.metrics import holm, pairs_to_compare
 from lena_jax.run_data import open_pictures
 
@@ -129,6 +129,6 @@ def test_what_cannot_be_studied(data_dir, tmp_path):
     study = cross_data.Study(config, ("planted", "planted@other/b"))
     assert study.config_of("planted@other/b").data.dir == "other/b" and cross_data.label_of("planted@other/b/") == \
         "planted_b"
-    cells.claim(str(tmp_path), {"kind": "poolings"})
+    (tmp_path / "study.json").write_text(json.dumps({"kind": "poolings"}))
     with pytest.raises(ValueError, match="holds a study of another config"):
         cross_data.run(cross_data.Study(config, DATA), str(tmp_path))

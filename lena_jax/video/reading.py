@@ -9,13 +9,13 @@ import contextlib
 import dataclasses
 import io
 import os
-import stat
 import time
 
 import numpy as np
 from PIL import Image
 
 from lena_jax.pictures import BadPicture
+from lena_jax.plain_files import open_plain
 
 # What FFmpeg is asked to read: no playlist or script, which name other files and addresses.
 FORMATS = ("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "ogg", "asf",
@@ -294,24 +294,7 @@ def _plain_file(path):
     if isinstance(path, bytes):
         yield io.BytesIO(path)
         return
-    try:
-        found = os.stat(path)
-        if stat.S_ISDIR(found.st_mode):
-            raise BadVideo("is a folder, not a file")
-        if not stat.S_ISREG(found.st_mode):
-            raise BadVideo("is a device or pipe, not a file")
-        if not found.st_size:
+    with open_plain(path, MAX_FILE_BYTES, BadVideo) as file:
+        if not os.fstat(file.fileno()).st_size:
             raise BadVideo("is an empty file")
-        if found.st_size > MAX_FILE_BYTES:
-            raise BadVideo(f"file too large: got {found.st_size:,} bytes, expected at most {MAX_FILE_BYTES:,}")
-        file = open(path, "rb")
-    except FileNotFoundError as error:
-        raise BadVideo("no such file") from error
-    except OSError as error:
-        raise BadVideo(f"cannot be read: {error.strerror or error}") from error
-    except BadVideo:
-        raise
-    except ValueError as error:  # A zero byte in the path.
-        raise BadVideo(f"cannot be read: {error}") from error
-    with file:
         yield file
