@@ -95,6 +95,18 @@ def scored_run(tmp_path_factory):
         return run
 
 
+@pytest.fixture(scope="module")
+def run(tiny_trunks, scored_run):
+    """`scored_run`, with its trunk in the registry."""
+    return scored_run
+
+
+@pytest.fixture(scope="module")
+def photos(scored_run):
+    """The folder of its pictures."""
+    return scored_run.parent / "photos"
+
+
 @pytest.fixture(scope="session")
 def trained(planted_dir, tmp_path_factory):
     """A finished run of `small_config`, and its losses."""

@@ -15,11 +15,6 @@ pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
 
 
-@pytest.fixture(scope="module")
-def photos(run):
-    return run.parent / "photos"
-
-
 def rows_of(folder):
     return parquet.read_table(folder).to_pylist()
 
