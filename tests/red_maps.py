@@ -11,10 +11,15 @@ from lena_jax.objectness import SIDE
 
 
 @contextlib.contextmanager
-def _silent(split, total, done):
+def silent(split, total, done):
     yield types.SimpleNamespace(update=lambda count: None)
 
 
-def add(name, data_dir, network=lambda picture: resize(picture, SIDE)[..., 0] / np.float32(255)):
+def red(picture):
+    """Stands in for the network: what is red stands out."""
+    return resize(picture, SIDE)[..., 0] / np.float32(255)
+
+
+def add(name, data_dir, network=red):
     """Makes the maps of a built data set, by another `network` where one is given."""
-    make_maps(name, data_dir, "all", network, 2, _silent)
+    make_maps(name, data_dir, "all", network, 2, silent)

@@ -1,6 +1,5 @@
 """`data_prep objectness`: what is stored, that stopped work goes on, and that nothing unfinished looks finished."""
 
-import contextlib
 import fcntl
 import json
 import os
@@ -11,6 +10,7 @@ import threading
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from red_maps import silent
 
 from data_prep import command, objectness, objectness_command
 from data_prep.planted import Builder
@@ -34,15 +34,6 @@ class Network:
             if self.calls == self._fails_at:
                 raise self._error("stopped")
         return resize(picture, u2net.SIDE)[..., 0] / np.float32(255)
-
-
-@contextlib.contextmanager
-def silent(split, total, done):
-    class Bar:
-        def update(self, count):
-            pass
-
-    yield Bar()
 
 
 @pytest.fixture(scope="module")

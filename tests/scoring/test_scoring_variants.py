@@ -1,31 +1,17 @@
 """Scoring with other networks: poolings without exact maps, and objectness maps fused in."""
 
-import contextlib
 import dataclasses
 
 import numpy as np
 import pytest
+import red_maps
+from red_maps import red
 from scored_run import random_variables
 
-from data_prep import objectness as data_prep_objectness
 from lena_jax import evaluation, ranker, run_data, u2net
 from lena_jax.input_pipeline import resize
 from lena_jax.scoring import Scorer
 from lena_jax.scoring.training_scores import NoPercentiles
-
-
-def red(picture):
-    """Stands in for U2-Net-p: what is red stands out."""
-    return resize(picture, u2net.SIDE)[..., 0] / np.float32(255)
-
-
-@contextlib.contextmanager
-def silent(split, total, done):
-    class Bar:
-        def update(self, count):
-            pass
-
-    yield Bar()
 
 
 def variant(run, **change):
@@ -38,7 +24,7 @@ def variant(run, **change):
 
 def test_scores_with_objectness_are_those_of_the_evaluation(run):
     model, variables, config = variant(run, fusion="concat")
-    data_prep_objectness.make_maps(config.data.name, config.data.dir, "all", red, 1, silent)
+    red_maps.add(config.data.name, config.data.dir)
     pictures = run_data.open_pictures(config)["test"]
     expected, _, _ = evaluation.predict(model, variables, pictures, batch_size=8)
     scorer = Scorer(model, variables, objectness=red)
