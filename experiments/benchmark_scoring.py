@@ -1,11 +1,13 @@
 """Pictures a minute of `lena_jax.scoring.Scorer`, decoding included, with its memory and its time to the first answer.
 
-    python experiments/benchmark_scoring.py --counts=1000,4000
+    python experiments/benchmark_scoring.py --counts=1000,4000 --figure=scoring_speed.png
 
 Scores JPEG files of 640x480 px (crops of the photographs that scikit-image carries) with EfficientNet-Lite0 at 224 px
-and a LENA head, first one picture, then so many. Peak memory is the process's own since its start: where it stays the
-same as counts grow, memory is constant. The second table says where the time goes: each stage alone, in one thread for
-what is done in threads. Medians over rounds; the load tells how quiet the machine was.
+and a LENA head, first one picture, then in one run the largest of the counts; the table has a row as each of the
+counts is reached. Peak memory is the process's own since its start: where it stays the same as pictures are added,
+memory is constant. The figure shows both against the number of pictures. The second table says where the time goes:
+each stage alone, in one thread for what is done in threads. Medians over rounds; the load tells how quiet the machine
+was.
 """
 
 import os
@@ -18,6 +20,7 @@ from absl import flags
 from lena_jax import command_line
 
 _COUNTS = flags.DEFINE_list("counts", ["1000"], "Numbers of pictures, ascending, with commas between.")
+_FIGURE = flags.DEFINE_string("figure", None, "PNG file for the figure of time and memory; none is drawn without.")
 _FILES = flags.DEFINE_integer("files", 64, "Different files, which are scored again and again.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of the second table.", lower_bound=1)
 _WIDTH, _HEIGHT = 640, 480
@@ -61,7 +64,7 @@ def peak_megabytes():
 
 
 def throughput(paths, counts):
-    """Prints the first table."""
+    """Prints the first table; returns number of pictures, seconds and peak memory in MB, every 100 pictures."""
     import itertools
 
     from lena_jax.scoring import Scorer
@@ -75,15 +78,34 @@ def throughput(paths, counts):
     again = time.perf_counter()
     print(f"model opened in {opened - start:.1f} s, first answer {first - opened:.1f} s after that (compiled or taken "
           f"from the cache), one more picture {1e3 * (again - first):.0f} ms\n")
-    print("| pictures | pictures a minute | first answer | peak memory |\n|---|---|---|---|")
-    for count in counts:
-        start, answered = time.perf_counter(), None
-        for one in scorer.score(itertools.islice(itertools.cycle(paths), count)):
-            answered = answered or time.perf_counter()
-            if one.error is not None:
-                raise ValueError(f"{one.name}: {one.error}")
-        seconds = time.perf_counter() - start
-        print(f"| {count:,} | {60 * count / seconds:,.0f} | {answered - start:.1f} s | {peak_megabytes():,.0f} MB |")
+    print("| pictures | seconds | pictures a minute | peak memory |\n|---|---|---|---|")
+    start, course = time.perf_counter(), []
+    for number, one in enumerate(scorer.score(itertools.islice(itertools.cycle(paths), max(counts))), 1):
+        if one.error is not None:
+            raise ValueError(f"{one.name}: {one.error}")
+        if number % 100 == 0 or number in counts:
+            course.append((number, time.perf_counter() - start, peak_megabytes()))
+        if number in counts:
+            number, seconds, memory = course[-1]
+            print(f"| {number:,} | {seconds:.1f} | {60 * number / seconds:,.0f} | {memory:,.0f} MB |", flush=True)
+    return course
+
+
+def draw(course, path):
+    """Writes the figure: time and peak memory against the number of pictures."""
+    from matplotlib.figure import Figure
+
+    numbers, seconds, memory = zip(*course, strict=True)
+    figure = Figure((9, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(numbers, [one / 60 for one in seconds])
+    left.set(xlabel="pictures", ylabel="minutes", xlim=(0, None), ylim=(0, None))
+    right.plot(numbers, memory)
+    right.set(xlabel="pictures", ylabel="peak memory (MB)", xlim=(0, None), ylim=(0, None))
+    for axes in (left, right):
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
 
 
 def stages(paths, rounds):
@@ -124,7 +146,9 @@ def main(argv):
     print(f"load before {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as folder:
         paths = write_files(folder, _FILES.value)
-        throughput(paths, counts)
+        course = throughput(paths, counts)
+        if _FIGURE.value:
+            draw(course, _FIGURE.value)
         stages(paths, _ROUNDS.value)
 
 

@@ -17,7 +17,9 @@ from lena_jax.backbones.torch_names import conv_bn_keys
 
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
-ENDPOINTS = ("head", "expand6")
+ENDPOINTS = ("head", "expand6", "multilevel")
+# The first of the stages whose expansions "multilevel" takes.
+_FIRST_LEVEL = 3
 # As efficientnet-lite-pytorch and as timm names it.
 CLASSIFIER_PREFIXES = ("_fc.", "classifier.")
 
@@ -66,27 +68,28 @@ class InvertedBottleneck(nn.Module):
     expand: int
     dilation: int = 1
     residual: bool = False
-    expand_only: bool = False
     dtype: Any = jnp.float32
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x, train=False):
-        """`x: [B, H, W, in]` to `[B, ceil(H / stride), ceil(W / stride), channels]`.
+    def __call__(self, x, train=False, expand_only=False):
+        """`x: [B, H, W, in]` to what the 1x1 expansion gives and what the block gives.
 
-        With `expand_only`, what the 1x1 expansion gives: `[B, H, W, in * expand]`.
+        They are `[B, H, W, in * expand]` and `[B, ceil(H / stride), ceil(W / stride), channels]`, or None with
+        `expand_only`.
         """
         options = dict(dtype=self.dtype, axis_name=self.axis_name)
         wide = x.shape[-1] * self.expand
         y = x
         if self.expand != 1:
             y = ConvBN(wide, name="expand", **options)(y, train)
-        if self.expand_only:
-            return y
+        expanded = y
+        if expand_only:
+            return expanded, None
         y = ConvBN(wide, self.kernel_size, self.stride, self.dilation, depthwise=True,
                    name="depthwise", **options)(y, train)
         y = ConvBN(self.channels, activation=None, name="project", **options)(y, train)
-        return y + x if self.residual else y
+        return expanded, y + x if self.residual else y
 
 
 class EfficientNetLite(nn.Module):
@@ -99,7 +102,11 @@ class EfficientNetLite(nn.Module):
       stages: from `lite_stages`.
       endpoint: "head", the last convolution (1x1 to 1280, BatchNorm, ReLU6); or "expand6", the expansion (1x1,
         BatchNorm, ReLU6) that opens stage 6: the last feature map of stride 16, with 672 channels in Lite0, on a
-        grid as fine as that of VGG16's conv5.
+        grid as fine as that of VGG16's conv5; or "multilevel", the expansions that open the stages 3 to 7 and the head,
+        each averaged over the cells of the head's grid, side by side: 3968 channels in Lite0. What pictures look like
+        (colour, focus, texture) is in the early ones, what they show in the late ones; ratings of photographs depend
+        on both (Hosu, Goldluecke and Saupe, "Effective Aesthetics Prediction with Multi-level Spatially Pooled
+        Features", CVPR 2019, who do so with Inception).
       output_stride: of the head, 32, or 16: the last stride is left out and the convolutions behind it are dilated
         by 2, which gives the features of stride 32 (at every second cell, borders included) and those in between.
         With `n` cells on an axis, the cell `j` of stride 32 is the cell `2j + 1` where `n` is even, `2j` where it is
@@ -125,7 +132,7 @@ class EfficientNetLite(nn.Module):
 
         Returns:
           `[B, ceil(H / stride), ceil(W / stride), channels]` in [0, 6]; the head has stride `output_stride` and
-          1280 channels.
+          1280 channels, "multilevel" the same stride.
 
         Raises:
           ValueError: `x` is not a batch of RGB pictures of at least 64 px, `output_stride` is neither 16
@@ -136,22 +143,35 @@ class EfficientNetLite(nn.Module):
         check_choice("endpoint", self.endpoint, ENDPOINTS)
         options = dict(dtype=self.dtype, axis_name=self.axis_name)
         x = ConvBN(STEM_CHANNELS, 3, 2, name="stem", **options)(x, train)
-        reached, dilation = 2, 1
+        reached, dilation, levels = 2, 1, []
         for name, block, channels_in in iterate_blocks(self.stages):
             stride, next_dilation = block.stride, dilation
             if reached * stride > self.output_stride:
                 # The cells that a strided convolution would have skipped are kept; what follows must skip
                 # them.
                 stride, next_dilation = 1, dilation * stride
-            x = InvertedBottleneck(
+            last = self.endpoint == "expand6" and name == "stage6_block0"
+            expanded, x = InvertedBottleneck(
                 block.channels, block.kernel_size, stride, block.expand, dilation,
-                residual=block.stride == 1 and channels_in == block.channels,
-                expand_only=(last := self.endpoint == "expand6" and name == "stage6_block0"), name=name,
-                **options)(x, train)
+                residual=block.stride == 1 and channels_in == block.channels, name=name,
+                **options)(x, train, expand_only=last)
             if last:
-                return x
+                return expanded
+            if self.endpoint == "multilevel" and name in _openings(self.stages):
+                levels.append(_to_stride(expanded, self.output_stride // reached))
             reached, dilation = reached * stride, next_dilation
-        return ConvBN(HEAD_CHANNELS, name="head", **options)(x, train)
+        x = ConvBN(HEAD_CHANNELS, name="head", **options)(x, train)
+        return jnp.concatenate([*levels, x], -1) if levels else x
+
+
+def _openings(stages):
+    return {f"stage{number}_block0" for number in range(_FIRST_LEVEL, len(stages) + 1)}
+
+
+def _to_stride(x, factor):
+    """Averages over squares of `factor` x `factor` cells; those on the far borders may be cut off."""
+    pads = [(0, -side % factor) for side in x.shape[1:3]]
+    return nn.avg_pool(x, (factor, factor), (factor, factor), pads, count_include_pad=False)
 
 
 def iterate_blocks(stages: tuple[Stage, ...]) -> Iterator[tuple[str, Stage, int]]:
