@@ -101,6 +101,24 @@ def test_the_endpoint_of_stride_16_is_a_layer_of_the_whole_trunk(variables):
     assert relative_error(got, np.asarray(expected)) < 1e-5
 
 
+@pytest.mark.parametrize("size, options", [((96, 64), {}), ((96, 64), {"output_stride": 16}), ((75, 107), {})])
+def test_multilevel_is_the_means_of_the_expansions_beside_the_head(variables, size, options):
+    x = reference.pictures(*size)
+    got = features(variables, x, endpoint="multilevel", **options)
+    head, state = jax.jit(lambda x: get_backbone(LITE0).build(**options).apply(
+        variables, x, capture_intermediates=lambda module, _: module.name == "expand"))(x)
+    rows, columns = head.shape[1:3]
+    expected = []
+    for stage, stride in zip(range(3, 8), (4, 8, 16, 16, 32), strict=True):
+        expansion = np.asarray(state["intermediates"][f"stage{stage}_block0"]["expand"]["__call__"][0], np.float64)
+        side = max(1, options.get("output_stride", 32) // stride)
+        expected.append([[expansion[:, row * side:(row + 1) * side, column * side:(column + 1) * side].mean((1, 2))
+                          for column in range(columns)] for row in range(rows)])
+    expected = np.concatenate([*(np.moveaxis(level, 2, 0) for level in expected), head], -1)
+    assert got.shape == (1, rows, columns, 144 + 240 + 480 + 672 + 1152 + 1280) and got.min() >= 0
+    assert relative_error(got, expected) < 1e-5
+
+
 def test_bfloat16_is_finite_and_close(variables):
     x = reference.pictures(64, 96)
     got = jax.jit(get_backbone(LITE0).build(dtype=jnp.bfloat16).apply)(variables, x)
@@ -160,7 +178,7 @@ def test_refuses_pictures_of_the_wrong_shape(variables, shape):
 
 
 def test_refuses_an_unknown_endpoint(variables):
-    with pytest.raises(ValueError, match="got endpoint 'stage9', expected 'head' or 'expand6'"):
+    with pytest.raises(ValueError, match="got endpoint 'stage9', expected 'head' or 'expand6' or 'multilevel'"):
         get_backbone(LITE0).build(endpoint="stage9").apply(variables, np.zeros((1, 64, 64, 3), np.float32))
 
 
