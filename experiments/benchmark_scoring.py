@@ -103,6 +103,7 @@ def draw(course, path):
     right.plot(numbers, memory)
     right.set(xlabel="pictures", ylabel="peak memory (MB)", xlim=(0, None), ylim=(0, None))
     for axes in (left, right):
+        axes.locator_params(axis="x", nbins=4)
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
