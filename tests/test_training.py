@@ -148,7 +148,8 @@ def test_a_workdir_of_another_config_is_refused_and_kept(trained, small_config):
     ("augmentation.views", 0, "augmentation.views must be at least 1, got 0"), ("pairs.mode", "all", "got 'all'"),
     ("augmentation.crop", 2.0, "got 2.0"), ("accumulate", 3, "2 devices times 3"), ("accumulate", 0, "times 0"),
     ("average_decay", 1.0, "average_decay must be in .0, 1., got 1.0"), ("stop_after", -1, "at least 0, got -1"),
-    ("backbone.endpoint", "conv5_3", "got backbone.endpoint 'conv5_3', expected one of .'head', 'expand6', 'multilevel'."),
+    ("backbone.endpoint", "conv5_3", "got backbone.endpoint 'conv5_3', expected one of .'head', 'expand6', "
+                         "'multilevel'."),
     ("backbone.train_from", "stage6", "frozen"), ("backbone.batch_norm", "train", "set backbone.frozen=False"),
     ("backbone.batch_norm", "off", "got backbone.batch_norm 'off'"), ("dtype", "float16", "got dtype 'float16'"),
     ("backbone.output_stride", 8, "got output_stride 8"), ("optimizer.name", "adam", "got optimizer.name 'adam'"),

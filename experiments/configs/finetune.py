@@ -7,7 +7,8 @@
 For a thousand pictures a fold takes minutes on two CPU cores. The early stages keep ImageNet's weights
 (--config.backbone.train_from= trains them too, at a third of the speed); pairs weigh their difference in score, and
 a moving average of the parameters is what is evaluated. For more pictures raise --config.steps and
---config.optimizer.backbone_rate: 104 steps of 32 pictures are four rounds of 818, and eight rounds overfitted these few.
+--config.optimizer.backbone_rate: 104 steps of 32 pictures are four rounds of 818, and eight rounds overfitted these
+few.
 
 Set on folds with `fold_seed=7` of 1,023 photographs rated for appeal (the AVT image appeal data set at 80x80 px,
 Goering and Raake, IEEE Access 2023); the README has what it reaches there on other folds, next to the frozen network.

@@ -118,6 +118,7 @@ def test_help_teaches():
 
 def test_the_library_imports_neither_its_clients_nor_tensorflow():
     unwanted = ["tensorflow", "torch", "experiments", "data_prep"]
-    code = f"import sys, lena_jax.training, lena_jax.evaluation, lena_jax.repeated_runs; print([m for m in {unwanted} if m in sys.modules])"
+    modules = "lena_jax.training, lena_jax.evaluation, lena_jax.repeated_runs"
+    code = f"import sys, {modules}; print([m for m in {unwanted} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "[]", done.stderr
