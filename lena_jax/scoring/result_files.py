@@ -8,6 +8,8 @@ import os
 COLUMNS = ("name", "score", "percentile", "error")
 PARTIAL = ".partial"
 _ROW_GROUP = 1024  # Of Parquet.
+# What a spreadsheet takes for the beginning of a formula.
+_FORMULA = tuple("=+-@\t\r")
 
 
 @contextlib.contextmanager
@@ -18,7 +20,8 @@ def open_results(path):
     so far there, as a file that can be read; what `path` held before stays.
 
     Args:
-        path: its ending says what it is: .csv, .jsonl or .parquet.
+        path: its ending says what it is: .csv, .jsonl or .parquet. In .csv a name that a spreadsheet would take for a
+            formula is written `./name`.
 
     Raises:
         ValueError: another ending, or pyarrow is missing for .parquet.
@@ -45,7 +48,12 @@ def _csv(path):
     with open(path, "w", buffering=1, newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
-        yield writer.writerow
+        yield lambda row: writer.writerow(row | {"name": _no_formula(row["name"])})
+
+
+def _no_formula(name):
+    """The path of the same file, but no formula: whoever names a picture must not compute in someone's spreadsheet."""
+    return f"./{name}" if name.startswith(_FORMULA) else name
 
 
 @contextlib.contextmanager

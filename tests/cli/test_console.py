@@ -129,6 +129,19 @@ def test_strange_file_names_are_escaped_and_found(run, photos, tmp_path, capsys)
     assert len(read_csv(tmp_path / "o.csv")) == len(strange)
 
 
+def test_a_name_is_no_formula_in_a_spreadsheet_and_still_the_file(run, photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["=1+1.png", "+1.png", "@sum.png", "\t=1.png"]
+    for name in names:
+        (tmp_path / name).write_bytes((photos / "test_small.png").read_bytes())
+    assert main(["score", *names, "--model", str(run), "--output=o.csv"]) == 0
+    written = [row["name"] for row in read_csv("o.csv")]
+    assert written == [f"./{name}" for name in names] and all(map(os.path.exists, written))
+    assert main(["score", *names, "--model", str(run), "--output=o.jsonl"]) == 0
+    lines = (tmp_path / "o.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["name"] for line in lines] == names
+
+
 def test_folders_are_searched_in_order_and_other_files_left_alone(run, photos, tmp_path, capsys):
     (tmp_path / "b/deep").mkdir(parents=True)
     (tmp_path / "b/loop").symlink_to(tmp_path)
