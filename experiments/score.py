@@ -8,7 +8,6 @@ read and why (exit code 1 if there is any). --csv has the same in the order of t
 is interrupted is in FILE.partial), --maps a drawing of each picture with the parts that raise and lower its score.
 """
 
-import contextlib
 import os
 import sys
 
@@ -29,15 +28,19 @@ def main(argv):
     if len(argv) < 2:
         raise ValueError("expected pictures: python experiments/score.py --workdir=DIR PICTURES...")
     from lena_jax.scoring import Scorer, commands
-    from lena_jax.scoring.result_files import open_results
 
     with commands.plain_warnings():
         scorer = Scorer.from_checkpoint(_WORKDIR.value, _OBJECTNESS.value, _DATA_DIR.value)
         results = []
-        with open_results(_CSV.value) if _CSV.value else contextlib.nullcontext(lambda one: None) as write:
-            for one in commands.score(scorer, argv[1:]):
-                write(one)
-                results.append(one)
+        scored = _noted(commands.score(scorer, argv[1:]), results)
+        if _CSV.value:
+            commands.write(scored, _CSV.value)
+        else:
+            try:
+                for _ in scored:
+                    pass
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt("nothing was written; with --csv finished rows are kept") from None
         print(commands.report(results))
         if _MAPS.value:
             os.makedirs(_MAPS.value, exist_ok=True)
@@ -45,6 +48,12 @@ def main(argv):
             print(f"\nmaps    {_MAPS.value}")
     if any(one.error is not None for one in results):
         sys.exit(1)
+
+
+def _noted(results, into):
+    for one in results:
+        into.append(one)
+        yield one
 
 
 if __name__ == "__main__":

@@ -82,7 +82,8 @@ def explain(error):
     if isinstance(error, SystemExit):
         return error.code or 0
     if isinstance(error, KeyboardInterrupt):
-        print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        what = str(error) or "what was finished is kept, the same command goes on from there"
+        print(f"interrupted: {what}", file=sys.stderr)
         return 130
     known = isinstance(error, (ValueError, OSError, FloatingPointError))
     if flags.FLAGS.debug or not known:

@@ -10,10 +10,10 @@ from config_files import REPOSITORY
 from scored_run import evaluated_scores
 
 
-def score(*arguments):
-    """Runs the script with the tiny trunks known."""
+def score(*arguments, before=""):
+    """Runs the script with the tiny trunks known, and `before` run before it."""
     code = ("import runpy, sys, tiny_trunk; from lena_jax import backbones; "
-            "backbones.BACKBONES.update(tiny_trunk.tiny_trunks()); "
+            f"backbones.BACKBONES.update(tiny_trunk.tiny_trunks()); {before}\n"
             "sys.argv[0] = 'experiments/score.py'; runpy.run_path(sys.argv[0], run_name='__main__')")
     return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True,
                           cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY / "tests")})
@@ -42,3 +42,19 @@ def test_ranks_pictures_lists_what_is_damaged_and_draws(scored_run, tmp_path):
 def test_without_pictures_it_says_what_is_missing(scored_run):
     done = score(f"--workdir={scored_run}")
     assert done.returncode == 2 and done.stderr.startswith("error: expected pictures")
+
+
+@pytest.mark.parametrize("csv, said", [("o.csv", "the 2 finished rows are in o.csv.partial"),
+                                       (None, "nothing was written; with --csv finished rows are kept")])
+def test_interrupted_it_says_what_is_left(scored_run, tmp_path, csv, said):
+    photos, where = scored_run.parent / "photos", tmp_path / (csv or "none.csv")
+    interrupt = ("from lena_jax.scoring import scorer; scores = scorer.Scorer.score\n"
+                 "def interrupted(*given):\n"
+                 "    found = scores(*given)\n"
+                 "    yield next(found)\n"
+                 "    yield next(found)\n"
+                 "    raise KeyboardInterrupt\n"
+                 "scorer.Scorer.score = interrupted")
+    done = score(f"--workdir={scored_run}", photos, *([f"--csv={where}"] if csv else []), before=interrupt)
+    assert done.returncode == 130 and f"interrupted: {said.replace('o.csv', str(where))}" in done.stderr
+    assert sorted(os.listdir(tmp_path)) == (["o.csv.partial"] if csv else [])
