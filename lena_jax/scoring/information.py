@@ -43,7 +43,7 @@ def _network(network, model, variables):
     options = ", ".join(f"{name}={value}" for name, value in network["pooling_options"].items())
     count = sum(np.size(leaf) for leaf in jax.tree.leaves(variables["params"]))
     pixels = model.preprocessing
-    endpoint = f" up to {network['backbone']['endpoint']}" if network["backbone"]["endpoint"] else ""
+    endpoint = f", endpoint {network['backbone']['endpoint']}" if network["backbone"]["endpoint"] else ""
     return [("trunk", f"{network['backbone']['name']}{endpoint}, {network['dtype']}"),
             ("pooling", f"{network['pooling']} ({options})" if options else network["pooling"]),
             ("objectness", network["fusion"]), ("picture", f"{network['image_size']} x {network['image_size']} px"),

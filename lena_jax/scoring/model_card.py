@@ -63,7 +63,7 @@ def text(description):
         measures=_shown(_measures, description["measures"]),
         properties=_shown(_properties, description["picture_properties"]),
         trunk=network["backbone"]["name"], pooling=network["pooling"], fusion=_FUSION[network["fusion"]],
-        endpoint=f" up to `{network['backbone']['endpoint']}`" if network["backbone"]["endpoint"] else "",
+        endpoint=f", endpoint `{network['backbone']['endpoint']}`" if network["backbone"]["endpoint"] else "",
         image_size=network["image_size"], step=description["step"],
         versions=", ".join(f"{name} {version}" for name, version in description["versions"].items()))
 
