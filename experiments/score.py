@@ -29,24 +29,21 @@ def main(argv):
         raise ValueError("expected pictures: python experiments/score.py --workdir=DIR PICTURES...")
     from lena_jax.scoring import Scorer, commands
 
+    if _MAPS.value:
+        os.makedirs(_MAPS.value, exist_ok=True)
     with commands.plain_warnings():
         scorer = Scorer.from_checkpoint(_WORKDIR.value, _OBJECTNESS.value, _DATA_DIR.value)
-        results = []
+        results, gone = [], 0
         scored = _noted(commands.score(scorer, argv[1:]), results)
         if _CSV.value:
             commands.write(scored, _CSV.value)
         else:
-            try:
-                for _ in scored:
-                    pass
-            except KeyboardInterrupt:
-                raise KeyboardInterrupt("nothing was written; with --csv finished rows are kept") from None
+            commands.collect(scored)
         print(commands.report(results))
         if _MAPS.value:
-            os.makedirs(_MAPS.value, exist_ok=True)
-            commands.draw(scorer, results, _MAPS.value)
+            gone = commands.draw(scorer, results, _MAPS.value)
             print(f"\nmaps    {_MAPS.value}")
-    if any(one.error is not None for one in results):
+    if gone or any(one.error is not None for one in results):
         sys.exit(1)
 
 

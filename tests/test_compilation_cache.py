@@ -13,7 +13,8 @@ print(jax.config.jax_compilation_cache_dir)
 
 
 def run(folder, **environment):
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "JAX_PLATFORMS": "cpu", **environment}
+    inherited = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
+    environment = {**inherited, "XDG_CACHE_HOME": str(folder), "JAX_PLATFORMS": "cpu", **environment}
     return subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True,
                           timeout=120).stdout.strip()
 

@@ -25,6 +25,7 @@ def add(commands, options):
 
 def run(arguments) -> int:
     """Returns 0, or 1 if the picture could not be read."""
+    models.check_drawing(arguments.output, arguments.picture)
     with models.opened(arguments) as scorer, models.pictures_read() as outcome:
         from lena_jax.scoring import drawing
 

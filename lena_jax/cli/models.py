@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import sys
 
 MODEL_HELP = "folder of a run or of `lena-jax save`, or hf:OWNER/NAME"
@@ -40,6 +41,17 @@ def ready():
         yield
 
 
+def check_drawing(output, *pictures):
+    """Raises `ValueError` where a drawing would not be a PNG file, has no folder, or would overwrite its picture."""
+    folder = os.path.dirname(output)
+    if not output.lower().endswith(".png"):
+        raise ValueError(f"got the output {output!r}, expected a name that ends in .png")
+    if not os.path.isdir(folder or "."):
+        raise ValueError(f"got the output {output!r}, but there is no folder {folder!r}")
+    if any(os.path.exists(output) and os.path.exists(one) and os.path.samefile(output, one) for one in pictures):
+        raise ValueError(f"got the output {output!r}, which is the picture itself")
+
+
 class Outcome:
     """The exit code of a command."""
 
@@ -55,5 +67,7 @@ def pictures_read():
     try:
         yield outcome
     except BadPicture as error:
-        print(f"lena-jax: {error}", file=sys.stderr)
+        from lena_jax.scoring.ranking import printable
+
+        print(f"lena-jax: {printable(str(error))}", file=sys.stderr)
         outcome.code = 1

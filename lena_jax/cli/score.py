@@ -37,8 +37,8 @@ def add(commands, options):
                         help="files and folders; `-`: paths from standard input, one a line; with Ray also Parquet "
                         "files")
     models.add_model(parser)
-    parser.add_argument("--output", metavar="FILE", help="to write: .csv, .jsonl or .parquet (needs pyarrow); with Ray "
-                        "a folder, which all machines share")
+    parser.add_argument("-o", "--output", metavar="FILE", help="to write: .csv, .jsonl or .parquet (needs "
+                        "pyarrow); with Ray a folder, which all machines share")
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: many processes (needs Ray "
                         "Data); default: local")
     ray = parser.add_argument_group("with --engine=ray")
@@ -69,7 +69,7 @@ def run(arguments) -> int:
             print(f"wrote {count:,} rows to {arguments.output}")
             print(ranking.unreadable(bad, count), end="\n" * bool(bad))
             return int(bool(bad))
-        results = list(results)
+        results = commands.collect(results)
         print(commands.report(results))
     return int(any(one.error is not None for one in results))
 
@@ -82,6 +82,8 @@ def _run_with_ray(arguments):
     for name in ("workers", "block", "cpus_per_worker"):
         if given[name] is not None and given[name] < 1:
             raise ValueError(f"got --{name}={given[name]}, expected 1 or more")
+    if given["gpus_per_worker"] < 0:
+        raise ValueError(f"got --gpus_per_worker={given['gpus_per_worker']}, expected 0 or more")
     with models.opened(arguments) as scorer:
         from lena_jax.scoring import ray_engine
 

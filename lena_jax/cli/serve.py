@@ -37,6 +37,8 @@ def add(commands, options):
 
 def run(arguments) -> int:
     """Returns 0 when it is ended."""
+    if not 0 <= arguments.port <= 65535:
+        raise ValueError(f"got --port={arguments.port}, expected 0 to 65535")
     limits = Limits(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(Limits)})
     with models.opened(arguments) as scorer:
         from lena_jax.page import about, server

@@ -6,9 +6,13 @@ import warnings
 
 from tqdm import tqdm
 
+from lena_jax.pictures import BadPicture
 from lena_jax.scoring import drawing, picture_paths, ranking
 from lena_jax.scoring.result_files import PARTIAL, open_results
+from lena_jax.scoring.saved_model import NotMeasured
 from lena_jax.scoring.training_scores import NoPercentiles
+
+_PLAIN = (NoPercentiles, NotMeasured)
 
 
 def score(scorer, paths):
@@ -21,10 +25,14 @@ def score(scorer, paths):
     Raises:
         ValueError: there is nothing to score.
     """
-    found, one = scorer.score(picture_paths.find(paths)), None
+    others = []
+    found, one = scorer.score(picture_paths.find(paths, others.append)), None
     with contextlib.closing(found):
         for one in tqdm(found, desc="scoring", unit=" pictures", file=sys.stderr, mininterval=0.5):
             yield one
+    if others:
+        print(f"{len(others):,} other files in folders were passed over, such as {ranking.printable(others[0])}",
+              file=sys.stderr)
     if one is None:
         raise ValueError(f"got no pictures, expected files, or folders with files that end in "
                          f"{', '.join(picture_paths.ENDINGS)}")
@@ -52,21 +60,39 @@ def write(results, output):
                 count += 1
                 if one.error is not None:
                     bad.append(one)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"the {count:,} finished rows are in {output}{PARTIAL}") from None
+    except KeyboardInterrupt as stop:
+        where = f"the {count:,} finished rows are in {output}{PARTIAL}" if count else "nothing was finished"
+        raise type(stop)(where) from None
     return count, bad
+
+
+def collect(results):
+    """A list of results; on Ctrl-C the table of those that are there is printed.
+
+    Raises:
+        KeyboardInterrupt: with how many there were, on Ctrl-C.
+    """
+    collected = []
+    try:
+        for one in results:
+            collected.append(one)
+    except KeyboardInterrupt as stop:
+        print(report(collected))
+        raise type(stop)(f"the table has the {len(collected):,} that were finished") from None
+    return collected
 
 
 @contextlib.contextmanager
 def plain_warnings():
-    """Within it a missing percentile is one line on stderr, and what Pillow says of damaged metadata is not shown."""
+    """Within it a missing percentile or measure is one line on stderr, and Pillow says nothing of damaged metadata."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")
-        warnings.simplefilter("always", NoPercentiles)
+        for category in _PLAIN:
+            warnings.simplefilter("always", category)
         shown = warnings.showwarning
 
         def show(message, category, *place, **more):
-            if issubclass(category, NoPercentiles):
+            if issubclass(category, _PLAIN):
                 print(f"warning: {message}", file=sys.stderr)
             else:
                 shown(message, category, *place, **more)
@@ -83,7 +109,23 @@ def report(results):
 
 
 def draw(scorer, results, folder):
-    """Draws the map of each scored picture into a folder, which is there."""
-    ranked = ranking.ranking(results)
-    for place, one in enumerate(tqdm(ranked, desc="drawing", unit=" maps", file=sys.stderr), 1):
-        drawing.save_explanation(drawing.map_path(folder, place, one.name), scorer.explain(one.name))
+    """Draws the map of each scored picture into a folder, which is there.
+
+    Returns:
+        The number of pictures that could not be read any more; they are said on stderr.
+
+    Raises:
+        KeyboardInterrupt: with how many there are, on Ctrl-C.
+    """
+    ranked, drawn, bad = ranking.ranking(results), 0, 0
+    try:
+        for place, one in enumerate(tqdm(ranked, desc="drawing", unit=" maps", file=sys.stderr), 1):
+            try:
+                drawing.save_explanation(drawing.map_path(folder, place, one.name), scorer.explain(one.name))
+                drawn += 1
+            except BadPicture as error:
+                bad += 1
+                tqdm.write(f"not drawn: {ranking.printable(str(error))}", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        raise type(stop)(f"{drawn:,} of {len(ranked):,} maps are in {folder}") from None
+    return bad

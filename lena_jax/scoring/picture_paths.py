@@ -7,7 +7,7 @@ ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", "
            ".ppm", ".pgm", ".pbm", ".pnm")
 
 
-def find(paths):
+def find(paths, passed_over=lambda path: None):
     """Yields files as they are given, and of folders the picture files in and below them, by their endings.
 
     Folders are read as they are come to, each in the order of its names. Links to folders are not followed, so that no
@@ -15,15 +15,16 @@ def find(paths):
 
     Args:
         paths: iterable of paths.
+        passed_over: called with each file in a folder that is left out for its ending.
     """
     for path in map(os.fsdecode, paths):
         if os.path.isdir(path):
-            yield from _below(path)
+            yield from _below(path, passed_over)
         else:
             yield path
 
 
-def _below(folder):
+def _below(folder, passed_over):
     try:
         with os.scandir(folder) as entries:
             entries = sorted(entries, key=lambda entry: entry.name)
@@ -33,6 +34,8 @@ def _below(folder):
         return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
-            yield from _below(entry.path)
+            yield from _below(entry.path, passed_over)
         elif entry.name.lower().endswith(ENDINGS):
             yield entry.path
+        else:
+            passed_over(entry.path)

@@ -1,9 +1,10 @@
 """From anything that is a picture to the network's input: named, decoded in threads ahead of the network."""
 
-import collections
+import collections.abc
 import concurrent.futures
 import contextlib
 import dataclasses
+import io
 import os
 
 import numpy as np
@@ -94,7 +95,8 @@ def open_picture(picture):
         return pictures.stored_pixels(pictures.read(picture))
     if isinstance(picture, (bytes, Image.Image)):
         return pictures.stored_pixels(picture)
-    if isinstance(picture, np.ndarray):
+    if hasattr(picture, "ndim"):
+        picture = np.asarray(picture)
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
             raise BadPicture(f"got an array {list(picture.shape)} {picture.dtype}, expected [H, W, 3] uint8")
         return Image.fromarray(np.ascontiguousarray(picture))
@@ -109,11 +111,20 @@ def name_of(picture, number):
 
 
 def as_iterable(picture_or_pictures):
-    """One picture as a list of it; several as they are."""
-    one = isinstance(picture_or_pictures, (str, os.PathLike, bytes, Image.Image))
-    if one or (isinstance(picture_or_pictures, np.ndarray) and picture_or_pictures.ndim == 3):
-        return [picture_or_pictures]
-    return picture_or_pictures
+    """One picture as a list of it; several as they are.
+
+    Raises:
+        TypeError: it is neither; an open file, for one, would be taken line by line.
+    """
+    given = picture_or_pictures
+    if isinstance(given, (bytearray, memoryview)):
+        return [bytes(given)]
+    if isinstance(given, (str, os.PathLike, bytes, Image.Image)) or getattr(given, "ndim", 0) in (2, 3):
+        return [given]
+    if isinstance(given, io.IOBase) or not isinstance(given, collections.abc.Iterable):
+        raise TypeError(f"got {type(given).__name__}, expected a path, bytes, an array [H, W, 3] uint8, a PIL.Image, "
+                        "or an iterable of them")
+    return given
 
 
 class Taken:

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import fcntl
 import json
 import os
 
@@ -24,15 +25,37 @@ def open_results(path):
             formula is written `./name`.
 
     Raises:
-        ValueError: another ending, or pyarrow is missing for .parquet.
+        ValueError: another ending, or pyarrow is missing for .parquet; a folder is in its place, or its own is not
+            there; another process is writing it.
         OSError: it cannot be written.
     """
     ending = os.path.splitext(path)[1].lower()
     if ending not in _WRITERS:
         raise ValueError(f"got the output {path!r}, expected a name that ends in {', '.join(_WRITERS)}")
-    with _WRITERS[ending](f"{path}{PARTIAL}") as write:
-        yield lambda result: write(_row(result))
-    os.replace(f"{path}{PARTIAL}", path)
+    if os.path.isdir(path):
+        raise ValueError(f"got the output {path!r}, which is a folder, expected a file or nothing there")
+    if not os.path.isdir(os.path.dirname(path) or "."):
+        raise ValueError(f"got the output {path!r}, but there is no folder {os.path.dirname(path)!r}")
+    partial, rows = f"{path}{PARTIAL}", 0
+    with open(partial, "a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"{partial!r} is being written by another process: wait for it, or use another "
+                             "output") from None
+        try:
+            with _WRITERS[ending](partial) as write:
+                def add(result):
+                    nonlocal rows
+                    write(_row(result))
+                    rows += 1
+
+                yield add
+        except BaseException:
+            if not rows:
+                os.remove(partial)
+            raise
+        os.replace(partial, path)
 
 
 def _row(result):

@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import tempfile
+import warnings
 from importlib import metadata
 from pathlib import Path
 
@@ -32,6 +33,10 @@ FORMAT = "lena-jax model, version 1"
 # Bounds on what is read of a folder that anyone may have made.
 _MOST_BYTES = 1 << 20
 _MOST_PIXELS_A_SIDE = 2048
+
+
+class NotMeasured(UserWarning):
+    """A model was saved without something that its card should have; the message says what and why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +71,9 @@ def save_model(workdir, folder, data_dir=None):
     Returns:
         The folder's absolute path.
 
+    Warns:
+        NotMeasured: the test pictures are not there.
+
     Raises:
         ValueError: there is no checkpoint, or something is in the folder's place.
         OSError: it cannot be written.
@@ -76,8 +84,13 @@ def save_model(workdir, folder, data_dir=None):
         config.data.dir = str(data_dir)
     scores = training_scores.of_run(workdir, model, variables, config, data, step)
     measures = properties = None
-    if (test := _test_pictures(config, data)) is not None:
+    test = _test_pictures(config, data)
+    if test is not None or _known_measures(workdir, data, step):
         measures = _measures(workdir, config, data, step)
+    if test is None:
+        warnings.warn("the test pictures are not there: the card does not say how the ranking depends on brightness "
+                      "and the like" + ("" if measures else ", and has no measures"), NotMeasured, stacklevel=2)
+    else:
         properties = picture_properties.dependence(test, os.path.join(workdir, "scores.csv"))
     description = {
         "format": FORMAT, "network": network_of(config), "preprocessing": model.preprocessing.as_json(),
@@ -165,15 +178,17 @@ def _test_pictures(config, data):
 
 def _measures(workdir, config, data, step):
     """The evaluation of the checkpoint on its test pictures, of before or made now."""
+    return _known_measures(workdir, data, step) or evaluation.evaluate(workdir, data_dir=config.data.dir)
+
+
+def _known_measures(workdir, data, step):
     try:
         with open(os.path.join(workdir, "metrics.json"), encoding="utf-8") as file:
             metrics = json.load(file)
         known = (metrics["step"], metrics["fingerprint"]) == (step, data)
     except (OSError, ValueError, KeyError, TypeError):
-        known = False
-    if not (known and os.path.exists(os.path.join(workdir, "scores.csv"))):
-        metrics = evaluation.evaluate(workdir, data_dir=config.data.dir)
-    return metrics
+        return None
+    return metrics if known and os.path.exists(os.path.join(workdir, "scores.csv")) else None
 
 
 def _versions():

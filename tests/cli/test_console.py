@@ -2,6 +2,7 @@
 
 import configparser
 import csv
+import fcntl
 import importlib
 import io
 import json
@@ -142,6 +143,36 @@ def test_a_name_is_no_formula_in_a_spreadsheet_and_still_the_file(run, photos, t
     assert [json.loads(line)["name"] for line in lines] == names
 
 
+def test_two_commands_do_not_write_one_file(run, photos, tmp_path, capsys):
+    output = tmp_path / "o.csv"
+    with open(f"{output}.partial", "a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert main(["score", str(photos), f"--model={run}", "-o", str(output)]) == 2
+    assert "is being written by another process" in capsys.readouterr().err and not output.exists()
+
+
+def test_a_drawing_does_not_overwrite_its_picture(run, photos, tmp_path, capsys):
+    picture = tmp_path / "a.png"
+    content = (photos / "test_small.png").read_bytes()
+    picture.write_bytes(content)
+    assert main(["explain", str(picture), f"--model={run}", "-o", str(picture)]) == 2
+    assert main(["compare", str(photos / "test_bmp.bmp"), str(picture), f"--model={run}", f"-o{picture}"]) == 2
+    assert picture.read_bytes() == content and capsys.readouterr().err.count("which is the picture itself") == 2
+
+
+def test_a_name_cannot_steer_the_terminal(run, capsys, tmp_path):
+    assert main(["explain", "no\x1b[31m\n.png", f"--model={run}", "-o", str(tmp_path / "m.png")]) == 1
+    said = capsys.readouterr().err
+    assert "\x1b" not in said and len(said.strip().splitlines()) == 1
+
+
+def test_what_a_folder_has_besides_pictures_is_counted(run, photos, tmp_path, capsys):
+    for name in ("a.png", "b.heic", "c"):
+        (tmp_path / name).write_bytes((photos / "test_small.png").read_bytes())
+    assert main(["score", str(tmp_path), f"--model={run}"]) == 0
+    assert "2 other files in folders were passed over" in capsys.readouterr().err
+
+
 def test_folders_are_searched_in_order_and_other_files_left_alone(run, photos, tmp_path, capsys):
     (tmp_path / "b/deep").mkdir(parents=True)
     (tmp_path / "b/loop").symlink_to(tmp_path)
@@ -189,6 +220,9 @@ def test_save_and_info(run, tmp_path, capsys):
     (["score", "a.png", "--model=nowhere"], "no checkpoint in 'nowhere'"),
     (["score", "EMPTY", "--model=RUN"], "got no pictures"),
     (["score", "a.png", "--model=RUN", "--output=scores.xls"], "ends in .csv, .jsonl, .parquet"),
+    (["score", "a.png", "--model=RUN", "--output=nowhere/o.csv"], "there is no folder 'nowhere'"),
+    (["explain", "a.png", "--model=RUN", "-o", "map.jpg"], "ends in .png"),
+    (["serve", "--model=RUN", "--port=70000"], "expected 0 to 65535"),
     (["score", "a.png", "--model=RUN", "--objectness=u2netp.onnx"], "looks at no objectness maps"),
     (["score", "a.png", "--model=hf:owner"], "expected hf:OWNER/NAME"),
     (["info", "nowhere"], "no checkpoint in 'nowhere'"),
@@ -211,9 +245,9 @@ def test_wrong_usage_exits_2(arguments, capsys):
     assert end.value.code == 2 and "usage: lena-jax" in capsys.readouterr().err
 
 
-def test_a_file_that_cannot_be_written_is_exit_code_1(run, photos, tmp_path, capsys):
-    assert main(["score", str(photos / "test_bmp.bmp"), f"--model={run}", f"--output={tmp_path}/no/o.csv"]) in (1, 2)
-    assert "No such file" in capsys.readouterr().err
+def test_no_folder_for_the_file_is_wrong_usage(run, photos, tmp_path, capsys):
+    assert main(["score", str(photos / "test_bmp.bmp"), f"--model={run}", f"--output={tmp_path}/no/o.csv"]) == 2
+    assert "there is no folder" in capsys.readouterr().err
 
 
 def test_help_is_instant_and_teaches():

@@ -45,7 +45,7 @@ def test_without_pictures_it_says_what_is_missing(scored_run):
 
 
 @pytest.mark.parametrize("csv, said", [("o.csv", "the 2 finished rows are in o.csv.partial"),
-                                       (None, "nothing was written; with --csv finished rows are kept")])
+                                       (None, "the table has the 2 that were finished")])
 def test_interrupted_it_says_what_is_left(scored_run, tmp_path, csv, said):
     photos, where = scored_run.parent / "photos", tmp_path / (csv or "none.csv")
     interrupt = ("from lena_jax.scoring import scorer; scores = scorer.Scorer.score\n"
@@ -57,4 +57,5 @@ def test_interrupted_it_says_what_is_left(scored_run, tmp_path, csv, said):
                  "scorer.Scorer.score = interrupted")
     done = score(f"--workdir={scored_run}", photos, *([f"--csv={where}"] if csv else []), before=interrupt)
     assert done.returncode == 130 and f"interrupted: {said.replace('o.csv', str(where))}" in done.stderr
+    assert csv or len(done.stdout.splitlines()) == 1 + 2
     assert sorted(os.listdir(tmp_path)) == (["o.csv.partial"] if csv else [])

@@ -16,6 +16,7 @@ from scored_run import description, evaluated_scores, random_variables
 
 from lena_jax import evaluation, ranker
 from lena_jax.scoring import Scorer, load_model, model_card, save_model, saved_model
+from lena_jax.scoring.saved_model import NotMeasured
 from lena_jax.scoring.training_scores import NoPercentiles
 
 
@@ -93,7 +94,7 @@ def test_what_fails_half_way_leaves_nothing(run, tmp_path, monkeypatch):
 
 def test_without_the_data_set_the_card_says_so(run, tmp_path):
     shutil.copytree(run / "checkpoints", tmp_path / "run/checkpoints")
-    with pytest.warns(NoPercentiles):
+    with pytest.warns(NoPercentiles), pytest.warns(NotMeasured, match="and has no measures"):
         folder = save_model(tmp_path / "run", tmp_path / "model", data_dir=tmp_path / "gone")
     stored, card = description(folder), (folder / "README.md").read_text()
     assert (stored["measures"], stored["picture_properties"], stored["training_scores"]) == (None, None, None)
@@ -101,6 +102,13 @@ def test_without_the_data_set_the_card_says_so(run, tmp_path):
     photo = run.parent / "photos/test_photo.jpg"
     (one,) = Scorer.from_checkpoint(folder).score(photo)
     assert one.score == pytest.approx(evaluated_scores(run)["test_photo.jpg"], abs=1e-5) and one.percentile is None
+
+
+def test_known_measures_are_kept_where_the_data_set_is_gone(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    with pytest.warns(NotMeasured, match="the like$"):
+        folder = save_model(tmp_path / "run", tmp_path / "model", data_dir=tmp_path / "gone")
+    assert description(folder)["measures"] == json.loads((run / "metrics.json").read_text())
 
 
 def test_a_run_that_was_not_evaluated_is_evaluated_first(run, tmp_path, monkeypatch):
@@ -127,7 +135,7 @@ def test_every_kind_of_network_is_described(run, pooling, fusion, tmp_path, monk
     model = dataclasses.replace(ranker.build(config), preprocessing=model.preprocessing)
     variables = random_variables(model)
     monkeypatch.setattr(evaluation, "load_ranker", lambda workdir: (model, variables, config, data, step))
-    with pytest.warns(NoPercentiles):
+    with pytest.warns(NoPercentiles), pytest.warns(NotMeasured, match="and has no measures"):
         saved = load_model(save_model("run", tmp_path / "model", data_dir="gone"))
     assert saved.model == model
     jax.tree.map(np.testing.assert_array_equal, saved.variables, variables)

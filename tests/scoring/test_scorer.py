@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -269,3 +270,16 @@ def test_names_of_pictures(tmp_path):
     with Image.open(file) as picture:
         assert preparation.name_of(picture, 4) == "#4"
     assert preparation.name_of(tmp_path / "a", 4) == str(tmp_path / "a") and preparation.name_of(b"", 2) == "#2"
+
+
+def test_bytes_of_any_kind_are_one_picture_and_what_is_none_is_refused(scorer):
+    data = encode(scene(1), "PNG")
+    pixels = np.asarray(scene(1))
+    scores = [[one.score for one in scorer.score(given)]
+              for given in (data, bytearray(data), memoryview(data), pixels, jnp.asarray(pixels))]
+    assert all(len(one) == 1 for one in scores) and scores == [scores[0]] * 5
+    (grey,) = scorer.score(pixels[..., 0])
+    assert "expected [H, W, 3] uint8" in grey.error
+    for given in (io.BytesIO(data), None, 5):
+        with pytest.raises(TypeError, match="expected a path, bytes, an array"):
+            list(scorer.score(given))
