@@ -1,8 +1,11 @@
 """`lena-jax` and `python -m lena_jax`: arguments in, one subcommand, an exit code."""
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from lena_jax.cli import compare, explain, info, save, score, serve, video
@@ -23,10 +26,15 @@ examples:
   lena-jax info runs/mine
   lena-jax save runs/mine models/mine
 
-exit codes: 0 all done; 1 some pictures could not be read, or a file not be written; 2 wrong usage; 130 interrupted
+exit codes: 0 all done; 1 some pictures could not be read, or a file not be written; 2 wrong usage; 130 interrupted;
+143 terminated
 """
 
 COMMANDS = (score, explain, compare, video, serve, info, save)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does: what is finished is kept, what is not is taken away."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             # A file name may have letters that the terminal has not.
             stream.reconfigure(errors="backslashreplace")
     try:
-        return arguments.run(arguments)
+        with _terminated_in_order():
+            return arguments.run(arguments)
     except (ValueError, FileNotFoundError) as error:
         return _fail(error, 2)
     except BrokenPipeError:
@@ -47,8 +56,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(error, 1)
     except KeyboardInterrupt as interrupt:
-        print("\n" + ": ".join(["lena-jax: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
-        return 130
+        what, code = ("terminated", 143) if isinstance(interrupt, Terminated) else ("interrupted", 130)
+        print("\n" + ": ".join([f"lena-jax: {what}", *map(str, interrupt.args)]), file=sys.stderr)
+        return code
+
+
+@contextlib.contextmanager
+def _terminated_in_order():
+    if threading.current_thread() is not threading.main_thread():  # Only there may signals be handled.
+        yield
+        return
+
+    def terminate(number, frame):
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _fail(error, code: int) -> int:

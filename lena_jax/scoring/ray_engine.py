@@ -109,8 +109,8 @@ def _watch(ray, rows, total, todo):
         try:
             for row in rows:
                 bar.update(row["pictures"])
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(_KEPT) from None
+        except KeyboardInterrupt as stop:
+            raise type(stop)(_KEPT) from None
         except ray.exceptions.RayError as error:
             raise OSError(f"Ray: {_last_line(error)}; {_KEPT}") from error
 

@@ -7,6 +7,7 @@ import importlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -86,8 +87,11 @@ def test_paths_from_standard_input(run, photos, tmp_path, monkeypatch):
     assert [os.path.basename(row["name"]) for row in read_csv(tmp_path / "o.csv")] == ["test_bmp.bmp", "test_tiff.tif"]
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
-def test_an_interruption_leaves_the_finished_rows_in_a_partial_file(run, photos, ending, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("ending, number, code", [
+    ("csv", signal.SIGINT, 130), ("jsonl", signal.SIGTERM, 143), ("parquet", signal.SIGINT, 130),
+    ("parquet", signal.SIGTERM, 143)])
+def test_an_interruption_leaves_the_finished_rows_in_a_partial_file(run, photos, ending, number, code, tmp_path,
+                                                                    monkeypatch, capsys):
     if ending == "parquet":
         pytest.importorskip("pyarrow")
     whole, done = scorer_module.Scorer._results, []
@@ -95,14 +99,14 @@ def test_an_interruption_leaves_the_finished_rows_in_a_partial_file(run, photos,
     def interrupted(self, group, scores):
         for one in whole(self, group, scores):
             if len(done) == 3:
-                raise KeyboardInterrupt
+                signal.raise_signal(number)
             done.append(one)
             yield one
 
     monkeypatch.setattr(scorer_module.Scorer, "_results", interrupted)
     output = tmp_path / f"o.{ending}"
     output.write_text("before")
-    assert main(["score", str(photos), f"--model={run}", f"--output={output}"]) == 130
+    assert main(["score", str(photos), f"--model={run}", f"--output={output}"]) == code
     assert f"3 finished rows are in {output}.partial" in capsys.readouterr().err
     assert output.read_text() == "before"
     partial = tmp_path / f"o.{ending}.partial"
