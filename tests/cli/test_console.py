@@ -99,6 +99,8 @@ def test_an_interruption_leaves_the_finished_rows_in_a_partial_file(run, photos,
     def interrupted(self, group, scores):
         for one in whole(self, group, scores):
             if len(done) == 3:
+                if number == signal.SIGINT:  # A process in the background ignores the signal itself.
+                    raise KeyboardInterrupt
                 signal.raise_signal(number)
             done.append(one)
             yield one
