@@ -3,7 +3,9 @@
 import contextlib
 import logging
 import os
+import signal
 import sys
+import threading
 
 MODEL_HELP = "folder of a run or of `lena-jax save`, or hf:OWNER/NAME"
 
@@ -20,23 +22,48 @@ def add_model(parser):
 def opened(arguments):
     """The `Scorer` that the arguments name; within it warnings are one line each."""
     with ready():
-        from lena_jax.scoring import Scorer
+        with _ending_at_once():
+            from lena_jax.scoring import Scorer
 
-        yield Scorer.from_checkpoint(arguments.model, arguments.objectness, arguments.data_dir)
+            scorer = Scorer.from_checkpoint(arguments.model, arguments.objectness, arguments.data_dir)
+        yield scorer
+
+
+@contextlib.contextmanager
+def _ending_at_once():
+    """Within it Ctrl-C ends the process then and there.
+
+    For the seconds in which libraries are imported and a model is opened: a `KeyboardInterrupt` that comes up in one of
+    JAX's callbacks is dropped, and the command would run on. Nothing is written then that would have to be taken away.
+    """
+    def end(number, frame):
+        print("\nlena-jax: interrupted", file=sys.stderr, flush=True)
+        os._exit(130)
+
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or (
+            threading.current_thread() is not threading.main_thread()):
+        yield
+        return
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextlib.contextmanager
 def ready():
     """JAX with its programs kept on disk, and the libraries below silent."""
-    from absl import logging as absl_logging
+    with _ending_at_once():
+        from absl import logging as absl_logging
 
-    absl_logging.set_verbosity(absl_logging.FATAL)
-    logging.getLogger("jax").setLevel(logging.ERROR)
+        absl_logging.set_verbosity(absl_logging.FATAL)
+        logging.getLogger("jax").setLevel(logging.ERROR)
 
-    from lena_jax.compilation_cache import keep_compiled_programs
-    from lena_jax.scoring import commands
+        from lena_jax.compilation_cache import keep_compiled_programs
+        from lena_jax.scoring import commands
 
-    keep_compiled_programs()
+        keep_compiled_programs()
     with commands.plain_warnings():
         yield
 

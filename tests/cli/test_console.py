@@ -251,6 +251,24 @@ def test_wrong_usage_exits_2(arguments, capsys):
     assert end.value.code == 2 and "usage: lena-jax" in capsys.readouterr().err
 
 
+def test_ctrl_c_ends_a_command_that_opens_a_model_even_where_it_would_be_dropped(tmp_path):
+    script = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # Ignored where the tests run in the background.
+from lena_jax.cli.main import main
+from lena_jax.scoring import Scorer
+def from_checkpoint(*given):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        print("dropped")
+Scorer.from_checkpoint = from_checkpoint
+main(["score", "a.png", "--model=somewhere"])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 130 and done.stderr.strip() == "lena-jax: interrupted" and not done.stdout
+
+
 def test_no_folder_for_the_file_is_wrong_usage(run, photos, tmp_path, capsys):
     assert main(["score", str(photos / "test_bmp.bmp"), f"--model={run}", f"--output={tmp_path}/no/o.csv"]) == 2
     assert "there is no folder" in capsys.readouterr().err
