@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from lena_jax import scored_pictures
+from lena_jax.data import dataset
 
 # Of the records of pairs; a single picture has the names without one.
 _SIDES = ("left", "right")
@@ -42,7 +42,7 @@ class BuiltDataSet:
 
     def __init__(self, name: str, data_dir: Path):
         self.name = name
-        self.folder = Path(scored_pictures.dataset_directory(name, str(data_dir)))
+        self.folder = Path(dataset.dataset_directory(name, str(data_dir)))
         if not (self.folder / "dataset_info.json").is_file():
             raise ValueError(f"{self.folder}: expected a built data set, got no dataset_info.json")
         builder = tfds.builder_from_directory(self.folder)

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from lena_jax.files import write_whole
+from lena_jax.runtime.files import write_whole
 
 # Of each heading: three rows.
 SHEET_PICTURES = 24

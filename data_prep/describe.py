@@ -8,7 +8,7 @@ from scipy import stats
 
 from data_prep import charts
 from data_prep.built import BuiltDataSet
-from lena_jax.pairs import ComparablePairs
+from lena_jax.data.pairs import ComparablePairs
 
 HISTOGRAM = "score_histogram.png"
 SHEET = "contact_sheet.png"

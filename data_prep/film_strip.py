@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from lena_jax.pictures import Picture, content_hash
+from lena_jax.data.pictures import Picture, content_hash
 
 # More would be beyond what one picture may have (`lena_jax.pictures.MAX_PIXELS`) at the size of stored frames.
 MAX_FRAMES = 128
@@ -28,7 +28,7 @@ def decode(data: bytes, frames: int) -> Picture:
     Raises:
       BadVideo: a `BadPicture`, if it cannot be used.
     """
-    from lena_jax.video.reading import read_clip
+    from lena_jax.data.video import read_clip
 
     strip = Image.fromarray(lay_out(read_clip(data, frames).frames))
     buffer = io.BytesIO()

@@ -3,7 +3,6 @@
 import concurrent.futures
 import contextlib
 import dataclasses
-import fcntl
 import io
 import json
 import os
@@ -12,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lena_jax import objectness, scored_pictures, u2net
-from lena_jax.files import write_whole
-from lena_jax.scored_pictures import ScoredPictures
+from lena_jax.data import dataset, objectness, u2net
+from lena_jax.data.dataset import ScoredPictures
+from lena_jax.runtime.files import write_whole
+from lena_jax.runtime.locks import try_lock
 
 RECIPE = {**u2net.RECIPE, "side": objectness.SIDE}
 # How many pictures are decoded ahead at most, and how many maps a power cut can take.
@@ -58,7 +58,7 @@ def make_maps(
         raise ValueError(f"threads: got {threads}, expected at least 1")
     parts = objectness.parts(name, str(data_dir), split)
     opened = {part: _open(name, data_dir, part) for part in dict.fromkeys(parts)}
-    folder = Path(scored_pictures.dataset_directory(name, str(data_dir))) / objectness.FOLDER
+    folder = Path(dataset.dataset_directory(name, str(data_dir))) / objectness.FOLDER
     made = []
     with _alone(folder):
         for part, pictures in opened.items():
@@ -75,7 +75,7 @@ def make_maps(
 
 def _open(name: str, data_dir: Path, split: str) -> ScoredPictures:
     try:
-        return scored_pictures.load(name, str(data_dir), split)
+        return dataset.load(name, str(data_dir), split)
     # What the reader raises for damaged files.
     except (RuntimeError, TypeError) as error:
         raise ValueError(f"{name} cannot be read: `python -m data_prep check {name}` lists what is wrong") from error
@@ -86,10 +86,8 @@ def _alone(folder: Path) -> Iterator[None]:
     """Holds a lock on the folder, which is made; the system drops that of a killed process."""
     folder.mkdir(exist_ok=True)
     with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another process is making the maps in {folder}: wait for it, or stop it") from None
+        if not try_lock(lock):
+            raise ValueError(f"another process is making the maps in {folder}: wait for it, or stop it")
         yield
 
 

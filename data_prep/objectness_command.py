@@ -65,7 +65,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if (arguments.name is None) == (arguments.example is None):
         raise ValueError("expected either the NAME of a data set or --example=PNG")
     # Here and not above: --help and a mistyped option answer at once.
-    from lena_jax import u2net
+    from lena_jax.data import u2net
 
     if arguments.example is not None:
         return _draw_example(arguments.example, u2net.open_network(arguments.model))
@@ -77,10 +77,10 @@ def _make(arguments: argparse.Namespace, u2net) -> int:
     from tqdm import tqdm
 
     from data_prep import objectness
-    from lena_jax import scored_pictures
+    from lena_jax.data import dataset
 
     logging.set_verbosity(logging.ERROR)
-    folder = Path(scored_pictures.dataset_directory(arguments.name, arguments.data_dir))
+    folder = Path(dataset.dataset_directory(arguments.name, arguments.data_dir))
 
     def progress(split, total, done):
         return tqdm(desc=split, total=total, initial=done, unit=" pictures", mininterval=0.5, file=sys.stderr)
@@ -101,7 +101,7 @@ def _make(arguments: argparse.Namespace, u2net) -> int:
 
 def _draw_example(path: Path, network) -> int:
     from data_prep import charts, photographs
-    from lena_jax import u2net
+    from lena_jax.data import u2net
 
     pictures = [photographs.load(name) for name in _EXAMPLE]
     charts.save_maps(path, [(picture, u2net.to_map(network(picture))) for picture in pictures])

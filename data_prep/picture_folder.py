@@ -2,7 +2,7 @@
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from lena_jax import pictures
+from lena_jax.data import pictures
 
 
 def check_name(name: str) -> str:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from data_prep.losses import MAX_LOSS
+from data_prep.left_out import MAX_LOSS
 from data_prep.usable_pictures import MIN_SIDE
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import shutil
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from data_prep.streaming import StreamingBuilder
+from lena_jax.runtime.locks import try_lock
 
 # Folders of builds under way; one whose lock is free belongs to a build that was killed.
 PREFIX = ".building-"
@@ -75,10 +75,8 @@ def remove_leftovers(data_dir: Path) -> None:
     for folder in Path(data_dir).glob(f"{PREFIX}*"):
         try:
             with (folder / "lock").open("r+b") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder)
-        except BlockingIOError:
-            continue
+                if try_lock(lock):
+                    shutil.rmtree(folder)
         except FileNotFoundError:
             # The lock went first when this folder's removal was interrupted.
             shutil.rmtree(folder, ignore_errors=True)
@@ -89,7 +87,7 @@ def _staging_folder(data_dir: Path) -> Iterator[Path]:
     """Makes a locked folder for one build; it gets its telling name only once it is locked."""
     unlocked = Path(tempfile.mkdtemp(prefix=".new-", dir=data_dir))
     with (unlocked / "lock").open("w+b") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try_lock(lock)
         folder = unlocked.with_name(PREFIX + unlocked.name.removeprefix(".new-"))
         unlocked.rename(folder)
         try:

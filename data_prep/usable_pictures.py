@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from data_prep import picture_folder
-from lena_jax import pictures
+from lena_jax.data import pictures
 
 # Of several files of one id the first ending counts.
 ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")

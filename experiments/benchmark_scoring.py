@@ -17,7 +17,7 @@ import time
 
 from absl import flags
 
-from lena_jax import command_line
+from lena_jax.cli import scripts
 
 _COUNTS = flags.DEFINE_list("counts", ["1000"], "Numbers of pictures, ascending, with commas between.")
 _FIGURE = flags.DEFINE_string("figure", None, "PNG file for the figure of time and memory; none is drawn without.")
@@ -47,8 +47,8 @@ def write_files(folder, count):
 
 def open_model():
     """EfficientNet-Lite0 with its weights and a head that was not trained."""
-    from lena_jax import ranker
-    from lena_jax.default_config import default_config
+    from lena_jax.config import default_config
+    from lena_jax.models import ranker
 
     model = ranker.build(default_config())
     return model, model.init(0)
@@ -113,7 +113,8 @@ def stages(paths, rounds):
     """Prints the second table."""
     import numpy as np
 
-    from lena_jax import pictures, ranker
+    from lena_jax.data import pictures
+    from lena_jax.models.batching import on_devices
     from lena_jax.scoring import scorer
     from lena_jax.scoring.preparation import Preparation
 
@@ -126,7 +127,7 @@ def stages(paths, rounds):
             "decode": (lambda: [pictures.stored_pixels(file) for file in files], len(paths)),
             "resize": (lambda: [preparation.inputs(one) for one in opened], len(paths))}
     for size in scorer.SIZES:
-        program = ranker.on_devices(model.score_pictures, variables, size)
+        program = on_devices(model.score_pictures, variables, size)
         batch = np.resize(squares, (size, *squares.shape[1:]))
         work[f"network, {size} at a time"] = (lambda program=program, batch=batch: np.asarray(program(batch)), size)
     seconds = {name: [] for name in work}
@@ -154,4 +155,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    scripts.run(main)

@@ -20,7 +20,7 @@ import time
 from absl import flags
 from ml_collections import config_flags
 
-from lena_jax import command_line
+from lena_jax.cli import scripts
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config file of the run, see experiments/configs/.")
 _ROUNDS = flags.DEFINE_integer("rounds", 9, "Rounds, after one that is not counted.", lower_bound=1)
@@ -35,21 +35,24 @@ def jax_runners(config):
 
     import jax
 
-    from lena_jax import ranker, run_data, training_inputs
-    from lena_jax.input_pipeline import Augmentation, DrawBatch, batches
-    from lena_jax.optimizer import make_optimizer
-    from lena_jax.train_step import TrainState, make_train_step, replicate, shard
+    from lena_jax.data.input_pipeline import DrawBatch, batches
+    from lena_jax.data.splits import open_pictures
+    from lena_jax.data.transforms import Augmentation
+    from lena_jax.models import ranker
+    from lena_jax.train.inputs import make_inputs
+    from lena_jax.train.optimizer import make_optimizer
+    from lena_jax.train.step import TrainState, make_train_step, replicate, shard
 
     devices = jax.local_devices()
     model = ranker.build(config)
     variables = model.init(config.seed, config.backbone.pretrained, config.backbone.weights or None)
-    pictures = run_data.open_pictures(config)
+    pictures = open_pictures(config)
     augmentation = Augmentation(config.augmentation.crop, config.augmentation.flip)
     draw = DrawBatch(pictures["train"], config.batch_size, config.pairs.mode, config.pairs.min_gap, None)
 
     def runner(cache, fixed):
         config.data.cache = cache
-        inputs = training_inputs.make_inputs(config, model, variables, pictures, augmentation)
+        inputs = make_inputs(config, model, variables, pictures, augmentation)
         params = inputs.trained(variables)
         optimizer = make_optimizer(config.optimizer, config.steps, params, model.backbone.stages)
         step = make_train_step(inputs.score_for_training, optimizer, devices, config.accumulate)
@@ -147,4 +150,4 @@ def _quartiles(values):
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    scripts.run(main)

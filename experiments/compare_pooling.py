@@ -17,7 +17,7 @@ writes the table.
 from absl import flags
 from ml_collections import config_flags
 
-from lena_jax import command_line
+from lena_jax.cli import scripts
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config file of every run, see experiments/configs/.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the comparison; made if absent.")
@@ -35,17 +35,18 @@ def main(argv):
     if len(argv) > 1:
         raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
     # Imported after the flags are read, so that --help and a typo answer at once.
-    from lena_jax import pooling_study, study_report
     from lena_jax.pooling import POOLINGS
+    from lena_jax.studies import poolings
+    from lena_jax.studies import report as study_report
 
-    study = pooling_study.Study(_CONFIG.value, tuple(_POOLINGS.value or POOLINGS), tuple(_FUSIONS.value), _FOLDS.value,
+    study = poolings.Study(_CONFIG.value, tuple(_POOLINGS.value or POOLINGS), tuple(_FUSIONS.value), _FOLDS.value,
                                 _SEEDS.value, _AGAINST.value)
     if _LIST.value:
-        print("\n".join(f"{number} {name}" for number, name in enumerate(study.cells())))
+        print("\n".join(f"{number} {name}" for number, name in enumerate(study.configs())))
         return
-    table = pooling_study.run(study, _WORKDIR.value, _CELL.value)
+    table = poolings.run(study, _WORKDIR.value, _CELL.value)
     print("done; other runs are still missing" if table is None else study_report.poolings_markdown(table))
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    scripts.run(main)

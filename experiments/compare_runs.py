@@ -12,7 +12,7 @@ import os
 
 from absl import flags
 
-from lena_jax import command_line
+from lena_jax.cli import scripts
 
 _WORKDIRS = flags.DEFINE_list("workdirs", None, "The folders of the two runs, with a comma between.")
 _SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Pictures that both were evaluated on.")
@@ -23,11 +23,12 @@ flags.mark_flag_as_required("workdirs")
 def main(argv):
     if len(argv) > 1:
         raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
-    from lena_jax import report, run_comparison
+    from lena_jax.evaluation.compare_runs import compare_runs
+    from lena_jax.report import tables
 
     output = _OUTPUT.value or os.path.join((_WORKDIRS.value or [""])[0], "comparison.json")
-    print(report.comparison_table(run_comparison.compare_runs(_WORKDIRS.value, _SPLIT.value, output), output))
+    print(tables.comparison_table(compare_runs(_WORKDIRS.value, _SPLIT.value, output), output))
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    scripts.run(main)

@@ -17,7 +17,7 @@ Standardising the scores is none of them: it moves all scores of a data set alik
 from absl import flags
 from ml_collections import config_flags
 
-from lena_jax import command_line
+from lena_jax.cli import scripts
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config file of every run, see experiments/configs/.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study; made if absent.")
@@ -32,15 +32,16 @@ def main(argv):
     if len(argv) > 1:
         raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
     # Imported after the flags are read, so that --help and a typo answer at once.
-    from lena_jax import cross_data, study_report
+    from lena_jax.studies import cross_dataset
+    from lena_jax.studies import report as study_report
 
-    study = cross_data.Study(_CONFIG.value, tuple(_DATA.value), _SEEDS.value)
+    study = cross_dataset.Study(_CONFIG.value, tuple(_DATA.value), _SEEDS.value)
     if _LIST.value:
-        print("\n".join(f"{number} {name}" for number, name in enumerate(study.cells())))
+        print("\n".join(f"{number} {name}" for number, name in enumerate(study.configs())))
         return
-    table = cross_data.run(study, _WORKDIR.value, _CELL.value)
+    table = cross_dataset.run(study, _WORKDIR.value, _CELL.value)
     print("done; other trainings are still missing" if table is None else study_report.cross_markdown(table))
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    scripts.run(main)

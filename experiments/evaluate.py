@@ -8,7 +8,7 @@ Prints a table, leaves metrics.json, scores.csv, pairs.csv and maps.png in the w
 
 from absl import flags
 
-from lena_jax import command_line
+from lena_jax.cli import scripts
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder that experiments/train.py wrote.")
 _SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Pictures to evaluate on.")
@@ -23,12 +23,14 @@ flags.mark_flag_as_required("workdir")
 def main(argv):
     if len(argv) > 1:
         raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
-    from lena_jax import evaluation, report, run_report
+    from lena_jax.evaluation.evaluate import evaluate
+    from lena_jax.report import tables
+    from lena_jax.report.page import write_report
 
-    metrics = evaluation.evaluate(_WORKDIR.value, _SPLIT.value, _DATA_DIR.value, _PAIRS.value, _CHECK_MAPS.value)
-    run_report.write(_WORKDIR.value, _DATA_DIR.value)
-    print(report.table(metrics, _WORKDIR.value))
+    metrics = evaluate(_WORKDIR.value, _SPLIT.value, _DATA_DIR.value, _PAIRS.value, _CHECK_MAPS.value)
+    write_report(_WORKDIR.value, _DATA_DIR.value)
+    print(tables.table(metrics, _WORKDIR.value))
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    scripts.run(main)

@@ -18,7 +18,7 @@ Prints Markdown tables.
 
 from absl import flags
 
-from lena_jax import command_line
+from lena_jax.cli import scripts
 
 _WORKDIRS = flags.DEFINE_list("workdirs", [], "Runs with LENA on `planted`, with a comma between.")
 _CHANNELS_ONLY = flags.DEFINE_bool("channels_only", False, "Only the first answer, which needs no run.")
@@ -57,10 +57,10 @@ def learned_sizes(seed, steps):
     import optax
 
     from lena_jax import pooling
-    from lena_jax.default_config import default_config
-    from lena_jax.optimizer import make_optimizer
-    from lena_jax.pairs import pairs_within
-    from lena_jax.siamese import pairwise_logistic_loss
+    from lena_jax.config import default_config
+    from lena_jax.data.pairs import pairs_within
+    from lena_jax.train.loss import pairwise_logistic_loss
+    from lena_jax.train.optimizer import make_optimizer
 
     rng = np.random.default_rng(seed)
     sizes = np.round(np.geomspace(1, SIDE * SIDE, CHANNELS)).astype(int)
@@ -177,23 +177,26 @@ def _pictures(workdirs):
     from tqdm import tqdm
 
     from data_prep.planted import score
-    from lena_jax import evaluation, ranker, run_data
-    from lena_jax.input_pipeline import resize
+    from lena_jax.data.splits import open_pictures
+    from lena_jax.data.transforms import resize
+    from lena_jax.models.batching import in_batches, on_devices
+    from lena_jax.models.ranker import learned_shares
+    from lena_jax.runs.load import load_ranker
 
     names = [*score.KINDS, "veil"]
     effects = {**score.EFFECTS, "veil": -score.VEIL_EFFECT}
     features, supports, rhos = None, [], []
     for workdir in workdirs:
-        model, variables, config, _, _ = evaluation.load_ranker(workdir)
-        shares = evaluation.learned_shares(config, variables)
+        model, variables, config, _, _ = load_ranker(workdir)
+        shares = learned_shares(config, variables)
         if shares is None or config.data.name != "planted" or not config.backbone.frozen:
             raise ValueError(f"{workdir!r}: got pooling {config.pooling!r} on {config.data.name!r}, expected LENA on "
                              "'planted' with a frozen trunk")
         if features is None:  # The trunk is the same in all of them.
-            pictures = run_data.open_pictures(config)["test"]
-            run = ranker.on_devices(model.feature_map, variables, 32)
+            pictures = open_pictures(config)["test"]
+            run = on_devices(model.feature_map, variables, 32)
             inputs = (resize(pictures.picture(i), model.image_size) for i in tqdm(range(len(pictures)), "trunk"))
-            features = np.concatenate(list(ranker.in_batches(run, inputs, 32)))
+            features = np.concatenate(list(in_batches(run, inputs, 32)))
             concepts = concept_maps(pictures, features.shape[1], names)
             correlation = correlations(features, concepts)
             areas = [float(one.mean((1, 2))[one.any((1, 2))].mean()) for one in np.moveaxis(concepts, -1, 0)]
@@ -224,4 +227,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    scripts.run(main)

@@ -13,7 +13,7 @@ import sys
 
 from absl import flags
 
-from lena_jax import command_line
+from lena_jax.cli import scripts
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder that experiments/train.py or `lena-jax save` wrote, or "
                                "hf:OWNER/NAME.")
@@ -27,7 +27,8 @@ flags.mark_flag_as_required("workdir")
 def main(argv):
     if len(argv) < 2:
         raise ValueError("expected pictures: python experiments/score.py --workdir=DIR PICTURES...")
-    from lena_jax.scoring import Scorer, commands
+    from lena_jax.cli import scoring as commands
+    from lena_jax.scoring import Scorer
 
     if _MAPS.value:
         os.makedirs(_MAPS.value, exist_ok=True)
@@ -54,4 +55,4 @@ def _noted(results, into):
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    scripts.run(main)

@@ -21,7 +21,7 @@ import os
 from absl import flags
 from ml_collections import config_flags
 
-from lena_jax import command_line
+from lena_jax.cli import scripts
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config file, see experiments/configs/.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; made if absent.")
@@ -41,37 +41,42 @@ def main(argv):
     if len(argv) > 1:
         raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
     # Imported after the flags are read, so that --help and a typo answer at once.
-    from lena_jax import process_group
+    from lena_jax.runtime.distributed import joined
 
-    with process_group.joined(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _DISTRIBUTED.value,
-                              explain=command_line.explain):
+    with joined(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _DISTRIBUTED.value,
+                              explain=scripts.explain):
         _train()
 
 
 def _train():
-    from lena_jax import processes, profiling, repeated_runs, report, run_report, training
+    from lena_jax.report import tables
+    from lena_jax.report.page import write_report
+    from lena_jax.runtime import distributed
+    from lena_jax.studies import repeated_runs
+    from lena_jax.train import profiling
+    from lena_jax.train.loop import train
 
     config = _CONFIG.value
     if (_FOLDS.value, _SEEDS.value, _FOLD.value, _SEED.value) != (0, 1, None, None):
-        if processes.count() > 1:
+        if distributed.count() > 1:
             raise ValueError("got several processes together with --folds or --seeds, expected one run: its folds and "
                              "seeds can be separate jobs, see --fold")
         if _PROFILE.value:
             raise ValueError("got --profile together with --folds or --seeds, expected one run: leave the others out")
         results = repeated_runs.run(config, _WORKDIR.value, _FOLDS.value, _SEEDS.value, _FOLD.value, _SEED.value)
-        print("done; other runs are still missing" if results is None else report.runs_table(results))
+        print("done; other runs are still missing" if results is None else tables.runs_table(results))
     else:
         with profiling.StepProfile(os.path.join(_WORKDIR.value, "profile")) as profile:
-            losses = training.train(config, _WORKDIR.value, watch=profile.watch if _PROFILE.value else iter)
-        if processes.index():
+            losses = train(config, _WORKDIR.value, watch=profile.watch if _PROFILE.value else iter)
+        if distributed.index():
             return
         if _PROFILE.value:
             print(profile.report())
         page = os.path.join(_WORKDIR.value, "report.html")
         if losses.size or not os.path.exists(page):
-            run_report.write(_WORKDIR.value)
+            write_report(_WORKDIR.value)
         print(f"trained, see {page}; next: python experiments/evaluate.py --workdir={_WORKDIR.value}")
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    scripts.run(main)

@@ -122,7 +122,7 @@ def photos(scored_run):
 @pytest.fixture(scope="session")
 def trained(planted_dir, tmp_path_factory):
     """A finished run of `small_config`, and its losses."""
-    from lena_jax.training import train
+    from lena_jax.train.loop import train
 
     workdir = tmp_path_factory.mktemp("trained")
     config = small_config.__wrapped__(planted_dir)

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from lena_jax import pair_list
+from lena_jax.data.pairs import write_pairs
 from lena_jax.metrics import pairs_to_compare
 
 IDS = np.array([f"{number}.jpg" for number in range(20)])
@@ -23,6 +23,6 @@ def evaluation(workdir, noise, seed, groups=None, fingerprint="f" * 64, ids=IDS,
         writer.writerows([ids[index], "" if groups is None else groups[index], SCORES[index], predicted[index]]
                          for index in order)
     with (workdir / "pairs.csv").open("w", newline="") as file:
-        pair_list.write(file, ids, pairs_to_compare(SCORES, groups) if pairs is None else pairs)
+        write_pairs(file, ids, pairs_to_compare(SCORES, groups) if pairs is None else pairs)
     (workdir / "metrics.json").write_text(json.dumps({"data": "photos", "fingerprint": fingerprint}))
     return predicted

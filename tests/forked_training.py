@@ -178,14 +178,16 @@ def _train_each(runs, coordinator=None, num_processes=None, process_id=None):
     from absl import flags
 
     flags.FLAGS.mark_as_parsed()
-    from lena_jax import command_line, process_group, training
+    from lena_jax.cli import scripts
+    from lena_jax.runtime.distributed import joined
+    from lena_jax.train.loop import train
 
-    with process_group.joined(coordinator, num_processes, process_id, False, command_line.explain):
+    with joined(coordinator, num_processes, process_id, False, scripts.explain):
         losses = {}
         for folder, changes in runs.items():
             config = tiny_trunk.get_config()
             config.update_from_flattened_dict(changes)
-            losses[folder] = training.train(config, folder).tolist()
+            losses[folder] = train(config, folder).tolist()
         print(json.dumps(losses))
 
 
@@ -220,7 +222,7 @@ if __name__ == "__main__":
     # What a run imports.
     import tensorboardX  # noqa: F401
 
-    from lena_jax import command_line, processes, profiling, repeated_runs, report, training  # noqa: F401
+    from lena_jax.report import tables  # noqa: F401
 
     warnings.filterwarnings("ignore", message="os.fork")
     with contextlib.suppress(KeyboardInterrupt):

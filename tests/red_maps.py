@@ -6,8 +6,8 @@ import types
 import numpy as np
 
 from data_prep.objectness import make_maps
-from lena_jax.input_pipeline import resize
-from lena_jax.objectness import SIDE
+from lena_jax.data.objectness import SIDE
+from lena_jax.data.transforms import resize
 
 
 @contextlib.contextmanager

@@ -93,7 +93,10 @@ def make_run(folder, **change):
     from tiny_trunk import get_config
 
     from data_prep import command
-    from lena_jax import checkpoints, evaluation, ranker, run_data
+    from lena_jax.data.splits import fingerprint, open_pictures
+    from lena_jax.evaluation.evaluate import evaluate
+    from lena_jax.models import ranker
+    from lena_jax.runs import checkpoints
 
     (folder / "photos").mkdir()
     paths = write_pictures(folder / "photos")
@@ -111,11 +114,11 @@ def make_run(folder, **change):
     model = ranker.build(config)
     variables = random_variables(model)
     manager = checkpoints.open_checkpoints(str(folder / "run"))
-    data = run_data.fingerprint(run_data.open_pictures(config))
+    data = fingerprint(open_pictures(config))
     checkpoints.save(manager, 8, variables, {"step": np.zeros((), np.int32)},
                      checkpoints.describe(config, model.preprocessing, data, []), 0.5)
     manager.close()
-    evaluation.evaluate(str(folder / "run"))
+    evaluate(str(folder / "run"))
     return folder / "run"
 
 

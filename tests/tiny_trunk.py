@@ -43,7 +43,7 @@ def tiny_trunks():
 
 def get_config():
     """For experiments/train.py: this file is its --config."""
-    from lena_jax.default_config import default_config
+    from lena_jax.config import default_config
 
     backbones.BACKBONES.update(tiny_trunks())
     config = default_config()

@@ -1,11 +1,12 @@
 """What became of each picture that was asked for, one JSON line each, so that the next download goes on."""
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from lena_jax.runtime.locks import try_lock
 
 # In the folder of pictures; who deletes it has everything that is not there asked for again.
 LEDGER = "fetch_ledger.jsonl"
@@ -45,10 +46,8 @@ def open_ledger(folder: Path) -> Iterator[Ledger]:
     # O_NOFOLLOW: a link in its place must not make us write elsewhere.
     descriptor = os.open(folder / LEDGER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     with os.fdopen(descriptor, "r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(f"{folder}: another download is under way there, expected one at a time") from error
+        if not try_lock(file):
+            raise ValueError(f"{folder}: another download is under way there, expected one at a time")
         content = file.read()
         whole = content.rfind(b"\n") + 1
         gone = {}

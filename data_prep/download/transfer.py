@@ -12,7 +12,7 @@ from PIL import Image
 
 from data_prep.download.limits import Limits
 from data_prep.download.line import open_address
-from lena_jax import pictures
+from lena_jax.data import pictures
 
 # File name endings of the formats that `pictures.to_rgb` reads.
 ENDINGS = {

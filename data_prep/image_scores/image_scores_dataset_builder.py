@@ -15,9 +15,9 @@ import tensorflow_datasets as tfds
 from data_prep import film_strip, picture_folder
 from data_prep.image_scores import table
 from data_prep.streaming import StreamingBuilder
-from lena_jax import pictures
-from lena_jax.pairs import ComparablePairs
-from lena_jax.video.reading import ENDINGS
+from lena_jax.data import pictures
+from lena_jax.data.pairs import ComparablePairs
+from lena_jax.data.video import ENDINGS
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)

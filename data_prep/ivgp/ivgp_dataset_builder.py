@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data_prep import losses, usable_pictures
+from data_prep import left_out as losses
+from data_prep import usable_pictures
 from data_prep.ivgp import activities, features, posts
 from data_prep.ivgp.posts import Post
 from data_prep.streaming import StreamingBuilder
 from data_prep.usable_pictures import Unusable
-from lena_jax.pairs import ComparablePairs
+from lena_jax.data.pairs import ComparablePairs
 
 PAIRS = 5000
 # A picture that was posted several times is one picture: its earliest post counts.

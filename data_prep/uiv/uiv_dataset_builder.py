@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import download_manager
 
-from data_prep import losses, usable_pictures
+from data_prep import left_out as losses
+from data_prep import usable_pictures
 from data_prep.streaming import StreamingBuilder
 from data_prep.uiv import annotations
 

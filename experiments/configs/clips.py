@@ -9,7 +9,7 @@ videos of your own (`python -m data_prep build image_scores --frames=8 ...`) set
 --config.image_size: 224 is what the trunk was trained with.
 """
 
-from lena_jax.default_config import default_config
+from lena_jax.config import default_config
 
 
 def get_config():

@@ -14,7 +14,7 @@ Set on folds with `fold_seed=7` of 1,023 photographs rated for appeal (the AVT i
 Goering and Raake, IEEE Access 2023); the README has what it reaches there on other folds, next to the frozen network.
 """
 
-from lena_jax.default_config import default_config
+from lena_jax.config import default_config
 
 
 def get_config():

@@ -11,7 +11,7 @@ Set on 1,023 photographs rated for appeal (the AVT image appeal data set at 80x8
 Access 2023); the README has what it reaches there, next to average and max pooling.
 """
 
-from lena_jax.default_config import default_config
+from lena_jax.config import default_config
 
 
 def get_config():

@@ -8,7 +8,7 @@
 on `planted` is about 0.95. Every key can be set on the command line: --config.pooling=average.
 """
 
-from lena_jax.default_config import default_config
+from lena_jax.config import default_config
 
 
 def get_config():

@@ -24,7 +24,7 @@ def add(commands, options):
 def run(arguments) -> int:
     """Returns 0."""
     with models.ready():
-        from lena_jax.scoring import information
+        from lena_jax.cli import information
 
         print(information.text(arguments.model))
     return 0

@@ -1,14 +1,12 @@
 """`lena-jax` and `python -m lena_jax`: arguments in, one subcommand, an exit code."""
 
 import argparse
-import contextlib
 import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 
 from lena_jax.cli import compare, explain, info, save, score, serve, video
+from lena_jax.runtime.signals import Terminated, terminated_in_order
 
 DESCRIPTION = """\
 Scores pictures with a trained ranker, says where in them the scores come from, and packs rankers to pass on.
@@ -33,10 +31,6 @@ exit codes: 0 all done; 1 some pictures could not be read, or a file not be writ
 COMMANDS = (score, explain, compare, video, serve, info, save)
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a command as Ctrl-C does: what is finished is kept, what is not is taken away."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code. An error is one line on stderr."""
     arguments = _parser().parse_args(argv)
@@ -45,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             # A file name may have letters that the terminal has not.
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _terminated_in_order():
+        with terminated_in_order():
             return arguments.run(arguments)
     except (ValueError, FileNotFoundError) as error:
         return _fail(error, 2)
@@ -59,22 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         what, code = ("terminated", 143) if isinstance(interrupt, Terminated) else ("interrupted", 130)
         print("\n" + ": ".join([f"lena-jax: {what}", *map(str, interrupt.args)]), file=sys.stderr)
         return code
-
-
-@contextlib.contextmanager
-def _terminated_in_order():
-    if threading.current_thread() is not threading.main_thread():  # Only there may signals be handled.
-        yield
-        return
-
-    def terminate(number, frame):
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _fail(error, code: int) -> int:

@@ -3,9 +3,10 @@
 import contextlib
 import logging
 import os
-import signal
 import sys
-import threading
+
+from lena_jax.runtime.notices import plain_notices
+from lena_jax.runtime.signals import ended_at_once
 
 MODEL_HELP = "folder of a run or of `lena-jax save`, or hf:OWNER/NAME"
 
@@ -22,7 +23,7 @@ def add_model(parser):
 def opened(arguments):
     """The `Scorer` that the arguments name; within it warnings are one line each."""
     with ready():
-        with _ending_at_once():
+        with ended_at_once("lena-jax"):
             from lena_jax.scoring import Scorer
 
             scorer = Scorer.from_checkpoint(arguments.model, arguments.objectness, arguments.data_dir)
@@ -30,41 +31,18 @@ def opened(arguments):
 
 
 @contextlib.contextmanager
-def _ending_at_once():
-    """Within it Ctrl-C ends the process then and there.
-
-    For the seconds in which libraries are imported and a model is opened: a `KeyboardInterrupt` that comes up in one of
-    JAX's callbacks is dropped, and the command would run on. Nothing is written then that would have to be taken away.
-    """
-    def end(number, frame):
-        print("\nlena-jax: interrupted", file=sys.stderr, flush=True)
-        os._exit(130)
-
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or (
-            threading.current_thread() is not threading.main_thread()):
-        yield
-        return
-    signal.signal(signal.SIGINT, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@contextlib.contextmanager
 def ready():
     """JAX with its programs kept on disk, and the libraries below silent."""
-    with _ending_at_once():
+    with ended_at_once("lena-jax"):
         from absl import logging as absl_logging
 
         absl_logging.set_verbosity(absl_logging.FATAL)
         logging.getLogger("jax").setLevel(logging.ERROR)
 
-        from lena_jax.compilation_cache import keep_compiled_programs
-        from lena_jax.scoring import commands
+        from lena_jax.runtime.compilation_cache import keep_compiled_programs
 
         keep_compiled_programs()
-    with commands.plain_warnings():
+    with plain_notices():
         yield
 
 
@@ -88,13 +66,13 @@ class Outcome:
 @contextlib.contextmanager
 def pictures_read():
     """Within it a picture that cannot be used ends the block: it is said on stderr, and the exit code is 1."""
-    from lena_jax.pictures import BadPicture
+    from lena_jax.data.pictures import BadPicture
 
     outcome = Outcome()
     try:
         yield outcome
     except BadPicture as error:
-        from lena_jax.scoring.ranking import printable
+        from lena_jax.scoring.result_files import printable
 
         print(f"lena-jax: {printable(str(error))}", file=sys.stderr)
         outcome.code = 1

@@ -27,7 +27,7 @@ def add(commands, options):
 def run(arguments) -> int:
     """Returns 0."""
     with models.ready():
-        from lena_jax.scoring import save_model
+        from lena_jax.evaluation.export import save_model
 
         print(f"wrote {save_model(arguments.source, arguments.folder, arguments.data_dir)}")
     return 0

@@ -61,7 +61,8 @@ def run(arguments) -> int:
     if given := [name for name in _OF_RAY if getattr(arguments, name) is not None]:
         raise ValueError(f"got --{given[0]} without --engine=ray")
     with models.opened(arguments) as scorer:
-        from lena_jax.scoring import commands, ranking
+        from lena_jax.cli import scoring as commands
+        from lena_jax.cli import tables as ranking
 
         results = commands.score(scorer, _paths(arguments.pictures))
         if arguments.output:

@@ -3,7 +3,9 @@
 import sys
 
 from lena_jax.cli import models
-from lena_jax.video import MOST_FRAMES, MOST_MOMENTS, RATE
+
+# What is looked at unless something else is asked for: frames a second, the most of them, the most of best moments.
+RATE, MOST_FRAMES, MOST_MOMENTS = 2.0, 240, 8
 
 DESCRIPTION = """\
 Scores a video with a ranker of pictures or of clips: the clip as a whole, each of its frames as a still, and the
@@ -43,11 +45,9 @@ def run(arguments) -> int:
     with models.opened(arguments) as scorer, models.pictures_read() as outcome:
         from tqdm import tqdm
 
-        from lena_jax.video import results
-        from lena_jax.video.clip_scorer import ClipScorer
-        from lena_jax.video.drawing import clock
-        from lena_jax.video.moments import best_moments
-        from lena_jax.video.reading import BadVideo, read_clip, read_frame
+        from lena_jax.data.video import BadVideo, read_clip, read_frame
+        from lena_jax.scoring import clip_files
+        from lena_jax.scoring.clips import ClipScorer, best_moments, clock
 
         clips = ClipScorer(scorer)
         try:
@@ -56,11 +56,11 @@ def run(arguments) -> int:
             moments = best_moments(found.frame_scores, arguments.moments)
             if arguments.output:
                 thumbnail = read_frame(arguments.video, clip.times[moments[0]])
-                results.save(arguments.output, arguments.video, clip, found, moments, thumbnail)
+                clip_files.save(arguments.output, arguments.video, clip, found, moments, thumbnail)
         except BadVideo as error:
             raise BadVideo(f"{arguments.video}: {error}") from error
         print(f"clip score {found.score:+.4f}, mean of its {len(clip.frames)} frames {found.frame_mean:+.4f}")
         print("\n".join(f"{clock(clip.times[moment]):>9}  {found.frame_scores[moment]:+.4f}" for moment in moments))
         if arguments.output:
-            print(f"wrote {', '.join(results.FILES)} into {arguments.output}")
+            print(f"wrote {', '.join(clip_files.FILES)} into {arguments.output}")
     return outcome.code

@@ -7,9 +7,9 @@ from lena_jax.localization.boxes import box_overlaps, map_boxes, mask_boxes
 from lena_jax.localization.gradients import gradient_map
 from lena_jax.localization.maps import contribution_map, pair_contributions, support_map, virality_map
 from lena_jax.localization.occlusion import occlusion_map
-from lena_jax.localization.resizing import to_grid, upsample
+from lena_jax.localization.resizing import average_to_grid, to_grid, upsample
 
 __all__ = [
-    "box_overlaps", "contribution_map", "gradient_map", "map_boxes", "mask_boxes", "occlusion_map",
+    "average_to_grid", "box_overlaps", "contribution_map", "gradient_map", "map_boxes", "mask_boxes", "occlusion_map",
     "pair_contributions", "support_map", "to_grid", "upsample", "virality_map",
 ]

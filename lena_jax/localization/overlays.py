@@ -9,8 +9,8 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from skimage import color
 
-from lena_jax.files import write_whole
 from lena_jax.localization.resizing import upsample
+from lena_jax.runtime.files import write_whole
 
 OPACITY = 0.65
 CENTRE = (95.0, 0.0, 0.0)  # CIELAB. Both ends are equally dark and equally far from it.

@@ -53,13 +53,29 @@ def to_grid(maps, height, width):
     if height > maps.shape[1] or width > maps.shape[2]:
         raise ValueError(f"the grid must not be finer than the maps, got {(height, width)} cells and {maps.shape[1:]} "
                          "pixels")
-    return jnp.einsum("bHW,hH,wW->bhw", maps.astype(jnp.float32), _shares(height, maps.shape[1]),
-                      _shares(width, maps.shape[2]), precision="highest")
+    # Along a side a pixel is as many units of `_overlap` long as there are cells.
+    return _weighted(maps, _overlap(maps.shape[1], height) / height, _overlap(maps.shape[2], width) / width)
 
 
-def _shares(cells, pixels):
-    """The share of each pixel in each cell of a line, [cells, pixels]."""
-    edges = jnp.arange(cells + 1) * (pixels / cells)
-    starts = jnp.arange(pixels, dtype=jnp.float32)
-    overlap = (jnp.minimum(edges[1:, None], starts[None] + 1) - jnp.maximum(edges[:-1, None], starts[None]))
-    return jnp.maximum(overlap, 0)
+def average_to_grid(maps, height, width):
+    """Averages maps over the cells of a grid, which may be finer than the maps: [B, H, W] -> [B, height, width].
+
+    Each cell averages exactly its part of the map, fractions of pixels included.
+    """
+    # Along a side a cell is as many units of `_overlap` long as there are pixels.
+    return _weighted(maps, _overlap(maps.shape[1], height) / maps.shape[1], _overlap(maps.shape[2], width)
+                     / maps.shape[2])
+
+
+def _weighted(maps, rows, columns):
+    return jnp.einsum("bHW,hH,wW->bhw", jnp.asarray(maps, jnp.float32), rows.astype(np.float32),
+                      columns.astype(np.float32), precision="highest")
+
+
+def _overlap(pixels, cells):
+    """How much of each cell of a line each pixel covers, [cells, pixels], in units of 1 / (pixels * cells) of the line.
+
+    In these units pixels and cells both have whole-numbered ends, so nothing is rounded.
+    """
+    cell, pixel = np.arange(cells)[:, None] * pixels, np.arange(pixels) * cells
+    return np.maximum(np.minimum(cell + pixels, pixel + cells) - np.maximum(cell, pixel), 0)

@@ -3,10 +3,10 @@
 import numpy as np
 from scipy import stats
 
+from lena_jax.data.pairs import ComparablePairs
 from lena_jax.metrics.discounted_gain import ndcg, percentile_gains
 from lena_jax.metrics.pair_auc import pair_auc, prepare_pair_auc
 from lena_jax.metrics.resampling import Units, bootstrap, members_of
-from lena_jax.pairs import ComparablePairs
 
 MOST_PAIRS = 200_000
 NDCG_AT = (10, 100)

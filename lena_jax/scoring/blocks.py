@@ -18,7 +18,7 @@ import itertools
 import json
 import os
 
-from lena_jax.files import write_whole
+from lena_jax.runtime.files import write_whole
 
 MANIFEST, SUCCESS = "_manifest.json", "_SUCCESS"
 FORMAT = "lena-jax scores, version 1"

@@ -10,8 +10,9 @@ import os
 import numpy as np
 from PIL import Image
 
-from lena_jax import pictures, u2net
-from lena_jax.pictures import BadPicture
+from lena_jax.data import pictures, u2net
+from lena_jax.data.pictures import BadPicture
+from lena_jax.data.transforms import square
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,11 +43,10 @@ class Preparation:
 
     def inputs(self, picture):
         """An upright RGB `PIL.Image` -> [S, S, 3] uint8, or {"pictures": that, "objectness": [64, 64] uint8}."""
-        # As `input_pipeline.resize`, less a copy of the whole picture on the way there and one back.
-        square = np.asarray(picture.resize((self._size, self._size), Image.Resampling.BICUBIC))
+        seen = square(picture, self._size)
         if self._objectness is None:
-            return square
-        return {"pictures": square, "objectness": u2net.to_map(self._objectness(np.asarray(picture)))}
+            return seen
+        return {"pictures": seen, "objectness": u2net.to_map(self._objectness(np.asarray(picture)))}
 
     def prepare(self, name, picture):
         """`Prepared` of one picture, whatever becomes of it."""

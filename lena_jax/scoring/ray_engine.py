@@ -26,8 +26,9 @@ import warnings
 
 from tqdm import tqdm
 
-from lena_jax.run_lock import own
-from lena_jax.scoring import block_inputs, blocks
+from lena_jax.runtime.locks import own
+from lena_jax.scoring import blocks
+from lena_jax.scoring.block_inputs import slices
 from lena_jax.scoring.scorer import cores
 
 # Blocks that may fail, by a full disk for example, before the run ends.
@@ -47,7 +48,7 @@ class BlockActor:
     def __init__(self, scorer, folder, threads):
         # XLA reads it when the first device is touched, which no unpickling does.
         os.environ["PJRT_NPROC"] = str(threads)
-        from lena_jax.compilation_cache import keep_compiled_programs
+        from lena_jax.runtime.compilation_cache import keep_compiled_programs
 
         keep_compiled_programs()
         scorer.threads = threads
@@ -88,7 +89,7 @@ def score(scorer, given, folder, workers=1, block=1000, column="path", cpus_per_
     """
     _check_address(ray_address)
     ray, folder = _import_ray(ray_address), os.path.abspath(folder)
-    job = blocks.make_job(block_inputs.slices(given, column, block), scorer.digest())
+    job = blocks.make_job(slices(given, column, block), scorer.digest())
     if cpus_per_worker is None:
         cpus_per_worker = 1 if ray_address else max(1, cores() // workers)
     with own(folder, "--output"):

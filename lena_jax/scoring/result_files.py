@@ -2,9 +2,10 @@
 
 import contextlib
 import csv
-import fcntl
 import json
 import os
+
+from lena_jax.runtime.locks import try_lock
 
 COLUMNS = ("name", "score", "percentile", "error")
 PARTIAL = ".partial"
@@ -38,11 +39,8 @@ def open_results(path):
         raise ValueError(f"got the output {path!r}, but there is no folder {os.path.dirname(path)!r}")
     partial, rows = f"{path}{PARTIAL}", 0
     with open(partial, "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"{partial!r} is being written by another process: wait for it, or use another "
-                             "output") from None
+        if not try_lock(lock):
+            raise ValueError(f"{partial!r} is being written by another process: wait for it, or use another output")
         try:
             with _WRITERS[ending](partial) as write:
                 def add(result):
@@ -56,6 +54,11 @@ def open_results(path):
                 os.remove(partial)
             raise
         os.replace(partial, path)
+
+
+def printable(text):
+    """Text of unknown origin with what would steer a terminal, or has no letters, written as escapes."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _row(result):

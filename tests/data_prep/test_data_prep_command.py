@@ -9,7 +9,7 @@ from absl import logging
 
 from data_prep.command import main
 from data_prep.image_scores.command import clean_name
-from lena_jax import pictures
+from lena_jax.data import pictures
 
 
 @pytest.fixture(autouse=True)

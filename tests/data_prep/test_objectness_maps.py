@@ -14,9 +14,9 @@ from red_maps import silent
 
 from data_prep import command, objectness, objectness_command
 from data_prep.planted import Builder
-from lena_jax import objectness as reader
-from lena_jax import scored_pictures, u2net
-from lena_jax.input_pipeline import resize
+from lena_jax.data import dataset, u2net
+from lena_jax.data import objectness as reader
+from lena_jax.data.transforms import resize
 
 COUNTS = {"train": 7, "validation": 2, "test": 3}
 SPLITS = sorted(COUNTS)
@@ -79,7 +79,7 @@ def test_what_is_stored(whole, built, tmp_path):
         (tmp_path / "maps.npy").write_bytes(whole[f"{split}.npy"])
         maps = np.load(tmp_path / "maps.npy")
         assert maps.shape == (count, 64, 64) and maps.dtype == np.uint8 and np.ptp(maps) > 50
-        pictures = scored_pictures.load("planted", str(built), split)
+        pictures = dataset.load("planted", str(built), split)
         assert description["splits"][split] == {"pictures": pictures.digest, "count": count}
         for stored, record in zip(maps, pictures.source, strict=True):
             np.testing.assert_array_equal(stored, u2net.to_map(Network()(record["image"])))

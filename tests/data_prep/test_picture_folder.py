@@ -5,8 +5,8 @@ import os
 import pytest
 
 from data_prep import picture_folder
-from lena_jax import pictures
-from lena_jax.pictures import BadPicture
+from lena_jax.data import pictures
+from lena_jax.data.pictures import BadPicture
 
 
 @pytest.fixture

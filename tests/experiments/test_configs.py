@@ -9,9 +9,12 @@ import pair_data
 import pytest
 from config_files import REPOSITORY, load_config
 
-from lena_jax import evaluation, ranker, training, training_inputs
-from lena_jax.optimizer import learning_rate, make_optimizer
-from lena_jax.paper_config import paper_config
+from lena_jax.config import paper_config
+from lena_jax.evaluation.evaluate import evaluate
+from lena_jax.models import ranker
+from lena_jax.train import inputs as training_inputs
+from lena_jax.train.loop import train
+from lena_jax.train.optimizer import learning_rate, make_optimizer
 
 FOLDER = REPOSITORY / "experiments/configs"
 NAMES = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.py"))
@@ -70,10 +73,10 @@ def test_the_papers_recipe_runs_unchanged_on_pairs(tmp_path, name, steps):
     config = load_config(name)
     config.data.name, config.data.dir = "judged", str(tmp_path)
     config.image_size, config.backbone.pretrained, config.steps = 64, False, steps
-    losses = training.train(config, str(tmp_path / "run"))
+    losses = train(config, str(tmp_path / "run"))
     assert losses.shape == (steps,) and losses[0] == pytest.approx(np.log(2), abs=0.05)
     assert np.isfinite(losses).all() and len(set(losses.tolist())) == steps
-    metrics = evaluation.evaluate(str(tmp_path / "run"))
+    metrics = evaluate(str(tmp_path / "run"))
     assert metrics["pairs"] == 5
     written = json.loads((tmp_path / "run/config.json").read_text())
     assert written["optimizer"] == json.loads(config.optimizer.to_json())

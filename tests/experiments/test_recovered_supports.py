@@ -49,10 +49,10 @@ def test_carried_supports_by_hand(script):
 
 def test_concepts_are_where_the_picture_has_them(script, planted_dir):
     from data_prep.planted import score
-    from lena_jax import scored_pictures
+    from lena_jax.data import dataset
 
     names = [*score.KINDS, "veil"]
-    pictures = scored_pictures.load("planted", planted_dir, "test").subset(np.arange(6))
+    pictures = dataset.load("planted", planted_dir, "test").subset(np.arange(6))
     maps = script.concept_maps(pictures, 16, names)
     for index in range(6):
         record = pictures.record(index)

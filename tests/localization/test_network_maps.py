@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from lena_jax.localization import contribution_map, pair_contributions, support_map, virality_map
+from lena_jax.models.siamese import SiameseRanker
 from lena_jax.pooling import lena_weights, make_pooling
-from lena_jax.siamese import SiameseRanker, pair_logits
+from lena_jax.train.loss import pair_logits
 
 RNG = np.random.default_rng(0)
 

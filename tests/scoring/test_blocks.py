@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scored_run import KINDS
 
-from lena_jax.scoring import Scorer, block_inputs, blocks
+from lena_jax.scoring import Scorer, blocks
+from lena_jax.scoring.block_inputs import slices
 
 pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -34,15 +35,15 @@ def test_slices_are_the_sorted_paths_once_each_whatever_the_order(photos):
     files = sorted(map(str, photos.iterdir()))
     given = [files[3], str(photos), "gone.jpg", files[0]]
     for order in (given, given[::-1]):
-        found = block_inputs.slices(order, "path", 10)
+        found = slices(order, "path", 10)
         assert paths_of(found) == sorted([*files, os.path.abspath("gone.jpg")])
         assert [len(one) for one in found] == [10, 10, 10, 5]
     one, other = (blocks.make_job(found, model) for model in "ab")
     assert one.manifest["input"] == other.manifest["input"] and one.manifest["pictures"] == 35
     assert not {block.file for block in one.blocks} & {block.file for block in other.blocks}
-    assert one == blocks.make_job(block_inputs.slices(given, "path", 10), "a")
+    assert one == blocks.make_job(slices(given, "path", 10), "a")
     with pytest.raises(ValueError, match="got no pictures"):
-        block_inputs.slices([], "path", 10)
+        slices([], "path", 10)
 
 
 def test_paths_that_join_to_the_same_text_are_other_pictures():
@@ -55,7 +56,7 @@ def test_a_column_of_paths_is_those_paths(photos, tmp_path):
     for name, part in (("x", files[:20]), ("y", files[15:])):
         parquet.write_table(pyarrow.table({"file": part[::-1]}), tmp_path / f"{name}.parquet")
     tables = [tmp_path / "y.parquet", tmp_path / "x.parquet"]
-    assert block_inputs.slices(tables, "file", 7) == block_inputs.slices([photos], "path", 7)
+    assert slices(tables, "file", 7) == slices([photos], "path", 7)
 
 
 def test_a_column_of_bytes_has_the_scores_of_the_files(scorer, photos, tmp_path):
@@ -63,7 +64,7 @@ def test_a_column_of_bytes_has_the_scores_of_the_files(scorer, photos, tmp_path)
     content = [path.read_bytes() for path in files] + [None, b"no picture"]
     parquet.write_table(pyarrow.table({"image": pyarrow.array(content, pyarrow.binary())}), tmp_path / "in.parquet",
                         row_group_size=9)
-    found = block_inputs.slices([tmp_path / "in.parquet"], "image", 7)
+    found = slices([tmp_path / "in.parquet"], "image", 7)
     assert [len(one) for one in found] == [7, 7, 7, 7, 7, 1]
     assert [bytes(one) for slice_ in found for one in slice_.pictures()] == [one or b"" for one in content]
     (tmp_path / "out").mkdir()
@@ -76,7 +77,7 @@ def test_a_column_of_bytes_has_the_scores_of_the_files(scorer, photos, tmp_path)
     # The same rows in a file that was written anew, with another picture among them, are other pictures.
     content[3] = content[3] + b"x"
     parquet.write_table(pyarrow.table({"image": content}), tmp_path / "in.parquet", row_group_size=9)
-    assert block_inputs.slices([tmp_path / "in.parquet"], "image", 7)[0].digest != found[0].digest
+    assert slices([tmp_path / "in.parquet"], "image", 7)[0].digest != found[0].digest
 
 
 @pytest.mark.parametrize("columns, given, message", [
@@ -89,11 +90,11 @@ def test_a_column_of_bytes_has_the_scores_of_the_files(scorer, photos, tmp_path)
 def test_parquet_files_that_do_not_fit_are_refused(columns, given, message, tmp_path):
     parquet.write_table(pyarrow.table(columns), tmp_path / "t.parquet")
     with pytest.raises(ValueError, match=message):
-        block_inputs.slices([str(tmp_path / "t.parquet") if one == "T" else one for one in given], "path", 5)
+        slices([str(tmp_path / "t.parquet") if one == "T" else one for one in given], "path", 5)
 
 
 def test_a_block_is_whole_or_absent_and_what_is_there_is_left_alone(scorer, photos, tmp_path):
-    job = blocks.make_job(block_inputs.slices([photos], "path", 10), scorer.digest())
+    job = blocks.make_job(slices([photos], "path", 10), scorer.digest())
     folder = str(tmp_path)
     blocks.enter(folder, job)
     assert blocks.missing(folder, job) == job.blocks and len(job.blocks) == 4
@@ -120,22 +121,22 @@ def test_a_block_is_whole_or_absent_and_what_is_there_is_left_alone(scorer, phot
 
 
 def test_the_folder_of_another_job_is_refused(photos, tmp_path):
-    slices = block_inputs.slices([photos], "path", 10)
-    blocks.enter(str(tmp_path), blocks.make_job(slices, "a"))
-    blocks.enter(str(tmp_path), blocks.make_job(slices, "a"))
-    for job, message in ((blocks.make_job(slices, "b"), "scores of another model (a, got b)"),
-                         (blocks.make_job(slices[1:], "a"), "another list of 34 pictures (got 24)"),
-                         (blocks.make_job(block_inputs.slices([photos], "path", 11), "a"), "another list of as many"),
-                         (blocks.make_job(block_inputs.slices([photos], "path", 5), "a"), "another size of blocks, 4")):
+    blocks_of = slices([photos], "path", 10)
+    blocks.enter(str(tmp_path), blocks.make_job(blocks_of, "a"))
+    blocks.enter(str(tmp_path), blocks.make_job(blocks_of, "a"))
+    for job, message in ((blocks.make_job(blocks_of, "b"), "scores of another model (a, got b)"),
+                         (blocks.make_job(blocks_of[1:], "a"), "another list of 34 pictures (got 24)"),
+                         (blocks.make_job(slices([photos], "path", 11), "a"), "another list of as many"),
+                         (blocks.make_job(slices([photos], "path", 5), "a"), "another size of blocks, 4")):
         with pytest.raises(ValueError, match=re.escape(message) + ".*: name another folder"):
             blocks.enter(str(tmp_path), job)
     (tmp_path / "_manifest.json").write_text("{")
     with pytest.raises(ValueError, match="is damaged"):
-        blocks.enter(str(tmp_path), blocks.make_job(slices, "a"))
+        blocks.enter(str(tmp_path), blocks.make_job(blocks_of, "a"))
     (tmp_path / "_manifest.json").unlink()
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(ValueError, match="holds other files, such as 'letter.txt'"):
-        blocks.enter(str(tmp_path), blocks.make_job(slices, "a"))
+        blocks.enter(str(tmp_path), blocks.make_job(blocks_of, "a"))
 
 
 def test_the_digest_is_that_of_the_model_and_of_nothing_else(run, scorer):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageFile
 from scored_run import KINDS, animated, encode, grey16, rotated, scene, transparent
 
-from lena_jax import pictures
+from lena_jax.data import pictures
 from lena_jax.scoring import Scorer
 
 SMALL = [kind for kind in KINDS if kind != "large"]

@@ -13,10 +13,10 @@ from PIL import Image
 from scipy.special import expit
 from scored_run import KINDS, encode, evaluated_scores, rotated, scene
 
-from lena_jax import pictures
+from lena_jax.data import pictures
+from lena_jax.runs.percentiles import NoPercentiles
 from lena_jax.scoring import Scorer, preparation
 from lena_jax.scoring import scorer as scorer_module
-from lena_jax.scoring.training_scores import NoPercentiles
 
 CLOSE = {"rtol": 0, "atol": 1e-5}
 
@@ -228,28 +228,24 @@ def test_comparison_is_the_probability_and_its_maps_sum_to_the_difference(scorer
     assert scorer.compare(paths[-1], paths[0]).probability == pytest.approx(1 - pair.probability, abs=1e-6)
 
 
-def test_percentiles_are_of_the_training_pictures_and_kept(run, scorer, files):
+def test_percentiles_are_of_the_training_pictures(run, scorer, files):
     training = [path for path in sorted((run.parent / "photos").iterdir()) if path.name.startswith("train_")]
-    kept = (run / "training_scores.json")
-    assert not kept.exists() or kept.unlink() is None
     fresh = Scorer.from_checkpoint(run)
-    assert not kept.exists()
     results = list(fresh.score(training))
-    assert kept.exists() and len(results) == len(KINDS)
+    assert len(results) == len(KINDS)
     order = np.argsort([one.score for one in results])
     np.testing.assert_allclose([results[index].percentile for index in order],
                                100 * np.arange(len(KINDS)) / (len(KINDS) - 1), atol=0.1)
     paths, _ = files
-    again = Scorer.from_checkpoint(run, data_dir="/nowhere")
-    assert [one.percentile for one in again.score(paths)] == [one.percentile for one in fresh.score(paths)]
+    assert [one.percentile for one in scorer.score(paths)] == [one.percentile for one in fresh.score(paths)]
 
 
-def test_without_the_data_set_there_are_scores_and_one_warning(run, tmp_path, files):
+def test_a_run_of_before_has_scores_and_one_warning_that_says_what_to_do(run, tmp_path, files):
     paths, expected = files
     shutil.copytree(run / "checkpoints", tmp_path / "run/checkpoints")
-    alone = Scorer.from_checkpoint(tmp_path / "run", data_dir=tmp_path / "gone")
-    with pytest.warns(NoPercentiles, match="without percentiles: data set 'image_scores/photos'.* is not in") as caught:
-        results = list(alone.score(paths))
+    with pytest.warns(NoPercentiles, match="without percentiles.*: python experiments/evaluate.py --workdir=") as caught:
+        alone = Scorer.from_checkpoint(tmp_path / "run")
+    results = list(alone.score(paths))
     assert len(caught) == 1 and {one.percentile for one in results} == {None}
     np.testing.assert_allclose([one.score for one in results], expected, **CLOSE)
     assert alone.explain(paths[0]).percentile is None and not (tmp_path / "run/training_scores.json").exists()

@@ -8,15 +8,20 @@ import red_maps
 from red_maps import red
 from scored_run import random_variables
 
-from lena_jax import evaluation, ranker, run_data, u2net
-from lena_jax.input_pipeline import resize
+from lena_jax.data import u2net
+from lena_jax.data.splits import open_pictures
+from lena_jax.data.transforms import resize
+from lena_jax.evaluation import evaluate as evaluation
+from lena_jax.models import ranker
+from lena_jax.models.predict import predict
+from lena_jax.runs.load import load_ranker
+from lena_jax.runs.percentiles import NoPercentiles
 from lena_jax.scoring import Scorer
-from lena_jax.scoring.training_scores import NoPercentiles
 
 
 def variant(run, **change):
     """A model like that of the run but for what is changed, its variables, and the run's config with it."""
-    model, _, config, _, _ = evaluation.load_ranker(run)
+    model, _, config, _, _ = load_ranker(run)
     config.update(change)
     model = dataclasses.replace(ranker.build(config), preprocessing=model.preprocessing)
     return model, random_variables(model), config
@@ -25,8 +30,8 @@ def variant(run, **change):
 def test_scores_with_objectness_are_those_of_the_evaluation(run):
     model, variables, config = variant(run, fusion="concat")
     red_maps.add(config.data.name, config.data.dir)
-    pictures = run_data.open_pictures(config)["test"]
-    expected, _, _ = evaluation.predict(model, variables, pictures, batch_size=8)
+    pictures = open_pictures(config)["test"]
+    expected, _, _ = predict(model, variables, pictures, batch_size=8)
     scorer = Scorer(model, variables, objectness=red)
     paths = [run.parent / "photos" / name for name in pictures.ids]
     np.testing.assert_allclose([one.score for one in scorer.score(paths)], expected, atol=1e-5)

@@ -12,7 +12,7 @@ Google Plus", SocialCom 2013), for whoever has them.
 Metric: pair accuracy on the test pairs; of every row, and of UIV -> IVGP, what the literature has is not known here.
 """
 
-from lena_jax.paper_config import paper_config
+from lena_jax.config import paper_config
 
 
 def get_config(row="vgg16"):

@@ -11,7 +11,7 @@ TRUNK is a name of `lena_jax.backbones.BACKBONES`: vgg16 (up to conv5_3 with its
 one of none, concat, gate (`python -m data_prep objectness` makes the maps).
 
 Reproduces the training of "Viraliency: Pooling Local Virality" (Alameda-Pineda, Pilzer, Xu, Sebe, Ricci; CVPR 2017) as
-its supplement and solver file describe it (`lena_jax.paper_config` lists the numbers), and differs in six things:
+its supplement and solver file describe it (`lena_jax.config` lists the numbers), and differs in six things:
 
 - LENA's eta is learned; the released training file freezes it at 0.1 (--config.optimizer.pooling_rate=0 does so).
 - Its support is interpolated, not rounded up (--config.pooling_options.lena.rounding=ceil).
@@ -35,7 +35,7 @@ VGG16's weights (about 550 MB) come from the Hugging Face hub (pip install '.[hu
 CPU cores a step of VGG16 takes several seconds, all of them more than a day.
 """
 
-from lena_jax.paper_config import paper_config
+from lena_jax.config import paper_config
 
 
 def get_config(row="vgg16"):

@@ -19,7 +19,8 @@ from scipy import stats
 from data_prep import check
 from data_prep.built import BuiltDataSet
 from data_prep.image_scores import Builder, ImageScoresConfig
-from lena_jax import pictures, scored_pictures
+from lena_jax.data import dataset, pictures
+from lena_jax.data.splits import make_folds
 
 SOPHOAPPEAL = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "sophoappeal"
 
@@ -256,15 +257,15 @@ def test_further_scores_units_and_weights_are_stored(build, write_csv):
         assert record["scores"]["rating"] == number / 2 or number == 0
     assert report(builder)["columns"]["score"] == ["likes", "rating"]
     data_dir = str(Path(builder.data_path).parents[2])
-    loaded = scored_pictures.load("image_scores/photos", data_dir, "all")
+    loaded = dataset.load("image_scores/photos", data_dir, "all")
     assert loaded.weights[list(loaded.ids).index("3.jpg")] == 4
-    assert sorted(map(len, scored_pictures.folds(loaded, 2))) == [3, 3]
-    ratings = scored_pictures.load("image_scores/photos", data_dir, "all", score="rating")
+    assert sorted(map(len, make_folds(loaded, 2))) == [3, 3]
+    ratings = dataset.load("image_scores/photos", data_dir, "all", score="rating")
     # Of the first there is no rating.
     assert sorted(zip(ratings.ids, ratings.scores, strict=True)) == [(f"{n}.jpg", n / 2) for n in range(1, 6)]
     assert ratings.picture(0).tolist() == loaded.picture(list(loaded.ids).index(ratings.ids[0])).tolist()
     with pytest.raises(ValueError, match="no score 'stars', expected one of .'score', 'rating'."):
-        scored_pictures.load("image_scores/photos", data_dir, "all", score="stars")
+        dataset.load("image_scores/photos", data_dir, "all", score="stars")
 
 
 def test_rates_keep_the_likes_and_say_their_prior(build, write_csv):
@@ -306,9 +307,9 @@ def test_a_picture_in_two_splits_stays_in_the_test_split(build, twice):
 def test_equal_pictures_are_in_one_fold(build, twice):
     builder = build(twice)
     assert report(builder)["duplicates_kept"] == 1
-    loaded = scored_pictures.load("image_scores/photos", str(Path(builder.data_path).parents[2]), "all")
+    loaded = dataset.load("image_scores/photos", str(Path(builder.data_path).parents[2]), "all")
     for seed in range(5):
-        folds = [set(loaded.ids[part]) for part in scored_pictures.folds(loaded, 3, seed)]
+        folds = [set(loaded.ids[part]) for part in make_folds(loaded, 3, seed)]
         assert sum({"0.jpg", "copy.png"} <= fold for fold in folds) == 1
 
 
@@ -318,8 +319,8 @@ def built_data(builder):
 
 def no_duplicate_across_folds(builder, count=5):
     """Folds of a built data set; checks that pixels differ between them, by pixels decoded here."""
-    loaded = scored_pictures.load("image_scores/photos", str(Path(builder.data_path).parents[2]), "all")
-    folds = scored_pictures.folds(loaded, count)
+    loaded = dataset.load("image_scores/photos", str(Path(builder.data_path).parents[2]), "all")
+    folds = make_folds(loaded, count)
     contents = [{hashlib.sha256(loaded.picture(i).tobytes()).digest() for i in fold} for fold in folds]
     assert sum(map(len, contents)) == len(set().union(*contents))
     assert sum(map(len, folds)) == len(loaded)

@@ -11,8 +11,8 @@ pytest.importorskip("av")
 import clips  # noqa: E402
 
 from data_prep import command  # noqa: E402
-from lena_jax import scored_pictures  # noqa: E402
-from lena_jax.video.reading import read_clip  # noqa: E402
+from lena_jax.data import dataset  # noqa: E402
+from lena_jax.data.video import read_clip  # noqa: E402
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def build(folder, *options):
 def test_frames_are_stored_without_loss(folder, capsys):
     assert build(folder, "--frames=5") == 0
     assert "configs/clips.py" in capsys.readouterr().out
-    pictures = scored_pictures.load("image_scores/clips", str(folder / "data"), "all")
+    pictures = dataset.load("image_scores/clips", str(folder / "data"), "all")
     assert pictures.time == (5,) and sorted(pictures.scores) == [0.5, 1.5, 2.5, 3.5]
     for index, name in enumerate(pictures.ids):
         np.testing.assert_array_equal(pictures.picture(index), read_clip(folder / "videos" / name, 5).frames)
@@ -47,7 +47,7 @@ def test_frames_are_stored_without_loss(folder, capsys):
     assert build(folder, "--frames=6") == 2
     assert "made from other input" in capsys.readouterr().err
     assert build(folder, "--frames=6", "--overwrite") == 0
-    assert scored_pictures.load("image_scores/clips", str(folder / "data"), "all").digest != pictures.digest
+    assert dataset.load("image_scores/clips", str(folder / "data"), "all").digest != pictures.digest
 
 
 def test_a_bad_video_is_named_or_left_out(folder, capsys):

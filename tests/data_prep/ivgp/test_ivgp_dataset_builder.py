@@ -95,7 +95,7 @@ def files(folder):
 
 
 def test_pictures_come_out_as_they_went_in(source, tmp_path):
-    from lena_jax import scored_pictures
+    from lena_jax.data import dataset
 
     builder = build(source, tmp_path)
     records = {split: read(builder, split) for split in ("train", "test")}
@@ -114,7 +114,7 @@ def test_pictures_come_out_as_they_went_in(source, tmp_path):
     authors = {split: {record["unit"] for record in items} for split, items in records.items()}
     assert not authors["train"] & authors["test"] and len(authors["train"] | authors["test"]) == AUTHORS
     assert report(builder)["authors"] == {split: len(names) for split, names in authors.items()}
-    loaded = scored_pictures.load("ivgp/images", str(tmp_path), "test")
+    loaded = dataset.load("ivgp/images", str(tmp_path), "test")
     assert len(loaded) == len(records["test"]) and len(set(loaded.groups)) > 1
 
 

@@ -11,7 +11,7 @@ from data_prep import check, command
 from data_prep.built import BuiltDataSet
 from data_prep.planted import score
 from data_prep.planted_clips import Builder, clip
-from lena_jax import scored_pictures
+from lena_jax.data import dataset
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_the_same_arguments_give_the_same_clip_and_others_another():
 
 
 def test_what_is_read_is_what_was_composed(data_dir):
-    pictures = scored_pictures.load("planted_clips", str(data_dir), "test")
+    pictures = dataset.load("planted_clips", str(data_dir), "test")
     assert pictures.time == (8,) and len(pictures) == 4
     for index in range(4):
         made = clip.compose(0, "test", index, 112, 8)

@@ -86,7 +86,7 @@ def test_pairs_are_the_published_ones(whole, content, all_pictures):
 
 
 def test_images_have_scores_that_follow_from_their_counts(whole, content):
-    from lena_jax import scored_pictures
+    from lena_jax.data import dataset
 
     records = {split: read(whole["images"], split) for split in ("train", "test")}
     assert len(records["train"]) == 9_100 and len(records["test"]) == 978
@@ -99,7 +99,7 @@ def test_images_have_scores_that_follow_from_their_counts(whole, content):
     for split, pictures in records.items():
         assert all(content.pictures[record["id"].decode()].split == split for record in pictures)
     data_dir = Path(whole["images"].data_path).parents[2]
-    loaded = scored_pictures.load("uiv/images", str(data_dir), "test")
+    loaded = dataset.load("uiv/images", str(data_dir), "test")
     assert len(loaded) == 978 and loaded.groups is None
     assert loaded.picture(0).shape == (32, 40, 3)
     assert all(

@@ -1,0 +1,59 @@
+"""What a checkpoint or saved model is, as a short plain-text table."""
+
+import os
+
+import jax
+import numpy as np
+
+from lena_jax.runs import model_card
+from lena_jax.runs.load import open_model
+from lena_jax.scoring.result_files import printable
+
+_MEASURES = {"pair_accuracy": "pair accuracy", "spearman": "Spearman"}
+
+
+def text(source):
+    """The table of a run's folder, a folder of `save_model`, or "hf:OWNER/NAME".
+
+    Raises:
+        ValueError, FileNotFoundError: as of `Scorer.from_checkpoint`.
+    """
+    loaded = open_model(source)
+    stored, data = loaded.description, loaded.description["data"]
+    rows = [("run" if loaded.is_run else "saved model", os.fspath(source)),
+            *_network(stored["network"], loaded.model, loaded.variables),
+            ("data set", f"{data['name']}, score {data['score']!r}"
+                         + (f", in {loaded.data_dir}" if loaded.is_run else "")),
+            ("fingerprint", data["fingerprint"]), ("step", str(stored["step"])),
+            ("percentiles", "none" if loaded.scores is None else f"of {loaded.scores.pictures:,} training pictures"),
+            *_measures(stored["measures"])]
+    if stored["versions"]:
+        rows.append(("made with", ", ".join(f"{name} {version}" for name, version in stored["versions"].items())))
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {printable(str(value))}" for name, value in rows)
+
+
+def _network(network, model, variables):
+    options = ", ".join(f"{name}={value}" for name, value in network["pooling_options"].items())
+    count = sum(np.size(leaf) for leaf in jax.tree.leaves(variables["params"]))
+    pixels = model.preprocessing
+    endpoint = f", endpoint {network['backbone']['endpoint']}" if network["backbone"]["endpoint"] else ""
+    return [("trunk", f"{network['backbone']['name']}{endpoint}, {network['dtype']}"),
+            ("pooling", f"{network['pooling']} ({options})" if options else network["pooling"]),
+            ("objectness", network["fusion"]), ("picture", f"{network['image_size']} x {network['image_size']} px"),
+            ("pixels", f"mean {_three(pixels.mean)}, std {_three(pixels.std)}, {pixels.channel_order}"),
+            ("parameters", f"{count:,}")]
+
+
+def _measures(metrics):
+    if metrics is None:
+        return [("measures", "none: not evaluated")]
+    try:
+        return [(title, f"{metrics[name]['value']:.3f}  [{metrics[name]['low']:.3f}, {metrics[name]['high']:.3f}]  on "
+                        f"{metrics['pictures']} test pictures") for name, title in _MEASURES.items()]
+    except model_card.UNREADABLE:  # Of a saved model they are only shown, and were not checked.
+        return [("measures", "not readable")]
+
+
+def _three(values):
+    return " ".join(f"{value:.3f}" for value in values)

@@ -1,0 +1,99 @@
+"""What the scripts share: bad input is one line and exit code 2, not a traceback."""
+
+import difflib
+import importlib.util
+import logging
+import os
+import sys
+import traceback
+
+from absl import app, flags
+from absl import logging as absl_logging
+
+flags.DEFINE_bool("debug", False, "Show the traceback of an error that is otherwise one line.")
+
+
+def run(main):
+    """Parses the flags and runs `main(argv)`; a `ValueError`, a mistyped flag or config key ends with exit code 2."""
+    app.run(lambda argv: _run(main, argv), flags_parser=_parse)
+
+
+def _parse(argv):
+    try:
+        if "config" in flags.FLAGS:
+            _check_config(argv[1:])
+        return flags.FLAGS(argv)
+    except (flags.Error, ValueError, TypeError) as error:
+        _fail(error)
+
+
+def _check_config(arguments):
+    """Names the nearest key of a mistyped `--config.key`, which ml_collections does for some keys only."""
+    values = {}
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equals, value = argument.lstrip("-").partition("=")
+        if argument.startswith("-") and name.partition(".")[0] == "config":
+            values[name] = value if equals else following
+    path, _, argument = values.pop("config", "").partition(":")
+    if not path:
+        return
+    config = _load_config(path, argument)
+    for name in values:
+        node = config
+        for key in name.split(".")[1:]:
+            known = list(node.keys()) if hasattr(node, "keys") else []
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                raise ValueError(f"no config key {name!r}" + (f", did you mean {near[0]!r}?" if near else "")
+                                 + f" Known here: {', '.join(sorted(known)) or 'nothing'}")
+            node = node[key]
+
+
+def _load_config(path, argument):
+    if not path.endswith(".py") or not os.path.isfile(path):
+        raise ValueError(f"no config file {path!r}, expected a Python file such as those in experiments/configs/")
+    spec = importlib.util.spec_from_file_location("config_to_check", path)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        return module.get_config(*([argument] if argument else []))
+    except Exception as error:  # A config is anyone's code, which can fail in any way.
+        raise ValueError(f"config file {path!r}: {type(error).__name__}: {error}") from error
+
+
+def _run(main, argv):
+    # The libraries below report every file that they write; what the user needs to see is printed.
+    absl_logging.set_verbosity(absl_logging.FATAL)  # An error is raised as well.
+    logging.getLogger("jax").setLevel(logging.ERROR)
+    # Imported here, so that --help and a typo answer at once.
+    from lena_jax.runtime.compilation_cache import keep_compiled_programs
+
+    keep_compiled_programs()
+    try:
+        main(argv)
+    except (ValueError, OSError, FloatingPointError, KeyboardInterrupt) as error:
+        if flags.FLAGS.debug and not isinstance(error, KeyboardInterrupt):
+            raise
+        sys.exit(explain(error))
+
+
+def explain(error):
+    """Prints what is to be said of an error that ends a script, and returns the exit code."""
+    if isinstance(error, SystemExit):
+        return error.code or 0
+    if isinstance(error, KeyboardInterrupt):
+        what = str(error) or "what was finished is kept, the same command goes on from there"
+        print(f"interrupted: {what}", file=sys.stderr)
+        return 130
+    known = isinstance(error, (ValueError, OSError, FloatingPointError))
+    if flags.FLAGS.debug or not known:
+        traceback.print_exception(error)
+        return 1
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    # Otherwise not the input's fault: a full disk, a folder that cannot be written, training that diverged.
+    return 2 if isinstance(error, (ValueError, FileNotFoundError)) else 1
+
+
+def _fail(error):
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,97 @@
+"""Large arrays that are computed once and kept in a memory-mapped file, named by a digest of what they depend on."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+from lena_jax.runtime.files import write_whole
+
+
+class MappedArray:
+    """A read-only array in a file; travels to another process as its path.
+
+    Args:
+        path: of an `.npy` file.
+    """
+
+    def __init__(self, path):
+        self._path, self._array = path, np.load(path, mmap_mode="r")
+        self.shape, self.dtype = self._array.shape, self._array.dtype
+
+    def __len__(self):
+        return len(self._array)
+
+    def __getitem__(self, index):
+        return self._array[index]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self._array, dtype, copy=copy)
+
+    def __reduce__(self):
+        return MappedArray, (self._path,)
+
+
+def cached_array(folder, key, shape, dtype, blocks, label):
+    """The array that `key` describes, from its file if there is one.
+
+    Args:
+        folder: for the files; made if absent.
+        key: JSON values that determine the array.
+        shape, dtype: of the array; `shape[0]` counts what the progress bar counts.
+        blocks: () -> iterator over consecutive blocks of rows, called only if there is no file.
+        label: on the progress bar.
+
+    Returns:
+        A `MappedArray`.
+
+    Raises:
+        OSError: if the disk has no room.
+        ValueError: if a floating-point row is not finite, with `label`.
+    """
+    path = os.path.join(folder, hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32] + ".npy")
+    if not os.path.exists(path):
+        os.makedirs(folder, exist_ok=True)
+        _forget_abandoned(folder)
+        try:
+            _check_room(folder, shape, np.dtype(dtype))
+            write_whole(path, lambda file: _fill(file, shape, np.dtype(dtype), blocks, label), "wb")
+        except OSError as error:
+            raise OSError(f"{label}, in {folder!r}: {error.strerror or error}") from error
+    return MappedArray(path)
+
+
+def _forget_abandoned(folder, seconds=86400):
+    """Removes what a killed process left unfinished, once it is a day old and surely nobody's work."""
+    for entry in os.scandir(folder):
+        with contextlib.suppress(FileNotFoundError):  # Another process may be doing the same.
+            if entry.name.endswith(".unfinished") and time.time() - entry.stat().st_mtime > seconds:
+                os.remove(entry.path)
+
+
+def _check_room(folder, shape, dtype):
+    needed, free = dtype.itemsize * int(np.prod(shape)), shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(errno.ENOSPC, f"{needed / 1e9:.1f} GB do not fit into the {free / 1e9:.1f} GB that are free: use "
+                      "fewer augmentation.views, a smaller image_size, another data.dir")
+
+
+def _fill(file, shape, dtype, blocks, label):
+    # Written, not mapped: on a disk that fills up meanwhile, writing into a mapped file kills the process.
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": tuple(shape)})
+    with tqdm(total=shape[0], desc=label, unit="picture") as bar:
+        for block in blocks():
+            with np.errstate(over="ignore"):
+                stored = np.ascontiguousarray(block, dtype)
+            if np.issubdtype(dtype, np.floating) and not np.isfinite(stored).all():
+                raise ValueError(f"{label}: got values up to {np.abs(block).max()}, expected at most "
+                                 f"{np.finfo(dtype).max}, the largest {dtype}. Do the weights belong to the trunk and "
+                                 "its preprocessing?")
+            file.write(stored)
+            bar.update(len(block))

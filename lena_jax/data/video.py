@@ -1,0 +1,300 @@
+"""A few upright RGB frames of a video file, evenly over its time; whatever is wrong with it is a `BadVideo`.
+
+The file is gone through twice. First its packets are counted, which decodes nothing and tells what is there and when,
+whatever its header says. Then the frames that were chosen are decoded; stretches between two key frames that hold none
+of them are skipped. In memory are the chosen frames and what the decoder needs, not the video.
+"""
+
+import contextlib
+import dataclasses
+import io
+import os
+import time
+
+import numpy as np
+from PIL import Image
+
+from lena_jax.data.pictures import BadPicture
+from lena_jax.runtime.files import open_plain
+
+# What FFmpeg is asked to read: no playlist or script, which name other files and addresses.
+FORMATS = ("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "ogg", "asf",
+           "gif")
+# What files of these kinds are called, for finding them in a table or folder.
+ENDINGS = (".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg",
+           ".flv", ".ogv", ".wmv", ".asf")
+# Bounds that keep one hostile or mistaken file from taking the machine down.
+MAX_FILE_BYTES = 8 << 30
+MAX_PIXELS = 7680 * 4320
+MAX_SIDE = 16_384
+MAX_SECONDS = 2 * 3600
+MAX_PACKETS = 600_000
+# Reading one file; looked at between packets.
+MAX_READING_SECONDS = 600
+MAX_FRAMES = 4096
+# Longest side of the frames of a clip. Networks see 224 pixels or so; a whole frame of a film has a hundred times that.
+SIDE = 512
+# What times are rounded by in files: a frame that is shown at a time is also shown so much before it.
+_ROUNDING = 1e-3
+# Of the pictures that the index of a file promises, so many must be there.
+_LEAST_THERE = 0.95
+
+
+class BadVideo(BadPicture):
+    """A video that cannot be used; the message says why, and the caller knows its name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """Some frames of a video.
+
+    Attributes:
+        frames: [T, H, W, 3] uint8, upright RGB, in the order of time.
+        times: [T] float64, when each is first shown, in seconds from the first frame of the video.
+        duration: of the video in seconds.
+    """
+
+    frames: np.ndarray
+    times: np.ndarray
+    duration: float
+
+
+def read_clip(path, frames=16, rate=None, side=SIDE):
+    """Reads frames that are spread evenly over the time of a video.
+
+    With T frames the video is cut into T equal parts, and the frame that is shown in the middle of each is taken. A
+    video of fewer frames than T has some of them more than once.
+
+    Args:
+        path: of the file, or its content (bytes); what it is, its content says and not its name.
+        frames: T, 1 to `MAX_FRAMES`.
+        rate: frames a second, to be had from longer videos; `frames` is then the most that are taken, no frame is
+            taken twice, and the times remain even. None: as many as `frames`.
+        side: longest side; larger frames are made smaller. None keeps their size.
+
+    Returns:
+        A `Clip`.
+
+    Raises:
+        BadVideo: no such file, no video, damaged, cut off, or too large or long to read safely.
+        ValueError: a number of frames, rate or side that is out of range, or PyAV is not installed.
+    """
+    if not 1 <= frames <= MAX_FRAMES:
+        raise ValueError(f"frames: got {frames}, expected 1 to {MAX_FRAMES}")
+    if rate is not None and not (np.isfinite(rate) and rate > 0):
+        raise ValueError(f"rate: got {rate}, expected a positive number of frames a second")
+    if side is not None and side < 1:
+        raise ValueError(f"side: got {side}, expected at least 1 pixel")
+
+    def choose(times, duration):
+        count = frames if rate is None else max(1, min(frames, len(times), round(duration * rate)))
+        middles = (np.arange(count) + 0.5) * duration / count
+        return np.searchsorted(times, middles + _ROUNDING, side="right") - 1
+
+    return _read(path, choose, side)
+
+
+def read_frame(path, seconds):
+    """Reads the one frame that is shown at a time, at its full size.
+
+    Args:
+        path: of the file, or its content.
+        seconds: from the first frame of the video, as in `Clip.times`.
+
+    Returns:
+        [H, W, 3] uint8, upright RGB.
+
+    Raises:
+        BadVideo, ValueError: as of `read_clip`.
+    """
+    return _read(path, lambda times, _: np.searchsorted(times, [seconds + _ROUNDING], side="right") - 1, None).frames[0]
+
+
+def _read(path, choose, side):
+    deadline = time.monotonic() + MAX_READING_SECONDS
+    with _opened(path) as stream:
+        index = _index(stream, deadline)
+    tick, shown = index.tick, np.unique(index.pts)
+    last = np.median(np.diff(shown)) if len(shown) > 1 else 1 / tick / 25
+    duration = float((shown[-1] - shown[0] + max(last, index.last_duration)) * tick)
+    if duration > MAX_SECONDS:
+        raise BadVideo(f"too long to read safely: got {duration:,.0f} s, expected at most {MAX_SECONDS:,}")
+    wanted = shown[np.clip(choose((shown - shown[0]) * tick, duration), 0, len(shown) - 1)]
+    with _opened(path) as stream:
+        found = _decoded(stream, index, np.unique(wanted), side, deadline)
+    if len({frame.shape for _, frame in found.values()}) > 1:
+        raise BadVideo("its frames change their size on the way, expected one size")
+    pts, frames = zip(*(found[one] for one in wanted.tolist()), strict=True)
+    return Clip(np.stack(frames), (np.array(pts) - shown[0]) * tick, duration)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Index:
+    """The packets of a video, in the order in which they are in the file.
+
+    Attributes:
+        pts: [n] int64, when the frame of each is shown, in ticks.
+        keys: [n] bool, where decoding can start.
+        tick: seconds.
+        last_duration: ticks for which the frame that is shown last is.
+    """
+
+    pts: np.ndarray
+    keys: np.ndarray
+    tick: float
+    last_duration: int
+
+
+def _index(stream, deadline):
+    pts, keys, durations = [], [], []
+    for packet in _packets(stream, deadline):
+        pts.append(_time(packet))
+        keys.append(packet.is_keyframe)
+        durations.append(packet.duration or 0)
+    if not pts:
+        raise BadVideo("holds no frames")
+    if len(pts) < _LEAST_THERE * (stream.frames or 0):
+        raise BadVideo(f"is cut off: got {len(pts):,} frames, expected the {stream.frames:,} of its index")
+    return _Index(np.array(pts, np.int64), np.array(keys, bool), float(stream.time_base),
+                  durations[int(np.argmax(pts))])
+
+
+def _time(packet):
+    pts = packet.dts if packet.pts is None else packet.pts
+    if pts is None:
+        raise BadVideo("does not say when its frames are shown")
+    return pts
+
+
+def _packets(stream, deadline):
+    """Yields the packets of a stream that hold something."""
+    for number, packet in enumerate(stream.container.demux(stream)):
+        if number >= MAX_PACKETS:
+            raise BadVideo(f"has too many frames to read safely, expected at most {MAX_PACKETS:,}")
+        if time.monotonic() > deadline:
+            raise BadVideo(f"takes longer than {MAX_READING_SECONDS} s to read")
+        if packet.size:
+            if packet.is_corrupt:
+                raise BadVideo("is damaged or cut off")
+            yield packet
+
+
+def _decoded(stream, index, wanted, side, deadline):
+    """Decodes {time in ticks: (time of the frame, [H, W, 3] uint8)} of the times `wanted`, ascending.
+
+    Of a packet that gives no frame to be shown, the next frame counts.
+    """
+    starts = {}
+    for pts in wanted.tolist():
+        place = int(np.flatnonzero(index.pts == pts)[0])
+        # A frame that is stored behind a key frame and shown before it may need what is before the key frame.
+        before = np.flatnonzero(index.keys[:place + 1] & (index.pts[:place + 1] <= pts))
+        starts.setdefault(int(before[-1]) if len(before) else 0, []).append(pts)
+    stream.thread_type = "AUTO"
+    found, pending = {}, []
+
+    def take(frames):
+        for frame in frames:
+            shown = frame.dts if frame.pts is None else frame.pts
+            done = [pts for pts in pending if shown is not None and pts <= shown]
+            if done:
+                picture = _upright(frame, side)
+                for pts in done:
+                    found[pts] = shown, picture
+                    pending.remove(pts)
+
+    for number, packet in enumerate(_packets(stream, deadline)):
+        if number in starts:
+            if not pending:
+                stream.codec_context.flush_buffers()
+            pending += starts[number]
+        if pending:
+            take(packet.decode())
+        elif len(found) == len(wanted):
+            break
+    if pending:
+        take(stream.decode(None))
+    if pending:
+        raise BadVideo(f"is damaged: nothing decodes from {(pending[0] - index.pts.min()) * index.tick:.2f} s on")
+    return found
+
+
+def _upright(frame, side):
+    """A decoded frame as [H, W, 3] uint8, turned and mirrored as the file says, its longest side at most `side`."""
+    _check_size(frame.width, frame.height)
+    pixels = frame.to_ndarray(format="rgb24")
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is not None:
+        pixels = _turned(pixels, np.frombuffer(matrix, np.int32))
+    height, width = pixels.shape[:2]
+    if side is not None and max(height, width) > side:
+        size = max(1, round(width * side / max(height, width))), max(1, round(height * side / max(height, width)))
+        pixels = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.BICUBIC))
+    return np.ascontiguousarray(pixels)
+
+
+def _turned(pixels, matrix):
+    """Applies a display matrix: the pixel in column p, row q goes to column `a p + c q`, row `b p + d q`."""
+    a, b, _, c, d = matrix[:5].tolist()
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        across, down = a, d
+    else:
+        pixels, across, down = pixels.swapaxes(0, 1), c, b
+    return pixels[::-1 if down < 0 else 1, ::-1 if across < 0 else 1]
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """The video stream of a file; within it whatever goes wrong in FFmpeg is a `BadVideo`."""
+    try:
+        import av
+    except ImportError as error:
+        raise ValueError(f"reading a video needs PyAV ({error}): pip install 'lena-jax[video]'") from error
+    # No other file or address may be opened by what the content says; a decoder allocates by the size in the header.
+    options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "none", "max_pixels": str(MAX_PIXELS)}
+    with _plain_file(path) as file:
+        try:
+            with av.open(file, options=options, buffer_size=1 << 20, metadata_errors="replace") as container:
+                yield _video_stream(container)
+        except BadVideo:
+            raise
+        except MemoryError as error:
+            raise BadVideo("too large for the memory that is left") from error
+        # Of hostile bytes PyAV raises these besides FFmpeg's own, and what reading the file raises.
+        except (av.error.FFmpegError, OSError, ValueError, OverflowError) as error:
+            raise BadVideo(f"does not decode as a video: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _video_stream(container):
+    import av
+
+    pictures = av.stream.Disposition.attached_pic
+    streams = [one for one in container.streams.video if not one.disposition & pictures]
+    if not streams:
+        raise BadVideo("has no pictures that move" if container.streams.video else "has sound or text only, no video"
+                       if container.streams else "holds nothing")
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise BadVideo("is stored in a way that has no decoder here")
+    _check_size(stream.codec_context.width, stream.codec_context.height)
+    return stream
+
+
+def _check_size(width, height):
+    if width < 1 or height < 1:
+        raise BadVideo("does not decode as a video: its frames have no size, or one that is too large")
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise BadVideo(f"too many pixels to decode safely: got {width}x{height}, expected at most {MAX_PIXELS:,} "
+                       f"pixels and {MAX_SIDE:,} a side")
+
+
+@contextlib.contextmanager
+def _plain_file(path):
+    """Opens a file; FFmpeg gets this and not the path, which it would take for an address if it looked like one."""
+    if isinstance(path, bytes):
+        yield io.BytesIO(path)
+        return
+    with open_plain(path, MAX_FILE_BYTES, BadVideo) as file:
+        if not os.fstat(file.fileno()).st_size:
+            raise BadVideo("is an empty file")
+        yield file

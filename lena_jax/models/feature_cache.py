@@ -1,0 +1,84 @@
+"""The cache of a frozen trunk's feature maps: each view of each picture runs through the trunk once, ever."""
+
+import hashlib
+import math
+import os
+
+import jax
+import numpy as np
+
+from lena_jax.data.array_cache import cached_array
+from lena_jax.data.transforms import resize
+from lena_jax.models.batching import in_batches, on_devices
+
+
+def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cache_dir, label, batch_size=32):
+    """Feature maps of some views of each picture of a source, computed now or read from an earlier run.
+
+    View 0 is the whole picture; the others are random views of it. All pictures of `pictures.source` are held, so
+    that the folds of a cross-validation share one cache: float16 in a memory-mapped file whose name is a digest
+    of everything that it depends on (pictures, weights, size, augmentation, seed).
+
+    Args:
+        ranker, variables: the model; only its trunk is used.
+        pictures: `ScoredPictures`, whose source has n pictures.
+        views: number of views, >= 1.
+        augmentation: `Augmentation` of the views after the first.
+        seed: of the random views.
+        cache_dir: folder for the files; made if absent.
+        label: what to call the pictures on the progress bar.
+        batch_size: pictures, or frames of clips, a call of the trunk.
+
+    Returns:
+        [views, n, h, w, C] float16, read-only; `maps[view, pictures.rows[i]]` belongs to picture i. Of clips
+        [views, n, T, h, w, C].
+
+    Raises:
+        OSError: if the disk has no room for them.
+        ValueError: if a feature is beyond what float16 holds.
+    """
+    trunk = {name: tree["backbone"] for name, tree in variables.items() if "backbone" in tree}
+    weights = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(trunk):
+        weights.update(jax.tree_util.keystr(path).encode() + np.asarray(leaf).tobytes())
+    key = {"pictures": pictures.digest, "network": repr(ranker.network.backbone), "weights": weights.hexdigest(),
+           "preprocessing": ranker.preprocessing.as_json(), "size": ranker.image_size, "views": views}
+    if views > 1:
+        key |= {"crop": augmentation.crop, "flip": augmentation.flip, "seed": seed}
+    source = pictures.source
+
+    def inputs():
+        for number in range(views):
+            for row in range(len(source)):
+                yield view_of(source[row]["image"], ranker.image_size, number, row, augmentation, seed)
+
+    shape = (*pictures.time, *ranker.abstract_feature_map().shape[1:])
+    batch_size = max(1, batch_size // math.prod(pictures.time))
+    rows = cached_array(
+        cache_dir, key, (views * len(source), *shape), np.float16,
+        lambda: in_batches(on_devices(ranker.feature_map, variables, batch_size), inputs(), batch_size),
+        f"trunk features, {label}")
+    return np.asarray(rows[:]).reshape(views, len(source), *shape)
+
+
+def features_folder(config):
+    """Where the feature maps of a run's dataset are kept."""
+    return os.path.join(os.path.expanduser(config.data.dir), "features")
+
+
+def view_of(picture, size, number, row, augmentation, seed):
+    """One of the views that `feature_cache` holds, of a picture or of its objectness map.
+
+    Args:
+        picture: [H, W, 3] uint8, or a map of all of it, [H', W'] uint8.
+        size: side of the result.
+        number: of the view; 0 is the whole picture.
+        row: of the picture in its source.
+        augmentation, seed: as of `feature_cache`.
+
+    Returns:
+        [size, size, 3] or [size, size], uint8.
+    """
+    if number == 0:
+        return resize(picture, size)
+    return augmentation.view(picture, size, np.random.default_rng([seed, number, row]))

@@ -1,0 +1,249 @@
+"""A trained ranker as one folder to pass on: weights (safetensors), what they are (JSON), and a model card.
+
+Nothing in such a folder is run: whoever sends one can make `load_model` refuse it, and no more.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import flax.traverse_util
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors import numpy as safetensors_numpy
+
+import lena_jax
+from lena_jax.backbones import Preprocessing
+from lena_jax.backbones.hub import find_on_hub
+from lena_jax.backbones.variables import raise_misfit
+from lena_jax.config import default_config
+from lena_jax.models import ranker
+from lena_jax.runs import model_card
+from lena_jax.runs.percentiles import TrainingScores
+
+DESCRIPTION, WEIGHTS, CARD = "model.json", "model.safetensors", "README.md"
+FORMAT = "lena-jax model, version 1"
+# Bounds on what is read of a folder that anyone may have made.
+_MOST_BYTES = 1 << 20
+_MOST_PIXELS_A_SIDE = 2048
+
+
+@dataclasses.dataclass(frozen=True)
+class SavedModel:
+    """What a folder of `save_model` holds.
+
+    Attributes:
+        model: `ranker.Ranker`.
+        variables: of the model, NumPy arrays.
+        scores: `TrainingScores`, or None where they were not known.
+        description: the whole of its `model.json`.
+    """
+
+    model: ranker.Ranker
+    variables: dict
+    scores: TrainingScores | None
+    description: dict
+
+
+def write(place, description, variables):
+    """Writes a saved model's folder, whole or not at all.
+
+    Args:
+        place: `pathlib.Path` of the folder, which must not be there (`backbones.saved.check_place`).
+        description: what `model.json` is to say; the hash of the weights is added.
+        variables: of the model.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, so that the last step is one rename.
+    with tempfile.TemporaryDirectory(prefix=f".{place.name}.", suffix=".unfinished", dir=place.parent) as unfinished:
+        written = Path(unfinished, "model")
+        written.mkdir()
+        # By Python, for the permissions that the other files have.
+        (written / WEIGHTS).write_bytes(safetensors_numpy.save(_flat(variables)))
+        description = description | {"weights_sha256": _digest(written / WEIGHTS)}
+        (written / DESCRIPTION).write_text(json.dumps(description, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (written / CARD).write_text(model_card.text(description), encoding="utf-8")
+        os.rename(written, place)
+
+
+def load_model(folder):
+    """Reads a folder that `save_model` wrote; it need not be trusted, no code of it is run.
+
+    Returns:
+        `SavedModel`.
+
+    Raises:
+        ValueError: it is no such folder, of another version, damaged, or describes no network; says what is wrong.
+    """
+    folder = Path(folder).expanduser().absolute()
+    try:
+        description = _description(_content(folder / DESCRIPTION))
+        model = _model(description)
+        scores = description["training_scores"]
+        scores = None if scores is None else TrainingScores.from_json(scores)
+        if _digest(_file(folder / WEIGHTS)) != description["weights_sha256"]:
+            raise ValueError(f"{WEIGHTS} is not the file that was written: another SHA-256")
+        variables = _variables(folder / WEIGHTS, model)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{str(folder)!r} is not a folder that save_model wrote whole: {error}") from error
+    return SavedModel(model, variables, scores, description)
+
+
+def is_saved_model(folder):
+    """Whether a folder has the file in which `save_model` says what it is."""
+    return os.path.isfile(os.path.join(folder, DESCRIPTION))
+
+
+def fetch(source):
+    """The folder of a model on the Hugging Face hub, in the cache of `huggingface_hub`; fetched when it is not there.
+
+    Args:
+        source: "hf:OWNER/NAME" or "hf:OWNER/NAME@REVISION".
+
+    Raises:
+        ValueError: another source.
+        FileNotFoundError: as of `backbones.hub.find_on_hub`.
+    """
+    repository, at, revision = source.partition("@")
+    if repository.count("/") != 1:
+        raise ValueError(f"got source {source!r}, expected hf:OWNER/NAME or hf:OWNER/NAME@REVISION")
+    weights, description = (find_on_hub(f"{repository}/{name}{at}{revision}") for name in (WEIGHTS, DESCRIPTION))
+    if weights.parent != description.parent:
+        raise ValueError(f"the cache has files of {source!r} from two revisions, {weights} and {description}: delete "
+                         "one of them, or name the revision")
+    return description.parent
+
+
+def network_of(config):
+    """The part of a config that the network is built from, as JSON values."""
+    return {"image_size": config.image_size, "dtype": config.dtype, "fusion": config.fusion,
+            "clip_pooling": config.clip_pooling,
+            "backbone": {name: config.backbone[name] for name in ("name", "endpoint", "output_stride")},
+            "pooling": config.pooling, "pooling_options": dict(config.pooling_options.get(config.pooling, {}))}
+
+
+def versions():
+    """The versions that a saved model says it was made with."""
+    return {"lena_jax": lena_jax.__version__, "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("jax", "flax", "numpy", "pillow")}}
+
+
+def _flat(variables):
+    leaves = flax.traverse_util.flatten_dict(variables, sep="/")
+    return {name: np.ascontiguousarray(leaf) for name, leaf in leaves.items()}
+
+
+def _file(path):
+    if not path.is_file():  # A pipe would be waited for.
+        raise ValueError(f"it has no file {path.name}")
+    return path
+
+
+def _digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _content(path):
+    with open(_file(path), "rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"{path.name} has more than {_MOST_BYTES:,} bytes")
+    return content
+
+
+def _no_constant(name):
+    raise ValueError(f"got {name}, expected finite numbers")
+
+
+def _description(content):
+    """The checked JSON; what is in `measures`, `picture_properties` and `versions` is only shown, and shown as text."""
+    try:
+        stored = json.loads(content.decode("utf-8"), parse_constant=_no_constant)
+    except RecursionError as error:
+        raise ValueError(f"{DESCRIPTION} is nested too deeply") from error
+    except ValueError as error:
+        raise ValueError(f"{DESCRIPTION} is no JSON of finite numbers: {error}") from error
+    if not isinstance(stored, dict) or stored.get("format") != FORMAT:
+        got = stored.get("format") if isinstance(stored, dict) else type(stored).__name__
+        raise ValueError(f"{DESCRIPTION} has the format {_short(got)}, expected {FORMAT!r}")
+    _check_keys(DESCRIPTION, stored, {
+        "format": str, "network": dict, "preprocessing": dict, "data": dict, "step": int, "weights_sha256": str,
+        "training_scores": (dict, type(None)), "measures": (dict, type(None)),
+        "picture_properties": (dict, type(None)), "versions": dict})
+    _check_keys("data", stored["data"], {"name": str, "score": str, "fingerprint": str})
+    network = stored["network"]
+    network.setdefault("clip_pooling", "joint")  # Folders from before clips do not have it.
+    _check_keys("network", network, {"image_size": int, "dtype": str, "fusion": str, "clip_pooling": str,
+                                     "backbone": dict, "pooling": str, "pooling_options": dict})
+    _check_keys("network.backbone", network["backbone"], {"name": str, "endpoint": str, "output_stride": int})
+    if not 64 <= network["image_size"] <= _MOST_PIXELS_A_SIDE:
+        raise ValueError(f"network.image_size: got {_short(network['image_size'])}, expected 64 to "
+                         f"{_MOST_PIXELS_A_SIDE}")
+    for name, value in network["pooling_options"].items():
+        if not isinstance(value, (str, int, float)) or not np.isfinite(0.0 if isinstance(value, str) else value):
+            raise ValueError(f"network.pooling_options.{_short(name)}: got {_short(value)}, expected a finite number "
+                             "or a word")
+    return stored
+
+
+def _check_keys(where, stored, kinds):
+    if set(stored) != set(kinds):
+        raise ValueError(f"{where}: got the keys {_short(sorted(stored))}, expected {sorted(kinds)}")
+    for name, kind in kinds.items():
+        if not isinstance(stored[name], kind) or isinstance(stored[name], bool):
+            expected = "/".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+            raise ValueError(f"{where}, {name}: got {_short(stored[name])}, expected {expected}")
+
+
+def _model(description):
+    network = description["network"]
+    config = default_config()
+    try:
+        config.image_size, config.dtype, config.fusion = network["image_size"], network["dtype"], network["fusion"]
+        config.clip_pooling = network["clip_pooling"]
+        config.backbone.update(network["backbone"])
+        config.pooling = network["pooling"]
+        with config.unlocked():
+            config.pooling_options = {network["pooling"]: network["pooling_options"]}
+        preprocessing = Preprocessing.from_json(description["preprocessing"])
+        model = dataclasses.replace(ranker.build(config), preprocessing=preprocessing)
+        model.abstract_variables()
+    # Each module has its own way to say that it cannot take an option.
+    except Exception as error:
+        raise ValueError(f"{DESCRIPTION} describes no network that can be built: {_short(error, str)}") from error
+    return model
+
+
+def _variables(path, model):
+    expected = flax.traverse_util.flatten_dict(model.abstract_variables(), sep="/")
+    try:
+        with safe_open(path, framework="np") as file:
+            names = set(file.keys())
+            there = {name: file.get_slice(name) for name in expected if name in names}
+            raise_misfit(path.name, {
+                "missing": sorted(set(expected) - names), "left over": sorted(map(_short, names - set(expected))),
+                "mis-shaped": [f"{name} (got {part.get_shape()}, expected {list(expected[name].shape)})"
+                               for name, part in there.items() if tuple(part.get_shape()) != expected[name].shape],
+                "mistyped": [f"{name} (got {part.get_dtype()}, expected F32)" for name, part in there.items()
+                             if part.get_dtype() != "F32"]})
+            leaves = {name: file.get_tensor(name) for name in expected}
+    except SafetensorError as error:
+        raise ValueError(f"{path.name} is damaged: {error}") from error
+    if bad := [name for name, leaf in leaves.items() if not np.isfinite(leaf).all()]:
+        raise ValueError(f"{path.name} has numbers that are not finite, in {bad[0]}")
+    return flax.traverse_util.unflatten_dict(leaves, sep="/")
+
+
+def _short(value, text=repr):
+    """A value of unknown origin and length for a message."""
+    text = text(value)
+    return text if len(text) <= 200 else text[:200] + " ..."

@@ -1,0 +1,165 @@
+"""Several processes that train one model (`jax.distributed`): join them, work together, leave without hanging one."""
+
+import contextlib
+import os
+import re
+import socket
+import sys
+import time
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from lena_jax.runtime.signals import Stopped
+
+START_SECONDS = 300  # To wait for all processes to come; a cluster may start them one after another.
+HEARTBEAT_SECONDS = 30  # A process that is silent for so long is lost, and the others end.
+SHUTDOWN_SECONDS = 60  # To wait at the end for the others to finish too.
+
+
+def index():
+    """The number of this process, 0 for the first or only one."""
+    return jax.process_index()
+
+
+def count():
+    """The number of processes."""
+    return jax.process_count()
+
+
+def wait_for_all(name):
+    """Returns once every process is here."""
+    if count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
+@contextlib.contextmanager
+def first_goes_first(name):
+    """Runs its body in the first process, and then in all others."""
+    if index():
+        wait_for_all(name)
+    yield
+    if not index():
+        wait_for_all(name)
+
+
+def any_of(flag):
+    """Whether the flag is set in any process; each must ask."""
+    return bool(flag) if count() == 1 else bool(np.any(multihost_utils.process_allgather(np.asarray(bool(flag)))))
+
+
+def share_of(length):
+    """The indices that this process does of `length` things, so that shares are equal or one smaller."""
+    return np.array_split(np.arange(length), count())[index()]
+
+
+def gather(rows, length):
+    """Puts the rows of all processes together.
+
+    Args:
+        rows: [len(share_of(length)), ...] of this process.
+        length: of all.
+
+    Returns:
+        [length, ...], the same in every process.
+    """
+    if count() == 1:
+        return rows
+    most = -(-length // count())
+    padded = np.zeros((most, *rows.shape[1:]), rows.dtype)
+    padded[:len(rows)] = rows
+    parts = multihost_utils.process_allgather(padded)
+    shares = np.array_split(np.arange(length), count())
+    return np.concatenate([part[:len(share)] for part, share in zip(parts, shares, strict=True)])
+
+
+@contextlib.contextmanager
+def joined(coordinator, number, index, cluster, explain):
+    """Joins a multi-process run, and leaves it without hanging the others; does nothing where none is asked for.
+
+    Enter it before any device is touched. A process that fails exits here at once: the usual way out would wait for the
+    others, which wait for it.
+
+    Args:
+        coordinator: "HOST:PORT" of the first process, or None.
+        number: of processes, or None.
+        index: of this process, from 0, or None.
+        cluster: whether SLURM, a TPU pod or the like tells all three.
+        explain: error -> exit code; prints what is to be said of it.
+
+    Raises:
+        ValueError: for arguments that are missing or contradict each other.
+        OSError: if the others cannot be reached.
+    """
+    if not _check(coordinator, number, index, cluster):
+        yield
+        return
+    # The service would keep SIGTERM to itself; `StopSignal` looks after it.
+    jax.config.update("jax_enable_preemption_service", False)
+    if index:
+        _wait_for_first(coordinator)
+    try:
+        jax.distributed.initialize(
+            coordinator, number, index, initialization_timeout=START_SECONDS,
+            heartbeat_timeout_seconds=HEARTBEAT_SECONDS, shutdown_timeout_seconds=SHUTDOWN_SECONDS)
+    except ValueError as error:
+        raise ValueError("--distributed finds no cluster that it knows (SLURM, Open MPI, TPU, Kubernetes): say "
+                         "--coordinator=HOST:PORT --num_processes=N --process_id=K instead") from error
+    except RuntimeError as error:
+        raise OSError(f"cannot start {number or 'several'} processes with the first at {coordinator or 'its host'}: "
+                      f"{_first_line(error)}") from error
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, Stopped) and error.everywhere:
+            jax.distributed.shutdown()
+            raise
+        if isinstance(error, jax.errors.JaxRuntimeError):
+            error = OSError(f"process {jax.process_index()} of {jax.process_count()} failed, or has lost another one: "
+                            f"{_first_line(error)}")
+        _leave(explain(error))
+
+
+def _check(coordinator, number, index, cluster):
+    """Whether there are several processes."""
+    given = {"--coordinator": coordinator, "--num_processes": number, "--process_id": index}
+    missing = [name for name, value in given.items() if value is None]
+    if cluster and len(missing) < 3:
+        raise ValueError("got --distributed, which asks the cluster, together with "
+                         f"{', '.join(sorted(given.keys() - missing))}: expected the one or the others")
+    if missing and len(missing) < 3:
+        raise ValueError(f"several processes need {', '.join(given)}, got no {' and no '.join(missing)}")
+    if not missing:
+        if not re.fullmatch(r"[^:/\s]+:\d+|\[[^\]]+\]:\d+", coordinator):
+            raise ValueError(f"--coordinator must be HOST:PORT of the first process, got {coordinator!r}")
+        if not 0 <= index < number:
+            raise ValueError(f"--process_id must be in [0, {number}), the number of processes, got {index}")
+    return cluster or not missing
+
+
+def _wait_for_first(coordinator):
+    """JAX would end the process by a signal, with a page of C++, if the first one is not there."""
+    host, port = coordinator.rsplit(":", 1)
+    until = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+            return
+        except OSError as error:
+            if time.monotonic() > until:
+                raise OSError(f"the first process did not answer at {coordinator} for {START_SECONDS} seconds: "
+                              f"{error.strerror or error}") from error
+        time.sleep(0.2)
+
+
+def _leave(code):
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if not jax.process_index():
+        time.sleep(2)  # The end of the first one cuts off the others, which may have something to say as well.
+    os._exit(code)
+
+
+def _first_line(error):
+    return str(error).strip().split("\n")[0][:300]

@@ -1,0 +1,120 @@
+"""The score of a clip, what each of its frames adds to it, and its best moments."""
+
+import dataclasses
+
+import jax
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipScore:
+    """The score of one clip of T frames.
+
+    Attributes:
+        score: of the clip, by the model's own pooling of clips (`SiameseRanker.clip_pooling`). For "joint", which also
+            every model of still pictures has, the cells of all frames are pooled as one map.
+        frame_mean: mean of `frame_scores`.
+        frame_scores: [T] float32, of each frame as a still.
+        contributions: [T, h, w] float32, what each cell adds to `score`; sums to `score` without the model's constant.
+            None for poolings that allow no such map.
+    """
+
+    score: float
+    frame_mean: float
+    frame_scores: np.ndarray
+    contributions: np.ndarray | None
+
+    @property
+    def frame_contributions(self):
+        """What each frame adds to `score`, [T] float32, or None."""
+        return None if self.contributions is None else self.contributions.sum((1, 2))
+
+
+class ClipScorer:
+    """Scores clips with the trunk of a `Scorer`.
+
+    Example:
+        >>> clips = ClipScorer(Scorer.from_checkpoint("runs/mine"))
+        >>> clip = read_clip("a.mp4")
+        >>> found = clips.score(clip.frames)
+        >>> found.score, clip.times[found.frame_scores.argmax()]
+
+    Args:
+        scorer: `lena_jax.scoring.Scorer`.
+
+    Raises:
+        ValueError: if its model looks at objectness maps, which clips do not have.
+    """
+
+    def __init__(self, scorer):
+        if scorer.model.fusion != "none":
+            raise ValueError(f"got a model with fusion={scorer.model.fusion!r} for clips, expected 'none': objectness "
+                             "maps are of pictures")
+        self._scorer = scorer
+        # What is behind the trunk; a program for each number of frames.
+        self._head = {**scorer.variables, "params": {name: tree for name, tree in scorer.variables["params"].items()
+                                                     if name != "backbone"}}
+        self._pooled = jax.jit(self._pool)
+
+    def score(self, frames):
+        """Scores one clip.
+
+        Args:
+            frames: [T, H, W, 3] uint8, or a sequence of T arrays [H, W, 3].
+
+        Returns:
+            A `ClipScore`.
+
+        Raises:
+            ValueError: for something else, or no frame.
+        """
+        maps = list(self._scorer.feature_maps(frames))
+        if not maps:
+            raise ValueError("got a clip of 0 frames, expected at least 1")
+        frame_scores, score, contributions = map(np.asarray, self._pooled(self._head, np.stack(maps)))
+        exact = self._scorer.model.network.pooling.reproduces
+        return ClipScore(float(score), float(frame_scores.mean()), frame_scores, contributions if exact else None)
+
+    def _pool(self, head, maps):
+        model = self._scorer.model
+        score, contributions, _ = model.explain_features(head, maps[None])
+        return model.score(head, maps), score[0], contributions[0]
+
+
+def best_moments(scores, most):
+    """Peaks of the scores over time, the highest first, none close to another.
+
+    A peak is not below the frames next to it. The highest is taken, then the next highest that is at least a
+    twentieth of the clip, and two frames, from all before it, and so on.
+
+    Args:
+        scores: [T] of the frames, in the order of time.
+        most: how many to give, at least 1.
+
+    Returns:
+        Indices of the frames, 1 to `most` of them; the first is the highest frame of all, of equal ones the first.
+
+    Raises:
+        ValueError: scores that are not T > 0 finite numbers, or `most` below 1.
+    """
+    scores = np.asarray(scores, np.float64)
+    if scores.ndim != 1 or not len(scores) or not np.isfinite(scores).all():
+        raise ValueError(f"got scores of the shape {list(scores.shape)}, expected [T] finite numbers of some frames")
+    if most < 1:
+        raise ValueError(f"got most={most}, expected at least 1")
+    apart = max(2, round(len(scores) / 20))
+    around = np.concatenate([[-np.inf], scores, [-np.inf]])
+    peaks = np.flatnonzero((scores >= around[:-2]) & (scores >= around[2:]))
+    chosen = []
+    for peak in peaks[np.argsort(-scores[peaks], kind="stable")].tolist():
+        if all(abs(peak - other) >= apart for other in chosen):
+            chosen.append(peak)
+        if len(chosen) == most:
+            break
+    return np.array(chosen)
+
+
+def clock(seconds):
+    """A time as "m:ss.s"."""
+    tenths = round(seconds * 10)
+    return f"{tenths // 600}:{tenths // 10 % 60:02}.{tenths % 10}"

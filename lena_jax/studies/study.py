@@ -1,0 +1,96 @@
+"""A study: many runs of a few configs in one folder, done one by one, in any order, and never twice."""
+
+import json
+import os
+
+import jax
+from tqdm import tqdm
+
+from lena_jax.config import MAY_DIFFER, as_json, differing_keys
+from lena_jax.data.splits import open_pictures
+from lena_jax.evaluation.evaluate import evaluate
+from lena_jax.metrics import pairs_to_compare
+from lena_jax.models import ranker
+from lena_jax.models.predict import predictor_of
+from lena_jax.runs.folder import write_json
+from lena_jax.studies.repeated_runs import finished
+from lena_jax.train.loop import train
+
+# Where the runs lie in the folder of a study.
+RUNS = "cells"
+
+
+def run_missing(workdir, study, configs, only=None):
+    """Trains and evaluates the runs that are not finished yet, in a folder that is this study's alone.
+
+    With a frozen trunk the test pictures are scored from the cache of feature maps that training uses too
+    (`predict_from_cache`). A finished run is not touched, one that was interrupted goes on from its newest checkpoint.
+
+    Args:
+        workdir: folder of the study; made, with `study.json` in it, once the runs are found to be possible.
+        study: dict of JSON values: what all its runs share.
+        configs: {folder in `workdir`: config of the run}.
+        only: number of the only run to do, by its place in `configs`; None for all.
+
+    Returns:
+        {folder: metrics}; None while some are missing.
+
+    Raises:
+        ValueError: for a folder that holds another study, a number that no run has, a run whose data or pooling
+            cannot work (before anything is written), or as of `train`.
+    """
+    path = os.path.join(workdir, "study.json")
+    _refuse_another(path, study)
+    if only is not None and not 0 <= only < len(configs):
+        raise ValueError(f"the number of a run must be in [0, {len(configs)}), got {only}")
+    chosen = list(configs) if only is None else [list(configs)[only]]
+    missing = [name for name in chosen if finished(os.path.join(workdir, name), configs[name]) is None]
+    if missing:
+        check([configs[name] for name in missing])
+    os.makedirs(workdir, exist_ok=True)
+    if not os.path.exists(path):
+        write_json(path, study)
+    with tqdm(total=len(configs), initial=len(chosen) - len(missing), desc="runs", unit="run") as bar:
+        for before, name in zip([None, *missing], missing, strict=False):
+            if before and os.path.dirname(name) != os.path.dirname(before):
+                # Programs of other poolings are of no use any more, and would fill the memory.
+                jax.clear_caches()
+            bar.set_postfix_str(name)
+            run_one(configs[name], os.path.join(workdir, name))
+            bar.update()
+    results = {name: finished(os.path.join(workdir, name), config) for name, config in configs.items()}
+    return None if None in results.values() else results
+
+
+def _refuse_another(path, study):
+    if not os.path.exists(path):
+        return
+    with open(path, encoding="utf-8") as file:
+        theirs = json.load(file)
+    may_differ = {f"config.{key}" for key in MAY_DIFFER}
+    different = set(differing_keys(json.loads(json.dumps(study)), theirs)) - may_differ
+    if different:
+        raise ValueError(f"{os.path.dirname(path)!r} holds a study of another config; these keys differ: "
+                         f"{sorted(different)}. Use a new --workdir, or delete this one")
+
+
+def run_one(config, path):
+    """Trains and evaluates one run; returns its metrics."""
+    train(config, path)
+    return evaluate(path, predictor=predictor_of(config), sheet=False)
+
+
+def check(configs):
+    """Raises what would else be found after hours, in a later run: missing data, no pair, an impossible pooling."""
+    seen, maps = set(), None
+    for config in configs:
+        data = (json.dumps(as_json(config.data)), config.fusion)
+        if data not in seen:
+            seen.add(data)
+            test = open_pictures(config)["test"]
+            pairs_to_compare(test.scores, test.groups, config.pairs.min_gap, given=test.pairs)
+        model = ranker.build(config)
+        if maps is None:
+            maps = model.abstract_feature_map()
+        # Initialising is what checks the pooling's options against the size of the maps.
+        jax.eval_shape(model.network.pooling.init, jax.random.key(0), maps)

@@ -1,0 +1,179 @@
+"""The training loop: from a config to a run with checkpoints, on one page."""
+
+import contextlib
+import dataclasses
+
+import jax
+import numpy as np
+
+from lena_jax.data.input_pipeline import batches
+from lena_jax.metrics import pair_accuracy, pairs_to_compare
+from lena_jax.models.batching import in_batches, on_devices
+from lena_jax.models.ranker import learned_shares
+from lena_jax.runs import checkpoints, folder, health, percentiles
+from lena_jax.runtime import distributed
+from lena_jax.runtime.locks import own
+from lena_jax.runtime.signals import Stopped, StopSignal
+from lena_jax.train import progress as runs_progress
+from lena_jax.train.inputs import make_inputs
+from lena_jax.train.log import RunLog
+from lena_jax.train.optimizer import learning_rate, make_optimizer
+from lena_jax.train.plan import make_plan
+from lena_jax.train.step import StepWindow, TrainState, make_train_step, replicate, shard
+
+
+def train(config, workdir, devices=None, watch=iter):
+    """Trains the ranker that a config describes, or goes on where an earlier run of it was stopped.
+
+    Writes into `workdir`: `checkpoints/`, `config.json`, `metrics.jsonl` with one line every `config.log_every` steps
+    and one at each evaluation, the same for TensorBoard, `timing.json`, and at the end `training_scores.json`. A
+    finished run is left as it is. On SIGTERM the step at hand is finished and saved; with several processes, the steps
+    up to the next that is logged.
+
+    With several processes (`jax.distributed`) every one calls this with the same arguments and a `workdir` on a disk
+    that all can reach; each reads its own share of the pictures, and the first one writes.
+
+    Args:
+        config: see `lena_jax.config.default_config`.
+        workdir: folder of the run.
+        devices: devices of this process to map over; None for all.
+        watch: what the stream of batches is passed through, such as `profiling.StepProfile.watch`.
+
+    Returns:
+        The loss of each step done in this call, [steps] float; empty if the run was finished.
+
+    Raises:
+        ValueError: for a config that does not fit the data or the devices, a workdir of another config or of other
+            data, or one that another process is using.
+        FloatingPointError: if the loss or gradient is not finite; the last checkpoint is from before.
+        OSError: if the disk has no room for a checkpoint.
+        runtime.signals.Stopped: after SIGTERM, with everything saved.
+    """
+    devices = jax.local_devices() if devices is None else list(devices)
+    # Before anything slow: processes that meet for the first time wait for each other for half a minute only.
+    distributed.wait_for_all("start")
+    plan = make_plan(config, len(devices) * distributed.count())
+    # Nothing was written so far.
+    with StopSignal() as stop, contextlib.nullcontext() if distributed.index() else own(workdir):
+        return _run(plan, workdir, devices, stop, watch)
+
+
+def _run(plan, workdir, devices, stop, watch):
+    config, model = plan.config, plan.model
+    progress = runs_progress.find_progress(config, plan.fingerprint, workdir)
+    if progress.finished(config):
+        return np.zeros(0)
+    start, processes, me = progress.step, distributed.count(), distributed.index()
+
+    # The model, what of it is trained, and by which optimizer.
+    manager, variables = _variables(plan, workdir, start)
+    inputs = make_inputs(config, model, variables, plan.pictures, plan.augmentation)
+    optimizer = make_optimizer(config.optimizer, config.steps, inputs.trained(variables), model.backbone.stages)
+    state = TrainState.create(inputs.trained(variables), optimizer,
+                              variables["batch_stats"] if inputs.moves_statistics else None,
+                              average=config.average_decay > 0)
+    if start:
+        state = runs_progress.restore_state(manager, start, variables, state)
+    elif not me:
+        folder.write_config(workdir, config)
+
+    # One copy a device, one compiled step for all devices, and the stream of batches that it eats.
+    state, carried = replicate(state, devices), replicate(inputs.carried(variables), devices)
+    train_step = make_train_step(inputs.score_for_training, optimizer, None if processes > 1 else devices,
+                                 config.accumulate, config.average_decay)
+    stream = watch(batches(dataclasses.replace(plan.draw, fetch=inputs.fetch), steps=config.steps, seed=config.seed,
+                           start=start, workers=inputs.workers))
+    validate = _Validation(config, plan.pictures["validation"], inputs)
+    window, losses = StepWindow(), []
+    stop.defer()
+    with RunLog(workdir, start, config.steps, config.batch_size, learning_rate(config.optimizer, config.steps),
+                quiet=me > 0, devices=len(devices) * processes) as log:
+        for step, batch in enumerate(stream, start + 1):
+            state, measures = train_step(state, carried, shard(batch, len(devices), me, processes))
+            window.add(measures, batch["index"])
+            log.step_done()
+            due = step % config.eval_every == 0 or step == config.steps
+            logged = due or step % config.log_every == 0
+            # Processes have to agree on the step to stop at, and meet where they read back anyway.
+            stopping = (logged or processes == 1) and distributed.any_of(stop.requested)
+            if logged or stopping:
+                rows, indices = window.read()
+                health.check_finite(rows, step + 1 - len(rows),
+                                    [plan.pictures["train"].ids[index] for index in indices],
+                                    manager.latest_step() or 0)
+                losses += [row["loss"] for row in rows]
+                progress = progress.trained([row["loss"] for row in rows])
+                log.write(step, **{name: float(np.mean([row[name] for row in rows])) for name in rows[0]})
+            if due or stopping:
+                current = runs_progress.evaluated_variables(variables, state)
+                if due:
+                    progress = progress.evaluated(step, validate(current))
+                    _report(log, config, current, progress.history)
+                runs_progress.save(manager, step, current, state, config, model.preprocessing, plan.fingerprint,
+                                   progress)
+            if stopping:
+                manager.close()
+                log.say(f"stopped on request after step {step}, which is saved; the same command goes on from it")
+                raise Stopped(everywhere=True)
+            if due and progress.finished(config):
+                break
+    _write_percentiles(plan, workdir, inputs, manager)
+    manager.close()
+    return np.array(losses)
+
+
+def _variables(plan, workdir, start):
+    """The checkpoints, and the variables to begin with: those of a checkpoint, or new ones."""
+    if start:
+        manager = checkpoints.open_checkpoints(workdir)
+        # The backbone too: the file that its weights came from may be another by now, or gone.
+        abstract = plan.model.abstract_variables()
+        return manager, checkpoints.restore(manager, start, variables=abstract)["variables"]
+    backbone = plan.config.backbone
+    # NumPy arrays: what several processes save must not be on the devices of one.
+    variables = jax.tree.map(np.asarray, plan.model.init(plan.config.seed, backbone.pretrained,
+                                                         backbone.weights or None))
+    # Not before: the processes have met since they looked whether there are any.
+    return checkpoints.open_checkpoints(workdir), variables
+
+
+class _Validation:
+    """Pair accuracy on the validation pictures, shared by the devices of all processes; None without pictures."""
+
+    def __init__(self, config, pictures, inputs):
+        self._size, self._pictures, self._inputs = config.batch_size, pictures, inputs
+        self._pairs = None if pictures is None else pairs_to_compare(
+            pictures.scores, pictures.groups, config.pairs.min_gap, given=pictures.pairs)
+
+    def __call__(self, variables):
+        if self._pictures is None:
+            return None
+        everything = np.arange(len(self._pictures))
+        return pair_accuracy(_scores(self._inputs, variables, "validation", everything, self._size), self._pairs)
+
+
+def _scores(inputs, variables, part, indices, batch_size):
+    """Predicted scores of some whole pictures, each process doing its share."""
+    mine = indices[distributed.share_of(len(indices))]
+    rows = in_batches(on_devices(inputs.score, variables, batch_size), inputs.whole(part, mine), batch_size)
+    return distributed.gather(np.concatenate([np.zeros(0, np.float32), *rows]), len(indices))
+
+
+def _report(log, config, variables, history):
+    last = history[-1]
+    if last["pair_accuracy"] is not None:
+        log.write(last["step"], validation_pair_accuracy=last["pair_accuracy"])
+    for warning in (health.still_loss([row["loss"] for row in history]),
+                    health.collapsed_supports(learned_shares(config, variables))):
+        if warning:
+            log.say(f"warning: step {last['step']}: {warning}")
+
+
+def _write_percentiles(plan, workdir, inputs, manager):
+    """What the training pictures are predicted by the best checkpoint, so that scoring knows percentiles at once."""
+    step = manager.best_step() or manager.latest_step()
+    variables = checkpoints.restore(manager, step, variables=plan.model.abstract_variables())["variables"]
+    drawn = percentiles.drawn(len(plan.pictures["train"]))
+    scores = _scores(inputs, variables, "train", drawn, plan.config.batch_size)
+    if not distributed.index():
+        percentiles.write(workdir, step, plan.fingerprint, scores)

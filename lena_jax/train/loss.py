@@ -1,0 +1,27 @@
+"""The pairwise logistic loss of scores."""
+
+import jax.numpy as jnp
+import optax
+
+
+def pair_logits(scores, pairs):
+    """`logit = score(left) - score(right)`: scores [n], pairs [p, 2] of (left, right) -> [p]."""
+    return scores[pairs[:, 0]] - scores[pairs[:, 1]]
+
+
+def pairwise_logistic_loss(scores, pairs, label, weight):
+    """Sum over pairs of the sigmoid cross-entropy against "left is the more viral", and the sum of the weights.
+
+    `loss_p = weight_p * (softplus(logit_p) - label_p * logit_p)`, `logit_p = score(left) - score(right)`. The
+    two sums are returned apart so that devices can add theirs before the division.
+
+    Args:
+        scores: [n] predicted scores.
+        pairs: [p, 2] integers, indices of left and right.
+        label: [p] in {0, 1/2, 1}; 1/2 is a tie.
+        weight: [p], 0 for a pair that does not count.
+
+    Returns:
+        (sum of the weighted losses, sum of the weights), scalars.
+    """
+    return jnp.sum(weight * optax.sigmoid_binary_cross_entropy(pair_logits(scores, pairs), label)), jnp.sum(weight)

@@ -1,0 +1,80 @@
+"""A run as its config describes it, found possible before anything is written: model, pictures, batches."""
+
+import dataclasses
+import functools
+
+import ml_collections
+
+from lena_jax.data.input_pipeline import DrawBatch
+from lena_jax.data.splits import fingerprint, open_pictures
+from lena_jax.data.transforms import Augmentation
+from lena_jax.models import ranker
+from lena_jax.runtime import distributed
+from lena_jax.train.inputs import check_trained
+from lena_jax.train.optimizer import make_optimizer
+
+_LEAST = {"steps": 1, "log_every": 1, "seed": 0, "eval_every": 1, "stop_after": 0, "data.workers": 0,
+          "augmentation.views": 1}
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A config that was found sound, and what follows from it.
+
+    Attributes:
+        config: of the run.
+        model: `Ranker`.
+        augmentation: of the training pictures.
+        pictures: {"train", "validation", "test": `ScoredPictures` or None}.
+        fingerprint: of the pictures.
+        draw: draws the batches; its `fetch` is set once the inputs are made.
+    """
+
+    config: ml_collections.ConfigDict
+    model: ranker.Ranker
+    augmentation: Augmentation
+    pictures: dict
+    fingerprint: str
+    draw: DrawBatch
+
+
+def make_plan(config, devices):
+    """Checks a config against itself, its model, its data and the devices.
+
+    Args:
+        config: of the run.
+        devices: number of devices, over all processes.
+
+    Returns:
+        `Plan`.
+
+    Raises:
+        ValueError: naming the key, its value and what was expected.
+    """
+    _check(config, devices)
+    augmentation = Augmentation(config.augmentation.crop, config.augmentation.flip)
+    model = ranker.build(config)
+    # Shapes alone: raises where the backbone cannot do what the config asks of it.
+    check_trained(config, model.backbone, model.abstract_variables())
+    pictures = open_pictures(config)
+    if config.stop_after and pictures["validation"] is None:
+        raise ValueError(f"config.stop_after={config.stop_after} needs validation pictures, and there are none: "
+                         "set config.data.validation to the share of the training pictures to use")
+    compared = dataclasses.replace(pictures["train"], groups=None) if config.pairs.across_groups else pictures["train"]
+    draw = DrawBatch(compared, config.batch_size, config.pairs.mode, config.pairs.min_gap, fetch=None,
+                     weighting=config.pairs.weighting, process=distributed.index(), processes=distributed.count())
+    return Plan(config, model, augmentation, pictures, fingerprint(pictures), draw)
+
+
+def _check(config, devices):
+    if config.accumulate < 1 or config.batch_size % (devices * config.accumulate):
+        raise ValueError("config.batch_size counts pictures and must be a multiple of the number of devices times "
+                         f"config.accumulate, got batch_size={config.batch_size} and {devices} devices times "
+                         f"{config.accumulate}")
+    for key, least in _LEAST.items():
+        value = functools.reduce(getattr, key.split("."), config)
+        if value < least:
+            raise ValueError(f"config.{key} must be at least {least}, got {value}")
+    if not 0 <= config.average_decay < 1:
+        raise ValueError(f"config.average_decay must be in [0, 1), got {config.average_decay}")
+    make_optimizer(config.optimizer, config.steps, {"head": {}})
