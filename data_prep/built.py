@@ -88,8 +88,7 @@ class BuiltDataSet:
         """Returns the scored pictures of a record: one, or the two of a pair."""
         group = text(record.get("group", ""))
         return [
-            Item(key, text(record[f"{prefix}id"]), float(record[f"{prefix}score"]), group)
-            for key, prefix in self._keys
+            Item(key, text(record[f"{prefix}id"]), float(record[f"{prefix}score"]), group) for key, prefix in self._keys
         ]
 
     def decode(self, record: dict[str, Any], feature: str) -> np.ndarray:

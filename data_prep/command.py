@@ -77,20 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     options = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
-    parser = argparse.ArgumentParser(
-        "python -m data_prep", description=DESCRIPTION, epilog=EXAMPLES, **options
-    )
-    commands = parser.add_subparsers(
-        title="commands", required=True, metavar="{list,build,describe,check,objectness}"
-    )
+    parser = argparse.ArgumentParser("python -m data_prep", description=DESCRIPTION, epilog=EXAMPLES, **options)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="{list,build,describe,check,objectness}")
 
     command = commands.add_parser("list", help="what can be built, and what is there", **options)
     _add_data_dir(command)
     command.set_defaults(run=_list)
 
-    build = commands.add_parser(
-        "build", help="build a data set", description=DESCRIPTION, epilog=EXAMPLES, **options
-    )
+    build = commands.add_parser("build", help="build a data set", description=DESCRIPTION, epilog=EXAMPLES, **options)
     names = build.add_subparsers(
         title="data sets", required=True, metavar="{planted,planted_clips,image_scores,uiv,ivgp}"
     )
@@ -99,9 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         ("planted", "pictures", PLANTED, PLANTED_EXAMPLES, (2400, 200, 400)),
         ("planted_clips", "clips", PLANTED_CLIPS, PLANTED_CLIPS_EXAMPLES, (800, 100, 200)),
     ):
-        planted = names.add_parser(
-            name, help=f"composed {what}", description=description, epilog=epilog, **options
-        )
+        planted = names.add_parser(name, help=f"composed {what}", description=description, epilog=epilog, **options)
         planted.add_argument("--seed", type=int, default=0, help="of all randomness (default: %(default)s)")
         for split, count in zip(("train", "validation", "test"), counts, strict=True):
             planted.add_argument(

@@ -48,9 +48,7 @@ def add(commands, options: dict, add_data_dir: Callable) -> None:
         **options,
     )
     describe.add_argument("--out", metavar="DIR", help="folder for the two PNGs (default: the data set's own)")
-    check = commands.add_parser(
-        "check", help="is it sound?", description=CHECK, epilog=CHECK_EXAMPLES, **options
-    )
+    check = commands.add_parser("check", help="is it sound?", description=CHECK, epilog=CHECK_EXAMPLES, **options)
     check.add_argument("--all", action="store_true", help=f"list all problems, not {_LISTED}")
     for parser, run in ((describe, _describe), (check, _check)):
         parser.add_argument("name", metavar="NAME", help="such as planted or image_scores/photos, see `list`")

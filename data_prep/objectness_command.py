@@ -35,9 +35,7 @@ def add(commands, options: dict, add_data_dir: Callable) -> None:
     parser = commands.add_parser(
         "objectness", help="maps of what stands out in each picture", description=OBJECTNESS, epilog=EXAMPLES, **options
     )
-    parser.add_argument(
-        "name", metavar="NAME", nargs="?", help="such as planted or image_scores/photos, see `list`"
-    )
+    parser.add_argument("name", metavar="NAME", nargs="?", help="such as planted or image_scores/photos, see `list`")
     parser.add_argument("--split", default="all", help="train, test, train+test, ... (default: %(default)s)")
     parser.add_argument("--model", type=Path, metavar="PATH", help="the ONNX file, or a wheel that has it")
     parser.add_argument(

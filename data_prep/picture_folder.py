@@ -15,9 +15,7 @@ def check_name(name: str) -> str:
     if "\0" in name or not path.parts:
         raise ValueError(f"picture path {name!r}: expected the path of a file inside the folder")
     if path.is_absolute() or PureWindowsPath(name).drive or PureWindowsPath(name).root:
-        raise ValueError(
-            f"picture path {name!r} is absolute: expected a path relative to the folder of pictures"
-        )
+        raise ValueError(f"picture path {name!r} is absolute: expected a path relative to the folder of pictures")
     if ".." in path.parts or ".." in PureWindowsPath(name).parts:
         raise ValueError(f"picture path {name!r} leaves the folder of pictures by '..'")
     return str(path)

@@ -76,9 +76,7 @@ class StreamingBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             size += length
         for index, path in enumerate(written):
             os.replace(path, template.sharded_filepath(shard_index=index, num_shards=len(written)))
-        return tfds.core.SplitInfo(
-            name=split, shard_lengths=lengths, num_bytes=size, filename_template=template
-        )
+        return tfds.core.SplitInfo(name=split, shard_lengths=lengths, num_bytes=size, filename_template=template)
 
 
 def _shards(records: Iterator[bytes]) -> Iterator[Iterator[bytes]]:

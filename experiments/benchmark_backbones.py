@@ -30,12 +30,22 @@ _REPOSITORY = Path(__file__).resolve().parents[1]
 
 # Height and width, channels in and out, kernel, stride and padding as in PyTorch.
 _CONVOLUTIONS = {
-    "VGG16 1_1": (224, 3, 64, 3, 1, 1), "VGG16 1_2": (224, 64, 64, 3, 1, 1), "VGG16 2_1": (112, 64, 128, 3, 1, 1),
-    "VGG16 2_2": (112, 128, 128, 3, 1, 1), "VGG16 3_2": (56, 256, 256, 3, 1, 1), "VGG16 4_2": (28, 512, 512, 3, 1, 1),
-    "VGG16 5_1": (14, 512, 512, 3, 1, 1), "ResNet stem": (224, 3, 64, 7, 2, 3), "ResNet 3x3": (56, 64, 64, 3, 1, 1),
-    "ResNet 3x3 / 2": (56, 64, 128, 3, 2, 1), "ResNet 1x1": (56, 64, 256, 1, 1, 0),
-    "ResNet 1x1 / 2": (56, 256, 512, 1, 2, 0), "Lite stem": (224, 3, 32, 3, 2, 1), "Lite 1x1": (14, 672, 112, 1, 1, 0),
-    "AlexNet stem": (224, 3, 64, 11, 4, 2)}
+    "VGG16 1_1": (224, 3, 64, 3, 1, 1),
+    "VGG16 1_2": (224, 64, 64, 3, 1, 1),
+    "VGG16 2_1": (112, 64, 128, 3, 1, 1),
+    "VGG16 2_2": (112, 128, 128, 3, 1, 1),
+    "VGG16 3_2": (56, 256, 256, 3, 1, 1),
+    "VGG16 4_2": (28, 512, 512, 3, 1, 1),
+    "VGG16 5_1": (14, 512, 512, 3, 1, 1),
+    "ResNet stem": (224, 3, 64, 7, 2, 3),
+    "ResNet 3x3": (56, 64, 64, 3, 1, 1),
+    "ResNet 3x3 / 2": (56, 64, 128, 3, 2, 1),
+    "ResNet 1x1": (56, 64, 256, 1, 1, 0),
+    "ResNet 1x1 / 2": (56, 256, 512, 1, 2, 0),
+    "Lite stem": (224, 3, 32, 3, 2, 1),
+    "Lite 1x1": (14, 672, 112, 1, 1, 0),
+    "AlexNet stem": (224, 3, 64, 11, 4, 2),
+}
 
 _NAMES = flags.DEFINE_list("backbones", None, "names of trunks; all of them by default, none with --backbones=")
 _SIZE = flags.DEFINE_integer("size", 224, "height and width of the pictures", lower_bound=64)
@@ -166,6 +176,7 @@ def convolution_row(torch, name, height, channels_in, channels_out, taps, stride
     form = ((stride,) * 2, ((padding,) * 2,) * 2, (1, 1))
     forward, both, flops = {}, {}, 0
     for key, function in (("XLA's", plain_conv), ("ours", conv)):
+
         def apply(x, kernel, function=function):
             return function(x, kernel, *form)
 
@@ -176,8 +187,10 @@ def convolution_row(torch, name, height, channels_in, channels_out, taps, stride
         flops = 2 * g.size * weights.size // channels_out
         forward[key], both[key] = compiled(apply, x, kernel)[0], compiled(gradients, x, kernel, g)[0]
     if torch:
-        tensors = [to_torch(torch, np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))),
-                   to_torch(torch, np.ascontiguousarray(weights.transpose(3, 2, 0, 1)))]
+        tensors = [
+            to_torch(torch, np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))),
+            to_torch(torch, np.ascontiguousarray(weights.transpose(3, 2, 0, 1))),
+        ]
         upstream = torch.ones_like(torch.conv2d(*tensors, None, stride, padding))
 
         def torch_forward():
@@ -186,7 +199,8 @@ def convolution_row(torch, name, height, channels_in, channels_out, taps, stride
 
         def torch_gradients():
             torch.ops.aten.convolution_backward(
-                upstream, *tensors, None, (stride,) * 2, (padding,) * 2, (1, 1), False, (0, 0), 1, (True, True, False))
+                upstream, *tensors, None, (stride,) * 2, (padding,) * 2, (1, 1), False, (0, 0), 1, (True, True, False)
+            )
 
         forward["theirs"], both["theirs"] = torch_forward, torch_gradients
     cells = [name, f"{height}: {channels_in} to {channels_out}, {taps}x{taps}"]
@@ -228,18 +242,42 @@ def main(argv):
     except ValueError as error:
         raise app.UsageError(f"--backbones: {error}") from error
     torch = torch_module()
-    print(f"{_BATCH_SIZE.value} pictures of {_SIZE.value} px, {_DTYPE.value}, {jax.default_backend()}, "
-          f"jax {jax.__version__}, {'torch ' + torch.__version__ if torch else 'without PyTorch'}\n")
+    print(
+        f"{_BATCH_SIZE.value} pictures of {_SIZE.value} px, {_DTYPE.value}, {jax.default_backend()}, "
+        f"jax {jax.__version__}, {'torch ' + torch.__version__ if torch else 'without PyTorch'}\n"
+    )
     if names:
-        print_row(["trunk", "forward, pictures/s", "PyTorch", "ratio", "training, pictures/s", "PyTorch", "ratio",
-                   "compile, s"])
+        print_row(
+            [
+                "trunk",
+                "forward, pictures/s",
+                "PyTorch",
+                "ratio",
+                "training, pictures/s",
+                "PyTorch",
+                "ratio",
+                "compile, s",
+            ]
+        )
         print_row(["---"] + ["---:"] * 7)
         for name in names:
             print_row(trunk_row(torch, name))
     if _CONVOLUTION_TABLE.value:
         print()
-        print_row(["convolution", "shape", "forward, GFLOP/s: XLA", "ours", "PyTorch", "ratio",
-                   "gradients, GFLOP/s: XLA", "ours", "PyTorch", "ratio"])
+        print_row(
+            [
+                "convolution",
+                "shape",
+                "forward, GFLOP/s: XLA",
+                "ours",
+                "PyTorch",
+                "ratio",
+                "gradients, GFLOP/s: XLA",
+                "ours",
+                "PyTorch",
+                "ratio",
+            ]
+        )
         print_row(["---"] * 2 + ["---:"] * 8)
         for name, shape in _CONVOLUTIONS.items():
             print_row(convolution_row(torch, name, *shape))

@@ -76,8 +76,10 @@ def throughput(paths, counts):
     first = time.perf_counter()
     list(scorer.score(paths[0]))
     again = time.perf_counter()
-    print(f"model opened in {opened - start:.1f} s, first answer {first - opened:.1f} s after that (compiled or taken "
-          f"from the cache), one more picture {1e3 * (again - first):.0f} ms\n")
+    print(
+        f"model opened in {opened - start:.1f} s, first answer {first - opened:.1f} s after that (compiled or taken "
+        f"from the cache), one more picture {1e3 * (again - first):.0f} ms\n"
+    )
     print("| pictures | seconds | pictures a minute | peak memory |\n|---|---|---|---|")
     start, course = time.perf_counter(), []
     for number, one in enumerate(scorer.score(itertools.islice(itertools.cycle(paths), max(counts))), 1):
@@ -123,9 +125,11 @@ def stages(paths, rounds):
     files = [pictures.read(path) for path in paths]
     opened = [pictures.stored_pixels(file) for file in files]
     squares = np.stack([preparation.inputs(one) for one in opened])
-    work = {"read": (lambda: [pictures.read(path) for path in paths], len(paths)),
-            "decode": (lambda: [pictures.stored_pixels(file) for file in files], len(paths)),
-            "resize": (lambda: [preparation.inputs(one) for one in opened], len(paths))}
+    work = {
+        "read": (lambda: [pictures.read(path) for path in paths], len(paths)),
+        "decode": (lambda: [pictures.stored_pixels(file) for file in files], len(paths)),
+        "resize": (lambda: [preparation.inputs(one) for one in opened], len(paths)),
+    }
     for size in scorer.SIZES:
         program = on_devices(model.score_pictures, variables, size)
         batch = np.resize(squares, (size, *squares.shape[1:]))

@@ -58,8 +58,7 @@ def jax_runners(config):
         step = make_train_step(inputs.score_for_training, optimizer, devices, config.accumulate)
         state = replicate(TrainState.create(params, optimizer), devices)
         carried = replicate(inputs.carried(variables), devices)
-        stream = batches(dataclasses.replace(draw, fetch=inputs.fetch), steps=10**6, seed=0,
-                         workers=inputs.workers)
+        stream = batches(dataclasses.replace(draw, fetch=inputs.fetch), steps=10**6, seed=0, workers=inputs.workers)
         stream = (shard(batch, len(devices)) for batch in stream)
         if fixed:
             stream = itertools.repeat(jax.device_put(next(stream)))
@@ -72,8 +71,11 @@ def jax_runners(config):
 
         return run
 
-    return {"JAX, one batch again and again": runner(True, True), "JAX, pipeline with data.cache": runner(True, False),
-            "JAX, pipeline without": runner(False, False)}
+    return {
+        "JAX, one batch again and again": runner(True, True),
+        "JAX, pipeline with data.cache": runner(True, False),
+        "JAX, pipeline without": runner(False, False),
+    }
 
 
 def torch_runner(config):
@@ -133,16 +135,26 @@ def main(argv):
             cores[name].append(time.process_time() - used)
     seconds, cores = ({name: values[1:] for name, values in each.items()} for each in (seconds, cores))
     reference = next(iter(seconds.values()))
-    print(f"{config.backbone.name}, {config.image_size} px, batch {config.batch_size}, load before "
-          f"{os.getloadavg()[0]:.1f}, {os.cpu_count()} cores\n")
-    print("| training step | pictures/s | quartiles | against the first | quartiles | core-seconds a step |\n"
-          "|---|---|---|---|---|---|")
+    print(
+        f"{config.backbone.name}, {config.image_size} px, batch {config.batch_size}, load before "
+        f"{os.getloadavg()[0]:.1f}, {os.cpu_count()} cores\n"
+    )
+    print(
+        "| training step | pictures/s | quartiles | against the first | quartiles | core-seconds a step |\n"
+        "|---|---|---|---|---|---|"
+    )
     for name, values in seconds.items():
-        rate, ratio = (_quartiles(each) for each in (
-            [_STEPS.value * config.batch_size / value for value in values],
-            [first / value for first, value in zip(reference, values, strict=True)]))
-        print(f"| {name} | {rate[1]:.1f} | {rate[0]:.1f} to {rate[2]:.1f} | {ratio[1]:.3f} | {ratio[0]:.3f} to "
-              f"{ratio[2]:.3f} | {statistics.median(cores[name]) / _STEPS.value:.3f} |")
+        rate, ratio = (
+            _quartiles(each)
+            for each in (
+                [_STEPS.value * config.batch_size / value for value in values],
+                [first / value for first, value in zip(reference, values, strict=True)],
+            )
+        )
+        print(
+            f"| {name} | {rate[1]:.1f} | {rate[0]:.1f} to {rate[2]:.1f} | {ratio[1]:.3f} | {ratio[0]:.3f} to "
+            f"{ratio[2]:.3f} | {statistics.median(cores[name]) / _STEPS.value:.3f} |"
+        )
 
 
 def _quartiles(values):

@@ -39,8 +39,14 @@ def main(argv):
     from lena_jax.studies import poolings
     from lena_jax.studies import report as study_report
 
-    study = poolings.Study(_CONFIG.value, tuple(_POOLINGS.value or POOLINGS), tuple(_FUSIONS.value), _FOLDS.value,
-                                _SEEDS.value, _AGAINST.value)
+    study = poolings.Study(
+        _CONFIG.value,
+        tuple(_POOLINGS.value or POOLINGS),
+        tuple(_FUSIONS.value),
+        _FOLDS.value,
+        _SEEDS.value,
+        _AGAINST.value,
+    )
     if _LIST.value:
         print("\n".join(f"{number} {name}" for number, name in enumerate(study.configs())))
         return

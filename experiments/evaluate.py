@@ -14,9 +14,13 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder that experiments/train.p
 _SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Pictures to evaluate on.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the data set lies, if it moved since training.")
 _PAIRS = flags.DEFINE_string("pairs", None, "The pairs.csv of another evaluation: compare the same pairs.")
-_CHECK_MAPS = flags.DEFINE_integer("check_maps", 0, "Of so many pictures, check the maps by covering parts of the "
-                                   "picture: occlusion, insertion and deletion. Seconds to a minute each.",
-                                   lower_bound=0)
+_CHECK_MAPS = flags.DEFINE_integer(
+    "check_maps",
+    0,
+    "Of so many pictures, check the maps by covering parts of the "
+    "picture: occlusion, insertion and deletion. Seconds to a minute each.",
+    lower_bound=0,
+)
 flags.mark_flag_as_required("workdir")
 
 

@@ -67,8 +67,10 @@ def learned_sizes(seed, steps):
     weights = rng.choice([-1.0, 1.0], CHANNELS)
     config = default_config()
     pool = pooling.make_pooling("lena", **config.pooling_options.lena)
-    params = {"pooling": pool.init(jax.random.key(seed), jnp.zeros((1, SIDE, SIDE, CHANNELS)))["params"],
-              "head": {"kernel": jnp.zeros((CHANNELS, 1))}}
+    params = {
+        "pooling": pool.init(jax.random.key(seed), jnp.zeros((1, SIDE, SIDE, CHANNELS)))["params"],
+        "head": {"kernel": jnp.zeros((CHANNELS, 1))},
+    }
     optimizer = make_optimizer(config.optimizer, steps, params)
 
     @jax.jit
@@ -164,9 +166,11 @@ def _channels():
         sizes, learned = learned_sizes(seed, _STEPS.value)
         rhos.append(stats.spearmanr(sizes, learned).statistic)
         found.append(learned)
-    print(f"\nPlanted channels, {_SEEDS.value} seeds: Spearman's rho between planted and learned size "
-          f"{np.mean(rhos):.3f} ({min(rhos):.3f} to {max(rhos):.3f})\n\n"
-          "| planted cells | learned N, mean over seeds |\n|---|---|")
+    print(
+        f"\nPlanted channels, {_SEEDS.value} seeds: Spearman's rho between planted and learned size "
+        f"{np.mean(rhos):.3f} ({min(rhos):.3f} to {max(rhos):.3f})\n\n"
+        "| planted cells | learned N, mean over seeds |\n|---|---|"
+    )
     for size, learned in list(zip(sizes, np.mean(found, 0), strict=True))[::3]:
         print(f"| {size} | {learned:.1f} |")
 
@@ -190,8 +194,10 @@ def _pictures(workdirs):
         model, variables, config, _, _ = load_ranker(workdir)
         shares = learned_shares(config, variables)
         if shares is None or config.data.name != "planted" or not config.backbone.frozen:
-            raise ValueError(f"{workdir!r}: got pooling {config.pooling!r} on {config.data.name!r}, expected LENA on "
-                             "'planted' with a frozen trunk")
+            raise ValueError(
+                f"{workdir!r}: got pooling {config.pooling!r} on {config.data.name!r}, expected LENA on "
+                "'planted' with a frozen trunk"
+            )
         if features is None:  # The trunk is the same in all of them.
             pictures = open_pictures(config)["test"]
             run = on_devices(model.feature_map, variables, 32)
@@ -205,14 +211,18 @@ def _pictures(workdirs):
         supports.append(mean)
         scored = [i for i, name in enumerate(names) if effects[name] and count[i]]
         rhos.append(stats.spearmanr(np.array(areas)[scored], mean[scored]).statistic)
-    print(f"Pictures of `planted`, {len(workdirs)} runs: rho between area and support over the {len(scored)} "
-          f"concepts that enter the score {np.mean(rhos):.2f} ({min(rhos):.2f} to {max(rhos):.2f})\n\n"
-          "| concept | effect on the score | true area | channels | support, mean over runs | least and largest |\n"
-          "|---|---|---|---|---|---|")
+    print(
+        f"Pictures of `planted`, {len(workdirs)} runs: rho between area and support over the {len(scored)} "
+        f"concepts that enter the score {np.mean(rhos):.2f} ({min(rhos):.2f} to {max(rhos):.2f})\n\n"
+        "| concept | effect on the score | true area | channels | support, mean over runs | least and largest |\n"
+        "|---|---|---|---|---|---|"
+    )
     for i, name in enumerate(names):
         each = [mean[i] for mean in supports]
-        print(f"| {name} | {effects[name]:+.1f} | {areas[i]:.3f} | {count[i]} | {np.mean(each):.3f} | "
-              f"{min(each):.3f} to {max(each):.3f} |")
+        print(
+            f"| {name} | {effects[name]:+.1f} | {areas[i]:.3f} | {count[i]} | {np.mean(each):.3f} | "
+            f"{min(each):.3f} to {max(each):.3f} |"
+        )
 
 
 def main(argv):

@@ -15,8 +15,9 @@ from absl import flags
 
 from lena_jax.cli import scripts
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder that experiments/train.py or `lena-jax save` wrote, or "
-                               "hf:OWNER/NAME.")
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder that experiments/train.py or `lena-jax save` wrote, or hf:OWNER/NAME."
+)
 _CSV = flags.DEFINE_string("csv", None, "File to write the scores to: .csv, .jsonl or .parquet.")
 _MAPS = flags.DEFINE_string("maps", None, "Folder for a drawing of each picture.")
 _OBJECTNESS = flags.DEFINE_string("objectness", None, "ONNX file of U2-Net-p, for a ranker trained with objectness.")

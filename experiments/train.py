@@ -43,8 +43,7 @@ def main(argv):
     # Imported after the flags are read, so that --help and a typo answer at once.
     from lena_jax.runtime.distributed import joined
 
-    with joined(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _DISTRIBUTED.value,
-                              explain=scripts.explain):
+    with joined(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _DISTRIBUTED.value, explain=scripts.explain):
         _train()
 
 
@@ -59,8 +58,10 @@ def _train():
     config = _CONFIG.value
     if (_FOLDS.value, _SEEDS.value, _FOLD.value, _SEED.value) != (0, 1, None, None):
         if distributed.count() > 1:
-            raise ValueError("got several processes together with --folds or --seeds, expected one run: its folds and "
-                             "seeds can be separate jobs, see --fold")
+            raise ValueError(
+                "got several processes together with --folds or --seeds, expected one run: its folds and "
+                "seeds can be separate jobs, see --fold"
+            )
         if _PROFILE.value:
             raise ValueError("got --profile together with --folds or --seeds, expected one run: leave the others out")
         results = repeated_runs.run(config, _WORKDIR.value, _FOLDS.value, _SEEDS.value, _FOLD.value, _SEED.value)

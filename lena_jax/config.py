@@ -50,16 +50,18 @@ def default_config():
     config.fusion = "none"
 
     config.pooling = "lena"  # A name of lena_jax.pooling.POOLINGS.
-    config.pooling_options = ml_collections.ConfigDict({  # Used: those under the name of the pooling.
-        "lena": {"init_share": 0.1, "parameterization": "sigmoid", "rounding": "interpolate"},
-        "average": {},
-        "max": {},
-        "top_n": {"n": 20.0},
-        "gem": {"init_power": 3.0},
-        "lse": {"init_sharpness": 5.0},
-        "softmax": {"init_sharpness": 1.0},
-        "weldon": {"top": 5.0, "bottom": 5.0, "alpha": 1.0},
-    })
+    config.pooling_options = ml_collections.ConfigDict(
+        {  # Used: those under the name of the pooling.
+            "lena": {"init_share": 0.1, "parameterization": "sigmoid", "rounding": "interpolate"},
+            "average": {},
+            "max": {},
+            "top_n": {"n": 20.0},
+            "gem": {"init_power": 3.0},
+            "lse": {"init_sharpness": 5.0},
+            "softmax": {"init_sharpness": 1.0},
+            "weldon": {"top": 5.0, "bottom": 5.0, "alpha": 1.0},
+        }
+    )
 
     # Of a data set of clips: "joint", over space and time at once; "frame_mean", each frame, and the mean of them.
     config.clip_pooling = "joint"
@@ -118,7 +120,7 @@ def paper_config(row="vgg16"):
     config.eval_every = 1000
     config.log_every = 20
     config.data.validation = 0.1  # Of the training pairs; the test pairs stay unseen.
-    config.backbone.name, config.pooling, config.fusion = [*names, *("vgg16", "lena", "none")[len(names):]]
+    config.backbone.name, config.pooling, config.fusion = [*names, *("vgg16", "lena", "none")[len(names) :]]
     config.backbone.frozen = False
     config.pairs.mode = "random"  # Where the data set has scores instead of pairs.
     config.augmentation.crop = 1.0
@@ -164,5 +166,6 @@ def differing_keys(ours, theirs, prefix=""):
     """Dotted names of the keys in which two nested dicts differ, sorted."""
     if not (isinstance(ours, dict) and isinstance(theirs, dict)):
         return [] if ours == theirs else [prefix.rstrip(".")]
-    return sorted(key for name in {*ours, *theirs}
-                  for key in differing_keys(ours.get(name), theirs.get(name), f"{prefix}{name}."))
+    return sorted(
+        key for name in {*ours, *theirs} for key in differing_keys(ours.get(name), theirs.get(name), f"{prefix}{name}.")
+    )

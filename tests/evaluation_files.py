@@ -20,8 +20,9 @@ def evaluation(workdir, noise, seed, groups=None, fingerprint="f" * 64, ids=IDS,
     with (workdir / "scores.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "group", "score", "predicted"])
-        writer.writerows([ids[index], "" if groups is None else groups[index], SCORES[index], predicted[index]]
-                         for index in order)
+        writer.writerows(
+            [ids[index], "" if groups is None else groups[index], SCORES[index], predicted[index]] for index in order
+        )
     with (workdir / "pairs.csv").open("w", newline="") as file:
         write_pairs(file, ids, pairs_to_compare(SCORES, groups) if pairs is None else pairs)
     (workdir / "metrics.json").write_text(json.dumps({"data": "photos", "fingerprint": fingerprint}))

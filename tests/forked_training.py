@@ -16,8 +16,11 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
 # What a run reports as it comes by: (module, function, reported before it, reported after it).
-POINTS = (("array_cache", "_fill", "caching", "cached"), ("checkpoints", "save", "saving", "saved"),
-          ("run_log", "RunLog.step_done", "", "step"))
+POINTS = (
+    ("array_cache", "_fill", "caching", "cached"),
+    ("checkpoints", "save", "saving", "saved"),
+    ("run_log", "RunLog.step_done", "", "step"),
+)
 
 
 class Trainings:
@@ -29,11 +32,16 @@ class Trainings:
 
     def __init__(self, folder):
         self._folder, self._started, self._ended = Path(folder), 0, {}
-        environment = os.environ | {"JAX_PLATFORMS": "cpu", "MPLBACKEND": "Agg", "PYTHONPATH": str(TESTS.parent),
-                                    "JAX_COMPILATION_CACHE_DIR": str(self._folder / "programs")}
+        environment = os.environ | {
+            "JAX_PLATFORMS": "cpu",
+            "MPLBACKEND": "Agg",
+            "PYTHONPATH": str(TESTS.parent),
+            "JAX_COMPILATION_CACHE_DIR": str(self._folder / "programs"),
+        }
         environment.pop("XLA_FLAGS", None)  # conftest's devices; each run has its own number.
-        self._process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                         text=True, env=environment)
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
 
     def start(self, *arguments, config=None, devices=1, send=(), limit=None, runs=None, **flags):
         """Starts experiments/train.py with the tiny trunk's config; returns a number for `wait`.
@@ -51,13 +59,27 @@ class Trainings:
         """
         self._started += 1
         settings = [f"--config.{key}={value}" for key, value in (config or {}).items()]
-        job = {"number": self._started, "devices": devices, "send": send, "limit": limit,
-               "runs": runs and {str(folder): {key: str(value) if key == "data.dir" else value
-                                               for key, value in config.items()} for folder, config in runs.items()},
-               "flags": runs and flags,
-               "out": str(self._folder / f"{self._started}.out"), "err": str(self._folder / f"{self._started}.err"),
-               "argv": ["train.py", f"--config={TESTS / 'tiny_trunk.py'}", *settings, *arguments,
-                        *(f"--{name}={value}" for name, value in flags.items())]}
+        job = {
+            "number": self._started,
+            "devices": devices,
+            "send": send,
+            "limit": limit,
+            "runs": runs
+            and {
+                str(folder): {key: str(value) if key == "data.dir" else value for key, value in config.items()}
+                for folder, config in runs.items()
+            },
+            "flags": runs and flags,
+            "out": str(self._folder / f"{self._started}.out"),
+            "err": str(self._folder / f"{self._started}.err"),
+            "argv": [
+                "train.py",
+                f"--config={TESTS / 'tiny_trunk.py'}",
+                *settings,
+                *arguments,
+                *(f"--{name}={value}" for name, value in flags.items()),
+            ],
+        }
         print(json.dumps(job), file=self._process.stdin, flush=True)
         return self._started
 
@@ -112,14 +134,24 @@ def _serve():
                     del running[key.fd]
                     due = [entry for entry in due if entry[1] != job["pid"]]
                     code = os.waitstatus_to_exitcode(os.waitpid(job["pid"], 0)[1])
-                    print(json.dumps({"number": job["number"], "code": code,
-                                      "points": [*job["points"], ["end", time.monotonic() - job["began"]]]}),
-                          flush=True)
+                    print(
+                        json.dumps(
+                            {
+                                "number": job["number"],
+                                "code": code,
+                                "points": [*job["points"], ["end", time.monotonic() - job["began"]]],
+                            }
+                        ),
+                        flush=True,
+                    )
                 for point in said.decode().split():
                     job["points"].append([point, time.monotonic() - job["began"]])
                     seen = sum(name == point for name, _ in job["points"])
-                    due += [(time.monotonic() + seconds, job["pid"], number) for number, at, count, seconds
-                            in job["send"] if at == point and count == seen]
+                    due += [
+                        (time.monotonic() + seconds, job["pid"], number)
+                        for number, at, count, seconds in job["send"]
+                        if at == point and count == seen
+                    ]
         for entry in [entry for entry in due if entry[0] <= time.monotonic()]:
             due.remove(entry)
             os.kill(entry[1], entry[2])

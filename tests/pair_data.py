@@ -6,10 +6,12 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-FEATURES = {**{side: tfds.features.Image(shape=(None, None, 3), encoding_format="png") for side in ("left", "right")},
-            **{f"{side}_id": tfds.features.Text() for side in ("left", "right")},
-            **{f"{side}_score": tfds.features.Scalar(np.float32) for side in ("left", "right")},
-            "label": tfds.features.Scalar(np.int32)}
+FEATURES = {
+    **{side: tfds.features.Image(shape=(None, None, 3), encoding_format="png") for side in ("left", "right")},
+    **{f"{side}_id": tfds.features.Text() for side in ("left", "right")},
+    **{f"{side}_score": tfds.features.Scalar(np.float32) for side in ("left", "right")},
+    "label": tfds.features.Scalar(np.int32),
+}
 
 
 def picture(number, side=72):
@@ -30,17 +32,26 @@ def build(data_dir, splits, name="judged", **change):
         name: of the data set.
         change: feature -> function (record) -> value that is stored instead.
     """
+
     def record(left, right, label):
-        record = {"left": picture(left), "right": picture(right), "left_id": f"p{left}", "right_id": f"p{right}",
-                  "left_score": float(left), "right_score": float(right), "label": label}
+        record = {
+            "left": picture(left),
+            "right": picture(right),
+            "left_id": f"p{left}",
+            "right_id": f"p{right}",
+            "left_score": float(left),
+            "right_score": float(right),
+            "label": label,
+        }
         return record | {key: value(record) for key, value in change.items()}
 
     class Judged(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         VERSION = tfds.core.Version("1.0.0")
 
         def _info(self):
-            return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(FEATURES),
-                                         disable_shuffling=True)
+            return tfds.core.DatasetInfo(
+                builder=self, features=tfds.features.FeaturesDict(FEATURES), disable_shuffling=True
+            )
 
         def _split_generators(self, dl_manager):
             return {split: enumerate(record(*pair) for pair in pairs) for split, pairs in splits.items()}

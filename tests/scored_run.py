@@ -115,8 +115,14 @@ def make_run(folder, **change):
     variables = random_variables(model)
     manager = checkpoints.open_checkpoints(str(folder / "run"))
     data = fingerprint(open_pictures(config))
-    checkpoints.save(manager, 8, variables, {"step": np.zeros((), np.int32)},
-                     checkpoints.describe(config, model.preprocessing, data, []), 0.5)
+    checkpoints.save(
+        manager,
+        8,
+        variables,
+        {"step": np.zeros((), np.int32)},
+        checkpoints.describe(config, model.preprocessing, data, []),
+        0.5,
+    )
     manager.close()
     evaluate(str(folder / "run"))
     return folder / "run"

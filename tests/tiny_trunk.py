@@ -22,23 +22,28 @@ class TinyTrunk(nn.Module):
     def __call__(self, x, train=False):
         for stage, channels, stride in (("first", 8, 4), ("second", 12, 2)):
             # The default initialiser alone takes longer to compile than all the rest.
-            x = nn.Conv(channels, (3, 3), (stride, stride), kernel_init=nn.initializers.normal(0.2),
-                        name=f"{stage}_conv")(x)
+            x = nn.Conv(
+                channels, (3, 3), (stride, stride), kernel_init=nn.initializers.normal(0.2), name=f"{stage}_conv"
+            )(x)
             if self.batch_norm:
-                x = nn.BatchNorm(use_running_average=not train, momentum=0.9, axis_name=self.axis_name,
-                                 name=f"{stage}_norm")(x)
+                x = nn.BatchNorm(
+                    use_running_average=not train, momentum=0.9, axis_name=self.axis_name, name=f"{stage}_norm"
+                )(x)
             x = nn.relu(x)
         return x
 
 
 def tiny_trunks():
     """The registry's entries "tiny" and "tiny_norm"."""
+
     def build(batch_norm):
         return lambda **options: TinyTrunk(batch_norm=batch_norm, **options)
 
     pixels = Preprocessing((0.5,) * 3, (0.25,) * 3)
-    return {name: Backbone(name, build(batch_norm), 8, 12, pixels, ("first", "second"), ("second",))
-            for name, batch_norm in (("tiny", False), ("tiny_norm", True))}
+    return {
+        name: Backbone(name, build(batch_norm), 8, 12, pixels, ("first", "second"), ("second",))
+        for name, batch_norm in (("tiny", False), ("tiny_norm", True))
+    }
 
 
 def get_config():

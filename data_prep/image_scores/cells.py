@@ -87,6 +87,4 @@ def _column(path: Path, header: list[str], name: str) -> int:
         raise ValueError(f"{path}: column {name!r} is there {header.count(name)} times, expected once")
     nearest = difflib.get_close_matches(name, header, n=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-    raise ValueError(
-        f"{path}: got column {name!r}, expected one of {', '.join(header) or '(the file is empty)'}{hint}"
-    )
+    raise ValueError(f"{path}: got column {name!r}, expected one of {', '.join(header) or '(the file is empty)'}{hint}")

@@ -89,9 +89,7 @@ def add(names, options: dict, shared: Callable, build: Callable) -> None:
         metavar="COLUMN",
         help="column of picture paths (default: %(default)s)",
     )
-    scores.add_argument(
-        "--group", metavar="COLUMN", help="compare only pictures that are equal in this column"
-    )
+    scores.add_argument("--group", metavar="COLUMN", help="compare only pictures that are equal in this column")
     scores.add_argument("--split", metavar="COLUMN", help="column with train, validation or test")
     scores.add_argument(
         "--fold_by",

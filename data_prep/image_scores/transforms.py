@@ -45,8 +45,7 @@ def shrunk_rates(likes, views, groups, strength=None) -> tuple[np.ndarray, dict[
     bad = np.flatnonzero(~((likes >= 0) & (likes <= views) & np.isfinite(views)))
     if len(bad):
         raise ValueError(
-            f"got {likes[bad[0]]:g} likes and {views[bad[0]]:g} views at index {bad[0]}, expected "
-            "0 <= likes <= views"
+            f"got {likes[bad[0]]:g} likes and {views[bad[0]]:g} views at index {bad[0]}, expected 0 <= likes <= views"
         )
     scores, priors = np.empty(len(likes)), {}
     for group in np.unique(groups):

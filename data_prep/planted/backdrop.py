@@ -72,12 +72,8 @@ def veil(size: int, share: float, rng: np.random.Generator) -> np.ndarray:
     """Draws a patchy veil `[size, size]`, float32 in [0, 1], above 1/2 on `share` of the cells."""
     # Smooth enough to be drawn on a quarter of the grid and enlarged.
     coarse = max(8, size // 4)
-    field = ndimage.gaussian_filter(
-        rng.standard_normal((coarse, coarse)), VEIL_SMOOTHNESS * coarse, mode="wrap"
-    )
-    field = np.asarray(
-        Image.fromarray(field.astype(np.float32)).resize((size, size), Image.Resampling.BICUBIC)
-    )
+    field = ndimage.gaussian_filter(rng.standard_normal((coarse, coarse)), VEIL_SMOOTHNESS * coarse, mode="wrap")
+    field = np.asarray(Image.fromarray(field.astype(np.float32)).resize((size, size), Image.Resampling.BICUBIC))
     field = field / field.std()
     level = np.quantile(field, 1 - share)
     return (1 / (1 + np.exp(-(field - level) / VEIL_EDGE))).astype(np.float32)

@@ -71,9 +71,7 @@ class Builder(StreamingBuilder):
                         {
                             "bbox": features.BBoxFeature(),
                             "kind": features.ClassLabel(names=score.KINDS),
-                            "effect": features.Scalar(
-                                np.float32, doc="what the object's presence added to the score"
-                            ),
+                            "effect": features.Scalar(np.float32, doc="what the object's presence added to the score"),
                         }
                     ),
                 }

@@ -88,9 +88,7 @@ def compose(seed: int, split: str, index: int, size: int) -> Scene:
     )
 
 
-def place(
-    kind: str, owner: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, int, int]:
+def place(kind: str, owner: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int, int]:
     """Draws an instance of an object and its place, inside the picture and hiding as little of others as possible.
 
     Args:

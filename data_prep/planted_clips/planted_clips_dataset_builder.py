@@ -62,9 +62,7 @@ class Builder(planted_dataset_builder.Builder, skip_registration=True):
                         {
                             "bbox": features.BBoxFeature(),
                             "kind": features.ClassLabel(names=score.KINDS),
-                            "effect": features.Scalar(
-                                np.float32, doc="what the object's presence added to the score"
-                            ),
+                            "effect": features.Scalar(np.float32, doc="what the object's presence added to the score"),
                             "first": features.Scalar(np.int32, doc="first frame that shows it, from 0"),
                             "shown": features.Scalar(np.int32, doc="frames that show it"),
                         }

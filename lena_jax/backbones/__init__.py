@@ -7,5 +7,13 @@ from lena_jax.backbones.registry import BACKBONES, Backbone, get_backbone
 from lena_jax.backbones.saved import save_pretrained
 
 __all__ = [
-    "BACKBONES", "Backbone", "Preprocessing", "depthwise_conv", "get_backbone", "load_classifier", "load_pretrained",
-    "normalize", "save_pretrained"]
+    "BACKBONES",
+    "Backbone",
+    "Preprocessing",
+    "depthwise_conv",
+    "get_backbone",
+    "load_classifier",
+    "load_pretrained",
+    "normalize",
+    "save_pretrained",
+]

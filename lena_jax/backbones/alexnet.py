@@ -82,6 +82,10 @@ class AlexNet(nn.Module):
 
 def torch_keys() -> dict[str, dict[tuple[str, ...], str]]:
     """Naming -> the name of each variable in it: path of the leaf in `variables` -> key."""
-    return {"torchvision": {
-        ("params", name, leaf): f"{conv.torch_name}.{torch_leaf}"
-        for name, conv in _CONVOLUTIONS.items() for leaf, torch_leaf in (("kernel", "weight"), ("bias", "bias"))}}
+    return {
+        "torchvision": {
+            ("params", name, leaf): f"{conv.torch_name}.{torch_leaf}"
+            for name, conv in _CONVOLUTIONS.items()
+            for leaf, torch_leaf in (("kernel", "weight"), ("bias", "bias"))
+        }
+    }

@@ -61,11 +61,17 @@ def _fail(error: Exception | str, code: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     width = max(map(len, BACKBONES))
-    trunks = "\n".join(f"{' *'[backbone.source is None]} {name:{width}}  {backbone.weights}"
-                       for name, backbone in sorted(BACKBONES.items()))
+    trunks = "\n".join(
+        f"{' *'[backbone.source is None]} {name:{width}}  {backbone.weights}"
+        for name, backbone in sorted(BACKBONES.items())
+    )
     parser = argparse.ArgumentParser(
-        "python -m lena_jax.backbones", description=DESCRIPTION, epilog=EPILOG.format(trunks=trunks),
-        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+        "python -m lena_jax.backbones",
+        description=DESCRIPTION,
+        epilog=EPILOG.format(trunks=trunks),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     parser.add_argument("trunk", metavar="NAME", help="of the trunk, one of those below")
     parser.add_argument("--source", help="where the weights come from (default: the trunk's own source)")
     parser.add_argument("--output", required=True, metavar="FOLDER", help="to write; it must not be there yet")

@@ -55,13 +55,16 @@ def conv(x, kernel, strides=(1, 1), padding="SAME", dilation=(1, 1)):
 def plain_conv(x, kernel, strides, padding, dilation):
     """`conv` as XLA has it."""
     return lax.conv_general_dilated(
-        x, kernel, strides, padding, rhs_dilation=dilation, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        x, kernel, strides, padding, rhs_dilation=dilation, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
 
 
 def _explicit(padding, sizes, reach, strides):
     if padding == "SAME":
-        totals = [max((-(-size // step) - 1) * step + cells - size, 0)
-                  for size, cells, step in zip(sizes, reach, strides, strict=True)]
+        totals = [
+            max((-(-size // step) - 1) * step + cells - size, 0)
+            for size, cells, step in zip(sizes, reach, strides, strict=True)
+        ]
         return tuple((total // 2, total - total // 2) for total in totals)
     if isinstance(padding, str) or [len(pad) for pad in padding] != [2, 2] or min(map(min, padding)) < 0:
         raise ValueError(f"got padding {padding!r}, expected 'SAME' or ((top, bottom), (left, right)), each >= 0")
@@ -95,10 +98,8 @@ def _backward(strides, padding, dilation, residuals, g):
     fast_x = functools.partial(_product_gradient_x, strides=strides) if _is_product(kernel, padding) else None
     fast_kernel = None
     if x.shape[3] >= MIN_CHANNELS and g.size:
-        fast_kernel = functools.partial(
-            _strips_gradient_kernel, strides=strides, padding=padding, dilation=dilation)
-    return (_on_cpu(fast_x, plain_gradient_x, x, kernel, g),
-            _on_cpu(fast_kernel, plain_gradient_kernel, x, kernel, g))
+        fast_kernel = functools.partial(_strips_gradient_kernel, strides=strides, padding=padding, dilation=dilation)
+    return (_on_cpu(fast_x, plain_gradient_x, x, kernel, g), _on_cpu(fast_kernel, plain_gradient_kernel, x, kernel, g))
 
 
 _conv.defvjp(_forward, _backward)
@@ -114,14 +115,15 @@ def _is_product(kernel, padding):
 
 def _product(x, kernel, *, strides):
     """A 1x1 convolution: XLA on CPU runs it at half the speed of the same matrix product or less."""
-    x = x[:, ::strides[0], ::strides[1]]
+    x = x[:, :: strides[0], :: strides[1]]
     return lax.dot_general(x, kernel[0, 0], (((3,), (0,)), ((), ())))
 
 
 def _product_gradient_x(x, kernel, g, *, strides):
     met = lax.dot_general(g, kernel[0, 0], (((3,), (1,)), ((), ())))
-    after = [size - (cells - 1) * step - 1
-             for size, cells, step in zip(x.shape[1:3], g.shape[1:3], strides, strict=True)]
+    after = [
+        size - (cells - 1) * step - 1 for size, cells, step in zip(x.shape[1:3], g.shape[1:3], strides, strict=True)
+    ]
     edges = ((0, after[0], strides[0] - 1), (0, after[1], strides[1] - 1))
     return lax.pad(met, jnp.zeros((), met.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
 
@@ -144,8 +146,7 @@ def _strips_gradient_kernel(x, kernel, g, *, strides, padding, dilation):
 
     def add_strip(index, total):
         picture, row = index // strips * pictures, index % strips * rows
-        part = lax.dynamic_slice(
-            padded, (picture, row * strides[0], 0, 0), (pictures, met_rows, cells[1], x.shape[3]))
+        part = lax.dynamic_slice(padded, (picture, row * strides[0], 0, 0), (pictures, met_rows, cells[1], x.shape[3]))
         gradient = lax.dynamic_slice(g, (picture, row, 0, 0), (pictures, rows, width, out))
         # XLA's fast product on CPU takes no transposed operand; transposed once, `g` serves all taps. The barrier
         # keeps XLA from folding the transposition back into the products.
@@ -155,8 +156,9 @@ def _strips_gradient_kernel(x, kernel, g, *, strides, padding, dilation):
             for left in range(0, reach[1], dilation[1]):
                 end = (pictures, top + (rows - 1) * strides[0] + 1, left + (width - 1) * strides[1] + 1, x.shape[3])
                 cells_met = lax.slice(part, (0, top, left, 0), end, (1, *strides, 1)).reshape(-1, x.shape[3])
-                products.append(lax.dot_general(
-                    gradient, cells_met, (((1,), (0,)), ((), ())), preferred_element_type=total.dtype))
+                products.append(
+                    lax.dot_general(gradient, cells_met, (((1,), (0,)), ((), ())), preferred_element_type=total.dtype)
+                )
         return total + jnp.stack(products)
 
     wide = jnp.promote_types(x.dtype, jnp.float32)

@@ -28,8 +28,7 @@ def depthwise_conv(x, kernel, strides=(1, 1), dilation=(1, 1)):
       ValueError: the shapes do not belong together, `x` is not floating point, or a stride or dilation is below 1.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[2:] != (1, x.shape[3]):
-        raise ValueError(
-            f"got x {x.shape} and kernel {kernel.shape}, expected [B, H, W, C] and [kh, kw, 1, C]")
+        raise ValueError(f"got x {x.shape} and kernel {kernel.shape}, expected [B, H, W, C] and [kh, kw, 1, C]")
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"got x of type {x.dtype}, expected floating point")
     strides, dilation = tuple(strides), tuple(dilation)
@@ -41,8 +40,14 @@ def depthwise_conv(x, kernel, strides=(1, 1), dilation=(1, 1)):
 def grouped_depthwise_conv(x, kernel, strides, dilation):
     """`depthwise_conv` as one convolution with as many groups as channels."""
     return lax.conv_general_dilated(
-        x, kernel, strides, "SAME", rhs_dilation=dilation,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=x.shape[3])
+        x,
+        kernel,
+        strides,
+        "SAME",
+        rhs_dilation=dilation,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=x.shape[3],
+    )
 
 
 def shifted_depthwise_conv(x, kernel, strides, dilation):
@@ -75,7 +80,8 @@ def _same_padding(size, taps, stride, dilation):
 
 def _pad_same(x, taps, strides, dilation):
     (rows, height), (columns, width) = (
-        _same_padding(x.shape[axis + 1], taps[axis], strides[axis], dilation[axis]) for axis in (0, 1))
+        _same_padding(x.shape[axis + 1], taps[axis], strides[axis], dilation[axis]) for axis in (0, 1)
+    )
     return jnp.pad(x, ((0, 0), rows, columns, (0, 0))), (height, width)
 
 
@@ -88,9 +94,11 @@ def _window(padded, start, out_shape, strides):
 def _depthwise(x, kernel, strides, dilation):
     form = dict(strides=strides, dilation=dilation)
     return lax.platform_dependent(
-        x, kernel,
+        x,
+        kernel,
         cpu=functools.partial(shifted_depthwise_conv, **form),
-        default=functools.partial(grouped_depthwise_conv, **form))
+        default=functools.partial(grouped_depthwise_conv, **form),
+    )
 
 
 def _forward(x, kernel, strides, dilation):
@@ -100,9 +108,11 @@ def _forward(x, kernel, strides, dilation):
 def _backward(strides, dilation, residuals, g):
     form = dict(strides=strides, dilation=dilation)
     return lax.platform_dependent(
-        *residuals, g,
+        *residuals,
+        g,
         cpu=functools.partial(_shifted_gradients, **form),
-        default=functools.partial(_grouped_gradients, **form))
+        default=functools.partial(_grouped_gradients, **form),
+    )
 
 
 _depthwise.defvjp(_forward, _backward)
@@ -113,8 +123,10 @@ def _grouped_gradients(x, kernel, g, *, strides, dilation):
 
 
 def _shifted_gradients(x, kernel, g, *, strides, dilation):
-    return (_shifted_gradient_x(x.shape, kernel, g, strides, dilation),
-            _shifted_gradient_kernel(x, kernel, g, strides, dilation))
+    return (
+        _shifted_gradient_x(x.shape, kernel, g, strides, dilation),
+        _shifted_gradient_kernel(x, kernel, g, strides, dilation),
+    )
 
 
 def _shifted_gradient_x(shape, kernel, g, strides, dilation):
@@ -126,8 +138,13 @@ def _shifted_gradient_x(shape, kernel, g, strides, dilation):
     """
     axes = [_Phases(shape[axis + 1], kernel.shape[axis], strides[axis], dilation[axis]) for axis in (0, 1)]
     padded = jnp.pad(g, ((0, 0), axes[0].padding, axes[1].padding, (0, 0)))
-    phases = [[_sum_of_taps(padded, kernel, rows, columns, (axes[0].length, axes[1].length), (1, 1))
-               for columns in axes[1].taps] for rows in axes[0].taps]
+    phases = [
+        [
+            _sum_of_taps(padded, kernel, rows, columns, (axes[0].length, axes[1].length), (1, 1))
+            for columns in axes[1].taps
+        ]
+        for rows in axes[0].taps
+    ]
     if len(phases) == len(phases[0]) == 1:
         whole = phases[0][0]
     else:
@@ -144,8 +161,10 @@ class _Phases:
     def __init__(self, size, taps, stride, dilation):
         (self.before, after), out = _same_padding(size, taps, stride, dilation)
         self.length = -(-(self.before + size + after) // stride)
-        shifts = [[(tap, (phase - tap * dilation) // stride) for tap in range(taps)
-                   if (phase - tap * dilation) % stride == 0] for phase in range(stride)]
+        shifts = [
+            [(tap, (phase - tap * dilation) // stride) for tap in range(taps) if (phase - tap * dilation) % stride == 0]
+            for phase in range(stride)
+        ]
         every = [shift for phase in shifts for _, shift in phase]
         low = max(-min(every), 0)
         self.padding = (low, max(self.length + max(every) - out, 0))
@@ -163,8 +182,11 @@ def _shifted_gradient_kernel(x, kernel, g, strides, dilation):
     def add_picture(index, total):
         picture, gradient = (lax.dynamic_slice_in_dim(a, index, 1).astype(wide) for a in (x, g))
         padded, out_shape = _pad_same(picture, kernel.shape[:2], strides, dilation)
-        taps = [_window(padded, (row * dilation[0], column * dilation[1]), out_shape, strides)
-                for row in range(kernel.shape[0]) for column in range(kernel.shape[1])]
+        taps = [
+            _window(padded, (row * dilation[0], column * dilation[1]), out_shape, strides)
+            for row in range(kernel.shape[0])
+            for column in range(kernel.shape[1])
+        ]
         # One product and one sum for all taps: as many of each as taps take twice as long to compile.
         return total + jnp.sum(jnp.stack(taps) * gradient[None], axis=(1, 2, 3)).reshape(kernel.shape)
 

@@ -35,8 +35,14 @@ class Stage(NamedTuple):
 
 
 _LITE0_STAGES = (
-    Stage(1, 3, 1, 1, 16), Stage(2, 3, 2, 6, 24), Stage(2, 5, 2, 6, 40), Stage(3, 3, 2, 6, 80),
-    Stage(3, 5, 1, 6, 112), Stage(4, 5, 2, 6, 192), Stage(1, 3, 1, 6, 320))
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
+)
 
 
 def lite_stages(width: float = 1.0, depth: float = 1.0) -> tuple[Stage, ...]:
@@ -49,8 +55,10 @@ def lite_stages(width: float = 1.0, depth: float = 1.0) -> tuple[Stage, ...]:
     return tuple(
         stage._replace(
             repeats=stage.repeats if index in (0, last) else math.ceil(stage.repeats * depth),
-            channels=_round_channels(stage.channels * width))
-        for index, stage in enumerate(_LITE0_STAGES))
+            channels=_round_channels(stage.channels * width),
+        )
+        for index, stage in enumerate(_LITE0_STAGES)
+    )
 
 
 def _round_channels(channels: float) -> int:
@@ -86,8 +94,9 @@ class InvertedBottleneck(nn.Module):
         expanded = y
         if expand_only:
             return expanded, None
-        y = ConvBN(wide, self.kernel_size, self.stride, self.dilation, depthwise=True,
-                   name="depthwise", **options)(y, train)
+        y = ConvBN(wide, self.kernel_size, self.stride, self.dilation, depthwise=True, name="depthwise", **options)(
+            y, train
+        )
         y = ConvBN(self.channels, activation=None, name="project", **options)(y, train)
         return expanded, y + x if self.residual else y
 
@@ -152,9 +161,15 @@ class EfficientNetLite(nn.Module):
                 stride, next_dilation = 1, dilation * stride
             last = self.endpoint == "expand6" and name == "stage6_block0"
             expanded, x = InvertedBottleneck(
-                block.channels, block.kernel_size, stride, block.expand, dilation,
-                residual=block.stride == 1 and channels_in == block.channels, name=name,
-                **options)(x, train, expand_only=last)
+                block.channels,
+                block.kernel_size,
+                stride,
+                block.expand,
+                dilation,
+                residual=block.stride == 1 and channels_in == block.channels,
+                name=name,
+                **options,
+            )(x, train, expand_only=last)
             if last:
                 return expanded
             if self.endpoint == "multilevel" and name in _openings(self.stages):
@@ -179,8 +194,11 @@ def iterate_blocks(stages: tuple[Stage, ...]) -> Iterator[tuple[str, Stage, int]
     channels = STEM_CHANNELS
     for number, stage in enumerate(stages, start=1):
         for index in range(stage.repeats):
-            yield f"stage{number}_block{index}", stage._replace(
-                repeats=1, stride=stage.stride if index == 0 else 1), channels
+            yield (
+                f"stage{number}_block{index}",
+                stage._replace(repeats=1, stride=stage.stride if index == 0 else 1),
+                channels,
+            )
             channels = stage.channels
 
 

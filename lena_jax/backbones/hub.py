@@ -34,7 +34,8 @@ def find_on_hub(source: str) -> Path:
     except ImportError as error:
         raise FileNotFoundError(
             f"source {source!r} needs a package: pip install huggingface_hub; or fetch "
-            f"{_address(repository, revision, names[0])} by hand and pass its path as the source") from error
+            f"{_address(repository, revision, names[0])} by hand and pass its path as the source"
+        ) from error
 
     for name in names:
         cached = huggingface_hub.try_to_load_from_cache(repository, name, revision=revision)
@@ -54,7 +55,8 @@ def find_on_hub(source: str) -> Path:
             raise _not_fetched(repository, revision, name, error) from error
     raise FileNotFoundError(
         f"{repository} has no {' and no '.join(names)} at revision {revision!r}; its files are listed at "
-        f"https://huggingface.co/{repository}/tree/{revision}, and hf:{repository}/FILE names one of them")
+        f"https://huggingface.co/{repository}/tree/{revision}, and hf:{repository}/FILE names one of them"
+    )
 
 
 def _address(repository: str, revision: str, name: str) -> str:
@@ -78,4 +80,5 @@ def _not_fetched(repository: str, revision: str, name: str, error: Exception) ->
         f"cannot fetch {name} of {repository}: {reason}. By hand: fetch {_address(repository, revision, name)} where "
         f"that works, and either pass the file's path as the source, or run there: hf download {repository} {name} "
         f"--revision {revision}; and copy models--{repository.replace('/', '--')} from its cache into "
-        f"{constants.HF_HUB_CACHE}")
+        f"{constants.HF_HUB_CACHE}"
+    )

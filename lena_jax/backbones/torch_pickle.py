@@ -12,9 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 
 STORAGE_TYPES = {
-    "FloatStorage": np.dtype("<f4"), "DoubleStorage": np.dtype("<f8"), "HalfStorage": np.dtype("<f2"),
-    "BFloat16Storage": np.dtype(jnp.bfloat16), "LongStorage": np.dtype("<i8"), "IntStorage": np.dtype("<i4"),
-    "ShortStorage": np.dtype("<i2"), "CharStorage": np.dtype("i1"), "ByteStorage": np.dtype("u1"),
+    "FloatStorage": np.dtype("<f4"),
+    "DoubleStorage": np.dtype("<f8"),
+    "HalfStorage": np.dtype("<f2"),
+    "BFloat16Storage": np.dtype(jnp.bfloat16),
+    "LongStorage": np.dtype("<i8"),
+    "IntStorage": np.dtype("<i4"),
+    "ShortStorage": np.dtype("<i2"),
+    "CharStorage": np.dtype("i1"),
+    "ByteStorage": np.dtype("u1"),
     "BoolStorage": np.dtype("?"),
 }
 _ORDERED_DICT = "collections.OrderedDict"
@@ -23,8 +29,17 @@ _PARAMETER = "torch._utils._rebuild_parameter"
 _ALLOWED = {_ORDERED_DICT, *_TENSORS, _PARAMETER, *(f"torch.{name}" for name in STORAGE_TYPES)}
 
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_LITERALS = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE",
-             "BINSTRING", "SHORT_BINSTRING"}
+_LITERALS = {
+    "BININT",
+    "BININT1",
+    "BININT2",
+    "LONG1",
+    "BINFLOAT",
+    "BINUNICODE",
+    "SHORT_BINUNICODE",
+    "BINSTRING",
+    "SHORT_BINSTRING",
+}
 _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
@@ -147,22 +162,21 @@ class _Machine:
             raise ValueError("damaged pickle: a dictionary gets a key without a value")
         for key, value in zip(items[::2], items[1::2], strict=True):
             if not isinstance(key, (str, int)):
-                raise ValueError(
-                    f"refused pickle: dictionary key of type {type(key).__name__}, expected str or int")
+                raise ValueError(f"refused pickle: dictionary key of type {type(key).__name__}, expected str or int")
             target[key] = value
 
 
 def _allowed_global(name: str) -> _Global:
     if name not in _ALLOWED:
-        raise ValueError(
-            f"refused pickle: it asks for the global {name!r}, and a file of tensors has no use for it")
+        raise ValueError(f"refused pickle: it asks for the global {name!r}, and a file of tensors has no use for it")
     return _Global(name)
 
 
 def _storage(description: Any) -> Storage:
     match description:
         case ("storage", _Global(kind), str(key), _, int(size), *view) if (
-                kind.removeprefix("torch.") in STORAGE_TYPES and view in ([], [None]) and size >= 0):
+            kind.removeprefix("torch.") in STORAGE_TYPES and view in ([], [None]) and size >= 0
+        ):
             return Storage(STORAGE_TYPES[kind.removeprefix("torch.")], key, size)
     raise ValueError(f"refused pickle: cannot read the storage described as {str(description)[:200]}")
 

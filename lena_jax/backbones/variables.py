@@ -58,8 +58,9 @@ def convert_variables(
         if not jnp.issubdtype(value.dtype, jnp.floating):
             mistyped.append(f"{name} (got {value.dtype}, expected floating point)")
         leaves[path] = np.asarray(value, np.float32, order="C")
-    raise_misfit(origin, {"missing": missing, "left over": sorted(left_over), "mis-shaped": mis_shaped,
-                          "mistyped": mistyped})
+    raise_misfit(
+        origin, {"missing": missing, "left over": sorted(left_over), "mis-shaped": mis_shaped, "mistyped": mistyped}
+    )
     return flax.traverse_util.unflatten_dict(leaves)
 
 

@@ -65,8 +65,9 @@ class VGG16(nn.Module):
             if opens_stage and name != "conv1_1":
                 x = max_pool(x, 2, 2)
             if self.batch_norm:
-                x = ConvBN(channels, conv_bias=True, epsilon=1e-5, momentum=0.9, axis_name=self.axis_name,
-                           name=name, **options)(x, train)
+                x = ConvBN(
+                    channels, conv_bias=True, epsilon=1e-5, momentum=0.9, axis_name=self.axis_name, name=name, **options
+                )(x, train)
             else:
                 x = ConvBias(channels, name=name, **options)(x)
             if name == self.endpoint:

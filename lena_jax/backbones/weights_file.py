@@ -31,8 +31,9 @@ def read_weights(path: str | Path, wanted: Callable[[str], bool] = lambda name: 
     path = Path(path)
     read = _read_safetensors if _is_safetensors(path) else read_tensors
     tensors = read(path, lambda name: wanted(_bare(name)))
-    while tensors and (prefix := next(
-            (prefix for prefix in _PREFIXES if all(name.startswith(prefix) for name in tensors)), None)):
+    while tensors and (
+        prefix := next((prefix for prefix in _PREFIXES if all(name.startswith(prefix) for name in tensors)), None)
+    ):
         tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
     return tensors
 
@@ -53,8 +54,11 @@ def _read_safetensors(path: Path, wanted: Callable[[str], bool]) -> dict[str, np
     try:
         with safe_open(path, framework="np") as file:
             # Refused by name here: the library looks an unknown type up in NumPy and fails with its own error.
-            strange = {name: kind for name in file.keys()  # noqa: SIM118 (the reader is no dictionary)
-                       if (kind := file.get_slice(name).get_dtype()) not in _TYPES}
+            strange = {
+                name: kind
+                for name in file.keys()  # noqa: SIM118 (the reader is no dictionary)
+                if (kind := file.get_slice(name).get_dtype()) not in _TYPES
+            }
             if strange:
                 raise ValueError(f"got tensors of types {strange}, expected {', '.join(sorted(_TYPES))}")
             if not file.keys():

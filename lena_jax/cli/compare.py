@@ -15,8 +15,9 @@ example:
 
 def add(commands, options):
     """Adds `compare` to the command line."""
-    parser = commands.add_parser("compare", help="which of two pictures is ahead, and why", description=DESCRIPTION,
-                                 epilog=EXAMPLES, **options)
+    parser = commands.add_parser(
+        "compare", help="which of two pictures is ahead, and why", description=DESCRIPTION, epilog=EXAMPLES, **options
+    )
     parser.add_argument("first", metavar="A")
     parser.add_argument("second", metavar="B")
     models.add_model(parser)
@@ -30,8 +31,10 @@ def run(arguments) -> int:
         models.check_drawing(arguments.output, arguments.first, arguments.second)
     with models.opened(arguments) as scorer, models.pictures_read() as outcome:
         pair = scorer.compare(arguments.first, arguments.second)
-        print(f"{pair.probability:.3f} that the first is ahead: score {pair.left.score:+.4f} against "
-              f"{pair.right.score:+.4f}")
+        print(
+            f"{pair.probability:.3f} that the first is ahead: score {pair.left.score:+.4f} against "
+            f"{pair.right.score:+.4f}"
+        )
         if arguments.output:
             from lena_jax.scoring import drawing
 

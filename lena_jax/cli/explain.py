@@ -15,8 +15,9 @@ example:
 
 def add(commands, options):
     """Adds `explain` to the command line."""
-    parser = commands.add_parser("explain", help="where in a picture its score comes from", description=DESCRIPTION,
-                                 epilog=EXAMPLES, **options)
+    parser = commands.add_parser(
+        "explain", help="where in a picture its score comes from", description=DESCRIPTION, epilog=EXAMPLES, **options
+    )
     parser.add_argument("picture", metavar="PICTURE")
     models.add_model(parser)
     parser.add_argument("-o", "--output", required=True, metavar="PNG", help="drawing to write")

@@ -15,8 +15,9 @@ examples:
 
 def add(commands, options):
     """Adds `info` to the command line."""
-    parser = commands.add_parser("info", help="what a checkpoint is", description=DESCRIPTION, epilog=EXAMPLES,
-                                 **options)
+    parser = commands.add_parser(
+        "info", help="what a checkpoint is", description=DESCRIPTION, epilog=EXAMPLES, **options
+    )
     parser.add_argument("model", metavar="CHECKPOINT", help=models.MODEL_HELP)
     parser.set_defaults(run=run)
 

@@ -20,13 +20,15 @@ def text(source):
     """
     loaded = open_model(source)
     stored, data = loaded.description, loaded.description["data"]
-    rows = [("run" if loaded.is_run else "saved model", os.fspath(source)),
-            *_network(stored["network"], loaded.model, loaded.variables),
-            ("data set", f"{data['name']}, score {data['score']!r}"
-                         + (f", in {loaded.data_dir}" if loaded.is_run else "")),
-            ("fingerprint", data["fingerprint"]), ("step", str(stored["step"])),
-            ("percentiles", "none" if loaded.scores is None else f"of {loaded.scores.pictures:,} training pictures"),
-            *_measures(stored["measures"])]
+    rows = [
+        ("run" if loaded.is_run else "saved model", os.fspath(source)),
+        *_network(stored["network"], loaded.model, loaded.variables),
+        ("data set", f"{data['name']}, score {data['score']!r}" + (f", in {loaded.data_dir}" if loaded.is_run else "")),
+        ("fingerprint", data["fingerprint"]),
+        ("step", str(stored["step"])),
+        ("percentiles", "none" if loaded.scores is None else f"of {loaded.scores.pictures:,} training pictures"),
+        *_measures(stored["measures"]),
+    ]
     if stored["versions"]:
         rows.append(("made with", ", ".join(f"{name} {version}" for name, version in stored["versions"].items())))
     width = max(len(name) for name, _ in rows)
@@ -38,19 +40,28 @@ def _network(network, model, variables):
     count = sum(np.size(leaf) for leaf in jax.tree.leaves(variables["params"]))
     pixels = model.preprocessing
     endpoint = f", endpoint {network['backbone']['endpoint']}" if network["backbone"]["endpoint"] else ""
-    return [("trunk", f"{network['backbone']['name']}{endpoint}, {network['dtype']}"),
-            ("pooling", f"{network['pooling']} ({options})" if options else network["pooling"]),
-            ("objectness", network["fusion"]), ("picture", f"{network['image_size']} x {network['image_size']} px"),
-            ("pixels", f"mean {_three(pixels.mean)}, std {_three(pixels.std)}, {pixels.channel_order}"),
-            ("parameters", f"{count:,}")]
+    return [
+        ("trunk", f"{network['backbone']['name']}{endpoint}, {network['dtype']}"),
+        ("pooling", f"{network['pooling']} ({options})" if options else network["pooling"]),
+        ("objectness", network["fusion"]),
+        ("picture", f"{network['image_size']} x {network['image_size']} px"),
+        ("pixels", f"mean {_three(pixels.mean)}, std {_three(pixels.std)}, {pixels.channel_order}"),
+        ("parameters", f"{count:,}"),
+    ]
 
 
 def _measures(metrics):
     if metrics is None:
         return [("measures", "none: not evaluated")]
     try:
-        return [(title, f"{metrics[name]['value']:.3f}  [{metrics[name]['low']:.3f}, {metrics[name]['high']:.3f}]  on "
-                        f"{metrics['pictures']} test pictures") for name, title in _MEASURES.items()]
+        return [
+            (
+                title,
+                f"{metrics[name]['value']:.3f}  [{metrics[name]['low']:.3f}, {metrics[name]['high']:.3f}]  on "
+                f"{metrics['pictures']} test pictures",
+            )
+            for name, title in _MEASURES.items()
+        ]
     except model_card.UNREADABLE:  # Of a saved model they are only shown, and were not checked.
         return [("measures", "not readable")]
 

@@ -14,8 +14,11 @@ MODEL_HELP = "folder of a run or of `lena-jax save`, or hf:OWNER/NAME"
 def add_model(parser):
     """Adds --model and what goes with it."""
     parser.add_argument("--model", required=True, metavar="DIR", help=MODEL_HELP)
-    parser.add_argument("--objectness", metavar="ONNX", help="U2-Net-p's file, for a model trained with objectness "
-                        "maps (default: that of an installed wheel)")
+    parser.add_argument(
+        "--objectness",
+        metavar="ONNX",
+        help="U2-Net-p's file, for a model trained with objectness maps (default: that of an installed wheel)",
+    )
     parser.add_argument("--data_dir", metavar="DIR", help="where the data set of a run lies now, for percentiles")
 
 

@@ -16,8 +16,9 @@ example:
 
 def add(commands, options):
     """Adds `save` to the command line."""
-    parser = commands.add_parser("save", help="a run's checkpoint as one folder", description=DESCRIPTION,
-                                 epilog=EXAMPLES, **options)
+    parser = commands.add_parser(
+        "save", help="a run's checkpoint as one folder", description=DESCRIPTION, epilog=EXAMPLES, **options
+    )
     parser.add_argument("source", metavar="RUN", help="folder that experiments/train.py wrote")
     parser.add_argument("folder", metavar="FOLDER", help="to write; it must not be there yet")
     parser.add_argument("--data_dir", metavar="DIR", help="where the data set lies now")

@@ -25,32 +25,60 @@ examples:
 """
 
 # With their defaults.
-_OF_RAY = {"workers": 1, "block": 1000, "column": "path", "cpus_per_worker": None, "gpus_per_worker": 0,
-           "ray_address": None}
+_OF_RAY = {
+    "workers": 1,
+    "block": 1000,
+    "column": "path",
+    "cpus_per_worker": None,
+    "gpus_per_worker": 0,
+    "ray_address": None,
+}
 
 
 def add(commands, options):
     """Adds `score` to the command line."""
-    parser = commands.add_parser("score", help="score pictures and rank them", description=DESCRIPTION,
-                                 epilog=EXAMPLES, **options)
-    parser.add_argument("pictures", nargs="+", metavar="PICTURES",
-                        help="files and folders; `-`: paths from standard input, one a line; with Ray also Parquet "
-                        "files")
+    parser = commands.add_parser(
+        "score", help="score pictures and rank them", description=DESCRIPTION, epilog=EXAMPLES, **options
+    )
+    parser.add_argument(
+        "pictures",
+        nargs="+",
+        metavar="PICTURES",
+        help="files and folders; `-`: paths from standard input, one a line; with Ray also Parquet files",
+    )
     models.add_model(parser)
-    parser.add_argument("-o", "--output", metavar="FILE", help="to write: .csv, .jsonl or .parquet (needs "
-                        "pyarrow); with Ray a folder, which all machines share")
-    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: many processes (needs Ray "
-                        "Data); default: local")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="to write: .csv, .jsonl or .parquet (needs pyarrow); with Ray a folder, which all machines share",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="ray: many processes (needs Ray Data); default: local",
+    )
     ray = parser.add_argument_group("with --engine=ray")
     ray.add_argument("--workers", type=int, metavar="N", help="processes that score (default: 1)")
     ray.add_argument("--block", type=int, metavar="N", help="pictures a block (default: 1000)")
-    ray.add_argument("--column", metavar="NAME", help="of Parquet files, with paths (text) or the contents of image "
-                     "files (bytes) (default: path)")
-    ray.add_argument("--cpus_per_worker", type=int, metavar="N", help="cores and threads of each (default: an equal "
-                     "share of this machine's; 1 on a cluster)")
+    ray.add_argument(
+        "--column",
+        metavar="NAME",
+        help="of Parquet files, with paths (text) or the contents of image files (bytes) (default: path)",
+    )
+    ray.add_argument(
+        "--cpus_per_worker",
+        type=int,
+        metavar="N",
+        help="cores and threads of each (default: an equal share of this machine's; 1 on a cluster)",
+    )
     ray.add_argument("--gpus_per_worker", type=int, metavar="N", help="GPUs of each (default: 0)")
-    ray.add_argument("--ray_address", metavar="ADDRESS", help="of a running cluster, HOST:PORT or `auto` (default: one "
-                     "of its own on this machine)")
+    ray.add_argument(
+        "--ray_address",
+        metavar="ADDRESS",
+        help="of a running cluster, HOST:PORT or `auto` (default: one of its own on this machine)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -78,8 +106,10 @@ def run(arguments) -> int:
 def _run_with_ray(arguments):
     if not arguments.output:
         raise ValueError("--engine=ray needs --output=FOLDER")
-    given = {name: default if getattr(arguments, name) is None else getattr(arguments, name)
-             for name, default in _OF_RAY.items()}
+    given = {
+        name: default if getattr(arguments, name) is None else getattr(arguments, name)
+        for name, default in _OF_RAY.items()
+    }
     for name in ("workers", "block", "cpus_per_worker"):
         if given[name] is not None and given[name] < 1:
             raise ValueError(f"got --{name}={given[name]}, expected 1 or more")

@@ -27,11 +27,13 @@ def score(scorer, paths):
         for one in tqdm(found, desc="scoring", unit=" pictures", file=sys.stderr, mininterval=0.5):
             yield one
     if others:
-        print(f"{len(others):,} other files in folders were passed over, such as {printable(others[0])}",
-              file=sys.stderr)
+        print(
+            f"{len(others):,} other files in folders were passed over, such as {printable(others[0])}", file=sys.stderr
+        )
     if one is None:
-        raise ValueError(f"got no pictures, expected files, or folders with files that end in "
-                         f"{', '.join(picture_paths.ENDINGS)}")
+        raise ValueError(
+            f"got no pictures, expected files, or folders with files that end in {', '.join(picture_paths.ENDINGS)}"
+        )
 
 
 def write(results, output):

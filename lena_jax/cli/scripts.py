@@ -44,8 +44,11 @@ def _check_config(arguments):
             known = list(node.keys()) if hasattr(node, "keys") else []
             if key not in known:
                 near = difflib.get_close_matches(key, known, n=1)
-                raise ValueError(f"no config key {name!r}" + (f", did you mean {near[0]!r}?" if near else "")
-                                 + f" Known here: {', '.join(sorted(known)) or 'nothing'}")
+                raise ValueError(
+                    f"no config key {name!r}"
+                    + (f", did you mean {near[0]!r}?" if near else "")
+                    + f" Known here: {', '.join(sorted(known)) or 'nothing'}"
+                )
             node = node[key]
 
 

@@ -40,5 +40,9 @@ def unreadable(bad, count):
     """
     if not bad:
         return ""
-    return "\n".join([f"{len(bad):,} of {count:,} could not be read:",
-                      *(f"  {printable(one.name)}: {printable(one.error)}" for one in bad)])
+    return "\n".join(
+        [
+            f"{len(bad):,} of {count:,} could not be read:",
+            *(f"  {printable(one.name)}: {printable(one.error)}" for one in bad),
+        ]
+    )

@@ -24,17 +24,29 @@ examples:
 
 def add(commands, options):
     """Adds `video` to the command line."""
-    parser = commands.add_parser("video", help="score a video, find its best moments", description=DESCRIPTION,
-                                 epilog=EXAMPLES, **options)
+    parser = commands.add_parser(
+        "video", help="score a video, find its best moments", description=DESCRIPTION, epilog=EXAMPLES, **options
+    )
     parser.add_argument("video", metavar="FILE")
     models.add_model(parser)
     parser.add_argument("-o", "--output", metavar="FOLDER", help="to write; made if absent")
-    parser.add_argument("--rate", type=float, default=RATE, metavar="R",
-                        help="frames a second to look at; 0: as many as --frames, however long (default: %(default)s)")
-    parser.add_argument("--frames", type=int, default=MOST_FRAMES, metavar="T",
-                        help="the most frames to look at, evenly over time (default: %(default)s)")
-    parser.add_argument("--moments", type=int, default=MOST_MOMENTS, metavar="K",
-                        help="the most to list (default: %(default)s)")
+    parser.add_argument(
+        "--rate",
+        type=float,
+        default=RATE,
+        metavar="R",
+        help="frames a second to look at; 0: as many as --frames, however long (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--frames",
+        type=int,
+        default=MOST_FRAMES,
+        metavar="T",
+        help="the most frames to look at, evenly over time (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--moments", type=int, default=MOST_MOMENTS, metavar="K", help="the most to list (default: %(default)s)"
+    )
     parser.set_defaults(run=run)
 
 

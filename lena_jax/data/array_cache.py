@@ -78,8 +78,11 @@ def _forget_abandoned(folder, seconds=86400):
 def _check_room(folder, shape, dtype):
     needed, free = dtype.itemsize * int(np.prod(shape)), shutil.disk_usage(folder).free
     if needed > free:
-        raise OSError(errno.ENOSPC, f"{needed / 1e9:.1f} GB do not fit into the {free / 1e9:.1f} GB that are free: use "
-                      "fewer augmentation.views, a smaller image_size, another data.dir")
+        raise OSError(
+            errno.ENOSPC,
+            f"{needed / 1e9:.1f} GB do not fit into the {free / 1e9:.1f} GB that are free: use "
+            "fewer augmentation.views, a smaller image_size, another data.dir",
+        )
 
 
 def _fill(file, shape, dtype, blocks, label):
@@ -90,8 +93,10 @@ def _fill(file, shape, dtype, blocks, label):
             with np.errstate(over="ignore"):
                 stored = np.ascontiguousarray(block, dtype)
             if np.issubdtype(dtype, np.floating) and not np.isfinite(stored).all():
-                raise ValueError(f"{label}: got values up to {np.abs(block).max()}, expected at most "
-                                 f"{np.finfo(dtype).max}, the largest {dtype}. Do the weights belong to the trunk and "
-                                 "its preprocessing?")
+                raise ValueError(
+                    f"{label}: got values up to {np.abs(block).max()}, expected at most "
+                    f"{np.finfo(dtype).max}, the largest {dtype}. Do the weights belong to the trunk and "
+                    "its preprocessing?"
+                )
             file.write(stored)
             bar.update(len(block))

@@ -69,8 +69,9 @@ class ScoredPictures:
             ValueError: if the pictures were opened without.
         """
         if self.objectness is None:
-            raise ValueError("got pictures without objectness maps, expected those of a config whose fusion is not "
-                             "'none'")
+            raise ValueError(
+                "got pictures without objectness maps, expected those of a config whose fusion is not 'none'"
+            )
         return self.objectness[int(self.rows[index])]
 
     def subset(self, indices) -> "ScoredPictures":
@@ -82,10 +83,19 @@ class ScoredPictures:
             place[indices] = np.arange(len(indices))
             pairs = place[pairs]
             pairs = pairs[(pairs >= 0).all(1)]
-        groups, units, weights = (None if known is None else known[indices]
-                                  for known in (self.groups, self.units, self.weights))
-        return dataclasses.replace(self, ids=self.ids[indices], scores=self.scores[indices], groups=groups,
-                                   rows=self.rows[indices], units=units, weights=weights, pairs=pairs)
+        groups, units, weights = (
+            None if known is None else known[indices] for known in (self.groups, self.units, self.weights)
+        )
+        return dataclasses.replace(
+            self,
+            ids=self.ids[indices],
+            scores=self.scores[indices],
+            groups=groups,
+            rows=self.rows[indices],
+            units=units,
+            weights=weights,
+            pairs=pairs,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,12 +123,18 @@ def dataset_directory(name, data_dir):
     root = os.path.join(os.path.expanduser(data_dir), name)
     versions = [v for v in (os.listdir(root) if os.path.isdir(root) else []) if re.fullmatch(r"\d+\.\d+\.\d+", v)]
     if not versions:
-        there = sorted({os.path.relpath(os.path.dirname(os.path.dirname(path)), os.path.expanduser(data_dir))
-                        for depth in ("*/*", "*/*/*")
-                        for path in glob.glob(os.path.join(os.path.expanduser(data_dir), depth, "dataset_info.json"))})
-        raise ValueError(f"no data set {name!r} in {data_dir!r}, which has {there or 'none'}. "
-                         f"Build it with: python -m data_prep build {name.split('/')[0]} --data_dir={data_dir} "
-                         "(--help for its options)")
+        there = sorted(
+            {
+                os.path.relpath(os.path.dirname(os.path.dirname(path)), os.path.expanduser(data_dir))
+                for depth in ("*/*", "*/*/*")
+                for path in glob.glob(os.path.join(os.path.expanduser(data_dir), depth, "dataset_info.json"))
+            }
+        )
+        raise ValueError(
+            f"no data set {name!r} in {data_dir!r}, which has {there or 'none'}. "
+            f"Build it with: python -m data_prep build {name.split('/')[0]} --data_dir={data_dir} "
+            "(--help for its options)"
+        )
     return os.path.join(root, max(versions, key=lambda v: tuple(map(int, v.split(".")))))
 
 
@@ -145,8 +161,10 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
         split = "+".join(sorted(builder.info.splits))
     missing = [s for s in split.split("+") if s not in builder.info.splits]
     if missing:
-        raise ValueError(f"data set {name!r} has no split {missing[0]!r}, it has {sorted(builder.info.splits)} "
-                         "(for cross-validation set config.data.folds)")
+        raise ValueError(
+            f"data set {name!r} has no split {missing[0]!r}, it has {sorted(builder.info.splits)} "
+            "(for cross-validation set config.data.folds)"
+        )
     if "left" in builder.info.features:
         if score != "score":
             raise ValueError(f"data set {name!r} is one of pairs and has no score {score!r}, expected 'score'")
@@ -155,8 +173,13 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
     if score not in ("score", *others):
         raise ValueError(f"data set {name!r} has no score {score!r}, expected one of {['score', *others]}")
     # The encoded picture is enough for the digest, and a hundred times faster than decoding it here.
-    encoded = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding(), **{
-        key: tfds.decode.SkipDecoding() for key in ("mask",) if key in builder.info.features}})
+    encoded = builder.as_data_source(
+        split,
+        decoders={
+            "image": tfds.decode.SkipDecoding(),
+            **{key: tfds.decode.SkipDecoding() for key in ("mask",) if key in builder.info.features},
+        },
+    )
     known = {"ids": [], "scores": [], "groups": [], "contents": [], "units": [], "weights": []}
     digest, time = hashlib.sha256(), ()
     if "frames" in builder.info.features:
@@ -166,18 +189,27 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
         picture = hashlib.sha256(record["image"])
         digest.update(picture.digest())
         for key, value in (
-                ("ids", _text(record["id"])), ("groups", _text(record.get("group", ""))),
-                ("scores", float(record["score"] if score == "score" else record["scores"][score])),
-                ("contents", _text(record.get("content", "")) or picture.hexdigest()),
-                ("units", _text(record.get("unit", ""))), ("weights", float(record.get("weight", 1)))):
+            ("ids", _text(record["id"])),
+            ("groups", _text(record.get("group", ""))),
+            ("scores", float(record["score"] if score == "score" else record["scores"][score])),
+            ("contents", _text(record.get("content", "")) or picture.hexdigest()),
+            ("units", _text(record.get("unit", ""))),
+            ("weights", float(record.get("weight", 1))),
+        ):
             known[key].append(value)
     known = {key: np.array(values) for key, values in known.items()}
     source = builder.as_data_source(split)
     pictures = ScoredPictures(
-        known["ids"], known["scores"], known["groups"] if any(known["groups"]) else None,
-        ClipSource(source, *time) if time else source, np.arange(len(known["ids"])), digest.hexdigest(),
-        kept_together(known["contents"], known["units"]), known["weights"] if np.ptp(known["weights"]) else None,
-        time=time)
+        known["ids"],
+        known["scores"],
+        known["groups"] if any(known["groups"]) else None,
+        ClipSource(source, *time) if time else source,
+        np.arange(len(known["ids"])),
+        digest.hexdigest(),
+        kept_together(known["contents"], known["units"]),
+        known["weights"] if np.ptp(known["weights"]) else None,
+        time=time,
+    )
     return pictures if score == "score" else pictures.subset(np.flatnonzero(~np.isnan(pictures.scores)))
 
 

@@ -51,8 +51,9 @@ class DrawBatch(grain.transforms.RandomMap):
         if self.batch_size < 2 or self.batch_size % 2:
             raise ValueError(f"batch_size counts pictures and must be even and at least 2, got {self.batch_size}")
         if self.batch_size % self.processes:
-            raise ValueError(f"batch_size must be a multiple of the number of processes, got {self.batch_size} and "
-                             f"{self.processes}")
+            raise ValueError(
+                f"batch_size must be a multiple of the number of processes, got {self.batch_size} and {self.processes}"
+            )
         if self.weighting not in ("equal", "gap"):
             raise ValueError(f"pairs.weighting must be 'equal' or 'gap', got {self.weighting!r}")
         self._check_and_set_weights()
@@ -62,16 +63,19 @@ class DrawBatch(grain.transforms.RandomMap):
             return
         comparable = ComparablePairs(self.pictures.scores, self.pictures.groups, self.min_gap)
         if not len(comparable):
-            raise ValueError(f"no two of the {len(self.pictures)} training pictures are comparable (same group, "
-                             f"different scores, min_gap={self.min_gap}), expected at least one pair")
+            raise ValueError(
+                f"no two of the {len(self.pictures)} training pictures are comparable (same group, "
+                f"different scores, min_gap={self.min_gap}), expected at least one pair"
+            )
         object.__setattr__(self, "_comparable", comparable)
         object.__setattr__(self, "_groups", _groups_with_pairs(self.pictures.groups, comparable))
 
     def _check_and_set_weights(self):
         weights = np.ones(len(self.pictures)) if self.pictures.weights is None else self.pictures.weights
         if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):
-            raise ValueError(f"weights must be finite, at least 0 and not all 0, got {weights.min()} to "
-                             f"{weights.max()}")
+            raise ValueError(
+                f"weights must be finite, at least 0 and not all 0, got {weights.min()} to {weights.max()}"
+            )
         object.__setattr__(self, "_weights", (weights / weights.mean()).astype(np.float32))
 
     def random_map(self, step, rng):
@@ -100,8 +104,13 @@ class DrawBatch(grain.transforms.RandomMap):
             weight = (weight * gap).astype(np.float32)
         share = len(index) // self.processes
         mine = slice(self.process * share, (self.process + 1) * share)
-        return {"inputs": self.fetch(index, rng, mine), "pairs": pairs.astype(np.int32), "label": label,
-                "weight": weight, "index": index}
+        return {
+            "inputs": self.fetch(index, rng, mine),
+            "pairs": pairs.astype(np.int32),
+            "label": label,
+            "weight": weight,
+            "index": index,
+        }
 
     def _draw_pictures(self, rng):
         members, pairs = self._groups
@@ -156,8 +165,12 @@ class SquarePictures:
         return {"pictures": views, "objectness": self._views(maps, len(maps[0]), seeds)}
 
     def _views(self, pictures, size, seeds):
-        return np.stack([self._augmentation.view(picture, size, np.random.default_rng(seed))
-                         for picture, seed in zip(pictures, seeds, strict=True)])
+        return np.stack(
+            [
+                self._augmentation.view(picture, size, np.random.default_rng(seed))
+                for picture, seed in zip(pictures, seeds, strict=True)
+            ]
+        )
 
     def _square(self, index):
         if self._squares is None:
@@ -200,8 +213,10 @@ def batches(draw, *, steps, seed, start=0, threads=2, workers=0):
     if workers < 0:
         raise ValueError(f"workers must be at least 0, got {workers}")
     if workers and not flags.FLAGS.is_parsed():
-        raise ValueError(f"worker processes need parsed absl flags, got workers={workers} and flags that are not: run "
-                         "under absl.app.run, or call absl.flags.FLAGS.mark_as_parsed() first")
+        raise ValueError(
+            f"worker processes need parsed absl flags, got workers={workers} and flags that are not: run "
+            "under absl.app.run, or call absl.flags.FLAGS.mark_as_parsed() first"
+        )
     # Seeded by the step's own number, which slicing keeps.
     dataset = grain.MapDataset.range(steps).seed(seed).random_map(draw)[start:]
     dataset = dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads))

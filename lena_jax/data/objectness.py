@@ -79,8 +79,10 @@ def load(name, data_dir, split):
         try:
             arrays.append(stored(folder, part, pictures))
         except ValueError as error:
-            raise ValueError(f"data set {name!r}: {error}. Make them with: python -m data_prep objectness {name} "
-                             f"--data_dir={shlex.quote(str(data_dir))}") from error
+            raise ValueError(
+                f"data set {name!r}: {error}. Make them with: python -m data_prep objectness {name} "
+                f"--data_dir={shlex.quote(str(data_dir))}"
+            ) from error
         ids.append(pictures.ids)
         paired = pictures.pairs is not None
     ids = np.concatenate(ids)
@@ -130,14 +132,16 @@ def stored(folder, split, pictures):
     if made is None or not os.path.exists(path):
         raise ValueError(f"got no objectness maps of split {split!r}, expected them at {path!r}")
     if made != entry(pictures):
-        raise ValueError(f"the objectness maps of split {split!r} are of other pictures: got {made}, expected "
-                         f"{entry(pictures)}")
+        raise ValueError(
+            f"the objectness maps of split {split!r} are of other pictures: got {made}, expected {entry(pictures)}"
+        )
     try:
         array = MappedArray(path)
     except (ValueError, EOFError) as error:
         raise ValueError(f"the objectness maps in {path!r} are damaged: {error}") from error
     expected = (len(pictures.source), SIDE, SIDE)
     if array.shape != expected or array.dtype != np.uint8:
-        raise ValueError(f"the objectness maps in {path!r} are damaged: got {array.shape} {array.dtype}, expected "
-                         f"{expected} uint8")
+        raise ValueError(
+            f"the objectness maps in {path!r} are damaged: got {array.shape} {array.dtype}, expected {expected} uint8"
+        )
     return array

@@ -55,8 +55,12 @@ def load(builder, split):
             name = record[f"{side}_id"].decode()
             content = hashlib.sha256(record[side])
             digest.update(content.digest())
-            entry = {"row": len(places), "content": content.hexdigest(), "score": float(record[f"{side}_score"]),
-                     "group": record.get("group", b"").decode()}
+            entry = {
+                "row": len(places),
+                "content": content.hexdigest(),
+                "score": float(record[f"{side}_score"]),
+                "group": record.get("group", b"").decode(),
+            }
             if name not in known:
                 known[name] = entry
                 places.append((side, number))
@@ -71,9 +75,19 @@ def load(builder, split):
     graph = sparse.coo_array((np.ones(len(pairs), bool), pairs.T), shape=(len(entries), len(entries)))
     joined = sparse.csgraph.connected_components(graph, directed=False)[1]
     groups = np.array([entry["group"] for entry in entries])
-    return {"ids": np.array(list(known)), "scores": np.array([entry["score"] for entry in entries]),
-            "groups": groups if any(groups) else None, "rows": np.arange(len(entries)), "digest": digest.hexdigest(),
-            "units": kept_together(np.array([entry["content"] for entry in entries]), joined.astype(str)),
-            "pairs": pairs,
-            "source": PairedPictures({side: builder.as_data_source(split, decoders={other: skip})
-                                      for side, other in zip(SIDES, SIDES[::-1], strict=True)}, places)}
+    return {
+        "ids": np.array(list(known)),
+        "scores": np.array([entry["score"] for entry in entries]),
+        "groups": groups if any(groups) else None,
+        "rows": np.arange(len(entries)),
+        "digest": digest.hexdigest(),
+        "units": kept_together(np.array([entry["content"] for entry in entries]), joined.astype(str)),
+        "pairs": pairs,
+        "source": PairedPictures(
+            {
+                side: builder.as_data_source(split, decoders={other: skip})
+                for side, other in zip(SIDES, SIDES[::-1], strict=True)
+            },
+            places,
+        ),
+    }

@@ -32,8 +32,10 @@ class ComparablePairs:
         if scores.ndim != 1:
             raise ValueError(f"scores must be a vector, got shape {scores.shape}")
         if not np.isfinite(scores).all():
-            raise ValueError(f"scores must be finite, got {scores[~np.isfinite(scores)][0]} at index "
-                             f"{int(np.flatnonzero(~np.isfinite(scores))[0])}")
+            raise ValueError(
+                f"scores must be finite, got {scores[~np.isfinite(scores)][0]} at index "
+                f"{int(np.flatnonzero(~np.isfinite(scores))[0])}"
+            )
         if min_gap < 0:
             raise ValueError(f"min_gap must be at least 0, got {min_gap}")
         group = np.zeros(len(scores), np.int64)
@@ -96,8 +98,10 @@ class ComparablePairs:
             ValueError: if no two pictures are comparable.
         """
         if not len(self):
-            raise ValueError("no two pictures are comparable: got 0 pairs of the same group with different scores "
-                             "(and at least the minimum gap), expected at least 1")
+            raise ValueError(
+                "no two pictures are comparable: got 0 pairs of the same group with different scores "
+                "(and at least the minimum gap), expected at least 1"
+            )
         pairs = self.at(rng.integers(len(self), size=count))
         label = rng.integers(2, size=count)
         return np.where(label[:, None] == 1, pairs, pairs[:, ::-1]), label.astype(np.float32)
@@ -171,16 +175,19 @@ def read_pairs(path, ids):
                 raise ValueError(f"{path}: got the header {','.join(header)!r}, expected {','.join(_HEADER)!r}")
             for row in reader:
                 if len(row) != 2 or row[0] == row[1]:
-                    raise ValueError(f"{path}, line {reader.line_num}: got {','.join(row)!r}, expected two "
-                                     "different ids")
+                    raise ValueError(
+                        f"{path}, line {reader.line_num}: got {','.join(row)!r}, expected two different ids"
+                    )
                 unknown.update((name, reader.line_num) for name in row if name not in index and name not in unknown)
                 pairs.append([index.get(name, -1) for name in row])
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: not a CSV in UTF-8: {error}") from error
     if unknown:
         first, line = next(iter(unknown.items()))
-        raise ValueError(f"{path}, line {line}: got the id {first!r}, which is none of the {len(index)} pictures "
-                         f"evaluated; {len(unknown)} ids in the file are unknown, expected 0")
+        raise ValueError(
+            f"{path}, line {line}: got the id {first!r}, which is none of the {len(index)} pictures "
+            f"evaluated; {len(unknown)} ids in the file are unknown, expected 0"
+        )
     if not pairs:
         raise ValueError(f"{path}: got no pair, expected at least one")
     return np.array(pairs, np.int64)

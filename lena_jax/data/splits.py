@@ -43,22 +43,28 @@ def _parts(config):
     def load(split):
         pictures = dataset.load(data.name, data.dir, split, data.score)
         if pictures.time and config.fusion != "none":
-            raise ValueError(f"got fusion {config.fusion!r} for {data.name!r}, a data set of clips, expected 'none': "
-                             "objectness maps are of pictures")
-        return pictures if config.fusion == "none" else dataclasses.replace(
-            pictures, objectness=objectness.load(data.name, data.dir, split))
+            raise ValueError(
+                f"got fusion {config.fusion!r} for {data.name!r}, a data set of clips, expected 'none': "
+                "objectness maps are of pictures"
+            )
+        return (
+            pictures
+            if config.fusion == "none"
+            else dataclasses.replace(pictures, objectness=objectness.load(data.name, data.dir, split))
+        )
 
     if not data.folds:
         if data.fold:
             raise ValueError(f"got data.fold={data.fold} without data.folds: expected both or neither")
         splits = dataset.split_names(data.name, data.dir)
-        return {part: load(part) if part == "train" or part in splits else None
-                for part in ("train", "validation", "test")}
+        return {
+            part: load(part) if part == "train" or part in splits else None for part in ("train", "validation", "test")
+        }
     pictures = load("all")
     parts = make_folds(pictures, data.folds, data.fold_seed)
     if not 0 <= data.fold < data.folds:
         raise ValueError(f"data.fold must be in [0, {data.folds}), got {data.fold}")
-    rest = np.sort(np.concatenate(parts[:data.fold] + parts[data.fold + 1:]))
+    rest = np.sort(np.concatenate(parts[: data.fold] + parts[data.fold + 1 :]))
     return {"train": pictures.subset(rest), "validation": None, "test": pictures.subset(parts[data.fold])}
 
 

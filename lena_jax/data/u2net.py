@@ -110,8 +110,9 @@ def read_model(path: Path) -> bytes:
             with open(path, "rb") as file:
                 content = file.read(BYTES + 1)
     except (OSError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"model: cannot read {path}: {error}, expected U2-Net-p's ONNX file or {MEMBER} in a wheel"
-                         ) from error
+        raise ValueError(
+            f"model: cannot read {path}: {error}, expected U2-Net-p's ONNX file or {MEMBER} in a wheel"
+        ) from error
     found = hashlib.sha256(content).hexdigest()
     if len(content) != BYTES or found != SHA256:
         size = f"{len(content):,} bytes" if len(content) <= BYTES else f"more than {BYTES:,} bytes"

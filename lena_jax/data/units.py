@@ -56,8 +56,10 @@ def split_evenly(sets, count, rng):
     """
     sizes = np.bincount(np.asarray(sets, np.int64)) if len(sets) else np.zeros(0, np.int64)
     if not 2 <= count <= len(sizes):
-        raise ValueError(f"folds must be between 2 and the number of units ({len(sizes)}, of {len(sets)} pictures; "
-                         f"equal pictures and those of one unit stay together), got {count}")
+        raise ValueError(
+            f"folds must be between 2 and the number of units ({len(sizes)}, of {len(sets)} pictures; "
+            f"equal pictures and those of one unit stay together), got {count}"
+        )
     order = rng.permutation(len(sizes))
     room = np.array([len(part) for part in np.array_split(np.arange(len(sets)), count)])
     part_of = np.empty(len(sizes), np.int64)
@@ -95,6 +97,8 @@ def take_share(sets, share, rng):
             taken.append(one)
             wanted -= sizes[one]
     if not taken or len(taken) == len(sizes):
-        raise ValueError(f"a share of {share} of {len(sets)} pictures in {len(sizes)} units is {len(taken)} of the "
-                         "units (equal pictures and those of one unit stay together), expected some but not all")
+        raise ValueError(
+            f"a share of {share} of {len(sets)} pictures in {len(sizes)} units is {len(taken)} of the "
+            "units (equal pictures and those of one unit stay together), expected some but not all"
+        )
     return np.flatnonzero(np.isin(sets, taken))

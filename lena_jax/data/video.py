@@ -18,11 +18,43 @@ from lena_jax.data.pictures import BadPicture
 from lena_jax.runtime.files import open_plain
 
 # What FFmpeg is asked to read: no playlist or script, which name other files and addresses.
-FORMATS = ("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "ogg", "asf",
-           "gif")
+FORMATS = (
+    "mov",
+    "mp4",
+    "m4a",
+    "3gp",
+    "3g2",
+    "mj2",
+    "matroska",
+    "webm",
+    "avi",
+    "mpegts",
+    "mpeg",
+    "flv",
+    "ogg",
+    "asf",
+    "gif",
+)
 # What files of these kinds are called, for finding them in a table or folder.
-ENDINGS = (".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg",
-           ".flv", ".ogv", ".wmv", ".asf")
+ENDINGS = (
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".3gp",
+    ".3g2",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".ts",
+    ".mts",
+    ".m2ts",
+    ".mpg",
+    ".mpeg",
+    ".flv",
+    ".ogv",
+    ".wmv",
+    ".asf",
+)
 # Bounds that keep one hostile or mistaken file from taking the machine down.
 MAX_FILE_BYTES = 8 << 30
 MAX_PIXELS = 7680 * 4320
@@ -155,8 +187,9 @@ def _index(stream, deadline):
         raise BadVideo("holds no frames")
     if len(pts) < _LEAST_THERE * (stream.frames or 0):
         raise BadVideo(f"is cut off: got {len(pts):,} frames, expected the {stream.frames:,} of its index")
-    return _Index(np.array(pts, np.int64), np.array(keys, bool), float(stream.time_base),
-                  durations[int(np.argmax(pts))])
+    return _Index(
+        np.array(pts, np.int64), np.array(keys, bool), float(stream.time_base), durations[int(np.argmax(pts))]
+    )
 
 
 def _time(packet):
@@ -188,7 +221,7 @@ def _decoded(stream, index, wanted, side, deadline):
     for pts in wanted.tolist():
         place = int(np.flatnonzero(index.pts == pts)[0])
         # A frame that is stored behind a key frame and shown before it may need what is before the key frame.
-        before = np.flatnonzero(index.keys[:place + 1] & (index.pts[:place + 1] <= pts))
+        before = np.flatnonzero(index.keys[: place + 1] & (index.pts[: place + 1] <= pts))
         starts.setdefault(int(before[-1]) if len(before) else 0, []).append(pts)
     stream.thread_type = "AUTO"
     found, pending = {}, []
@@ -240,7 +273,7 @@ def _turned(pixels, matrix):
         across, down = a, d
     else:
         pixels, across, down = pixels.swapaxes(0, 1), c, b
-    return pixels[::-1 if down < 0 else 1, ::-1 if across < 0 else 1]
+    return pixels[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
 
 
 @contextlib.contextmanager
@@ -271,8 +304,13 @@ def _video_stream(container):
     pictures = av.stream.Disposition.attached_pic
     streams = [one for one in container.streams.video if not one.disposition & pictures]
     if not streams:
-        raise BadVideo("has no pictures that move" if container.streams.video else "has sound or text only, no video"
-                       if container.streams else "holds nothing")
+        raise BadVideo(
+            "has no pictures that move"
+            if container.streams.video
+            else "has sound or text only, no video"
+            if container.streams
+            else "holds nothing"
+        )
     stream = streams[0]
     if stream.codec_context is None:
         raise BadVideo("is stored in a way that has no decoder here")
@@ -284,8 +322,10 @@ def _check_size(width, height):
     if width < 1 or height < 1:
         raise BadVideo("does not decode as a video: its frames have no size, or one that is too large")
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        raise BadVideo(f"too many pixels to decode safely: got {width}x{height}, expected at most {MAX_PIXELS:,} "
-                       f"pixels and {MAX_SIDE:,} a side")
+        raise BadVideo(
+            f"too many pixels to decode safely: got {width}x{height}, expected at most {MAX_PIXELS:,} "
+            f"pixels and {MAX_SIDE:,} a side"
+        )
 
 
 @contextlib.contextmanager

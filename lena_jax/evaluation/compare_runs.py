@@ -33,13 +33,21 @@ def compare_runs(workdirs, split="test", output=None):
         raise ValueError(f"workdirs must be two folders, got {len(workdirs)}: {','.join(workdirs) or 'none'}")
     folds = [_folds(workdir) for workdir in workdirs]
     if folds[0] != folds[1]:
-        raise ValueError(f"the folds must be the same ones, got {folds[0] or 'none'} in {workdirs[0]!r} and "
-                         f"{folds[1] or 'none'} in {workdirs[1]!r}")
-    whole = put_together([[os.path.join(workdir, fold) for workdir in workdirs] for fold in folds[0]] or [workdirs],
-                         split)
-    result = {"workdirs": list(workdirs), "data": whole["data"], "split": split,
-              **compare_models(*whole["predicted"], whole["scores"], whole["groups"], whole["pairs"],
-                              clusters=whole["clusters"])}
+        raise ValueError(
+            f"the folds must be the same ones, got {folds[0] or 'none'} in {workdirs[0]!r} and "
+            f"{folds[1] or 'none'} in {workdirs[1]!r}"
+        )
+    whole = put_together(
+        [[os.path.join(workdir, fold) for workdir in workdirs] for fold in folds[0]] or [workdirs], split
+    )
+    result = {
+        "workdirs": list(workdirs),
+        "data": whole["data"],
+        "split": split,
+        **compare_models(
+            *whole["predicted"], whole["scores"], whole["groups"], whole["pairs"], clusters=whole["clusters"]
+        ),
+    }
     if output is not None:
         folder.write_json(output, result)
     return result
@@ -49,8 +57,10 @@ def _folds(workdir):
     """The folders of a run over folds, [] for a single run."""
     runs = sorted((folder.read_metrics(workdir) or {}).get("runs", {}))
     if any("seed" in name for name in runs):
-        raise ValueError(f"{workdir!r} has several runs of the same pictures, {', '.join(runs)}: compare one of them, "
-                         f"such as {os.path.join(workdir, runs[0])!r}")
+        raise ValueError(
+            f"{workdir!r} has several runs of the same pictures, {', '.join(runs)}: compare one of them, "
+            f"such as {os.path.join(workdir, runs[0])!r}"
+        )
     return runs
 
 
@@ -73,11 +83,14 @@ def put_together(parts, split="test"):
     offsets = np.cumsum([0] + [len(part["scores"]) for part in parts])
     groups = np.concatenate([[f"{number} {name}" for name in part["groups"]] for number, part in enumerate(parts)])
     clusters = np.concatenate([part["groups"] for part in parts])
-    return {"data": parts[0]["data"], "scores": np.concatenate([part["scores"] for part in parts]),
-            "clusters": clusters if len(np.unique(clusters)) > 1 else None,
-            "groups": groups if len(np.unique(groups)) > 1 else None,
-            "pairs": np.concatenate([part["pairs"] + offset for part, offset in zip(parts, offsets[:-1], strict=True)]),
-            "predicted": [np.concatenate(one) for one in zip(*(part["predicted"] for part in parts), strict=True)]}
+    return {
+        "data": parts[0]["data"],
+        "scores": np.concatenate([part["scores"] for part in parts]),
+        "clusters": clusters if len(np.unique(clusters)) > 1 else None,
+        "groups": groups if len(np.unique(groups)) > 1 else None,
+        "pairs": np.concatenate([part["pairs"] + offset for part, offset in zip(parts, offsets[:-1], strict=True)]),
+        "predicted": [np.concatenate(one) for one in zip(*(part["predicted"] for part in parts), strict=True)],
+    }
 
 
 def _compared(workdirs, split):
@@ -86,14 +99,18 @@ def _compared(workdirs, split):
     for key in ("data", "fingerprint"):
         values = [one.get(key) for one in metrics]
         if None in values:
-            raise ValueError(f"the evaluation in {workdirs[values.index(None)]!r} does not say on which data it was "
-                             "made: run experiments/evaluate.py again")
+            raise ValueError(
+                f"the evaluation in {workdirs[values.index(None)]!r} does not say on which data it was "
+                "made: run experiments/evaluate.py again"
+            )
         # A run that looks at objectness maps is compared with one that does not: what is ranked is the same.
         values = [without_maps(value) for value in values]
         for workdir, value in zip(workdirs, values, strict=True):
             if value != values[0]:
-                raise ValueError(f"{workdirs[0]!r} and {workdir!r} must be evaluated on the same data set, parted the "
-                                 f"same way, got the {key} {values[0][:20]!r} and {value[:20]!r}")
+                raise ValueError(
+                    f"{workdirs[0]!r} and {workdir!r} must be evaluated on the same data set, parted the "
+                    f"same way, got the {key} {values[0][:20]!r} and {value[:20]!r}"
+                )
     ids = sorted(tables[0])
     paths = [folder.pairs_path(workdir, split) for workdir in workdirs]
     pairs = folder.read_compared(workdirs[0], ids, split)
@@ -103,18 +120,26 @@ def _compared(workdirs, split):
             continue
         others = folder.read_compared(workdir, ids, split)
         if not np.array_equal(*(np.unique(one, axis=0) for one in (pairs, others))):
-            raise ValueError(f"{workdirs[0]!r} and {workdir!r} compared different pairs, {len(pairs)} and "
-                             f"{len(others)}: evaluate the second with --pairs={paths[0]}")
+            raise ValueError(
+                f"{workdirs[0]!r} and {workdir!r} compared different pairs, {len(pairs)} and "
+                f"{len(others)}: evaluate the second with --pairs={paths[0]}"
+            )
     rows = [tables[0][name] for name in ids]
-    return {"data": metrics[0]["data"], "scores": np.array([float(row["score"]) for row in rows]),
-            "groups": [row["group"] for row in rows], "pairs": pairs,
-            "predicted": [np.array([float(table[name]["predicted"]) for name in ids]) for table in tables]}
+    return {
+        "data": metrics[0]["data"],
+        "scores": np.array([float(row["score"]) for row in rows]),
+        "groups": [row["group"] for row in rows],
+        "pairs": pairs,
+        "predicted": [np.array([float(table[name]["predicted"]) for name in ids]) for table in tables],
+    }
 
 
 def _evaluation(workdir, split):
     """(metrics, {id: row of the table of scores}) of one evaluation."""
     metrics = folder.read_metrics(workdir, split)
     if metrics is None or not folder.has_scores(workdir, split):
-        raise ValueError(f"no evaluation of the {split} pictures in {workdir!r}: metrics.json, scores.csv or pairs.csv "
-                         f"is missing. Run experiments/evaluate.py --workdir={workdir}")
+        raise ValueError(
+            f"no evaluation of the {split} pictures in {workdir!r}: metrics.json, scores.csv or pairs.csv "
+            f"is missing. Run experiments/evaluate.py --workdir={workdir}"
+        )
     return metrics, folder.read_scores(workdir, split)

@@ -58,19 +58,31 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
         config.data.dir = data_dir
     parts = open_trained_pictures(workdir, config, data)
     if parts.get(split) is None:
-        raise ValueError(f"split {split!r} of data set {config.data.name!r} has no pictures, expected one of "
-                         f"{sorted(name for name, part in parts.items() if part is not None)}")
+        raise ValueError(
+            f"split {split!r} of data set {config.data.name!r} has no pictures, expected one of "
+            f"{sorted(name for name, part in parts.items() if part is not None)}"
+        )
     pictures = parts[split]
     if check_maps and pictures.time:
         raise ValueError(f"got check_maps={check_maps} for clips, expected 0: what is covered are pictures")
-    compared = pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap, given=pictures.pairs) \
-        if pairs is None else read_pairs(pairs, pictures.ids)
+    compared = (
+        pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap, given=pictures.pairs)
+        if pairs is None
+        else read_pairs(pairs, pictures.ids)
+    )
     scores, contributions, virality = predictor(model, variables, pictures, config.batch_size, f"scoring {split}")
-    metrics = {"data": config.data.name, "fingerprint": data, "split": split, "step": step, "pooling": config.pooling,
-               "fusion": config.fusion, **({"clip_pooling": config.clip_pooling} if pictures.time else {}),
-               **ranking_metrics(scores, pictures.scores, pictures.groups, pairs=compared),
-               "calibration": calibration_metrics(scores, compared, pictures.groups),
-               "accuracy_by_gap": accuracy_by_gap(scores, pictures.scores, compared)}
+    metrics = {
+        "data": config.data.name,
+        "fingerprint": data,
+        "split": split,
+        "step": step,
+        "pooling": config.pooling,
+        "fusion": config.fusion,
+        **({"clip_pooling": config.clip_pooling} if pictures.time else {}),
+        **ranking_metrics(scores, pictures.scores, pictures.groups, pairs=compared),
+        "calibration": calibration_metrics(scores, compared, pictures.groups),
+        "accuracy_by_gap": accuracy_by_gap(scores, pictures.scores, compared),
+    }
     if pictures.groups is not None and len(np.unique(pictures.groups)) < CLUSTERS:
         metrics["accuracy_by_group"] = accuracy_by_group(scores, compared, pictures.groups)
     # Maps add up to the score only where the pooled value is the weighted mean of the cells.
@@ -87,9 +99,13 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
         metrics["map_checks"] = map_checks.check_maps(model, variables, pictures, maps, check_maps, config.batch_size)
     folder.write_evaluation(workdir, split, metrics, pictures, scores, compared)
     if sheet:
-        save_map_sheet(folder.path_of(workdir, "maps.png", split), pictures, scores,
-                       contributions if exact else virality,
-                       "contribution of a cell to the score" if exact else "virality map")
+        save_map_sheet(
+            folder.path_of(workdir, "maps.png", split),
+            pictures,
+            scores,
+            contributions if exact else virality,
+            "contribution of a cell to the score" if exact else "virality map",
+        )
     percentiles.ensure(workdir, run, parts["train"], predictor)
     return metrics
 

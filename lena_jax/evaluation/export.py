@@ -50,17 +50,30 @@ def save_model(workdir, folder, data_dir=None):
         scores = percentiles.ensure(workdir, run, parts["train"])
     test, measures, properties = parts["test"], _known_measures(workdir, run), None
     if test is None:
-        warnings.warn("the test pictures are not there: the card does not say how the ranking depends on brightness "
-                      "and the like" + ("" if measures else ", and has no measures"), NotMeasured, stacklevel=2)
+        warnings.warn(
+            "the test pictures are not there: the card does not say how the ranking depends on brightness "
+            "and the like" + ("" if measures else ", and has no measures"),
+            NotMeasured,
+            stacklevel=2,
+        )
     else:
         measures = measures or evaluate(workdir, data_dir=run.config.data.dir)
         properties = picture_properties.dependence(test, run_folder.read_predicted(workdir, test))
-    saved_model.write(place, {
-        "format": saved_model.FORMAT, "network": saved_model.network_of(run.config),
-        "preprocessing": run.model.preprocessing.as_json(),
-        "data": {"name": run.config.data.name, "score": run.config.data.score, "fingerprint": run.fingerprint},
-        "step": run.step, "training_scores": None if scores is None else scores.as_json(), "measures": measures,
-        "picture_properties": properties, "versions": saved_model.versions()}, run.variables)
+    saved_model.write(
+        place,
+        {
+            "format": saved_model.FORMAT,
+            "network": saved_model.network_of(run.config),
+            "preprocessing": run.model.preprocessing.as_json(),
+            "data": {"name": run.config.data.name, "score": run.config.data.score, "fingerprint": run.fingerprint},
+            "step": run.step,
+            "training_scores": None if scores is None else scores.as_json(),
+            "measures": measures,
+            "picture_properties": properties,
+            "versions": saved_model.versions(),
+        },
+        run.variables,
+    )
     return place
 
 

@@ -40,15 +40,23 @@ def check_maps(model, variables, pictures, maps, count, batch_size=32, seed=0):
 
     @jax.jit
     def score(variables, objectness, pictures):
-        inputs = pictures if objectness is None else {
-            "pictures": pictures, "objectness": jnp.broadcast_to(objectness[None], (len(pictures), *objectness.shape))}
+        inputs = (
+            pictures
+            if objectness is None
+            else {
+                "pictures": pictures,
+                "objectness": jnp.broadcast_to(objectness[None], (len(pictures), *objectness.shape)),
+            }
+        )
         return model.score_pictures(variables, inputs)
 
     @jax.jit
     def checks(variables, objectness, picture):
         score_of = functools.partial(score, variables, objectness)
-        return (occlusion_map(score_of, picture, grid, batch_size=batch_size),
-                to_grid(gradient_map(score_of, picture[None]), *grid)[0])
+        return (
+            occlusion_map(score_of, picture, grid, batch_size=batch_size),
+            to_grid(gradient_map(score_of, picture[None]), *grid)[0],
+        )
 
     found = {"gradient_map": [], "occlusion_map": []}
     curves = {kind: [] for kind in (*maps, *found)}
@@ -64,18 +72,24 @@ def check_maps(model, variables, pictures, maps, count, batch_size=32, seed=0):
             measures = insertion_deletion(functools.partial(score, variables, objectness), picture, full)
             curves[kind].append([measures[name] for name in AREAS])
     others = {kind: each[chosen] for kind, each in maps.items()} | {"gradient_map": np.array(found["gradient_map"])}
-    return {"pictures": len(chosen),
-            "occlusion_agreement": {kind: map_agreement(each, np.array(found["occlusion_map"]), seed=seed)
-                                    for kind, each in others.items()},
-            "insertion_deletion": {kind: _means(np.array(values), seed) for kind, values in curves.items()}}
+    return {
+        "pictures": len(chosen),
+        "occlusion_agreement": {
+            kind: map_agreement(each, np.array(found["occlusion_map"]), seed=seed) for kind, each in others.items()
+        },
+        "insertion_deletion": {kind: _means(np.array(values), seed) for kind, values in curves.items()},
+    }
 
 
 def _means(values, seed):
     """Means over pictures with their intervals; pictures whose score is that of the baseline have no areas."""
+
     def means(index):
         drawn = values[index]
         defined = ~np.isnan(drawn)
-        return {name: float(drawn[defined[:, column], column].mean()) if defined[:, column].any() else np.nan
-                for column, name in enumerate(AREAS)}
+        return {
+            name: float(drawn[defined[:, column], column].mean()) if defined[:, column].any() else np.nan
+            for column, name in enumerate(AREAS)
+        }
 
     return bootstrap(means, len(values), seed=seed)

@@ -30,10 +30,13 @@ def properties(picture):
     red, green, blue = np.moveaxis(picture[::every, ::every].astype(np.float64), -1, 0)
     highest, lowest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
     rg, yb = red - green, (red + green) / 2 - blue
-    return {"brightness": float((0.299 * red + 0.587 * green + 0.114 * blue).mean() / 255),
-            "saturation": float(np.where(highest > 0, (highest - lowest) / np.maximum(highest, 1), 0).mean()),
-            "colourfulness": float(np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean())),
-            "aspect_ratio": width / height, "pixels": float(width * height)}
+    return {
+        "brightness": float((0.299 * red + 0.587 * green + 0.114 * blue).mean() / 255),
+        "saturation": float(np.where(highest > 0, (highest - lowest) / np.maximum(highest, 1), 0).mean()),
+        "colourfulness": float(np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean())),
+        "aspect_ratio": width / height,
+        "pixels": float(width * height),
+    }
 
 
 def dependence(pictures, predicted):
@@ -46,13 +49,17 @@ def dependence(pictures, predicted):
     Returns:
         {property: {"predicted": rho, "true": rho}}, within groups where there are such; None where a side is constant.
     """
-    found = [properties(pictures.still(index))
-             for index in tqdm(range(len(pictures)), desc="properties of test pictures", unit="picture")]
+    found = [
+        properties(pictures.still(index))
+        for index in tqdm(range(len(pictures)), desc="properties of test pictures", unit="picture")
+    ]
 
     def rho(values, scores):
         value = group_correlation(stats.spearmanr, values, scores, pictures.groups)
         return None if np.isnan(value) else value
 
     columns = {name: np.array([one[name] for one in found]) for name in PROPERTIES}
-    return {name: {"predicted": rho(values, predicted), "true": rho(values, pictures.scores)}
-            for name, values in columns.items()}
+    return {
+        name: {"predicted": rho(values, predicted), "true": rho(values, pictures.scores)}
+        for name, values in columns.items()
+    }

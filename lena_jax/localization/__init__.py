@@ -10,6 +10,16 @@ from lena_jax.localization.occlusion import occlusion_map
 from lena_jax.localization.resizing import average_to_grid, to_grid, upsample
 
 __all__ = [
-    "average_to_grid", "box_overlaps", "contribution_map", "gradient_map", "map_boxes", "mask_boxes", "occlusion_map",
-    "pair_contributions", "support_map", "to_grid", "upsample", "virality_map",
+    "average_to_grid",
+    "box_overlaps",
+    "contribution_map",
+    "gradient_map",
+    "map_boxes",
+    "mask_boxes",
+    "occlusion_map",
+    "pair_contributions",
+    "support_map",
+    "to_grid",
+    "upsample",
+    "virality_map",
 ]

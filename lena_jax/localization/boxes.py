@@ -102,6 +102,8 @@ class LevelBoxes:
 def _boxes(mask):
     """(boxes [k, 4], labels [H, W] 1..k, areas [k]) of the connected parts of a mask."""
     labels, count = ndimage.label(mask, CONNECTED)
-    boxes = np.array([[rows.start, columns.start, rows.stop, columns.stop]
-                      for rows, columns in ndimage.find_objects(labels)], np.int64).reshape(-1, 4)
+    boxes = np.array(
+        [[rows.start, columns.start, rows.stop, columns.stop] for rows, columns in ndimage.find_objects(labels)],
+        np.int64,
+    ).reshape(-1, 4)
     return boxes, labels, np.bincount(labels.ravel(), minlength=count + 1)[1:]

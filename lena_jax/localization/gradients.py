@@ -21,8 +21,11 @@ def gradient_map(score, pictures, baseline=None):
     Reference: Shrikumar et al., Not just a black box, 2016; Simonyan et al., 2014.
     """
     pictures = jnp.asarray(pictures, jnp.float32)
-    away = pictures - mean_colour(pictures) if baseline is None else pictures - jnp.broadcast_to(
-        jnp.asarray(baseline, jnp.float32), pictures.shape)
+    away = (
+        pictures - mean_colour(pictures)
+        if baseline is None
+        else pictures - jnp.broadcast_to(jnp.asarray(baseline, jnp.float32), pictures.shape)
+    )
     gradient = jax.grad(lambda pictures: score(pictures).sum())(pictures)
     return (gradient * away).sum(-1)
 

@@ -107,9 +107,13 @@ def save_overlays(path, pictures, maps, titles=None, label="contribution of a ce
         above, below = axes[:, number]
         above.imshow(picture)
         below.imshow(overlay(picture, one, scale))
-        for top, left, bottom, right in (() if boxes is None else boxes[number]):
-            below.plot(np.array([left, right, right, left, left]) - 0.5,
-                       np.array([top, top, bottom, bottom, top]) - 0.5, color="k", linewidth=1)
+        for top, left, bottom, right in () if boxes is None else boxes[number]:
+            below.plot(
+                np.array([left, right, right, left, left]) - 0.5,
+                np.array([top, top, bottom, bottom, top]) - 0.5,
+                color="k",
+                linewidth=1,
+            )
         for axis in (above, below):
             axis.set(xticks=[], yticks=[], xlim=(-0.5, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5))
         if titles is not None:
@@ -128,10 +132,11 @@ def save_pair(path, pictures, maps, scores):
         scores: (left, right).
     """
     sums = [float(np.sum(one)) for one in maps]
-    titles = [f"{side}: score {score:+.2f}\nadds {total:+.2f} to the difference"
-              for side, score, total in zip(("left", "right"), scores, sums, strict=True)]
-    save_overlays(path, pictures, maps, titles,
-                  f"for left (+) or right (-); all cells: {scores[0] - scores[1]:+.2f}")
+    titles = [
+        f"{side}: score {score:+.2f}\nadds {total:+.2f} to the difference"
+        for side, score, total in zip(("left", "right"), scores, sums, strict=True)
+    ]
+    save_overlays(path, pictures, maps, titles, f"for left (+) or right (-); all cells: {scores[0] - scores[1]:+.2f}")
 
 
 def colour_bar(scale):

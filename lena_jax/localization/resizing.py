@@ -51,8 +51,9 @@ def to_grid(maps, height, width):
         ValueError: if the grid is finer than the maps.
     """
     if height > maps.shape[1] or width > maps.shape[2]:
-        raise ValueError(f"the grid must not be finer than the maps, got {(height, width)} cells and {maps.shape[1:]} "
-                         "pixels")
+        raise ValueError(
+            f"the grid must not be finer than the maps, got {(height, width)} cells and {maps.shape[1:]} pixels"
+        )
     # Along a side a pixel is as many units of `_overlap` long as there are cells.
     return _weighted(maps, _overlap(maps.shape[1], height) / height, _overlap(maps.shape[2], width) / width)
 
@@ -63,13 +64,19 @@ def average_to_grid(maps, height, width):
     Each cell averages exactly its part of the map, fractions of pixels included.
     """
     # Along a side a cell is as many units of `_overlap` long as there are pixels.
-    return _weighted(maps, _overlap(maps.shape[1], height) / maps.shape[1], _overlap(maps.shape[2], width)
-                     / maps.shape[2])
+    return _weighted(
+        maps, _overlap(maps.shape[1], height) / maps.shape[1], _overlap(maps.shape[2], width) / maps.shape[2]
+    )
 
 
 def _weighted(maps, rows, columns):
-    return jnp.einsum("bHW,hH,wW->bhw", jnp.asarray(maps, jnp.float32), rows.astype(np.float32),
-                      columns.astype(np.float32), precision="highest")
+    return jnp.einsum(
+        "bHW,hH,wW->bhw",
+        jnp.asarray(maps, jnp.float32),
+        rows.astype(np.float32),
+        columns.astype(np.float32),
+        precision="highest",
+    )
 
 
 def _overlap(pixels, cells):

@@ -27,10 +27,17 @@ def map_agreement(maps, others, resamples=1000, seed=0):
     if maps.shape != others.shape:
         raise ValueError(f"both kinds of maps must have one shape, got {maps.shape} and {others.shape}")
     if not (np.isfinite(maps).all() and np.isfinite(others).all()):
-        raise ValueError("maps must be finite, got "
-                         f"{int((~np.isfinite(maps)).sum() + (~np.isfinite(others)).sum())} cells that are not")
-    values = np.array([stats.spearmanr(one.ravel(), other.ravel()).statistic
-                       for one, other in zip(maps, others, strict=True) if np.ptp(one) > 0 and np.ptp(other) > 0])
+        raise ValueError(
+            "maps must be finite, got "
+            f"{int((~np.isfinite(maps)).sum() + (~np.isfinite(others)).sum())} cells that are not"
+        )
+    values = np.array(
+        [
+            stats.spearmanr(one.ravel(), other.ravel()).statistic
+            for one, other in zip(maps, others, strict=True)
+            if np.ptp(one) > 0 and np.ptp(other) > 0
+        ]
+    )
     if not len(values):
         return {"value": None, "low": None, "high": None, "pictures": 0}
     interval = bootstrap(lambda index: {"rho": float(values[index].mean())}, len(values), resamples, seed)["rho"]

@@ -22,9 +22,16 @@ def accuracy_by_gap(predicted, scores, pairs, parts=4):
     gap = np.abs(scores[pairs[:, 0]] - scores[pairs[:, 1]])
     edges = np.quantile(gap, np.arange(1, parts) / parts)
     part = np.searchsorted(edges, gap, "left")
-    return [{"from": float(gap[chosen].min()), "to": float(gap[chosen].max()), "pairs": len(chosen),
-             "value": pair_accuracy(predicted, pairs[chosen])}
-            for chosen in (np.flatnonzero(part == number) for number in range(parts)) if len(chosen)]
+    return [
+        {
+            "from": float(gap[chosen].min()),
+            "to": float(gap[chosen].max()),
+            "pairs": len(chosen),
+            "value": pair_accuracy(predicted, pairs[chosen]),
+        }
+        for chosen in (np.flatnonzero(part == number) for number in range(parts))
+        if len(chosen)
+    ]
 
 
 def accuracy_by_group(predicted, pairs, groups):

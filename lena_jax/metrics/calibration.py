@@ -43,12 +43,22 @@ def calibration(differences, weight=None, bins=BINS):
     edges = np.linspace(0.5, 1, bins + 1)
     place = np.minimum(np.searchsorted(edges, confidence, "right") - 1, bins - 1)
     pairs, sure, correct = (np.bincount(place, weight * what, bins) for what in (1, confidence, right))
-    table = [{"from": float(edges[b]), "to": float(edges[b + 1]), "pairs": float(pairs[b]),
-              "confidence": float(sure[b] / pairs[b]), "accuracy": float(correct[b] / pairs[b])}
-             for b in np.flatnonzero(pairs)]
-    return {"ece": float(np.abs(correct - sure).sum() / total),
-            "brier": float((special.expit(-differences) ** 2 * weight).sum() / total),
-            "log_loss": float((np.logaddexp(0, -differences) * weight).sum() / total), "bins": table}
+    table = [
+        {
+            "from": float(edges[b]),
+            "to": float(edges[b + 1]),
+            "pairs": float(pairs[b]),
+            "confidence": float(sure[b] / pairs[b]),
+            "accuracy": float(correct[b] / pairs[b]),
+        }
+        for b in np.flatnonzero(pairs)
+    ]
+    return {
+        "ece": float(np.abs(correct - sure).sum() / total),
+        "brier": float((special.expit(-differences) ** 2 * weight).sum() / total),
+        "log_loss": float((np.logaddexp(0, -differences) * weight).sum() / total),
+        "bins": table,
+    }
 
 
 def calibration_metrics(predicted, pairs, groups=None, bins=BINS, resamples=1000, seed=0):
@@ -74,8 +84,10 @@ def calibration_metrics(predicted, pairs, groups=None, bins=BINS, resamples=1000
     def statistic(index):
         weight = units.pair_weight(index, pairs)
         total = weight.sum() or np.nan
-        return {name: float((value * weight).sum() / total)
-                for name, value in (("brier", squared), ("log_loss", logarithmic))}
+        return {
+            name: float((value * weight).sum() / total)
+            for name, value in (("brier", squared), ("log_loss", logarithmic))
+        }
 
     whole = calibration(difference, bins=bins)
     return {"ece": whole["ece"], **bootstrap(statistic, len(units), resamples, seed), "bins": whole["bins"]}

@@ -10,8 +10,7 @@ from lena_jax.metrics.sign_flips import sign_flip_test
 MOST_BLOCKS = 500  # Of units left out together; bounds the cost of the jackknife.
 
 
-def compare_models(first, second, scores, groups=None, pairs=None, resamples=1000, flips=10_000, seed=0,
-                   clusters=None):
+def compare_models(first, second, scores, groups=None, pairs=None, resamples=1000, flips=10_000, seed=0, clusters=None):
     """Difference of pair accuracy and of Spearman's rho between two models on the same pictures and pairs.
 
     Both models meet the same pictures, so what makes a picture hard is in both results and drops out of the
@@ -59,16 +58,23 @@ def compare_models(first, second, scores, groups=None, pairs=None, resamples=100
     groups = None if groups is None else np.asarray(groups)
     result = {}
     for name, measure in (("pair_accuracy", _accuracy(units, pairs)), ("spearman", _spearman(units, scores, groups))):
+
         def difference(index, measure=measure):
             return measure(first, index) - measure(second, index)
 
         everything = np.arange(len(units))
-        interval = bootstrap(lambda index, difference=difference: {"difference": difference(index)}, len(units),
-                             resamples, seed)["difference"]
+        interval = bootstrap(
+            lambda index, difference=difference: {"difference": difference(index)}, len(units), resamples, seed
+        )["difference"]
         pseudo = pseudo_values(difference, len(units), seed)
-        result[name] = {"first": _or_none(measure(first, everything)), "second": _or_none(measure(second, everything)),
-                        "difference": interval["value"], "low": interval["low"], "high": interval["high"],
-                        "p_value": sign_flip_test(pseudo, flips, seed) if len(pseudo) else None}
+        result[name] = {
+            "first": _or_none(measure(first, everything)),
+            "second": _or_none(measure(second, everything)),
+            "difference": interval["value"],
+            "low": interval["low"],
+            "high": interval["high"],
+            "p_value": sign_flip_test(pseudo, flips, seed) if len(pseudo) else None,
+        }
     return {**result, "unit": units.kind, "units": len(units), "pictures": len(scores), "pairs": len(pairs)}
 
 
@@ -79,8 +85,10 @@ def _accuracy(units, pairs):
 def _spearman(units, scores, groups):
     def measure(predicted, index):
         index = units.pictures(index)
-        return group_correlation(stats.spearmanr, predicted[index], scores[index],
-                                 None if groups is None else groups[index])
+        return group_correlation(
+            stats.spearmanr, predicted[index], scores[index], None if groups is None else groups[index]
+        )
+
     return measure
 
 

@@ -160,8 +160,13 @@ def picture_localization(contribution, mask):
     """
     hits = box_hits(contribution, mask, levels=BOX_LEVELS)
     inside, area = mask_energy(contribution, mask)
-    return {"energy": 0.0 if np.isnan(inside) else inside, "area": area, "pointing": pointing_hit(contribution, mask),
-            "counts": pixel_counts(contribution, mask), "hits": hits}
+    return {
+        "energy": 0.0 if np.isnan(inside) else inside,
+        "area": area,
+        "pointing": pointing_hit(contribution, mask),
+        "counts": pixel_counts(contribution, mask),
+        "hits": hits,
+    }
 
 
 def localization_metrics(each, resamples=1000, seed=0):
@@ -183,10 +188,16 @@ def localization_metrics(each, resamples=1000, seed=0):
         "energy": lambda weight: weight @ energy / count,
         "pointing": lambda weight: weight @ pointing / count,
         "pxap": lambda weight: pixel_average_precision((weight @ counts).reshape(-1, 2, LEVELS)),
-        "max_box_acc_v2": lambda weight: (weight @ hits / count).reshape(-1, BOX_LEVELS, len(OVERLAPS)).max(1).mean(1)}
+        "max_box_acc_v2": lambda weight: (weight @ hits / count).reshape(-1, BOX_LEVELS, len(OVERLAPS)).max(1).mean(1),
+    }
     intervals = {name: weighted_bootstrap(statistic, count, resamples, seed) for name, statistic in measures.items()}
-    return {"energy_inside": float(energy.mean()), "area": float(area.mean()),
-            "ratio": float(energy.mean() / area.mean()), "pictures": count, **intervals}
+    return {
+        "energy_inside": float(energy.mean()),
+        "area": float(area.mean()),
+        "ratio": float(energy.mean() / area.mean()),
+        "pictures": count,
+        **intervals,
+    }
 
 
 def _checked(contribution, mask):

@@ -48,7 +48,7 @@ def prepare_pair_auc(differences, most_levels=None):
         smaller = np.cumsum(every) - every
         # Of a level with the weight E and, of it, P right: P is ahead of all smaller ones, and of its own level wins
         # P^2 and, as ties, half of 2 P (E - P).
-        return float((positive * (2 * smaller + every)).sum() / total ** 2)
+        return float((positive * (2 * smaller + every)).sum() / total**2)
 
     return auc
 

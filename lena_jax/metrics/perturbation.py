@@ -42,21 +42,29 @@ def insertion_deletion(score, picture, signed_map, steps=20, baseline=None):
         raise ValueError(f"the map must be finite, got {int((~np.isfinite(signed_map)).sum())} cells that are not")
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
-    baseline = np.broadcast_to(picture.mean((0, 1)) if baseline is None else np.asarray(baseline, np.float32),
-                               picture.shape)
+    baseline = np.broadcast_to(
+        picture.mean((0, 1)) if baseline is None else np.asarray(baseline, np.float32), picture.shape
+    )
     share = np.arange(steps + 1) / steps
 
     def curves(values):
         place = np.empty(values.size, np.int64)
         place[np.argsort(-values, axis=None, kind="stable")] = np.arange(values.size)
         moved = (place.reshape(values.shape)[None] < share[:, None, None] * values.size)[..., None]
-        return [np.asarray(score(np.where(moved, *ends).astype(np.float32)), np.float64)
-                for ends in ((picture, baseline), (baseline, picture))]
+        return [
+            np.asarray(score(np.where(moved, *ends).astype(np.float32)), np.float64)
+            for ends in ((picture, baseline), (baseline, picture))
+        ]
 
     insertion, deletion = curves(signed_map)
     bare, whole = insertion[0], insertion[-1]
     towards = (insertion, deletion) if whole >= bare else curves(-signed_map)
     areas = [np.trapezoid((curve - bare) / (whole - bare), share) if whole != bare else np.nan for curve in towards]
-    return {"share": share, "insertion": insertion, "deletion": deletion,
-            "insertion_area": float(areas[0]), "deletion_area": float(areas[1]),
-            "gain": float(np.trapezoid(insertion - deletion, share) / 2)}
+    return {
+        "share": share,
+        "insertion": insertion,
+        "deletion": deletion,
+        "insertion_area": float(areas[0]),
+        "deletion_area": float(areas[1]),
+        "gain": float(np.trapezoid(insertion - deletion, share) / 2),
+    }

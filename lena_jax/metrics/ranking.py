@@ -46,8 +46,9 @@ def group_correlation(correlation, predicted, scores, groups=None):
     Returns:
         A float in [-1, 1]; groups in which either side is constant are left out, NaN if all are.
     """
-    values, sizes = _correlations(correlation, np.asarray(predicted), np.asarray(scores),
-                                  members_of(groups, len(scores)))
+    values, sizes = _correlations(
+        correlation, np.asarray(predicted), np.asarray(scores), members_of(groups, len(scores))
+    )
     return _average(values, sizes)
 
 
@@ -72,8 +73,9 @@ def pairs_to_compare(scores, groups=None, min_gap=0.0, most=MOST_PAIRS, seed=0, 
     return pairs
 
 
-def ranking_metrics(predicted, scores, groups=None, min_gap=0.0, most_pairs=MOST_PAIRS, resamples=1000, seed=0,
-                    pairs=None):
+def ranking_metrics(
+    predicted, scores, groups=None, min_gap=0.0, most_pairs=MOST_PAIRS, resamples=1000, seed=0, pairs=None
+):
     """Measures of the order, each with its 95 % percentile bootstrap interval.
 
     Pair accuracy, pair AUC (`pair_auc`), Spearman's rho, Kendall's tau-b, and NDCG@10 and @100 (`ndcg`) where a group
@@ -141,8 +143,9 @@ def _picture_measures(predicted, scores, groups, units):
     correlations = {"spearman": stats.spearmanr, "kendall": stats.kendalltau}
     if units.kind == "group":
         # What a group contributes does not depend on what else was drawn: computed once.
-        each = {name: _correlations(correlation, predicted, scores, members)
-                for name, correlation in correlations.items()}
+        each = {
+            name: _correlations(correlation, predicted, scores, members) for name, correlation in correlations.items()
+        }
         each |= {f"ndcg@{k}": _gains_at(k, predicted, gains, members) for k in at}
         return lambda index: {name: _average(values[index], sizes[index]) for name, (values, sizes) in each.items()}
     groups = None if groups is None else np.asarray(groups)
@@ -150,18 +153,25 @@ def _picture_measures(predicted, scores, groups, units):
     def measures(index):
         index = units.pictures(index)
         drawn = members_of(None if groups is None else groups[index], len(index))
-        return {**{name: _average(*_correlations(correlation, predicted[index], scores[index], drawn))
-                   for name, correlation in correlations.items()},
-                **{f"ndcg@{k}": _average(*_gains_at(k, predicted[index], gains[index], drawn)) for k in at}}
+        return {
+            **{
+                name: _average(*_correlations(correlation, predicted[index], scores[index], drawn))
+                for name, correlation in correlations.items()
+            },
+            **{f"ndcg@{k}": _average(*_gains_at(k, predicted[index], gains[index], drawn)) for k in at},
+        }
 
     return measures
 
 
 def _correlations(correlation, predicted, scores, members):
     """Each group's correlation, NaN where it is not defined, and its number of pictures."""
-    values = [correlation(predicted[index], scores[index]).statistic
-              if len(index) > 1 and np.ptp(predicted[index]) > 0 and np.ptp(scores[index]) > 0 else np.nan
-              for index in members]
+    values = [
+        correlation(predicted[index], scores[index]).statistic
+        if len(index) > 1 and np.ptp(predicted[index]) > 0 and np.ptp(scores[index]) > 0
+        else np.nan
+        for index in members
+    ]
     return np.array(values), np.array([len(index) for index in members])
 
 

@@ -9,8 +9,9 @@ from lena_jax.metrics.resampling import Units, bootstrap, members_of
 from lena_jax.metrics.sign_flips import sign_flip_test
 
 
-def compare_trainings(first, second, scores, groups=None, pairs=None, resamples=1000, flips=10_000, seed=0,
-                      clusters=None):
+def compare_trainings(
+    first, second, scores, groups=None, pairs=None, resamples=1000, flips=10_000, seed=0, clusters=None
+):
     """Difference of the mean pair accuracy and Spearman's rho of two sets of trained models on the same pictures.
 
     As `compare_models`, but a measure is the mean over the trainings of a configuration: of the pair accuracy that is
@@ -47,22 +48,31 @@ def compare_trainings(first, second, scores, groups=None, pairs=None, resamples=
     def correlations(index):
         index = units.pictures(index)
         members = members_of(None if groups is None else groups[index], len(index))
-        return [float(np.mean(mean_spearman(side[:, index].astype(np.float64), scores[index], members)))
-                for side in (first, second)]
+        return [
+            float(np.mean(mean_spearman(side[:, index].astype(np.float64), scores[index], members)))
+            for side in (first, second)
+        ]
 
     result = {}
     for name, measure in (("pair_accuracy", accuracies), ("spearman", correlations)):
+
         def difference(index, measure=measure):
             one, other = measure(index)
             return one - other
 
         values = measure(np.arange(len(units)))
-        interval = bootstrap(lambda index, difference=difference: {"it": difference(index)}, len(units), resamples,
-                             seed)["it"]
+        interval = bootstrap(
+            lambda index, difference=difference: {"it": difference(index)}, len(units), resamples, seed
+        )["it"]
         pseudo = pseudo_values(difference, len(units), seed)
-        result[name] = {"first": _or_none(values[0]), "second": _or_none(values[1]), "difference": interval["value"],
-                        "low": interval["low"], "high": interval["high"],
-                        "p_value": sign_flip_test(pseudo, flips, seed) if len(pseudo) else None}
+        result[name] = {
+            "first": _or_none(values[0]),
+            "second": _or_none(values[1]),
+            "difference": interval["value"],
+            "low": interval["low"],
+            "high": interval["high"],
+            "p_value": sign_flip_test(pseudo, flips, seed) if len(pseudo) else None,
+        }
     return {**result, "unit": units.kind, "units": len(units), "pictures": len(scores), "pairs": len(pairs)}
 
 
@@ -115,8 +125,13 @@ def paired_t(differences, overlap=0.0):
     error = np.sqrt((1 / count + overlap) * np.var(differences, ddof=1))
     half = stats.t.ppf(0.975, count - 1) * error
     p = 2 * stats.t.sf(abs(mean) / error, count - 1) if error > 0 else float(mean == 0)
-    return {"difference": mean, "low": float(mean - half), "high": float(mean + half), "p_value": float(p),
-            "runs": count}
+    return {
+        "difference": mean,
+        "low": float(mean - half),
+        "high": float(mean + half),
+        "p_value": float(p),
+        "runs": count,
+    }
 
 
 def _or_none(value):

@@ -38,8 +38,11 @@ class Units:
         """
         pictures = cls("picture", list(np.arange(count)[:, None]), np.arange(count))
         if groups is not None and len(members := members_of(groups, count)) > 1:
-            return pictures if len(members) < CLUSTERS else cls(
-                "group", members, np.unique(np.asarray(groups), return_inverse=True)[1])
+            return (
+                pictures
+                if len(members) < CLUSTERS
+                else cls("group", members, np.unique(np.asarray(groups), return_inverse=True)[1])
+            )
         pairs = np.asarray(pairs, np.int64).reshape(-1, 2)
         graph = sparse.coo_array((np.ones(len(pairs), bool), pairs.T), shape=(count, count))
         number = sparse.csgraph.connected_components(graph, directed=False)[1]
@@ -92,8 +95,7 @@ def summary(value, drawn):
     drawn = np.asarray(drawn, np.float64)
     defined = drawn[~np.isnan(drawn)]
     low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
-    return {key: None if np.isnan(one) else float(one) for key, one in
-            (("value", value), ("low", low), ("high", high))}
+    return {key: None if np.isnan(one) else float(one) for key, one in (("value", value), ("low", low), ("high", high))}
 
 
 def weighted_bootstrap(statistic, count, resamples=1000, seed=0):

@@ -35,10 +35,12 @@ def sign_flip_test(differences, flips=10_000, seed=0):
     # A pattern that gives the observed sum in another order of addition must not fall short of it.
     least = abs(differences.sum()) * (1 - 1e-9)
     if count <= EXACT_UP_TO:
-        signs = 1 - 2 * (np.arange(2 ** count)[:, None] >> np.arange(count) & 1)
+        signs = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
         return float(np.mean(np.abs(signs @ differences) >= least))
     rng = np.random.default_rng(seed)
     rows = max(1, 2_000_000 // count)
-    extreme = sum(int((np.abs(rng.choice((-1.0, 1.0), (min(rows, flips - done), count)) @ differences) >= least).sum())
-                  for done in range(0, flips, rows))
+    extreme = sum(
+        int((np.abs(rng.choice((-1.0, 1.0), (min(rows, flips - done), count)) @ differences) >= least).sum())
+        for done in range(0, flips, rows)
+    )
     return (1 + extreme) / (1 + flips)

@@ -18,7 +18,7 @@ def on_devices(function, variables, batch_size):
         A function of the batch.
     """
     devices = jax.local_devices()
-    mesh = jax.sharding.Mesh(np.array(devices[:math.gcd(batch_size, len(devices))]), ("devices",))
+    mesh = jax.sharding.Mesh(np.array(devices[: math.gcd(batch_size, len(devices))]), ("devices",))
     whole, split = (jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes)) for axes in ((), ("devices",)))
     variables = jax.device_put(variables, whole)
     compiled = jax.jit(function)
@@ -39,7 +39,7 @@ def in_batches(function, inputs, batch_size):
     rows = []
 
     def run(rows):
-        return jax.tree.map(lambda a: np.asarray(a)[:len(rows)], function(stacked(rows, batch_size)))
+        return jax.tree.map(lambda a: np.asarray(a)[: len(rows)], function(stacked(rows, batch_size)))
 
     for row in inputs:
         rows.append(row)

@@ -41,8 +41,14 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
     weights = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(trunk):
         weights.update(jax.tree_util.keystr(path).encode() + np.asarray(leaf).tobytes())
-    key = {"pictures": pictures.digest, "network": repr(ranker.network.backbone), "weights": weights.hexdigest(),
-           "preprocessing": ranker.preprocessing.as_json(), "size": ranker.image_size, "views": views}
+    key = {
+        "pictures": pictures.digest,
+        "network": repr(ranker.network.backbone),
+        "weights": weights.hexdigest(),
+        "preprocessing": ranker.preprocessing.as_json(),
+        "size": ranker.image_size,
+        "views": views,
+    }
     if views > 1:
         key |= {"crop": augmentation.crop, "flip": augmentation.flip, "seed": seed}
     source = pictures.source
@@ -55,9 +61,13 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
     shape = (*pictures.time, *ranker.abstract_feature_map().shape[1:])
     batch_size = max(1, batch_size // math.prod(pictures.time))
     rows = cached_array(
-        cache_dir, key, (views * len(source), *shape), np.float16,
+        cache_dir,
+        key,
+        (views * len(source), *shape),
+        np.float16,
         lambda: in_batches(on_devices(ranker.feature_map, variables, batch_size), inputs(), batch_size),
-        f"trunk features, {label}")
+        f"trunk features, {label}",
+    )
     return np.asarray(rows[:]).reshape(views, len(source), *shape)
 
 

@@ -44,23 +44,28 @@ def predict_from_cache(model, variables, pictures, batch_size=32, label="scoring
         OSError, ValueError: as of `feature_cache`.
     """
     # One view: nothing is random.
-    maps = feature_cache(model, variables, pictures, views=1, augmentation=None, seed=0, cache_dir=cache_dir,
-                         label=label)[0]
+    maps = feature_cache(
+        model, variables, pictures, views=1, augmentation=None, seed=0, cache_dir=cache_dir, label=label
+    )[0]
     head = {**variables, "params": {name: tree for name, tree in variables["params"].items() if name != "backbone"}}
 
     def inputs():
         for index, row in enumerate(pictures.rows):
             feature_map = maps[row].astype(np.float32)
-            yield feature_map if model.fusion == "none" else {
-                "feature_map": feature_map, "objectness": pictures.objectness_map(index)}
+            yield (
+                feature_map
+                if model.fusion == "none"
+                else {"feature_map": feature_map, "objectness": pictures.objectness_map(index)}
+            )
 
     return _run(model.explain_features, head, inputs(), len(pictures), batch_size, label)
 
 
 def predictor_of(config):
     """`predict`; for a run with a frozen backbone `predict_from_cache`, from the maps that its training has cached."""
-    return functools.partial(predict_from_cache, cache_dir=features_folder(config)) if config.backbone.frozen \
-        else predict
+    return (
+        functools.partial(predict_from_cache, cache_dir=features_folder(config)) if config.backbone.frozen else predict
+    )
 
 
 def _run(explain, variables, inputs, count, batch_size, label):

@@ -59,14 +59,19 @@ class Ranker:
             return self.network.init(key, inputs)
         # Only the trunk's shapes are needed: what it would be initialised with is replaced, and slow to make.
         needed = self.abstract_variables()
-        loaded = {name: {"backbone": tree} for name, tree in
-                  backbones.load_pretrained(self.backbone.name, weights).items()}
+        loaded = {
+            name: {"backbone": tree} for name, tree in backbones.load_pretrained(self.backbone.name, weights).items()
+        }
         # A trunk that ends early has no use for the weights behind its end.
-        trunk = {name: {"backbone": part_like(tree["backbone"], loaded[name]["backbone"])}
-                 for name, tree in needed.items()}
+        trunk = {
+            name: {"backbone": part_like(tree["backbone"], loaded[name]["backbone"])} for name, tree in needed.items()
+        }
         feature_map = self.abstract_feature_map()
-        features = self._joined("feature_map", jnp.zeros(feature_map.shape, feature_map.dtype),
-                                jnp.zeros((1, MAP_SIDE, MAP_SIDE), jnp.uint8))
+        features = self._joined(
+            "feature_map",
+            jnp.zeros(feature_map.shape, feature_map.dtype),
+            jnp.zeros((1, MAP_SIDE, MAP_SIDE), jnp.uint8),
+        )
         head = self.network.init(key, features, method=SiameseRanker.score)
         return {**trunk, "params": {**trunk["params"], **head["params"]}}
 
@@ -81,8 +86,9 @@ class Ranker:
 
     def feature_map(self, variables, pictures):
         """Runs the trunk: pictures [B, H, W, 3] in 0..255 -> feature map [B, h, w, C] in the trunk's dtype."""
-        return self.network.apply(variables, backbones.normalize(pictures, self.preprocessing),
-                                  method=SiameseRanker.feature_map)
+        return self.network.apply(
+            variables, backbones.normalize(pictures, self.preprocessing), method=SiameseRanker.feature_map
+        )
 
     def features(self, variables, inputs):
         """The input of `score`: pictures [B, H, W, 3] in 0..255, with objectness -> feature map, with objectness."""
@@ -124,11 +130,16 @@ class Ranker:
 
     def explain_features(self, variables, features):
         """`explain` behind the trunk: of what `features` returns."""
-        fused, weights = (self.network.apply(variables, features, method=method)
-                          for method in (SiameseRanker.fused, SiameseRanker.cell_weights))
+        fused, weights = (
+            self.network.apply(variables, features, method=method)
+            for method in (SiameseRanker.fused, SiameseRanker.cell_weights)
+        )
         kernel = variables["params"]["head"]["kernel"][:, 0]
-        return (self.score(variables, features), localization.contribution_map(fused, weights, kernel),
-                localization.virality_map(fused, kernel))
+        return (
+            self.score(variables, features),
+            localization.contribution_map(fused, weights, kernel),
+            localization.virality_map(fused, kernel),
+        )
 
     def whole(self, pictures, index):
         """The input that shows the whole of one picture, without the axis of the batch.
@@ -169,20 +180,29 @@ def build(config) -> Ranker:
     backbone = backbones.get_backbone(config.backbone.name)
     if config.image_size < 64:
         raise ValueError(f"image_size must be at least 64 pixels, got {config.image_size}")
-    trunk = {"endpoint": config.backbone.endpoint or backbone.endpoints[0], "dtype": _dtype(config.dtype),
-             "output_stride": config.backbone.output_stride or backbone.stride,
-             # The statistics of a batch are those of all devices.
-             "axis_name": AXIS}
+    trunk = {
+        "endpoint": config.backbone.endpoint or backbone.endpoints[0],
+        "dtype": _dtype(config.dtype),
+        "output_stride": config.backbone.output_stride or backbone.stride,
+        # The statistics of a batch are those of all devices.
+        "axis_name": AXIS,
+    }
     if trunk["endpoint"] not in backbone.endpoints:
-        raise ValueError(f"got backbone.endpoint {trunk['endpoint']!r}, expected one of {backbone.endpoints} for the "
-                         f"trunk {backbone.name!r}")
+        raise ValueError(
+            f"got backbone.endpoint {trunk['endpoint']!r}, expected one of {backbone.endpoints} for the "
+            f"trunk {backbone.name!r}"
+        )
     if config.fusion not in FUSIONS:
         raise ValueError(f"got fusion {config.fusion!r}, expected one of {FUSIONS}")
     if config.clip_pooling not in CLIP_POOLINGS:
         raise ValueError(f"got clip_pooling {config.clip_pooling!r}, expected one of {CLIP_POOLINGS}")
     options = config.pooling_options.get(config.pooling, {})
-    network = SiameseRanker(backbone=backbone.build(**trunk), pooling=pooling.make_pooling(config.pooling, **options),
-                            fusion=config.fusion, clip_pooling=config.clip_pooling)
+    network = SiameseRanker(
+        backbone=backbone.build(**trunk),
+        pooling=pooling.make_pooling(config.pooling, **options),
+        fusion=config.fusion,
+        clip_pooling=config.clip_pooling,
+    )
     return Ranker(network, backbone, backbone.preprocessing, config.image_size)
 
 
@@ -209,11 +229,17 @@ def eta_distribution(config, variables, cells):
     eta = learned_shares(config, variables)
     if eta is None:
         return None
-    options = {name: config.pooling_options.lena[name] for name in ("parameterization", "rounding")
-               if name in config.pooling_options.get("lena", {})}
+    options = {
+        name: config.pooling_options.lena[name]
+        for name in ("parameterization", "rounding")
+        if name in config.pooling_options.get("lena", {})
+    }
     sizes = np.asarray(pooling.support_sizes(variables["params"]["pooling"]["eta"], cells, **options))
     quantiles = (5, 25, 50, 75, 95)
     counts, edges = np.histogram(eta, bins=20, range=(0, 1))
-    return {"cells": cells, "share": {str(q): float(np.percentile(eta, q)) for q in quantiles},
-            "support_size": {str(q): float(np.percentile(sizes, q)) for q in quantiles},
-            "histogram": {"edges": edges.tolist(), "channels": counts.tolist()}}
+    return {
+        "cells": cells,
+        "share": {str(q): float(np.percentile(eta, q)) for q in quantiles},
+        "support_size": {str(q): float(np.percentile(sizes, q)) for q in quantiles},
+        "histogram": {"edges": edges.tolist(), "channels": counts.tolist()},
+    }

@@ -63,8 +63,9 @@ class SiameseRanker(nn.Module):
         """
         if self.fusion == "none":
             return self.score(self.feature_map(inputs, train))
-        return self.score({"feature_map": self.feature_map(inputs["pictures"], train),
-                           "objectness": inputs["objectness"]})
+        return self.score(
+            {"feature_map": self.feature_map(inputs["pictures"], train), "objectness": inputs["objectness"]}
+        )
 
     def feature_map(self, images, train=False):
         """Runs the trunk alone: normalised images [B, H, W, 3] -> feature map [B, h, w, C].

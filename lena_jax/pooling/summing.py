@@ -18,6 +18,7 @@ def sum_cells(term, cells: jax.Array, *per_map: jax.Array) -> jax.Array:
     Returns:
       `[A, K]`.
     """
+
     def reduced(cells, *per_map):
         return jnp.sum(term(cells, *(one[:, None] for one in per_map)), axis=1)
 

@@ -31,8 +31,9 @@ def lines(title, note, series, x_label, *, marks=(), low=None, high=None, x_end=
         return Html()
     ys = np.concatenate([y for _, y in points.values()] + [[y] for _, y in marks])
     low, high = (ys.min() if low is None else low), (ys.max() if high is None else max(high, ys.max()))
-    frame = _Frame(min(0, *(x.min() for x, _ in points.values())), x_end or max(x.max() for x, _ in points.values()),
-                   low, high)
+    frame = _Frame(
+        min(0, *(x.min() for x, _ in points.values())), x_end or max(x.max() for x, _ in points.values()), low, high
+    )
     drawn = [frame.axes(x_label)]
     for _, y in marks:
         drawn.append(tag("line", class_="mark", x1=_LEFT, x2=WIDTH - _RIGHT, y1=frame.y(y), y2=frame.y(y)))
@@ -52,41 +53,60 @@ def histogram(title, note, edges, counts, x_label, mark=None):
     frame = _Frame(edges[0], edges[-1], 0, max(counts))
     drawn = [frame.axes(x_label)]
     for left, right, count in zip(edges, edges[1:], counts, strict=False):
-        drawn.append(tag("rect", class_="bar one", x=round(frame.x(left) + 0.5, 1), y=frame.y(count),
-                         width=round(frame.x(right) - frame.x(left) - 1, 1),
-                         height=round(frame.y(0) - frame.y(count), 1)))
+        drawn.append(
+            tag(
+                "rect",
+                class_="bar one",
+                x=round(frame.x(left) + 0.5, 1),
+                y=frame.y(count),
+                width=round(frame.x(right) - frame.x(left) - 1, 1),
+                height=round(frame.y(0) - frame.y(count), 1),
+            )
+        )
     if mark:
-        drawn.append(tag("line", class_="mark", x1=frame.x(mark[1]), x2=frame.x(mark[1]), y1=_TOP,
-                         y2=HEIGHT - _BOTTOM))
+        drawn.append(tag("line", class_="mark", x1=frame.x(mark[1]), x2=frame.x(mark[1]), y1=_TOP, y2=HEIGHT - _BOTTOM))
     top = int(np.argmax(counts))
-    said = (f"{title}: {sum(counts)} in {len(counts)} bins, most ({counts[top]}) from {edges[top]:.3g} to "
-            f"{edges[top + 1]:.3g}")
+    said = (
+        f"{title}: {sum(counts)} in {len(counts)} bins, most ({counts[top]}) from {edges[top]:.3g} to "
+        f"{edges[top + 1]:.3g}"
+    )
     return _figure(title, note, said, drawn, [(_key("one"), "channels")] + ([(_key(None), mark[0])] if mark else []))
 
 
 def interval(value, low, high, start, end):
     """A measure and its interval on a line from `start` to `end`."""
+
     def x(at):
         return round(4 + 292 * (min(max(at, start), end) - start) / (end - start), 1)
 
     parts = [tag("line", class_="track", x1=4, x2=296, y1=7, y2=7)]
     if low is not None:
         parts.append(tag("line", class_="span", x1=x(low), x2=x(high), y1=7, y2=7))
-    parts += [tag("circle", class_="dot one", cx=x(value), cy=7, r=4.5), tag("text", f"{start:g}", x=2, y=26),
-              tag("text", f"{end:g}", x=298, y=26, text_anchor="end")]
+    parts += [
+        tag("circle", class_="dot one", cx=x(value), cy=7, r=4.5),
+        tag("text", f"{start:g}", x=2, y=26),
+        tag("text", f"{end:g}", x=298, y=26, text_anchor="end"),
+    ]
     return tag("svg", *parts, viewBox="0 0 300 30", aria_hidden="true")
 
 
 def _figure(title, note, said, drawn, keys):
     legend = tag("ul", *(tag("li", key, name) for key, name in keys), class_="legend") if len(keys) > 1 else Html()
-    return tag("figure", tag("figcaption", title, tag("p", note) if note else Html()),
-               tag("svg", *drawn, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=said), legend,
-               class_="chart")
+    return tag(
+        "figure",
+        tag("figcaption", title, tag("p", note) if note else Html()),
+        tag("svg", *drawn, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=said),
+        legend,
+        class_="chart",
+    )
 
 
 def _key(colour):
-    shape = tag("circle", class_=f"key {colour}", cx=5, cy=5, r=4.5) if colour else \
-        tag("line", class_="mark", x1=0, x2=10, y1=5, y2=5)
+    shape = (
+        tag("circle", class_=f"key {colour}", cx=5, cy=5, r=4.5)
+        if colour
+        else tag("line", class_="mark", x1=0, x2=10, y1=5, y2=5)
+    )
     return tag("svg", shape, viewBox="0 0 10 10", aria_hidden="true")
 
 
@@ -126,9 +146,17 @@ class _Frame:
     def axes(self, x_label):
         parts = []
         for number, tick in enumerate(self._y_ticks):
-            parts += [tag("line", class_="grid" if number else "base", x1=_LEFT, x2=WIDTH - _RIGHT, y1=self.y(tick),
-                          y2=self.y(tick)),
-                      tag("text", f"{tick:g}", x=_LEFT - 6, y=self.y(tick) + 4, text_anchor="end")]
+            parts += [
+                tag(
+                    "line",
+                    class_="grid" if number else "base",
+                    x1=_LEFT,
+                    x2=WIDTH - _RIGHT,
+                    y1=self.y(tick),
+                    y2=self.y(tick),
+                ),
+                tag("text", f"{tick:g}", x=_LEFT - 6, y=self.y(tick) + 4, text_anchor="end"),
+            ]
         for tick in self._x_ticks:
             if self._xs[0] <= tick <= self._xs[1]:
                 parts.append(tag("text", f"{tick:g}", x=self.x(tick), y=HEIGHT - _BOTTOM + 15, text_anchor="middle"))

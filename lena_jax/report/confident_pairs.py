@@ -63,11 +63,15 @@ def most_confident_pairs(model, variables, batch_size, pooling, pictures, scores
         size = min(len(shown), batch_size)
         found = predict(model, variables, pictures.subset(shown), size, "maps")[1]
         maps = dict(zip(shown.tolist(), found, strict=True))
-        said = ("Under each picture is what its cells add to the score, on one scale for the whole page; cells and "
-                "bias sum to the score. Black outlines are the masks of the data set, where it has them.")
+        said = (
+            "Under each picture is what its cells add to the score, on one scale for the whole page; cells and "
+            "bias sum to the score. Black outlines are the masks of the data set, where it has them."
+        )
     else:
-        said = (f"No maps: the value of {pooling} pooling is not a weighted mean of the cells, so no map "
-                "adds up to the score.")
+        said = (
+            f"No maps: the value of {pooling} pooling is not a weighted mean of the cells, so no map "
+            "adds up to the score."
+        )
     records = {index: dict(pictures.record(index)) for index in shown.tolist()}
     for index, record in records.items():
         if index in maps:
@@ -92,10 +96,15 @@ def _pair(pictures, scores, records, maps, scale, high, low):
     chance = 0.5 * (1 + np.tanh(0.5 * abs(margin)))
     verdict = tag("b", "Right" if margin > 0 else "Wrong", class_="right" if margin > 0 else "wrong")
     side = "left" if margin > 0 else "right"
-    return tag("div", tag("p", verdict, f": {_percent(chance)} sure that the {side} one is higher, by "
-                                        f"{abs(margin):.2f}"),
-               *(_picture(pictures, scores, records[index], maps.get(index), scale, index, side)
-                 for index, side in ((high, "truly higher"), (low, "truly lower"))), class_="pair")
+    return tag(
+        "div",
+        tag("p", verdict, f": {_percent(chance)} sure that the {side} one is higher, by {abs(margin):.2f}"),
+        *(
+            _picture(pictures, scores, records[index], maps.get(index), scale, index, side)
+            for index, side in ((high, "truly higher"), (low, "truly lower"))
+        ),
+        class_="pair",
+    )
 
 
 def _picture(pictures, scores, record, values, scale, index, side):
@@ -105,12 +114,20 @@ def _picture(pictures, scores, record, values, scale, index, side):
     parts = [_image(small, f"Picture {name}")]
     if values is not None:
         mask = record["mask"][..., 0] > 0 if "mask" in record else None
-        parts.append(_image(_overlay(small, values, scale, mask),
-                            f"Map of {name}: its cells add {values[values > 0].sum():+.2f} and "
-                            f"{values[values < 0].sum():+.2f} to the score"))
-    caption = tag("figcaption", tag("b", side), f"true {pictures.scores[index]:.3g}, predicted "
-                                                f"{scores[index]:+.2f}", Html("<br>"),
-                  tag("bdi", name, class_="quiet"))
+        parts.append(
+            _image(
+                _overlay(small, values, scale, mask),
+                f"Map of {name}: its cells add {values[values > 0].sum():+.2f} and "
+                f"{values[values < 0].sum():+.2f} to the score",
+            )
+        )
+    caption = tag(
+        "figcaption",
+        tag("b", side),
+        f"true {pictures.scores[index]:.3g}, predicted {scores[index]:+.2f}",
+        Html("<br>"),
+        tag("bdi", name, class_="quiet"),
+    )
     return tag("figure", *parts, caption)
 
 
@@ -132,18 +149,36 @@ def _overlay(picture, values, scale, mask):
 def _image(picture, alt):
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=82)
-    return tag("img", src="data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode(), alt=alt,
-               width=picture.width, height=picture.height)
+    return tag(
+        "img",
+        src="data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode(),
+        alt=alt,
+        width=picture.width,
+        height=picture.height,
+    )
 
 
 def _scale(scale):
     """The colours of the maps and what they stand for."""
     colours = overlays.diverging()
-    stops = [tag("stop", offset=f"{at:.0%}", stop_color=matplotlib.colors.to_hex(
-        overlays.OPACITY * np.array(colours(at)[:3]) + (1 - overlays.OPACITY) * 0.75)) for at in np.linspace(0, 1, 11)]
+    stops = [
+        tag(
+            "stop",
+            offset=f"{at:.0%}",
+            stop_color=matplotlib.colors.to_hex(
+                overlays.OPACITY * np.array(colours(at)[:3]) + (1 - overlays.OPACITY) * 0.75
+            ),
+        )
+        for at in np.linspace(0, 1, 11)
+    ]
     ends = ((0, "start", f"{-scale:.2g} lowers"), (200, "middle", "0"), (400, "end", f"raises {scale:+.2g}"))
-    return tag("svg", tag("defs", tag("linearGradient", *stops, id="scale")),
-               tag("rect", x=0, y=0, width=400, height=10, rx=2, fill="url(#scale)"),
-               *(tag("text", text, x=x, y=25, text_anchor=anchor) for x, anchor, text in ends),
-               viewBox="0 0 400 28", class_="scale", role="img",
-               aria_label=f"Scale of the maps: blue lowers the score by up to {scale:.2g}, red raises it by as much")
+    return tag(
+        "svg",
+        tag("defs", tag("linearGradient", *stops, id="scale")),
+        tag("rect", x=0, y=0, width=400, height=10, rx=2, fill="url(#scale)"),
+        *(tag("text", text, x=x, y=25, text_anchor=anchor) for x, anchor, text in ends),
+        viewBox="0 0 400 28",
+        class_="scale",
+        role="img",
+        aria_label=f"Scale of the maps: blue lowers the score by up to {scale:.2g}, red raises it by as much",
+    )

@@ -12,8 +12,11 @@ class Html(str):
 
 def tag(name, *children, **attributes):
     """An element: children that are not `Html` are text; `class_` and `aria_label` become `class` and `aria-label`."""
-    written = "".join(f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
-                      for key, value in attributes.items() if value is not None)
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
     if name in ("img", "meta", "line", "rect", "circle", "polyline", "path", "stop"):
         return Html(f"<{name}{written}>" if name in ("img", "meta") else f"<{name}{written}/>")
     return Html(f"<{name}{written}>{join(children)}</{name}>")
@@ -33,8 +36,10 @@ def section(title, *children):
 def table(header, rows, caption=None):
     """A table whose first column names the rows."""
     head = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in header)))
-    body = tag("tbody", *(tag("tr", tag("th", first, scope="row"), *(tag("td", cell) for cell in rest))
-                          for first, *rest in rows))
+    body = tag(
+        "tbody",
+        *(tag("tr", tag("th", first, scope="row"), *(tag("td", cell) for cell in rest)) for first, *rest in rows),
+    )
     return tag("div", tag("table", tag("caption", caption) if caption else Html(), head, body), class_="scroll")
 
 
@@ -47,8 +52,14 @@ def page(title, subtitle, body):
     """The whole document. It forbids itself scripts and everything that is not in it."""
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return _PAGE.substitute(policy=html.escape(policy, quote=False), style=_STYLE, title=html.escape(title),
-                            heading=tag("h1", title), subtitle=tag("p", subtitle, class_="subtitle"), body=body)
+    return _PAGE.substitute(
+        policy=html.escape(policy, quote=False),
+        style=_STYLE,
+        title=html.escape(title),
+        heading=tag("h1", title),
+        subtitle=tag("p", subtitle, class_="subtitle"),
+        body=body,
+    )
 
 
 _PAGE = string.Template("""<!DOCTYPE html>

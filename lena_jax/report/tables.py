@@ -7,66 +7,125 @@ _OF_MAPS = {"pointing": "points at it", "pxap": "PxAP", "max_box_acc_v2": "MaxBo
 
 def table(metrics, workdir):
     """The measures of one evaluation (`evaluation.evaluate`), and where its files are."""
-    rows = [(f"{metrics['data']} {metrics['split']}", f"{metrics['pictures']} pictures, {metrics['pairs']:,} pairs"),
-            ("pooling", f"{metrics['pooling']} (checkpoint of step {metrics['step']})")]
+    rows = [
+        (f"{metrics['data']} {metrics['split']}", f"{metrics['pictures']} pictures, {metrics['pairs']:,} pairs"),
+        ("pooling", f"{metrics['pooling']} (checkpoint of step {metrics['step']})"),
+    ]
     if metrics.get("fusion", "none") != "none":
         rows.append(("objectness", metrics["fusion"]))
     rows += [(name, _interval(metrics[key])) for key, name in (_MEASURES | _MORE).items() if key in metrics]
     if "accuracy_by_gap" in metrics:
-        rows.append(("accuracy by gap", ", ".join(_number(part["value"]) for part in metrics["accuracy_by_gap"])
-                     + "  (from the closest scores to the farthest apart)"))
+        rows.append(
+            (
+                "accuracy by gap",
+                ", ".join(_number(part["value"]) for part in metrics["accuracy_by_gap"])
+                + "  (from the closest scores to the farthest apart)",
+            )
+        )
     if len(metrics.get("accuracy_by_group", ())) in range(1, 7):  # More would not fit on the line.
-        rows.append(("accuracy by group", ", ".join(f"{name} {_number(part['value'])}"
-                                                    for name, part in metrics["accuracy_by_group"].items())))
+        rows.append(
+            (
+                "accuracy by group",
+                ", ".join(f"{name} {_number(part['value'])}" for name, part in metrics["accuracy_by_group"].items()),
+            )
+        )
     if "calibration" in metrics:
-        rows.append(("calibration", f"ECE {_number(metrics['calibration']['ece'])}, Brier "
-                                    f"{_interval(metrics['calibration']['brier'])}  (guessing: 0.250)"))
+        rows.append(
+            (
+                "calibration",
+                f"ECE {_number(metrics['calibration']['ece'])}, Brier "
+                f"{_interval(metrics['calibration']['brier'])}  (guessing: 0.250)",
+            )
+        )
     if "eta" in metrics:
         size = metrics["eta"]["support_size"]
-        rows.append(("support N", f"median {size['50']:.1f} of {metrics['eta']['cells']} cells, "
-                                  f"5 % to 95 % of channels {size['5']:.1f} to {size['95']:.1f}"))
+        rows.append(
+            (
+                "support N",
+                f"median {size['50']:.1f} of {metrics['eta']['cells']} cells, "
+                f"5 % to 95 % of channels {size['5']:.1f} to {size['95']:.1f}",
+            )
+        )
     for name, value in metrics.get("localization", {}).items():
-        rows.append((f"{name.replace('_', ' ')}", f"{value['energy_inside']:.1%} of positive energy inside the mask, "
-                                                  f"which is {value['area']:.1%} of the picture: "
-                                                  f"{value['ratio']:.1f} times"))
+        rows.append(
+            (
+                f"{name.replace('_', ' ')}",
+                f"{value['energy_inside']:.1%} of positive energy inside the mask, "
+                f"which is {value['area']:.1%} of the picture: "
+                f"{value['ratio']:.1f} times",
+            )
+        )
         rows += [("", f"{title} {_interval(value[key])}") for key, title in _OF_MAPS.items() if key in value]
     if "map_checks" in metrics:
-        rows += [(f"{name.replace('_', ' ')}", f"agrees with occlusion {_interval(value)}  (Spearman over cells, "
-                                               f"{value['pictures']} pictures)")
-                 for name, value in metrics["map_checks"]["occlusion_agreement"].items()]
-        rows += [(f"{name.replace('_', ' ')}", f"insertion area {_interval(value['insertion_area'])}, deletion area "
-                                               f"{_interval(value['deletion_area'])}")
-                 for name, value in metrics["map_checks"]["insertion_deletion"].items()]
+        rows += [
+            (
+                f"{name.replace('_', ' ')}",
+                f"agrees with occlusion {_interval(value)}  (Spearman over cells, {value['pictures']} pictures)",
+            )
+            for name, value in metrics["map_checks"]["occlusion_agreement"].items()
+        ]
+        rows += [
+            (
+                f"{name.replace('_', ' ')}",
+                f"insertion area {_interval(value['insertion_area'])}, deletion area "
+                f"{_interval(value['deletion_area'])}",
+            )
+            for name, value in metrics["map_checks"]["insertion_deletion"].items()
+        ]
     prefix = "" if metrics["split"] == "test" else metrics["split"] + "_"
-    rows += [("", ""), ("where", f"{workdir}/{prefix}maps.png"), ("all numbers", f"{workdir}/{prefix}metrics.json"),
-             ("each picture", f"{workdir}/{prefix}scores.csv"),
-             ("on one page", f"{workdir}/report.html")]
+    rows += [
+        ("", ""),
+        ("where", f"{workdir}/{prefix}maps.png"),
+        ("all numbers", f"{workdir}/{prefix}metrics.json"),
+        ("each picture", f"{workdir}/{prefix}scores.csv"),
+        ("on one page", f"{workdir}/report.html"),
+    ]
     return _align(rows)
 
 
 def runs_table(results):
     """The measures of several runs (`repeated_runs.run`)."""
     rows = [("run", "  ".join(f"{name:>13}" for name in _MEASURES.values()))]
-    rows += [(name, "  ".join(f"{_number(metrics[key]['value']):>13}" for key in _MEASURES))
-             for name, metrics in results["runs"].items()]
+    rows += [
+        (name, "  ".join(f"{_number(metrics[key]['value']):>13}" for key in _MEASURES))
+        for name, metrics in results["runs"].items()
+    ]
     rows.append(("mean", "  ".join(f"{_number(results['mean'][key]['value']):>13}" for key in _MEASURES)))
-    rows.append(("95 %", "  ".join(f"[{_number(results['mean'][key]['low'])},{_number(results['mean'][key]['high'])}]"
-                                   for key in _MEASURES)))
+    rows.append(
+        (
+            "95 %",
+            "  ".join(
+                f"[{_number(results['mean'][key]['low'])},{_number(results['mean'][key]['high'])}]" for key in _MEASURES
+            ),
+        )
+    )
     return _align(rows)
 
 
 def comparison_table(result, path):
     """How two runs compare (`run_comparison.compare_runs`), and where the JSON is."""
-    rows = [(f"{result['data']} {result['split']}", f"{result['pictures']} pictures, {result['pairs']:,} pairs"),
-            ("first", result["workdirs"][0]), ("second", result["workdirs"][1]), ("", "")]
+    rows = [
+        (f"{result['data']} {result['split']}", f"{result['pictures']} pictures, {result['pairs']:,} pairs"),
+        ("first", result["workdirs"][0]),
+        ("second", result["workdirs"][1]),
+        ("", ""),
+    ]
     for key, value in result.items():
         if key in _MEASURES:
             low, middle, high, p = (_decimals(value[name]) for name in ("low", "difference", "high", "p_value"))
-            rows.append((_MEASURES[key], f"{_number(value['first'])} - {_number(value['second'])} = {middle}  "
-                                         f"[{low}, {high}]  p = {p}"))
+            rows.append(
+                (
+                    _MEASURES[key],
+                    f"{_number(value['first'])} - {_number(value['second'])} = {middle}  [{low}, {high}]  p = {p}",
+                )
+            )
     unit = {"picture": "pictures", "group": "groups", "set": "sets of pictures that pairs join"}[result["unit"]]
-    rows += [("", ""), ("intervals", f"95 %, both runs on the same resampled {unit} ({result['units']})"),
-             ("p", f"of equal measures on new {unit}: sign flips"), ("all numbers", path)]
+    rows += [
+        ("", ""),
+        ("intervals", f"95 %, both runs on the same resampled {unit} ({result['units']})"),
+        ("p", f"of equal measures on new {unit}: sign flips"),
+        ("all numbers", path),
+    ]
     return _align(rows)
 
 

@@ -36,12 +36,20 @@ def open_checkpoints(workdir, *, read_only=False):
     options = ocp.CheckpointManagerOptions(
         # Several processes write together; what is only read, each reads for itself.
         multiprocessing_options=ocp.options.MultiprocessingOptions(
-            primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"reader_{me}")
-        if read_only else ocp.options.MultiprocessingOptions(),
-        read_only=read_only, create=not read_only, enable_async_checkpointing=False,
-        preservation_policy=None if read_only else policies.AnyPreservationPolicy([
-            policies.LatestN(2), policies.BestN(get_metric_fn=lambda metrics: metrics[METRIC], n=1)]),
-        best_fn=lambda metrics: metrics[METRIC])
+            primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"reader_{me}"
+        )
+        if read_only
+        else ocp.options.MultiprocessingOptions(),
+        read_only=read_only,
+        create=not read_only,
+        enable_async_checkpointing=False,
+        preservation_policy=None
+        if read_only
+        else policies.AnyPreservationPolicy(
+            [policies.LatestN(2), policies.BestN(get_metric_fn=lambda metrics: metrics[METRIC], n=1)]
+        ),
+        best_fn=lambda metrics: metrics[METRIC],
+    )
     manager = ocp.CheckpointManager(path, options=options, item_names=("variables", "training", "run"))
     if read_only and not manager.all_steps():
         raise ValueError(f"no finished checkpoint in {path!r}, expected at least one")
@@ -65,26 +73,37 @@ def save(manager, step, variables, training, run, pair_accuracy):
     needed = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves((variables, training))) + 2**20
     free = shutil.disk_usage(manager.directory).free
     if free < needed:
-        raise OSError(f"the checkpoint of step {step} needs {needed / 1e6:.0f} MB, and {str(manager.directory)!r} has "
-                      f"{free / 1e6:.0f} MB free; the newest checkpoint is of step {manager.latest_step() or 0}")
+        raise OSError(
+            f"the checkpoint of step {step} needs {needed / 1e6:.0f} MB, and {str(manager.directory)!r} has "
+            f"{free / 1e6:.0f} MB free; the newest checkpoint is of step {manager.latest_step() or 0}"
+        )
     try:
-        manager.save(step, args=ocp.args.Composite(
-            variables=ocp.args.StandardSave(variables), training=ocp.args.StandardSave(training),
-            run=ocp.args.JsonSave(run)), metrics={METRIC: float(pair_accuracy)})
+        manager.save(
+            step,
+            args=ocp.args.Composite(
+                variables=ocp.args.StandardSave(variables),
+                training=ocp.args.StandardSave(training),
+                run=ocp.args.JsonSave(run),
+            ),
+            metrics={METRIC: float(pair_accuracy)},
+        )
         manager.wait_until_finished()
     except (OSError, ValueError) as error:
         # The library below Orbax says by a ValueError what the operating system has refused.
         refused = re.search(r"([^:]*) \[os_error_code=", str(error))
         if not (refused or isinstance(error, OSError)):
             raise
-        raise OSError(f"the checkpoint of step {step} could not be written into {str(manager.directory)!r}: "
-                      f"{refused[1].strip() if refused else error.strerror or error}; the newest checkpoint is of step "
-                      f"{manager.latest_step() or 0}") from error
+        raise OSError(
+            f"the checkpoint of step {step} could not be written into {str(manager.directory)!r}: "
+            f"{refused[1].strip() if refused else error.strerror or error}; the newest checkpoint is of step "
+            f"{manager.latest_step() or 0}"
+        ) from error
     if not distributed.index():
         workdir = os.path.dirname(manager.directory)
         known = _read_digests(workdir) | {step: None}  # A checkpoint of this step may have been here, and damaged.
-        _write_digests(workdir, {kept: known.get(kept) or _digests(_step(workdir, kept)) for kept in
-                                 manager.all_steps()})
+        _write_digests(
+            workdir, {kept: known.get(kept) or _digests(_step(workdir, kept)) for kept in manager.all_steps()}
+        )
 
 
 def describe(config, preprocessing, data, history, pending=()):
@@ -97,15 +116,23 @@ def describe(config, preprocessing, data, history, pending=()):
         history: one dict of numbers for each evaluation so far.
         pending: losses of the steps since the last of them.
     """
-    return {"config": as_json(config), "preprocessing": preprocessing.as_json(), "data": data, "history": list(history),
-            "pending": list(pending)}
+    return {
+        "config": as_json(config),
+        "preprocessing": preprocessing.as_json(),
+        "data": data,
+        "history": list(history),
+        "pending": list(pending),
+    }
 
 
 def restore_run(manager, step):
     """What `describe` was given, as a dict; a key that the config did not have yet has its default."""
     stored = manager.restore(step, args=ocp.args.Composite(run=ocp.args.JsonRestore()))["run"]
-    return {**stored, "config": ml_collections.ConfigDict(with_defaults(stored["config"])),
-            "preprocessing": Preprocessing.from_json(stored["preprocessing"])}
+    return {
+        **stored,
+        "config": ml_collections.ConfigDict(with_defaults(stored["config"])),
+        "preprocessing": Preprocessing.from_json(stored["preprocessing"]),
+    }
 
 
 def restore(manager, step, **abstract):
@@ -114,10 +141,12 @@ def restore(manager, step, **abstract):
     Returns:
         A dict with NumPy arrays under the names given.
     """
-    targets = {name: jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), tree)
-               for name, tree in abstract.items()}
-    return manager.restore(step, args=ocp.args.Composite(
-        **{name: ocp.args.StandardRestore(tree) for name, tree in targets.items()}))
+    targets = {
+        name: jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), tree) for name, tree in abstract.items()
+    }
+    return manager.restore(
+        step, args=ocp.args.Composite(**{name: ocp.args.StandardRestore(tree) for name, tree in targets.items()})
+    )
 
 
 def set_aside_damaged(workdir):
@@ -127,8 +156,11 @@ def set_aside_damaged(workdir):
         The steps that were moved, sorted.
     """
     known = _read_digests(workdir)
-    damaged = sorted(step for step, digests in known.items()
-                     if os.path.isdir(_step(workdir, step)) and _digests(_step(workdir, step)) != digests)
+    damaged = sorted(
+        step
+        for step, digests in known.items()
+        if os.path.isdir(_step(workdir, step)) and _digests(_step(workdir, step)) != digests
+    )
     for step in damaged:
         aside = os.path.join(os.path.abspath(workdir), "damaged_checkpoints")
         os.makedirs(aside, exist_ok=True)
@@ -148,8 +180,10 @@ def check(workdir, step):
     """
     digests = _read_digests(workdir).get(step)
     if digests is not None and digests != _digests(_step(workdir, step)):
-        raise ValueError(f"the checkpoint of step {step} in {workdir!r} is damaged: its files are not what was "
-                         "written. Train on (the same command), which takes the one before it, or delete it")
+        raise ValueError(
+            f"the checkpoint of step {step} in {workdir!r} is damaged: its files are not what was "
+            "written. Train on (the same command), which takes the one before it, or delete it"
+        )
 
 
 def identity(workdir, step):

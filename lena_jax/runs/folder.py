@@ -1,12 +1,12 @@
 """The files of a run's folder: their names, and the one place that reads and writes those that several rooms share.
 
-    config.json         the config, written by training
-    metrics.jsonl       a line every few steps, by training
-    timing.json         how long training took, by training
-    checkpoints/        see `checkpoints`
-    training_scores.json  see `percentiles`
-    metrics.json, scores.csv, pairs.csv   of an evaluation; of a split other than "test" with the split's name in front
-    report.html         by the report
+config.json         the config, written by training
+metrics.jsonl       a line every few steps, by training
+timing.json         how long training took, by training
+checkpoints/        see `checkpoints`
+training_scores.json  see `percentiles`
+metrics.json, scores.csv, pairs.csv   of an evaluation; of a split other than "test" with the split's name in front
+report.html         by the report
 """
 
 import csv
@@ -141,8 +141,10 @@ def read_predicted(workdir, pictures, split="test"):
     """
     rows = read_scores(workdir, split)
     if set(rows) != set(pictures.ids.tolist()):
-        raise ValueError(f"{path_of(workdir, _SCORES, split)!r} is of other pictures: got {len(rows)} ids, expected "
-                         f"those of the {len(pictures)} {split} pictures. Evaluate again")
+        raise ValueError(
+            f"{path_of(workdir, _SCORES, split)!r} is of other pictures: got {len(rows)} ids, expected "
+            f"those of the {len(pictures)} {split} pictures. Evaluate again"
+        )
     return np.array([float(rows[name]["predicted"]) for name in pictures.ids.tolist()])
 
 
@@ -171,5 +173,11 @@ def _score_table(file, pictures, scores):
     writer = csv.writer(file)
     writer.writerow(["id", "group", "score", "predicted"])
     for index in np.argsort(-scores):
-        writer.writerow([pictures.ids[index], "" if pictures.groups is None else pictures.groups[index],
-                         float(pictures.scores[index]), float(scores[index])])
+        writer.writerow(
+            [
+                pictures.ids[index],
+                "" if pictures.groups is None else pictures.groups[index],
+                float(pictures.scores[index]),
+                float(scores[index]),
+            ]
+        )

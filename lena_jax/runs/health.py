@@ -26,7 +26,8 @@ def check_finite(rows, first_step, ids, last_checkpoint):
             raise FloatingPointError(
                 f"the {' and the '.join(bad).replace('_', ' ')} of step {first_step + number} is {row[bad[0]]}; its "
                 f"pictures are {', '.join(map(str, ids[number]))}. The newest checkpoint is of step {last_checkpoint}. "
-                "Try a smaller optimizer.learning_rate, or look at these pictures")
+                "Try a smaller optimizer.learning_rate, or look at these pictures"
+            )
 
 
 def still_loss(losses):
@@ -37,8 +38,10 @@ def still_loss(losses):
     """
     last = losses[-STILL_EVALUATIONS:]
     if len(last) == STILL_EVALUATIONS and np.ptp(last) < STILL_LOSS:
-        return (f"the training loss has stayed within {STILL_LOSS} of {last[-1]:.4f} for {STILL_EVALUATIONS} "
-                "evaluations (guessing gives 0.6931)")
+        return (
+            f"the training loss has stayed within {STILL_LOSS} of {last[-1]:.4f} for {STILL_EVALUATIONS} "
+            "evaluations (guessing gives 0.6931)"
+        )
     return None
 
 
@@ -50,8 +53,10 @@ def collapsed_supports(eta):
     """
     if eta is None:
         return None
-    for share, name in ((np.mean(eta < COLLAPSED_SHARE), "0 (max pooling)"),
-                        (np.mean(eta > 1 - COLLAPSED_SHARE), "1 (average pooling)")):
+    for share, name in (
+        (np.mean(eta < COLLAPSED_SHARE), "0 (max pooling)"),
+        (np.mean(eta > 1 - COLLAPSED_SHARE), "1 (average pooling)"),
+    ):
         if share > 0.5:
             return f"eta is within {COLLAPSED_SHARE} of {name} in {share:.0%} of the channels"
     return None

@@ -72,10 +72,15 @@ def open_model(source):
     run = load_ranker(where)
     scores = percentiles.read(where, run.step, run.fingerprint)
     description = {
-        "network": saved_model.network_of(run.config), "preprocessing": run.model.preprocessing.as_json(),
+        "network": saved_model.network_of(run.config),
+        "preprocessing": run.model.preprocessing.as_json(),
         "data": {"name": run.config.data.name, "score": run.config.data.score, "fingerprint": run.fingerprint},
-        "step": run.step, "training_scores": None if scores is None else scores.as_json(),
-        "measures": folder.metrics_of_step(where, run.step), "picture_properties": None, "versions": {}}
+        "step": run.step,
+        "training_scores": None if scores is None else scores.as_json(),
+        "measures": folder.metrics_of_step(where, run.step),
+        "picture_properties": None,
+        "versions": {},
+    }
     return LoadedModel(run.model, run.variables, scores, description, run.config.data.dir)
 
 

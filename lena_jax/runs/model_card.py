@@ -3,10 +3,19 @@
 # What formatting says of a value that is no number, of a part that is missing, and of a number that is too large.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
-_MEASURES = {"pair_accuracy": "pair accuracy (guessing: 0.5)", "auc": "pair AUC (guessing: 0.5)",
-             "spearman": "Spearman's rho", "kendall": "Kendall's tau-b", "ndcg@10": "NDCG@10", "ndcg@100": "NDCG@100"}
-_FUSION = {"none": "", "concat": ", with an objectness map as one more feature map",
-           "gate": ", with feature maps times an objectness map"}
+_MEASURES = {
+    "pair_accuracy": "pair accuracy (guessing: 0.5)",
+    "auc": "pair AUC (guessing: 0.5)",
+    "spearman": "Spearman's rho",
+    "kendall": "Kendall's tau-b",
+    "ndcg@10": "NDCG@10",
+    "ndcg@100": "NDCG@100",
+}
+_FUSION = {
+    "none": "",
+    "concat": ", with an objectness map as one more feature map",
+    "gate": ", with feature maps times an objectness map",
+}
 
 _CARD = """\
 ---
@@ -56,22 +65,34 @@ of the data set `{name}` (score `{score}`) to put that picture of a pair ahead w
 def text(description):
     """The card of what `save_model` describes in its `model.json`."""
     network, data, scores = description["network"], description["data"], description["training_scores"]
-    percentiles = "They are not known here: the training pictures were gone when this folder was written." \
-        if scores is None else f"Known from {scores['pictures']:,} training pictures."
+    percentiles = (
+        "They are not known here: the training pictures were gone when this folder was written."
+        if scores is None
+        else f"Known from {scores['pictures']:,} training pictures."
+    )
     return _CARD.format(
-        name=data["name"], score=data["score"], fingerprint=data["fingerprint"], percentiles=percentiles,
+        name=data["name"],
+        score=data["score"],
+        fingerprint=data["fingerprint"],
+        percentiles=percentiles,
         measures=_shown(_measures, description["measures"]),
         properties=_shown(_properties, description["picture_properties"]),
-        trunk=network["backbone"]["name"], pooling=network["pooling"], fusion=_FUSION[network["fusion"]],
+        trunk=network["backbone"]["name"],
+        pooling=network["pooling"],
+        fusion=_FUSION[network["fusion"]],
         endpoint=f", endpoint `{network['backbone']['endpoint']}`" if network["backbone"]["endpoint"] else "",
-        image_size=network["image_size"], step=description["step"],
-        versions=", ".join(f"{name} {version}" for name, version in description["versions"].items()))
+        image_size=network["image_size"],
+        step=description["step"],
+        versions=", ".join(f"{name} {version}" for name, version in description["versions"].items()),
+    )
 
 
 def sections(description):
     """The card's parts as {heading: text}."""
-    return {heading: body.strip() for heading, _, body in
-            (part.partition("\n") for part in text(description).split("\n## ")[1:])}
+    return {
+        heading: body.strip()
+        for heading, _, body in (part.partition("\n") for part in text(description).split("\n## ")[1:])
+    }
 
 
 def _shown(table, stored):
@@ -85,20 +106,33 @@ def _shown(table, stored):
 
 
 def _measures(metrics):
-    rows = [f"On {metrics['pictures']:,} test pictures ({metrics['pairs']:,} pairs) that were not trained on, with "
-            "95 % intervals:\n", "| measure | value | interval |", "|---|---|---|"]
-    rows += [f"| {title} | {_number(metrics[name]['value'])} | {_number(metrics[name]['low'])} to "
-             f"{_number(metrics[name]['high'])} |" for name, title in _MEASURES.items() if name in metrics]
+    rows = [
+        f"On {metrics['pictures']:,} test pictures ({metrics['pairs']:,} pairs) that were not trained on, with "
+        "95 % intervals:\n",
+        "| measure | value | interval |",
+        "|---|---|---|",
+    ]
+    rows += [
+        f"| {title} | {_number(metrics[name]['value'])} | {_number(metrics[name]['low'])} to "
+        f"{_number(metrics[name]['high'])} |"
+        for name, title in _MEASURES.items()
+        if name in metrics
+    ]
     return "\n".join(rows)
 
 
 def _properties(properties):
-    rows = ["Spearman's rho of simple properties with the predicted and with the true score of the test pictures. "
-            "Where the first is far from 0, much of the order can be had from that property alone; undefined: all "
-            "test pictures are alike in it.\n",
-            "| property | with the predicted score | with the true score |", "|---|---|---|"]
-    rows += [f"| {name.replace('_', ' ')} | {_number(rho['predicted'])} | {_number(rho['true'])} |"
-             for name, rho in properties.items()]
+    rows = [
+        "Spearman's rho of simple properties with the predicted and with the true score of the test pictures. "
+        "Where the first is far from 0, much of the order can be had from that property alone; undefined: all "
+        "test pictures are alike in it.\n",
+        "| property | with the predicted score | with the true score |",
+        "|---|---|---|",
+    ]
+    rows += [
+        f"| {name.replace('_', ' ')} | {_number(rho['predicted'])} | {_number(rho['true'])} |"
+        for name, rho in properties.items()
+    ]
     return "\n".join(rows)
 
 

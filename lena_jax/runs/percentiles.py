@@ -62,7 +62,7 @@ class TrainingScores:
         elif low in (0, LEVELS):
             share = min(low, LEVELS - 1)
         else:
-            below, above = self.quantiles[low - 1:low + 1]
+            below, above = self.quantiles[low - 1 : low + 1]
             share = low - 1 + (score - below) / (above - below)
         return float(100 * share / (LEVELS - 1))
 
@@ -117,8 +117,10 @@ def write(workdir, step, fingerprint, scores):
         OSError: if the folder cannot be written.
     """
     found = TrainingScores.of(scores)
-    write_whole(os.path.join(workdir, FILE),
-                lambda file: json.dump({"step": step, "fingerprint": fingerprint, **found.as_json()}, file))
+    write_whole(
+        os.path.join(workdir, FILE),
+        lambda file: json.dump({"step": step, "fingerprint": fingerprint, **found.as_json()}, file),
+    )
     return found
 
 
@@ -145,6 +147,11 @@ def ensure(workdir, run, train, predictor=predict):
     known = read(workdir, run.step, run.fingerprint)
     if known is not None:
         return known
-    scores, _, _ = predictor(run.model, run.variables, train.subset(drawn(len(train))), run.config.batch_size,
-                             "scoring training pictures, once")
+    scores, _, _ = predictor(
+        run.model,
+        run.variables,
+        train.subset(drawn(len(train))),
+        run.config.batch_size,
+        "scoring training pictures, once",
+    )
     return write(workdir, run.step, run.fingerprint, scores)

@@ -117,23 +117,33 @@ def fetch(source):
         raise ValueError(f"got source {source!r}, expected hf:OWNER/NAME or hf:OWNER/NAME@REVISION")
     weights, description = (find_on_hub(f"{repository}/{name}{at}{revision}") for name in (WEIGHTS, DESCRIPTION))
     if weights.parent != description.parent:
-        raise ValueError(f"the cache has files of {source!r} from two revisions, {weights} and {description}: delete "
-                         "one of them, or name the revision")
+        raise ValueError(
+            f"the cache has files of {source!r} from two revisions, {weights} and {description}: delete "
+            "one of them, or name the revision"
+        )
     return description.parent
 
 
 def network_of(config):
     """The part of a config that the network is built from, as JSON values."""
-    return {"image_size": config.image_size, "dtype": config.dtype, "fusion": config.fusion,
-            "clip_pooling": config.clip_pooling,
-            "backbone": {name: config.backbone[name] for name in ("name", "endpoint", "output_stride")},
-            "pooling": config.pooling, "pooling_options": dict(config.pooling_options.get(config.pooling, {}))}
+    return {
+        "image_size": config.image_size,
+        "dtype": config.dtype,
+        "fusion": config.fusion,
+        "clip_pooling": config.clip_pooling,
+        "backbone": {name: config.backbone[name] for name in ("name", "endpoint", "output_stride")},
+        "pooling": config.pooling,
+        "pooling_options": dict(config.pooling_options.get(config.pooling, {})),
+    }
 
 
 def versions():
     """The versions that a saved model says it was made with."""
-    return {"lena_jax": lena_jax.__version__, "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("jax", "flax", "numpy", "pillow")}}
+    return {
+        "lena_jax": lena_jax.__version__,
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in ("jax", "flax", "numpy", "pillow")},
+    }
 
 
 def _flat(variables):
@@ -175,23 +185,48 @@ def _description(content):
     if not isinstance(stored, dict) or stored.get("format") != FORMAT:
         got = stored.get("format") if isinstance(stored, dict) else type(stored).__name__
         raise ValueError(f"{DESCRIPTION} has the format {_short(got)}, expected {FORMAT!r}")
-    _check_keys(DESCRIPTION, stored, {
-        "format": str, "network": dict, "preprocessing": dict, "data": dict, "step": int, "weights_sha256": str,
-        "training_scores": (dict, type(None)), "measures": (dict, type(None)),
-        "picture_properties": (dict, type(None)), "versions": dict})
+    _check_keys(
+        DESCRIPTION,
+        stored,
+        {
+            "format": str,
+            "network": dict,
+            "preprocessing": dict,
+            "data": dict,
+            "step": int,
+            "weights_sha256": str,
+            "training_scores": (dict, type(None)),
+            "measures": (dict, type(None)),
+            "picture_properties": (dict, type(None)),
+            "versions": dict,
+        },
+    )
     _check_keys("data", stored["data"], {"name": str, "score": str, "fingerprint": str})
     network = stored["network"]
     network.setdefault("clip_pooling", "joint")  # Folders from before clips do not have it.
-    _check_keys("network", network, {"image_size": int, "dtype": str, "fusion": str, "clip_pooling": str,
-                                     "backbone": dict, "pooling": str, "pooling_options": dict})
+    _check_keys(
+        "network",
+        network,
+        {
+            "image_size": int,
+            "dtype": str,
+            "fusion": str,
+            "clip_pooling": str,
+            "backbone": dict,
+            "pooling": str,
+            "pooling_options": dict,
+        },
+    )
     _check_keys("network.backbone", network["backbone"], {"name": str, "endpoint": str, "output_stride": int})
     if not 64 <= network["image_size"] <= _MOST_PIXELS_A_SIDE:
-        raise ValueError(f"network.image_size: got {_short(network['image_size'])}, expected 64 to "
-                         f"{_MOST_PIXELS_A_SIDE}")
+        raise ValueError(
+            f"network.image_size: got {_short(network['image_size'])}, expected 64 to {_MOST_PIXELS_A_SIDE}"
+        )
     for name, value in network["pooling_options"].items():
         if not isinstance(value, (str, int, float)) or not np.isfinite(0.0 if isinstance(value, str) else value):
-            raise ValueError(f"network.pooling_options.{_short(name)}: got {_short(value)}, expected a finite number "
-                             "or a word")
+            raise ValueError(
+                f"network.pooling_options.{_short(name)}: got {_short(value)}, expected a finite number or a word"
+            )
     return stored
 
 
@@ -229,12 +264,23 @@ def _variables(path, model):
         with safe_open(path, framework="np") as file:
             names = set(file.keys())
             there = {name: file.get_slice(name) for name in expected if name in names}
-            raise_misfit(path.name, {
-                "missing": sorted(set(expected) - names), "left over": sorted(map(_short, names - set(expected))),
-                "mis-shaped": [f"{name} (got {part.get_shape()}, expected {list(expected[name].shape)})"
-                               for name, part in there.items() if tuple(part.get_shape()) != expected[name].shape],
-                "mistyped": [f"{name} (got {part.get_dtype()}, expected F32)" for name, part in there.items()
-                             if part.get_dtype() != "F32"]})
+            raise_misfit(
+                path.name,
+                {
+                    "missing": sorted(set(expected) - names),
+                    "left over": sorted(map(_short, names - set(expected))),
+                    "mis-shaped": [
+                        f"{name} (got {part.get_shape()}, expected {list(expected[name].shape)})"
+                        for name, part in there.items()
+                        if tuple(part.get_shape()) != expected[name].shape
+                    ],
+                    "mistyped": [
+                        f"{name} (got {part.get_dtype()}, expected F32)"
+                        for name, part in there.items()
+                        if part.get_dtype() != "F32"
+                    ],
+                },
+            )
             leaves = {name: file.get_tensor(name) for name in expected}
     except SafetensorError as error:
         raise ValueError(f"{path.name} is damaged: {error}") from error

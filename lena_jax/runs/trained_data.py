@@ -42,6 +42,8 @@ def check_dataset(workdir, config, trained_on, found):
         DatasetChanged: if the fingerprints differ.
     """
     if trained_on != found:
-        raise DatasetChanged(f"data set {config.data.name!r} in {config.data.dir!r} has been rebuilt since {workdir!r} "
-                             "was trained (other pictures, scores, splits or objectness maps). Use a new --workdir, or "
-                             f"delete {workdir!r}")
+        raise DatasetChanged(
+            f"data set {config.data.name!r} in {config.data.dir!r} has been rebuilt since {workdir!r} "
+            "was trained (other pictures, scores, splits or objectness maps). Use a new --workdir, or "
+            f"delete {workdir!r}"
+        )

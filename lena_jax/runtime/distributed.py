@@ -68,10 +68,10 @@ def gather(rows, length):
         return rows
     most = -(-length // count())
     padded = np.zeros((most, *rows.shape[1:]), rows.dtype)
-    padded[:len(rows)] = rows
+    padded[: len(rows)] = rows
     parts = multihost_utils.process_allgather(padded)
     shares = np.array_split(np.arange(length), count())
-    return np.concatenate([part[:len(share)] for part, share in zip(parts, shares, strict=True)])
+    return np.concatenate([part[: len(share)] for part, share in zip(parts, shares, strict=True)])
 
 
 @contextlib.contextmanager
@@ -101,14 +101,23 @@ def joined(coordinator, number, index, cluster, explain):
         _wait_for_first(coordinator)
     try:
         jax.distributed.initialize(
-            coordinator, number, index, initialization_timeout=START_SECONDS,
-            heartbeat_timeout_seconds=HEARTBEAT_SECONDS, shutdown_timeout_seconds=SHUTDOWN_SECONDS)
+            coordinator,
+            number,
+            index,
+            initialization_timeout=START_SECONDS,
+            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+            shutdown_timeout_seconds=SHUTDOWN_SECONDS,
+        )
     except ValueError as error:
-        raise ValueError("--distributed finds no cluster that it knows (SLURM, Open MPI, TPU, Kubernetes): say "
-                         "--coordinator=HOST:PORT --num_processes=N --process_id=K instead") from error
+        raise ValueError(
+            "--distributed finds no cluster that it knows (SLURM, Open MPI, TPU, Kubernetes): say "
+            "--coordinator=HOST:PORT --num_processes=N --process_id=K instead"
+        ) from error
     except RuntimeError as error:
-        raise OSError(f"cannot start {number or 'several'} processes with the first at {coordinator or 'its host'}: "
-                      f"{_first_line(error)}") from error
+        raise OSError(
+            f"cannot start {number or 'several'} processes with the first at {coordinator or 'its host'}: "
+            f"{_first_line(error)}"
+        ) from error
     try:
         yield
     except BaseException as error:
@@ -116,8 +125,10 @@ def joined(coordinator, number, index, cluster, explain):
             jax.distributed.shutdown()
             raise
         if isinstance(error, jax.errors.JaxRuntimeError):
-            error = OSError(f"process {jax.process_index()} of {jax.process_count()} failed, or has lost another one: "
-                            f"{_first_line(error)}")
+            error = OSError(
+                f"process {jax.process_index()} of {jax.process_count()} failed, or has lost another one: "
+                f"{_first_line(error)}"
+            )
         _leave(explain(error))
 
 
@@ -126,8 +137,10 @@ def _check(coordinator, number, index, cluster):
     given = {"--coordinator": coordinator, "--num_processes": number, "--process_id": index}
     missing = [name for name, value in given.items() if value is None]
     if cluster and len(missing) < 3:
-        raise ValueError("got --distributed, which asks the cluster, together with "
-                         f"{', '.join(sorted(given.keys() - missing))}: expected the one or the others")
+        raise ValueError(
+            "got --distributed, which asks the cluster, together with "
+            f"{', '.join(sorted(given.keys() - missing))}: expected the one or the others"
+        )
     if missing and len(missing) < 3:
         raise ValueError(f"several processes need {', '.join(given)}, got no {' and no '.join(missing)}")
     if not missing:
@@ -148,8 +161,10 @@ def _wait_for_first(coordinator):
             return
         except OSError as error:
             if time.monotonic() > until:
-                raise OSError(f"the first process did not answer at {coordinator} for {START_SECONDS} seconds: "
-                              f"{error.strerror or error}") from error
+                raise OSError(
+                    f"the first process did not answer at {coordinator} for {START_SECONDS} seconds: "
+                    f"{error.strerror or error}"
+                ) from error
         time.sleep(0.2)
 
 

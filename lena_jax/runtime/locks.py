@@ -32,8 +32,10 @@ def own(workdir, flag="--workdir"):
     with open(os.path.join(workdir, ".lock"), "a+") as file:
         if not try_lock(file):
             file.seek(0)
-            raise ValueError(f"{workdir!r} is in use by {file.read().strip() or 'another process'}: wait for it, stop "
-                             f"it, or use another {flag}")
+            raise ValueError(
+                f"{workdir!r} is in use by {file.read().strip() or 'another process'}: wait for it, stop "
+                f"it, or use another {flag}"
+            )
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()

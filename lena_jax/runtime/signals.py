@@ -37,8 +37,9 @@ class StopSignal:
     def _receive(self, *_):
         self.requested = True
         if not self._deferred:
-            print("stopped on request before the first step of this start; the same command begins again",
-                  file=sys.stderr)
+            print(
+                "stopped on request before the first step of this start; the same command begins again", file=sys.stderr
+            )
             raise Stopped
 
     def __enter__(self):
@@ -56,6 +57,7 @@ class Terminated(KeyboardInterrupt):
 
 def terminated_in_order():
     """Context in which SIGTERM raises `Terminated`."""
+
     def terminate(number, frame):
         raise Terminated
 
@@ -73,6 +75,7 @@ def ended_at_once(name):
     Args:
         name: of the command, for what is said.
     """
+
     def end(number, frame):
         print(f"\n{name}: interrupted", file=sys.stderr, flush=True)
         os._exit(130)

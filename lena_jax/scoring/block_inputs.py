@@ -27,18 +27,21 @@ def slices(given, column, size):
     tables = sorted({path for path in given if path.lower().endswith(_TABLE)})
     if tables and len(tables) < len(set(given)):
         other = next(path for path in given if path not in tables)
-        raise ValueError(f"got the Parquet file {tables[0]!r} together with {other!r}, expected Parquet files alone, "
-                         "or none")
+        raise ValueError(
+            f"got the Parquet file {tables[0]!r} together with {other!r}, expected Parquet files alone, or none"
+        )
     found = _of_tables(tables, column, size) if tables else _of_paths(map(os.fsencode, picture_paths.find(given)), size)
     if not found:
-        raise ValueError("got no pictures, expected files, folders with files that end in "
-                         f"{', '.join(picture_paths.ENDINGS)}, or Parquet files")
+        raise ValueError(
+            "got no pictures, expected files, folders with files that end in "
+            f"{', '.join(picture_paths.ENDINGS)}, or Parquet files"
+        )
     return found
 
 
 def _of_paths(paths, size):
     paths = sorted(set(paths))
-    return [Paths(tuple(paths[start:start + size])) for start in range(0, len(paths), size)]
+    return [Paths(tuple(paths[start : start + size])) for start in range(0, len(paths), size)]
 
 
 def _of_tables(tables, column, size):
@@ -53,15 +56,16 @@ def _of_tables(tables, column, size):
             raise ValueError(f"cannot read the Parquet file {path!r}: {error}") from error
         with file:
             if column not in file.schema_arrow.names:
-                raise ValueError(f"{path!r} has no column {column!r}, expected one of "
-                                 f"{', '.join(file.schema_arrow.names)}: name it with --column")
+                raise ValueError(
+                    f"{path!r} has no column {column!r}, expected one of "
+                    f"{', '.join(file.schema_arrow.names)}: name it with --column"
+                )
             kind = file.schema_arrow.field(column).type
             if types.is_string(kind) or types.is_large_string(kind):
                 paths += _paths_in(path, file.read([column]).column(0).to_pylist())
             elif types.is_binary(kind) or types.is_large_binary(kind):
                 digest, count = _digest(file), file.metadata.num_rows
-                rows += [Rows(path, digest, column, start, min(start + size, count))
-                         for start in range(0, count, size)]
+                rows += [Rows(path, digest, column, start, min(start + size, count)) for start in range(0, count, size)]
             else:
                 raise ValueError(f"{path!r} has a column {column!r} of {kind}, expected text (paths) or bytes")
             kinds.add("paths" if types.is_string(kind) or types.is_large_string(kind) else "bytes")

@@ -137,8 +137,13 @@ def make_job(slices, model):
         every.update(digest)
         identity = hashlib.sha256(model.encode() + digest).hexdigest()[:16]
         found.append(Block(f"part-{number:05}-{identity}.parquet", pictures))
-    manifest = {"format": FORMAT, "model": model, "input": every.hexdigest(), "blocks": len(found),
-                "pictures": sum(map(len, slices))}
+    manifest = {
+        "format": FORMAT,
+        "model": model,
+        "input": every.hexdigest(),
+        "blocks": len(found),
+        "pictures": sum(map(len, slices)),
+    }
     return Job(found, manifest)
 
 
@@ -160,8 +165,9 @@ def enter(folder, job):
     except ValueError as error:
         raise ValueError(f"{path!r} is damaged: {error}") from error
     if there != job.manifest:
-        raise ValueError(f"{folder!r} has {_difference(there, job.manifest)}: name another folder, or give what it was "
-                         "begun with")
+        raise ValueError(
+            f"{folder!r} has {_difference(there, job.manifest)}: name another folder, or give what it was begun with"
+        )
 
 
 def _difference(there, expected):
@@ -201,8 +207,10 @@ def finish(folder, job):
         How many pictures could not be read.
     """
     bad = unreadable(folder, job)
-    write_whole(os.path.join(folder, SUCCESS),
-                lambda file: json.dump({"pictures": job.manifest["pictures"], "unreadable": bad}, file))
+    write_whole(
+        os.path.join(folder, SUCCESS),
+        lambda file: json.dump({"pictures": job.manifest["pictures"], "unreadable": bad}, file),
+    )
     return bad
 
 

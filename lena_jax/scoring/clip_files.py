@@ -33,19 +33,30 @@ def save(folder, name, clip, found, moments, thumbnail):
     """
     os.makedirs(folder, exist_ok=True)
     added = found.frame_contributions
-    rows = [{"time": round(float(time), 6), "score": float(score)} | (
-                {} if added is None else {"added": float(added[number])})
-            for number, (time, score) in enumerate(zip(clip.times, found.frame_scores, strict=True))]
+    rows = [
+        {"time": round(float(time), 6), "score": float(score)}
+        | ({} if added is None else {"added": float(added[number])})
+        for number, (time, score) in enumerate(zip(clip.times, found.frame_scores, strict=True))
+    ]
     # A file name may have bytes that are no text.
-    summary = {"video": os.fsencode(name).decode("utf-8", "backslashreplace"), "duration": clip.duration,
-               "score": found.score, "frame_mean": found.frame_mean, "thumbnail": rows[moments[0]]["time"],
-               "moments": [rows[moment]["time"] for moment in moments], "frames": rows}
+    summary = {
+        "video": os.fsencode(name).decode("utf-8", "backslashreplace"),
+        "duration": clip.duration,
+        "score": found.score,
+        "frame_mean": found.frame_mean,
+        "thumbnail": rows[moments[0]]["time"],
+        "moments": [rows[moment]["time"] for moment in moments],
+        "frames": rows,
+    }
     write_whole(os.path.join(folder, "frames.csv"), lambda file: _table(file, rows))
     write_whole(os.path.join(folder, "clip.json"), lambda file: json.dump(summary, file, indent=1, allow_nan=False))
     save_timeline(os.path.join(folder, "timeline.png"), clip, found, moments)
     save_moments(os.path.join(folder, "moments.png"), clip, found, moments)
-    write_whole(os.path.join(folder, "thumbnail.jpg"),
-                lambda file: Image.fromarray(thumbnail).save(file, "JPEG", quality=92), "wb")
+    write_whole(
+        os.path.join(folder, "thumbnail.jpg"),
+        lambda file: Image.fromarray(thumbnail).save(file, "JPEG", quality=92),
+        "wb",
+    )
 
 
 def _table(file, rows):
@@ -69,16 +80,22 @@ def save_timeline(path, clip, found, moments):
     axes[0].plot(clip.times, found.frame_scores, ".-", color="C0", markersize=3, label="frame, as a still")
     axes[0].axhline(found.frame_mean, color="C0", linestyle=":", label=f"mean of the frames, {found.frame_mean:+.2f}")
     axes[0].axhline(found.score, color="C1", label=f"clip, {found.score:+.2f}")
-    axes[0].plot(clip.times[moments], found.frame_scores[moments], "o", color="C3", markerfacecolor="none",
-                 label="best moments")
+    axes[0].plot(
+        clip.times[moments], found.frame_scores[moments], "o", color="C3", markerfacecolor="none", label="best moments"
+    )
     axes[0].plot(clip.times[moments[0]], found.frame_scores[moments[0]], "o", color="C3", label="thumbnail")
     axes[0].set_ylabel("score")
     # Outside: there is no corner that no curve goes through.
     axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
     if added is not None:
         ends = np.append(clip.times[1:], clip.duration)
-        axes[1].bar(clip.times, added, width=np.maximum(ends - clip.times, 0) * 0.9, align="edge",
-                    color=np.where(added < 0, "C0", "C3"))
+        axes[1].bar(
+            clip.times,
+            added,
+            width=np.maximum(ends - clip.times, 0) * 0.9,
+            align="edge",
+            color=np.where(added < 0, "C0", "C3"),
+        )
         axes[1].axhline(0, color="0.4", linewidth=0.8)
         axes[1].set_ylabel("added to the clip's score")
     axes[-1].set_xlabel("time (s)")

@@ -48,12 +48,16 @@ class ClipScorer:
 
     def __init__(self, scorer):
         if scorer.model.fusion != "none":
-            raise ValueError(f"got a model with fusion={scorer.model.fusion!r} for clips, expected 'none': objectness "
-                             "maps are of pictures")
+            raise ValueError(
+                f"got a model with fusion={scorer.model.fusion!r} for clips, expected 'none': objectness "
+                "maps are of pictures"
+            )
         self._scorer = scorer
         # What is behind the trunk; a program for each number of frames.
-        self._head = {**scorer.variables, "params": {name: tree for name, tree in scorer.variables["params"].items()
-                                                     if name != "backbone"}}
+        self._head = {
+            **scorer.variables,
+            "params": {name: tree for name, tree in scorer.variables["params"].items() if name != "backbone"},
+        }
         self._pooled = jax.jit(self._pool)
 
     def score(self, frames):

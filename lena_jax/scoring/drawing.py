@@ -21,8 +21,9 @@ def save_explanation(path, explanation):
     """
     small = _reduced(explanation)
     percentile = "" if small.percentile is None else f"\nhigher than {small.percentile:.0f} % of training pictures"
-    overlays.save_overlays(path, [small.picture], [small.map], [f"score {small.score:+.2f}{percentile}"],
-                           _label(small), [small.boxes])
+    overlays.save_overlays(
+        path, [small.picture], [small.map], [f"score {small.score:+.2f}{percentile}"], _label(small), [small.boxes]
+    )
 
 
 def save_comparison(path, comparison):
@@ -37,8 +38,9 @@ def save_comparison(path, comparison):
         overlays.save_pair(path, [left.picture, right.picture], comparison.maps, (left.score, right.score))
     else:
         titles = [f"{side}: score {one.score:+.2f}" for side, one in (("left", left), ("right", right))]
-        overlays.save_overlays(path, [left.picture, right.picture], comparison.maps, titles,
-                               "virality map, for left (+) or right (-)")
+        overlays.save_overlays(
+            path, [left.picture, right.picture], comparison.maps, titles, "virality map, for left (+) or right (-)"
+        )
 
 
 def map_path(folder, place, name):

@@ -122,8 +122,10 @@ def as_iterable(picture_or_pictures):
     if isinstance(given, (str, os.PathLike, bytes, Image.Image)) or getattr(given, "ndim", 0) in (2, 3):
         return [given]
     if isinstance(given, io.IOBase) or not isinstance(given, collections.abc.Iterable):
-        raise TypeError(f"got {type(given).__name__}, expected a path, bytes, an array [H, W, 3] uint8, a PIL.Image, "
-                        "or an iterable of them")
+        raise TypeError(
+            f"got {type(given).__name__}, expected a path, bytes, an array [H, W, 3] uint8, a PIL.Image, "
+            "or an iterable of them"
+        )
     return given
 
 

@@ -56,15 +56,24 @@ class BlockActor:
 
     def __call__(self, rows):
         """{"block": [a pickled `Block`]} -> {"pictures": [how many were scored]}; 0 where it was left out."""
-        block, = map(pickle.loads, rows["block"])
+        (block,) = map(pickle.loads, rows["block"])
         if blocks.attempts(self._folder, block) >= blocks.MOST_ATTEMPTS:
             return {"pictures": [0]}
         blocks.write_block(self._folder, block, self._scorer)
         return {"pictures": [len(block.pictures)]}
 
 
-def score(scorer, given, folder, workers=1, block=1000, column="path", cpus_per_worker=None, gpus_per_worker=0,
-          ray_address=None):
+def score(
+    scorer,
+    given,
+    folder,
+    workers=1,
+    block=1000,
+    column="path",
+    cpus_per_worker=None,
+    gpus_per_worker=0,
+    ray_address=None,
+):
     """Scores pictures into a folder of Parquet files, with a progress bar, or goes on where that was interrupted.
 
     Args:
@@ -105,8 +114,9 @@ def score(scorer, given, folder, workers=1, block=1000, column="path", cpus_per_
 
 
 def _watch(ray, rows, total, todo):
-    with tqdm(total=total, initial=total - todo, desc="scoring", unit=" pictures", file=sys.stderr,
-              mininterval=0.5) as bar:
+    with tqdm(
+        total=total, initial=total - todo, desc="scoring", unit=" pictures", file=sys.stderr, mininterval=0.5
+    ) as bar:
         try:
             for row in rows:
                 bar.update(row["pictures"])
@@ -119,8 +129,10 @@ def _watch(ray, rows, total, todo):
 def _check(job, left):
     if left:
         first = left[0].pictures.names()
-        raise OSError(f"{len(left):,} of {len(job.blocks):,} blocks could not be scored, the first one from "
-                      f"{first[0]!r} to {first[-1]!r}; the same command tries them again")
+        raise OSError(
+            f"{len(left):,} of {len(job.blocks):,} blocks could not be scored, the first one from "
+            f"{first[0]!r} to {first[-1]!r}; the same command tries them again"
+        )
 
 
 def _pipeline(ray, scorer, todo, folder, workers, cpus, gpus):
@@ -130,8 +142,14 @@ def _pipeline(ray, scorer, todo, folder, workers, cpus, gpus):
     context.enable_progress_bars = context.print_on_execution_start = False
     context.max_errored_blocks = _MOST_FAILURES
     actors = ray.data.ActorPoolStrategy(size=min(workers, len(rows)), max_tasks_in_flight_per_actor=2)
-    return dataset.map_batches(BlockActor, fn_constructor_args=(scorer, folder, cpus), batch_size=1, compute=actors,
-                               num_cpus=cpus, num_gpus=gpus or None)
+    return dataset.map_batches(
+        BlockActor,
+        fn_constructor_args=(scorer, folder, cpus),
+        batch_size=1,
+        compute=actors,
+        num_cpus=cpus,
+        num_gpus=gpus or None,
+    )
 
 
 def _check_address(address):
@@ -176,8 +194,9 @@ def _cluster(ray, address, cpus, gpus):
             warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise OSError(f"cannot {f'reach the Ray cluster at {address!r}' if address else 'start Ray'}: "
-                      f"{_last_line(error)}") from error
+        raise OSError(
+            f"cannot {f'reach the Ray cluster at {address!r}' if address else 'start Ray'}: {_last_line(error)}"
+        ) from error
     try:
         yield
     finally:

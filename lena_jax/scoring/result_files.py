@@ -43,6 +43,7 @@ def open_results(path):
             raise ValueError(f"{partial!r} is being written by another process: wait for it, or use another output")
         try:
             with _WRITERS[ending](partial) as write:
+
                 def add(result):
                     nonlocal rows
                     write(_row(result))
@@ -64,8 +65,10 @@ def printable(text):
 def _row(result):
     row = {name: getattr(result, name) for name in COLUMNS}
     # A file name may have bytes that are no text.
-    return row | {name: None if row[name] is None else row[name].encode("utf-8", "backslashreplace").decode()
-                  for name in ("name", "error")}
+    return row | {
+        name: None if row[name] is None else row[name].encode("utf-8", "backslashreplace").decode()
+        for name in ("name", "error")
+    }
 
 
 @contextlib.contextmanager
@@ -98,10 +101,12 @@ def _parquet(path):
     try:
         from pyarrow import parquet
     except ImportError as error:
-        raise ValueError(f"a .parquet file needs pyarrow ({error}): pip install 'lena-jax[parquet]'; .csv and .jsonl "
-                         "need nothing") from error
+        raise ValueError(
+            f"a .parquet file needs pyarrow ({error}): pip install 'lena-jax[parquet]'; .csv and .jsonl need nothing"
+        ) from error
     rows = []
     with parquet.ParquetWriter(path, _table([]).schema) as writer:
+
         def flush():
             if rows:
                 writer.write_table(_table(rows))
@@ -121,8 +126,14 @@ def _parquet(path):
 def _table(rows):
     import pyarrow
 
-    schema = pyarrow.schema([("name", pyarrow.string()), ("score", pyarrow.float64()),
-                             ("percentile", pyarrow.float64()), ("error", pyarrow.string())])
+    schema = pyarrow.schema(
+        [
+            ("name", pyarrow.string()),
+            ("score", pyarrow.float64()),
+            ("percentile", pyarrow.float64()),
+            ("error", pyarrow.string()),
+        ]
+    )
     return pyarrow.Table.from_pylist(list(rows), schema)
 
 

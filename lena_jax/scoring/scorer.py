@@ -116,9 +116,11 @@ class Scorer:
 
     def __init__(self, model, variables, scores=None, objectness=None):
         if (model.fusion == "none") != (objectness is None):
-            raise ValueError(f"got a model with fusion={model.fusion!r} and "
-                             f"{'no' if objectness is None else 'a'} network for objectness maps, expected "
-                             f"{'no' if model.fusion == 'none' else 'a'} network")
+            raise ValueError(
+                f"got a model with fusion={model.fusion!r} and "
+                f"{'no' if objectness is None else 'a'} network for objectness maps, expected "
+                f"{'no' if model.fusion == 'none' else 'a'} network"
+            )
         self._model, self._variables, self._scores = model, variables, scores
         self._preparation = Preparation(model.image_size, objectness)
         self._programs = {}
@@ -147,9 +149,12 @@ class Scorer:
         """
         loaded = open_model(source)
         if loaded.is_run and loaded.scores is None:
-            warnings.warn(f"scores come without percentiles, which {os.fspath(source)!r} does not have yet: python "
-                          f"experiments/evaluate.py --workdir={os.fspath(source)} writes them", NoPercentiles,
-                          stacklevel=2)
+            warnings.warn(
+                f"scores come without percentiles, which {os.fspath(source)!r} does not have yet: python "
+                f"experiments/evaluate.py --workdir={os.fspath(source)} writes them",
+                NoPercentiles,
+                stacklevel=2,
+            )
         return cls(loaded.model, loaded.variables, loaded.scores, _open_objectness(loaded.model, objectness))
 
     @property
@@ -163,8 +168,13 @@ class Scorer:
         scores, fused = self._scores, self._model.fusion != "none"
         # Functions are among a network's fields, and their places in memory are nothing of the model.
         network = re.sub(r" at 0x[0-9a-f]+", "", repr(self._model.network))
-        for part in (network, self._model.preprocessing.as_json(), self.image_size, u2net.RECIPE if fused else None,
-                     None if scores is None else scores.as_json()):
+        for part in (
+            network,
+            self._model.preprocessing.as_json(),
+            self.image_size,
+            u2net.RECIPE if fused else None,
+            None if scores is None else scores.as_json(),
+        ):
             found.update(f"{part!r}\n".encode())
         for name, leaf in sorted(flax.traverse_util.flatten_dict(self._variables, sep="/").items()):
             leaf = np.ascontiguousarray(leaf)
@@ -199,7 +209,7 @@ class Scorer:
         prepared = (self._preparation.inputs(open_picture(picture)) for picture in pictures)
         while group := list(itertools.islice(prepared, SIZES[-1])):
             size = next(size for size in SIZES if size >= len(group))
-            yield from np.asarray(self._run("feature_map", group, size))[:len(group)]
+            yield from np.asarray(self._run("feature_map", group, size))[: len(group)]
 
     def score(self, pictures):
         """Scores pictures, any number of them in bounded memory.
@@ -251,8 +261,9 @@ class Scorer:
         exact = self._model.network.pooling.reproduces
         signed = contributions if exact else virality
         pixels = np.asarray(opened)
-        return Explanation(name, float(score), self._percentile(score), signed, exact,
-                           _boxes(signed, *pixels.shape[:2]), pixels)
+        return Explanation(
+            name, float(score), self._percentile(score), signed, exact, _boxes(signed, *pixels.shape[:2]), pixels
+        )
 
     def compare(self, first, second):
         """Which of two pictures is ahead, and why.
@@ -293,14 +304,18 @@ def ahead(score, other):
 def _open_objectness(model, path):
     if model.fusion == "none":
         if path is not None:
-            raise ValueError(f"got the objectness network {os.fspath(path)!r} for a model that looks at no objectness "
-                             "maps, expected none")
+            raise ValueError(
+                f"got the objectness network {os.fspath(path)!r} for a model that looks at no objectness "
+                "maps, expected none"
+            )
         return None
     try:
         return u2net.open_network(path)
     except ValueError as error:
-        raise ValueError(f"the model looks at objectness maps of its pictures (fusion={model.fusion!r}), for which it "
-                         f"needs a network, the ONNX file of U2-Net-p: {error}") from error
+        raise ValueError(
+            f"the model looks at objectness maps of its pictures (fusion={model.fusion!r}), for which it "
+            f"needs a network, the ONNX file of U2-Net-p: {error}"
+        ) from error
 
 
 def cores():

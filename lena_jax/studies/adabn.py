@@ -36,16 +36,19 @@ def adapt_batch_norm(update, variables, batches):
     """
     if not variables.get("batch_stats"):
         raise ValueError("got a network without BatchNorm statistics, expected the collection 'batch_stats'")
-    zeros, ones = (jax.tree.map(lambda leaf, value=value: jnp.full_like(leaf, value), variables["batch_stats"])
-                   for value in (0.0, 1.0))
+    zeros, ones = (
+        jax.tree.map(lambda leaf, value=value: jnp.full_like(leaf, value), variables["batch_stats"])
+        for value in (0.0, 1.0)
+    )
     rest, total, mean, var = None, 0, None, None
     for batch in batches:
         count = len(jax.tree.leaves(batch)[0])
         # From 0 the update gives (1 - m) times the batch's statistics, and from 1 it gives m more.
         moved = _as_numpy(update({**variables, "batch_stats": zeros}, batch))
         if rest is None:
-            rest = jax.tree.map(lambda high, low: 1 - (high - low), _as_numpy(
-                update({**variables, "batch_stats": ones}, batch)), moved)
+            rest = jax.tree.map(
+                lambda high, low: 1 - (high - low), _as_numpy(update({**variables, "batch_stats": ones}, batch)), moved
+            )
         moments = jax.tree.map(np.divide, moved, rest)
         means, variances = (_named(moments, name) for name in ("mean", "var"))
         if not total:
@@ -60,13 +63,19 @@ def adapt_batch_norm(update, variables, batches):
     if not total:
         raise ValueError("got no batch to take statistics of, expected at least one")
     found = {(*path, "mean"): leaf for path, leaf in mean.items()} | {
-        (*path, "var"): leaf for path, leaf in var.items()}
-    return {**variables, "batch_stats": jax.tree_util.tree_map_with_path(
-        lambda path, leaf: found[tuple(key.key for key in path)].astype(leaf.dtype), variables["batch_stats"])}
+        (*path, "var"): leaf for path, leaf in var.items()
+    }
+    return {
+        **variables,
+        "batch_stats": jax.tree_util.tree_map_with_path(
+            lambda path, leaf: found[tuple(key.key for key in path)].astype(leaf.dtype), variables["batch_stats"]
+        ),
+    }
 
 
 def running_update(model):
     """The `update` of a `Ranker`, compiled: (variables, inputs of n pictures) -> batch_stats."""
+
     def update(variables, inputs):
         def moved(inputs):
             return model.score_for_training(variables, inputs)[1]["batch_stats"]

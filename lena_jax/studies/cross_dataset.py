@@ -45,8 +45,10 @@ class Study:
     def __post_init__(self):
         labels = [label_of(one) for one in self.data]
         if len(labels) < 2 or len(set(labels)) < len(labels):
-            raise ValueError(f"data must be at least two data sets of different names (or folders), got "
-                             f"{','.join(self.data) or 'none'}")
+            raise ValueError(
+                f"data must be at least two data sets of different names (or folders), got "
+                f"{','.join(self.data) or 'none'}"
+            )
         if self.seeds < 1:
             raise ValueError(f"seeds must be at least 1, got {self.seeds}")
 
@@ -64,14 +66,14 @@ class Study:
         found = {}
         for data in self.data:
             for across in (True, False) if has_groups(self.config_of(data)) else (True,):
-                found |= {self.folder(data, across, seed): self.config_of(data, across, seed)
-                          for seed in range(self.seeds)}
+                found |= {
+                    self.folder(data, across, seed): self.config_of(data, across, seed) for seed in range(self.seeds)
+                }
         return found
 
     def folder(self, data, across_groups, seed):
         """Folder of a run in that of the study."""
-        return os.path.join(RUNS, label_of(data), "across_groups" if across_groups else "within_groups",
-                            f"seed_{seed}")
+        return os.path.join(RUNS, label_of(data), "across_groups" if across_groups else "within_groups", f"seed_{seed}")
 
 
 def label_of(data):
@@ -102,8 +104,12 @@ def run(study, workdir, only=None):
     """
     config = as_json(study.config)
     del config["data"]["name"], config["pairs"]["across_groups"]
-    shared = {"kind": "cross data", "config": config, "data": [label_of(one) for one in study.data],
-              "seeds": study.seeds}
+    shared = {
+        "kind": "cross data",
+        "config": config,
+        "data": [label_of(one) for one in study.data],
+        "seeds": study.seeds,
+    }
     runs = study.configs()
     if run_missing(workdir, shared, runs, only) is None:
         return None
@@ -112,8 +118,10 @@ def run(study, workdir, only=None):
         parts = open_pictures(study.config_of(data))
         targets[data] = (parts, fingerprint(parts))
     work = [(folder, data) for folder in runs for data in study.data]
-    scores = {(folder, data): _tested(os.path.join(workdir, folder), study.config_of(data), *targets[data],
-                                      label_of(data)) for folder, data in tqdm(work, desc="tests", unit="test")}
+    scores = {
+        (folder, data): _tested(os.path.join(workdir, folder), study.config_of(data), *targets[data], label_of(data))
+        for folder, data in tqdm(work, desc="tests", unit="test")
+    }
     table = table_of(study, {data: parts["test"] for data, (parts, _) in targets.items()}, scores)
     write_whole(os.path.join(workdir, "table.json"), lambda file: json.dump(table, file, indent=2, allow_nan=False))
     study_report.write_cross(table, workdir)
@@ -146,8 +154,9 @@ def table_of(study, tests, scores):
             return compare_trainings(first, second, test.scores, test.groups, pairs)["pair_accuracy"]
 
         def predicted(source, across, kind, target=target):
-            found = [scores.get((study.folder(source, across, seed), target), {}).get(kind)
-                     for seed in range(study.seeds)]
+            found = [
+                scores.get((study.folder(source, across, seed), target), {}).get(kind) for seed in range(study.seeds)
+            ]
             return None if any(one is None for one in found) else np.array(found)
 
         own = predicted(target, True, "plain")
@@ -156,15 +165,24 @@ def table_of(study, tests, scores):
             for remedy in REMEDIES if source != target else REMEDIES[:2]:
                 within, adapted = "within" in remedy, "AdaBN" in remedy
                 here = predicted(source, not within, "adapted" if adapted else "plain")
-                row = {"source": label_of(source), "target": label_of(target), "remedy": remedy, "note": "",
-                       "pair_accuracy": None, "drop": None, "gain": None}
+                row = {
+                    "source": label_of(source),
+                    "target": label_of(target),
+                    "remedy": remedy,
+                    "note": "",
+                    "pair_accuracy": None,
+                    "drop": None,
+                    "gain": None,
+                }
                 if here is None:
                     groups = predicted(source, False, "plain") is not None
                     row["note"] = "no BatchNorm" if groups or not within else "no groups"
                 else:
-                    row |= {"pair_accuracy": float(np.mean([pair_accuracy(one, pairs) for one in here])),
-                            "drop": compare(own, here) if source != target else None,
-                            "gain": compare(here, base) if remedy != "none" else None}
+                    row |= {
+                        "pair_accuracy": float(np.mean([pair_accuracy(one, pairs) for one in here])),
+                        "drop": compare(own, here) if source != target else None,
+                        "gain": compare(here, base) if remedy != "none" else None,
+                    }
                 rows.append(row)
     gains = [row["gain"] for row in rows if row["gain"]]
     for gain, p in zip(gains, holm([gain["p_value"] for gain in gains]), strict=True):
@@ -187,8 +205,12 @@ def _tested(path, config, parts, digest, label):
     model, variables, *_ = load_ranker(path)
     test, size = parts["test"], config.batch_size
     predictor = predictor_of(config)
-    result = {**made_from, "ids": test.ids.tolist(), "adapted": None,
-              "plain": predictor(model, variables, test, size, f"scoring {label}")[0].tolist()}
+    result = {
+        **made_from,
+        "ids": test.ids.tolist(),
+        "adapted": None,
+        "plain": predictor(model, variables, test, size, f"scoring {label}")[0].tolist(),
+    }
     if "batch_stats" in variables:
         adapted = adapt_batch_norm(running_update(model), variables, _batches(model, parts["train"], size))
         result["adapted"] = predict(model, adapted, test, size, f"scoring {label}, adapted")[0].tolist()
@@ -201,5 +223,6 @@ def _batches(model, pictures, size):
     order = np.random.default_rng(0).permutation(len(pictures))[:ADAPTATION_PICTURES]
     size = min(size, len(order))
     for start in range(0, len(order) - size + 1, size):
-        yield jax.tree.map(lambda *rows: np.stack(rows), *(
-            model.whole(pictures, index) for index in order[start:start + size]))
+        yield jax.tree.map(
+            lambda *rows: np.stack(rows), *(model.whole(pictures, index) for index in order[start : start + size])
+        )

@@ -20,8 +20,13 @@ from lena_jax.studies.study import RUNS, run_missing
 
 MEASURES = ("pair_accuracy", "spearman")
 # The option that "NAME:VALUE" sets.
-MAIN_OPTIONS = {"lena": "init_share", "top_n": "n", "gem": "init_power", "lse": "init_sharpness",
-                "softmax": "init_sharpness"}
+MAIN_OPTIONS = {
+    "lena": "init_share",
+    "top_n": "n",
+    "gem": "init_power",
+    "lse": "init_sharpness",
+    "softmax": "init_sharpness",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +64,10 @@ class Study:
             if fusion not in FUSIONS:
                 raise ValueError(f"got fusion {fusion!r}, expected some of {','.join(FUSIONS)}")
         if self.against not in self.poolings:
-            raise ValueError(f"what the others are compared with must be one of the poolings, got {self.against!r} and "
-                             f"the poolings {','.join(self.poolings)}")
+            raise ValueError(
+                f"what the others are compared with must be one of the poolings, got {self.against!r} and "
+                f"the poolings {','.join(self.poolings)}"
+            )
 
     def configs(self):
         """{folder: config} of all runs, by fusion, then pooling, then fold, then seed."""
@@ -78,8 +85,10 @@ class Study:
         for option, value in options.items():
             config.pooling_options[config.pooling][option] = value
         folder = os.path.join(RUNS, fusion, pooling.replace(":", "_"))
-        return {number: (os.path.join(folder, repeated_runs.name_of(number, self.folds, self.seeds)), one)
-                for number, one in repeated_runs.configs_of(config, self.folds, self.seeds).items()}
+        return {
+            number: (os.path.join(folder, repeated_runs.name_of(number, self.folds, self.seeds)), one)
+            for number, one in repeated_runs.configs_of(config, self.folds, self.seeds).items()
+        }
 
     def shared(self):
         """What every table in one folder must have in common, as JSON values; poolings and fusions may be added."""
@@ -156,8 +165,10 @@ def table_of(study, workdir, results):
     predicted, facts = _predictions(study, workdir)
     for row in rows:
         pooling, fusion = row["pooling"], row["fusion"]
-        for key, other, wanted in (("against", (study.against, fusion), pooling != study.against),
-                                   ("without", (pooling, "none"), fusion != "none" and "none" in study.fusions)):
+        for key, other, wanted in (
+            ("against", (study.against, fusion), pooling != study.against),
+            ("without", (pooling, "none"), fusion != "none" and "none" in study.fusions),
+        ):
             if wanted:
                 row[key] = _compared(study, results, (pooling, fusion), other, predicted, facts)
     for key in ("against", "without"):
@@ -166,9 +177,17 @@ def table_of(study, workdir, results):
                 compared = [part(row[key][measure]) for row in rows if row[key]]
                 for one, p in zip(compared, holm([one["p_value"] for one in compared]), strict=True):
                     one["p_holm"] = p
-    return {"data": facts["data"], "folds": study.folds, "seeds": study.seeds, "against": study.against,
-            **{key: next((row["against"][key] for row in rows if row["against"]), None)
-               for key in ("pictures", "pairs", "unit", "units")}, "rows": [_tidy(row) for row in rows]}
+    return {
+        "data": facts["data"],
+        "folds": study.folds,
+        "seeds": study.seeds,
+        "against": study.against,
+        **{
+            key: next((row["against"][key] for row in rows if row["against"]), None)
+            for key in ("pictures", "pairs", "unit", "units")
+        },
+        "rows": [_tidy(row) for row in rows],
+    }
 
 
 def _row(study, workdir, results, pooling, fusion):
@@ -177,44 +196,70 @@ def _row(study, workdir, results, pooling, fusion):
     parts = repeated_runs.parts_of(metrics, study.folds)
     mean = mean_measures(parts)
     eta = [one["eta"] for one in metrics.values() if "eta" in one]
-    support = None if not eta else {"cells": eta[0]["cells"], **{
-        name: sum(one["support_size"][quantile] for one in eta) / len(eta)
-        for name, quantile in (("median", "50"), ("low", "5"), ("high", "95"))}}
+    support = (
+        None
+        if not eta
+        else {
+            "cells": eta[0]["cells"],
+            **{
+                name: sum(one["support_size"][quantile] for one in eta) / len(eta)
+                for name, quantile in (("median", "50"), ("low", "5"), ("high", "95"))
+            },
+        }
+    )
     clocks = [read_timing(os.path.join(workdir, folder)) for folder, _ in runs.values()]
     seconds = mean_interval([[clock["seconds"]] for clock in clocks])["value"] if None not in clocks else None
-    return {"pooling": pooling, "fusion": fusion, "runs": len(runs), "mean": mean, "seconds": seconds,
-            "support": support, "against": None, "without": None}
+    return {
+        "pooling": pooling,
+        "fusion": fusion,
+        "runs": len(runs),
+        "mean": mean,
+        "seconds": seconds,
+        "support": support,
+        "against": None,
+        "without": None,
+    }
 
 
 def _predictions(study, workdir):
     """{row: [s, n] predicted} of the test pictures of all folds, and what is known of those pictures."""
     runs = {row: study.runs(*row) for row in study.rows()}
     folds = sorted({fold for fold, _ in next(iter(runs.values()))})
-    whole = put_together([
-        [os.path.join(workdir, one[fold, seed][0]) for one in runs.values() for seed in range(study.seeds)]
-        for fold in folds])
+    whole = put_together(
+        [
+            [os.path.join(workdir, one[fold, seed][0]) for one in runs.values() for seed in range(study.seeds)]
+            for fold in folds
+        ]
+    )
     each = study.seeds
-    return {row: whole["predicted"][place * each:(place + 1) * each] for place, row in enumerate(runs)}, whole
+    return {row: whole["predicted"][place * each : (place + 1) * each] for place, row in enumerate(runs)}, whole
 
 
 def _compared(study, results, row, other, predicted, facts):
-    compared = compare_trainings(predicted[row], predicted[other], facts["scores"], facts["groups"], facts["pairs"],
-                                 clusters=facts["clusters"])
+    compared = compare_trainings(
+        predicted[row], predicted[other], facts["scores"], facts["groups"], facts["pairs"], clusters=facts["clusters"]
+    )
     # Pictures of a test part for each that trains.
     overlap = 1 / ((study.folds - 1) * (1 - study.config.data.validation)) if study.folds else 0.0
     for measure in MEASURES:
         sides = []
         for one in (row, other):
-            scalars = {number: scalar_measures(results[folder])[measure]
-                       for number, (folder, _) in study.runs(*one).items()}
+            scalars = {
+                number: scalar_measures(results[folder])[measure] for number, (folder, _) in study.runs(*one).items()
+            }
             sides.append([mean_interval([part])["value"] for part in repeated_runs.parts_of(scalars, study.folds)])
         differences = [None if None in both else both[0] - both[1] for both in zip(*sides, strict=True)]
-        compared[measure]["runs"] = paired_t(differences, overlap) if None not in differences else dict.fromkeys(
-            ("difference", "low", "high", "p_value", "runs"))
+        compared[measure]["runs"] = (
+            paired_t(differences, overlap)
+            if None not in differences
+            else dict.fromkeys(("difference", "low", "high", "p_value", "runs"))
+        )
     return compared
 
 
 def _tidy(row):
     """A row without what is the same in all."""
-    return {**row, **{key: row[key] and {measure: row[key][measure] for measure in MEASURES}
-                      for key in ("against", "without")}}
+    return {
+        **row,
+        **{key: row[key] and {measure: row[key][measure] for measure in MEASURES} for key in ("against", "without")},
+    }

@@ -50,12 +50,15 @@ def run(config, workdir, folds=0, seeds=1, fold=None, seed=None):
             if train(one, path).size or finished(path, one) is None:
                 evaluate(path)
                 write_report(path)
-    results = {number: finished(os.path.join(workdir, name_of(number, folds, seeds)), one)
-               for number, one in configs.items()}
+    results = {
+        number: finished(os.path.join(workdir, name_of(number, folds, seeds)), one) for number, one in configs.items()
+    }
     if None in results.values():
         return None
-    summary = {"runs": {name_of(number, folds, seeds): metrics for number, metrics in results.items()},
-               "mean": mean_measures(parts_of(results, folds))}
+    summary = {
+        "runs": {name_of(number, folds, seeds): metrics for number, metrics in results.items()},
+        "mean": mean_measures(parts_of(results, folds)),
+    }
     folder.write_metrics(workdir, summary)
     return summary
 
@@ -63,8 +66,10 @@ def run(config, workdir, folds=0, seeds=1, fold=None, seed=None):
 def check_numbers(folds, seeds, fold=None, seed=None):
     """Refuses numbers of folds and seeds that are not at least two runs, and numbers of one that are not there."""
     if folds == 1 or folds < 0 or seeds < 1 or max(folds, 1) * seeds < 2:
-        raise ValueError(f"folds must be 0 or at least 2, seeds at least 1, and both together at least two runs, got "
-                         f"folds={folds} and seeds={seeds}")
+        raise ValueError(
+            f"folds must be 0 or at least 2, seeds at least 1, and both together at least two runs, got "
+            f"folds={folds} and seeds={seeds}"
+        )
     for name, value, count in (("fold", fold, folds), ("seed", seed, seeds)):
         if value is not None and not 0 <= value < count:
             raise ValueError(f"{name} must be in [0, {count}), got {value}")

@@ -32,31 +32,68 @@ def poolings_markdown(table):
     header = ["fusion", "pooling", *_MEASURES.values()]
     header += [f"{name} − {against}" for name in _MEASURES.values()]
     header += ["p, pictures", "p, runs", "training"]
-    lines = [[row["fusion"], row["pooling"], *(interval(row["mean"][key]) for key in _MEASURES),
-              *(_difference(row, key) for key in _MEASURES),
-              *(_holm(row, lambda one: one["pair_accuracy"]), _holm(row, lambda one: one["pair_accuracy"]["runs"])),
-              "" if row["seconds"] is None else f"{row['seconds']:.1f} s"] for row in table["rows"]]
+    lines = [
+        [
+            row["fusion"],
+            row["pooling"],
+            *(interval(row["mean"][key]) for key in _MEASURES),
+            *(_difference(row, key) for key in _MEASURES),
+            *(_holm(row, lambda one: one["pair_accuracy"]), _holm(row, lambda one: one["pair_accuracy"]["runs"])),
+            "" if row["seconds"] is None else f"{row['seconds']:.1f} s",
+        ]
+        for row in table["rows"]
+    ]
     text = f"# Poolings on {table['data']}\n\n{_how(table)}\n\n{markdown(header, lines)}\n"
     mapped = [row for row in table["rows"] if row["without"]]
     if mapped:
-        text += "\nObjectness against none with the same pooling:\n\n" + markdown(
-            ["fusion", "pooling", *(f"{name} − none" for name in _MEASURES.values()), "p, pictures", "p, runs"],
-            [[row["fusion"], row["pooling"], *(_difference(row, key, "without") for key in _MEASURES),
-              _holm(row, lambda one: one["pair_accuracy"], "without"),
-              _holm(row, lambda one: one["pair_accuracy"]["runs"], "without")] for row in mapped]) + "\n"
-    supports = [[row["fusion"], row["pooling"], f"{row['support']['median']:.1f}",
-                 f"{row['support']['low']:.1f} to {row['support']['high']:.1f}", str(row["support"]["cells"])]
-                for row in table["rows"] if row["support"]]
+        text += (
+            "\nObjectness against none with the same pooling:\n\n"
+            + markdown(
+                ["fusion", "pooling", *(f"{name} − none" for name in _MEASURES.values()), "p, pictures", "p, runs"],
+                [
+                    [
+                        row["fusion"],
+                        row["pooling"],
+                        *(_difference(row, key, "without") for key in _MEASURES),
+                        _holm(row, lambda one: one["pair_accuracy"], "without"),
+                        _holm(row, lambda one: one["pair_accuracy"]["runs"], "without"),
+                    ]
+                    for row in mapped
+                ],
+            )
+            + "\n"
+        )
+    supports = [
+        [
+            row["fusion"],
+            row["pooling"],
+            f"{row['support']['median']:.1f}",
+            f"{row['support']['low']:.1f} to {row['support']['high']:.1f}",
+            str(row["support"]["cells"]),
+        ]
+        for row in table["rows"]
+        if row["support"]
+    ]
     if supports:
-        text += "\nLearned sizes N of the support, means over the runs:\n\n" + markdown(
-            ["fusion", "pooling", "median of channels", "5 % to 95 %", "cells of the map"], supports) + "\n"
+        text += (
+            "\nLearned sizes N of the support, means over the runs:\n\n"
+            + markdown(["fusion", "pooling", "median of channels", "5 % to 95 %", "cells of the map"], supports)
+            + "\n"
+        )
     kinds = [kind for kind in _MAPS if any(_of_map(row, kind, "pxap") for row in table["rows"])]
     if kinds:
         cells = [[_of_map(row, kind, name) for kind in kinds for name in _OF_MAPS] for row in table["rows"]]
-        text += "\nMaps against masks:\n\n" + markdown(
-            ["fusion", "pooling", *(f"{_MAPS[kind]}: {name}" for kind in kinds for name in _OF_MAPS.values())],
-            [[row["fusion"], row["pooling"], *(interval(one) if one else "" for one in line)]
-             for row, line in zip(table["rows"], cells, strict=True)]) + "\n"
+        text += (
+            "\nMaps against masks:\n\n"
+            + markdown(
+                ["fusion", "pooling", *(f"{_MAPS[kind]}: {name}" for kind in kinds for name in _OF_MAPS.values())],
+                [
+                    [row["fusion"], row["pooling"], *(interval(one) if one else "" for one in line)]
+                    for row, line in zip(table["rows"], cells, strict=True)
+                ],
+            )
+            + "\n"
+        )
     return text
 
 
@@ -70,7 +107,8 @@ def interval(value, decimals=3):
     if value["value"] is None:
         return "undefined"
     return f"{value['value']:.{decimals}f}" + (
-        "" if value["low"] is None else f" [{value['low']:.{decimals}f}, {value['high']:.{decimals}f}]")
+        "" if value["low"] is None else f" [{value['low']:.{decimals}f}, {value['high']:.{decimals}f}]"
+    )
 
 
 def signed(value, decimals=3):
@@ -78,7 +116,8 @@ def signed(value, decimals=3):
     if value["difference"] is None:
         return "undefined"
     return f"{value['difference']:+.{decimals}f}" + (
-        "" if value["low"] is None else f" [{value['low']:+.{decimals}f}, {value['high']:+.{decimals}f}]")
+        "" if value["low"] is None else f" [{value['low']:+.{decimals}f}, {value['high']:+.{decimals}f}]"
+    )
 
 
 def write_rows(path, rows):
@@ -135,8 +174,10 @@ def _poolings_figure(table, path):
         names = [row["pooling"] for row in rows]
         means = [tuple(row["mean"]["pair_accuracy"][key] for key in ("value", "low", "high")) for row in rows]
         dot_panel(axes[0, column], names, means, f"fusion {fusion}: pair accuracy")
-        differences = [row["against"] and tuple(row["against"]["pair_accuracy"][key] for key in (
-            "difference", "low", "high")) for row in rows]
+        differences = [
+            row["against"] and tuple(row["against"]["pair_accuracy"][key] for key in ("difference", "low", "high"))
+            for row in rows
+        ]
         dot_panel(axes[1, column], names, differences, f"fusion {fusion}: pair accuracy − {table['against']}", 0.0)
     overlays.save(figure, path)
 
@@ -164,20 +205,24 @@ def _holm(row, part, key="against"):
 
 
 def _how(table):
-    times = " times ".join(([f"{table['folds']} folds"] if table["folds"] else []) + (
-        [f"{table['seeds']} seeds"] if table["seeds"] > 1 else []))
+    times = " times ".join(
+        ([f"{table['folds']} folds"] if table["folds"] else [])
+        + ([f"{table['seeds']} seeds"] if table["seeds"] > 1 else [])
+    )
     unit = {"picture": "pictures", "group": "groups", "set": "sets of pictures that pairs join", None: "pictures"}
     overlap = " (corrected for the training pictures that folds share)" if table["folds"] else ""
     over = "folds" if table["folds"] else "seeds"
-    return (f"Means over {times}, with 95 % Student's t intervals over the {over}. Differences from "
-            f"`{table['against']}` of the same fusion are paired, with 95 % intervals over new test "
-            f"{unit[table['unit']]}. Both p are of the difference in pair accuracy and Holm-corrected over the rows: "
-            f"*pictures* is a sign-flip test for new test {unit[table['unit']]} and these trainings, *runs* a paired "
-            f"t test over the {over}{overlap}. Training is the time of one run's steps.")
+    return (
+        f"Means over {times}, with 95 % Student's t intervals over the {over}. Differences from "
+        f"`{table['against']}` of the same fusion are paired, with 95 % intervals over new test "
+        f"{unit[table['unit']]}. Both p are of the difference in pair accuracy and Holm-corrected over the rows: "
+        f"*pictures* is a sign-flip test for new test {unit[table['unit']]} and these trainings, *runs* a paired "
+        f"t test over the {over}{overlap}. Training is the time of one run's steps."
+    )
 
 
 def _poolings_readme(table):
-    return f"""# A comparison of poolings on {table['data']}
+    return f"""# A comparison of poolings on {table["data"]}
 
 Written by `experiments/compare_pooling.py`. {_how(table)}
 
@@ -186,7 +231,7 @@ Written by `experiments/compare_pooling.py`. {_how(table)}
 | `table.md` | the table to read: order, learned supports, and with masks how well the maps point |
 | `table.csv` | one row a pooling and fusion, with every number: means, intervals, differences, p-values |
 | `table.json` | the same, nested; `p_value` as tested, `p_holm` corrected over the rows |
-| `figure.png` | pair accuracy, and its difference from `{table['against']}`, one column of panels a fusion |
+| `figure.png` | pair accuracy, and its difference from `{table["against"]}`, one column of panels a fusion |
 | `study.json` | the config that all runs share; a workdir takes no other |
 | `cells/FUSION/POOLING/` | the runs, as `experiments/train.py` leaves them, each evaluated |
 
@@ -205,8 +250,10 @@ def write_cross(table, workdir):
         workdir: folder of the study.
     """
     write_whole(os.path.join(workdir, "table.md"), lambda file: file.write(cross_markdown(table)))
-    write_rows(os.path.join(workdir, "table.csv"), [
-        flatten({key: value for key, value in row.items() if value is not None}) for row in table["rows"]])
+    write_rows(
+        os.path.join(workdir, "table.csv"),
+        [flatten({key: value for key, value in row.items() if value is not None}) for row in table["rows"]],
+    )
     _cross_figure(table, os.path.join(workdir, "figure.png"))
     write_whole(os.path.join(workdir, "README.md"), lambda file: file.write(_cross_readme(table)))
 
@@ -217,9 +264,17 @@ def cross_markdown(table):
     for row in table["rows"]:
         gain = row["gain"]
         p = "" if not gain or gain["p_holm"] is None else f"{gain['p_holm']:.4f}"
-        lines.append([row["source"], row["target"], row["remedy"],
-                      row["note"] if row["pair_accuracy"] is None else f"{row['pair_accuracy']:.3f}",
-                      signed(row["drop"]) if row["drop"] else "", signed(gain) if gain else "", p])
+        lines.append(
+            [
+                row["source"],
+                row["target"],
+                row["remedy"],
+                row["note"] if row["pair_accuracy"] is None else f"{row['pair_accuracy']:.3f}",
+                signed(row["drop"]) if row["drop"] else "",
+                signed(gain) if gain else "",
+                p,
+            ]
+        )
     header = ["trained on", "tested on", "remedy", "pair accuracy", "drop", "gain of the remedy", "p"]
     return f"# Across data sets\n\n{_how_cross(table)}\n\n{markdown(header, lines)}\n"
 
@@ -228,24 +283,32 @@ def _cross_figure(table, path):
     figure = Figure(figsize=(9, 1.2 + 0.28 * len(table["rows"])), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     names = [f"{row['source']} → {row['target']}, {row['remedy']}" for row in table["rows"]]
-    for axis, key, title in zip(axes, ("drop", "gain"), (
-            "drop against training on the target", "gain of the remedy"), strict=True):
-        dot_panel(axis, names, [row[key] and (row[key]["difference"], row[key]["low"], row[key]["high"])
-                                for row in table["rows"]], title, 0.0)
+    for axis, key, title in zip(
+        axes, ("drop", "gain"), ("drop against training on the target", "gain of the remedy"), strict=True
+    ):
+        dot_panel(
+            axis,
+            names,
+            [row[key] and (row[key]["difference"], row[key]["low"], row[key]["high"]) for row in table["rows"]],
+            title,
+            0.0,
+        )
     overlays.save(figure, path)
 
 
 def _how_cross(table):
     seeds = "one seed" if table["seeds"] == 1 else f"the mean of {table['seeds']} seeds"
-    return (f"Pair accuracy on the test pictures, {seeds}. *Drop*: training on the target minus training on the "
-            "source, on the same pairs. *Gain*: with the remedy minus without. Intervals (95 %) and p-values (sign "
-            "flips, Holm-corrected over all gains) are over the target's test pictures, for these trainings. Without a "
-            "remedy training compares pictures of all groups; *within groups* compares those of one group only; "
-            "*AdaBN* takes BatchNorm's statistics from the target's training pictures, without their scores.")
+    return (
+        f"Pair accuracy on the test pictures, {seeds}. *Drop*: training on the target minus training on the "
+        "source, on the same pairs. *Gain*: with the remedy minus without. Intervals (95 %) and p-values (sign "
+        "flips, Holm-corrected over all gains) are over the target's test pictures, for these trainings. Without a "
+        "remedy training compares pictures of all groups; *within groups* compares those of one group only; "
+        "*AdaBN* takes BatchNorm's statistics from the target's training pictures, without their scores."
+    )
 
 
 def _cross_readme(table):
-    return f"""# Trained on one data set, tested on another: {', '.join(table['data'])}
+    return f"""# Trained on one data set, tested on another: {", ".join(table["data"])}
 
 Written by `experiments/cross_dataset.py`. {_how_cross(table)}
 

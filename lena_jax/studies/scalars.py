@@ -23,8 +23,11 @@ def scalar_measures(metrics):
         if name in _NOT_MEASURES:
             continue
         if isinstance(value, dict):
-            found |= {name: value["value"]} if "value" in value else {
-                f"{name}.{inner}": one for inner, one in scalar_measures(value).items()}
+            found |= (
+                {name: value["value"]}
+                if "value" in value
+                else {f"{name}.{inner}": one for inner, one in scalar_measures(value).items()}
+            )
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             found[name] = value
     return found

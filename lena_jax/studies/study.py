@@ -70,8 +70,10 @@ def _refuse_another(path, study):
     may_differ = {f"config.{key}" for key in MAY_DIFFER}
     different = set(differing_keys(json.loads(json.dumps(study)), theirs)) - may_differ
     if different:
-        raise ValueError(f"{os.path.dirname(path)!r} holds a study of another config; these keys differ: "
-                         f"{sorted(different)}. Use a new --workdir, or delete this one")
+        raise ValueError(
+            f"{os.path.dirname(path)!r} holds a study of another config; these keys differ: "
+            f"{sorted(different)}. Use a new --workdir, or delete this one"
+        )
 
 
 def run_one(config, path):

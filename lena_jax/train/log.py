@@ -49,10 +49,14 @@ class RunClock:
     def write(self):
         """Writes pictures and seconds of all starts, and this start's median speed, devices and versions."""
         seconds = self._seconds + time.perf_counter() - self._begun
-        timing = {"pictures": self._pictures, "seconds": seconds,
-                  "pictures_per_second": float(np.median(self._speeds)) if self._speeds else None,
-                  "devices": self._devices, "device_kind": jax.local_devices()[0].device_kind,
-                  "versions": versions()}
+        timing = {
+            "pictures": self._pictures,
+            "seconds": seconds,
+            "pictures_per_second": float(np.median(self._speeds)) if self._speeds else None,
+            "devices": self._devices,
+            "device_kind": jax.local_devices()[0].device_kind,
+            "versions": versions(),
+        }
         write_json(self._path, timing)
 
 
@@ -92,8 +96,9 @@ class RunLog:
     def __init__(self, workdir, start, steps, pictures, learning_rate, quiet=False, devices=1):
         self._learning_rate, self._pictures, self._shown, self._quiet = learning_rate, pictures, {}, quiet
         self._step, self._steps = start, steps
-        self.bar = tqdm(total=steps * pictures, initial=start * pictures, desc="training", unit=" pictures",
-                        disable=quiet)
+        self.bar = tqdm(
+            total=steps * pictures, initial=start * pictures, desc="training", unit=" pictures", disable=quiet
+        )
         if quiet:
             return
         path = os.path.join(workdir, LOG)

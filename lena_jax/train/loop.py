@@ -69,9 +69,12 @@ def _run(plan, workdir, devices, stop, watch):
     manager, variables = _variables(plan, workdir, start)
     inputs = make_inputs(config, model, variables, plan.pictures, plan.augmentation)
     optimizer = make_optimizer(config.optimizer, config.steps, inputs.trained(variables), model.backbone.stages)
-    state = TrainState.create(inputs.trained(variables), optimizer,
-                              variables["batch_stats"] if inputs.moves_statistics else None,
-                              average=config.average_decay > 0)
+    state = TrainState.create(
+        inputs.trained(variables),
+        optimizer,
+        variables["batch_stats"] if inputs.moves_statistics else None,
+        average=config.average_decay > 0,
+    )
     if start:
         state = runs_progress.restore_state(manager, start, variables, state)
     elif not me:
@@ -79,15 +82,34 @@ def _run(plan, workdir, devices, stop, watch):
 
     # One copy a device, one compiled step for all devices, and the stream of batches that it eats.
     state, carried = replicate(state, devices), replicate(inputs.carried(variables), devices)
-    train_step = make_train_step(inputs.score_for_training, optimizer, None if processes > 1 else devices,
-                                 config.accumulate, config.average_decay)
-    stream = watch(batches(dataclasses.replace(plan.draw, fetch=inputs.fetch), steps=config.steps, seed=config.seed,
-                           start=start, workers=inputs.workers))
+    train_step = make_train_step(
+        inputs.score_for_training,
+        optimizer,
+        None if processes > 1 else devices,
+        config.accumulate,
+        config.average_decay,
+    )
+    stream = watch(
+        batches(
+            dataclasses.replace(plan.draw, fetch=inputs.fetch),
+            steps=config.steps,
+            seed=config.seed,
+            start=start,
+            workers=inputs.workers,
+        )
+    )
     validate = _Validation(config, plan.pictures["validation"], inputs)
     window, losses = StepWindow(), []
     stop.defer()
-    with RunLog(workdir, start, config.steps, config.batch_size, learning_rate(config.optimizer, config.steps),
-                quiet=me > 0, devices=len(devices) * processes) as log:
+    with RunLog(
+        workdir,
+        start,
+        config.steps,
+        config.batch_size,
+        learning_rate(config.optimizer, config.steps),
+        quiet=me > 0,
+        devices=len(devices) * processes,
+    ) as log:
         for step, batch in enumerate(stream, start + 1):
             state, measures = train_step(state, carried, shard(batch, len(devices), me, processes))
             window.add(measures, batch["index"])
@@ -98,9 +120,12 @@ def _run(plan, workdir, devices, stop, watch):
             stopping = (logged or processes == 1) and distributed.any_of(stop.requested)
             if logged or stopping:
                 rows, indices = window.read()
-                health.check_finite(rows, step + 1 - len(rows),
-                                    [plan.pictures["train"].ids[index] for index in indices],
-                                    manager.latest_step() or 0)
+                health.check_finite(
+                    rows,
+                    step + 1 - len(rows),
+                    [plan.pictures["train"].ids[index] for index in indices],
+                    manager.latest_step() or 0,
+                )
                 losses += [row["loss"] for row in rows]
                 progress = progress.trained([row["loss"] for row in rows])
                 log.write(step, **{name: float(np.mean([row[name] for row in rows])) for name in rows[0]})
@@ -109,8 +134,9 @@ def _run(plan, workdir, devices, stop, watch):
                 if due:
                     progress = progress.evaluated(step, validate(current))
                     _report(log, config, current, progress.history)
-                runs_progress.save(manager, step, current, state, config, model.preprocessing, plan.fingerprint,
-                                   progress)
+                runs_progress.save(
+                    manager, step, current, state, config, model.preprocessing, plan.fingerprint, progress
+                )
             if stopping:
                 manager.close()
                 log.say(f"stopped on request after step {step}, which is saved; the same command goes on from it")
@@ -131,8 +157,9 @@ def _variables(plan, workdir, start):
         return manager, checkpoints.restore(manager, start, variables=abstract)["variables"]
     backbone = plan.config.backbone
     # NumPy arrays: what several processes save must not be on the devices of one.
-    variables = jax.tree.map(np.asarray, plan.model.init(plan.config.seed, backbone.pretrained,
-                                                         backbone.weights or None))
+    variables = jax.tree.map(
+        np.asarray, plan.model.init(plan.config.seed, backbone.pretrained, backbone.weights or None)
+    )
     # Not before: the processes have met since they looked whether there are any.
     return checkpoints.open_checkpoints(workdir), variables
 
@@ -142,8 +169,11 @@ class _Validation:
 
     def __init__(self, config, pictures, inputs):
         self._size, self._pictures, self._inputs = config.batch_size, pictures, inputs
-        self._pairs = None if pictures is None else pairs_to_compare(
-            pictures.scores, pictures.groups, config.pairs.min_gap, given=pictures.pairs)
+        self._pairs = (
+            None
+            if pictures is None
+            else pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap, given=pictures.pairs)
+        )
 
     def __call__(self, variables):
         if self._pictures is None:
@@ -163,8 +193,10 @@ def _report(log, config, variables, history):
     last = history[-1]
     if last["pair_accuracy"] is not None:
         log.write(last["step"], validation_pair_accuracy=last["pair_accuracy"])
-    for warning in (health.still_loss([row["loss"] for row in history]),
-                    health.collapsed_supports(learned_shares(config, variables))):
+    for warning in (
+        health.still_loss([row["loss"] for row in history]),
+        health.collapsed_supports(learned_shares(config, variables)),
+    ):
         if warning:
             log.say(f"warning: step {last['step']}: {warning}")
 

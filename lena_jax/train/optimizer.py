@@ -30,23 +30,29 @@ def learning_rate(optimizer, steps):
     """
     peak = optimizer.learning_rate
     if peak <= 0 or not 0 <= optimizer.warmup < 1:
-        raise ValueError("optimizer.learning_rate must be positive and optimizer.warmup in [0, 1), got "
-                         f"{peak} and {optimizer.warmup}")
+        raise ValueError(
+            "optimizer.learning_rate must be positive and optimizer.warmup in [0, 1), got "
+            f"{peak} and {optimizer.warmup}"
+        )
     warmup = round(optimizer.warmup * steps)
     if optimizer.schedule == "cosine":
-        return optax.schedules.warmup_cosine_decay_schedule(0.0 if warmup else peak, peak, warmup,
-                                                            max(steps, warmup + 1))
+        return optax.schedules.warmup_cosine_decay_schedule(
+            0.0 if warmup else peak, peak, warmup, max(steps, warmup + 1)
+        )
     if optimizer.schedule != "step":
         raise ValueError(f"got optimizer.schedule {optimizer.schedule!r}, expected 'cosine' or 'step'")
     if optimizer.decay_every < 1 or not 0 < optimizer.decay_factor <= 1:
-        raise ValueError("optimizer.decay_every must be at least 1 and optimizer.decay_factor in (0, 1], got "
-                         f"{optimizer.decay_every} and {optimizer.decay_factor}")
+        raise ValueError(
+            "optimizer.decay_every must be at least 1 and optimizer.decay_factor in (0, 1], got "
+            f"{optimizer.decay_every} and {optimizer.decay_factor}"
+        )
     decay = optax.schedules.exponential_decay(peak, optimizer.decay_every, optimizer.decay_factor, staircase=True)
     if not warmup:
         return decay
     # The decay counts from the first step on, not from the end of the warm-up.
     return optax.schedules.join_schedules(
-        [optax.schedules.linear_schedule(0.0, peak, warmup), lambda step: decay(step + warmup)], [warmup])
+        [optax.schedules.linear_schedule(0.0, peak, warmup), lambda step: decay(step + warmup)], [warmup]
+    )
 
 
 def make_optimizer(optimizer, steps, params, stages=()):
@@ -80,12 +86,16 @@ def make_optimizer(optimizer, steps, params, stages=()):
         raise ValueError(f"optimizer.momentum must be in [0, 1), got {optimizer.momentum}")
 
     def decay_of(group, strength):
-        kernels = {name: jax.tree.map(lambda leaf, name=name: name == group and leaf.ndim > 1, tree)
-                   for name, tree in params.items()}
+        kernels = {
+            name: jax.tree.map(lambda leaf, name=name: name == group and leaf.ndim > 1, tree)
+            for name, tree in params.items()
+        }
         return optax.add_decayed_weights(strength, kernels)
 
-    decay = optax.chain(decay_of("head", optimizer.weight_decay),
-                        decay_of("backbone", optimizer.weight_decay * optimizer.backbone_decay))
+    decay = optax.chain(
+        decay_of("head", optimizer.weight_decay),
+        decay_of("backbone", optimizer.weight_decay * optimizer.backbone_decay),
+    )
     rated = [_times(rates(optimizer, params, stages)), optax.scale_by_learning_rate(schedule)]
     if optimizer.name == "adamw":
         steps_of = [optax.scale_by_adam(), decay, *rated]

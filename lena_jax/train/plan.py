@@ -13,8 +13,15 @@ from lena_jax.runtime import distributed
 from lena_jax.train.inputs import check_trained
 from lena_jax.train.optimizer import make_optimizer
 
-_LEAST = {"steps": 1, "log_every": 1, "seed": 0, "eval_every": 1, "stop_after": 0, "data.workers": 0,
-          "augmentation.views": 1}
+_LEAST = {
+    "steps": 1,
+    "log_every": 1,
+    "seed": 0,
+    "eval_every": 1,
+    "stop_after": 0,
+    "data.workers": 0,
+    "augmentation.views": 1,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,19 +65,31 @@ def make_plan(config, devices):
     check_trained(config, model.backbone, model.abstract_variables())
     pictures = open_pictures(config)
     if config.stop_after and pictures["validation"] is None:
-        raise ValueError(f"config.stop_after={config.stop_after} needs validation pictures, and there are none: "
-                         "set config.data.validation to the share of the training pictures to use")
+        raise ValueError(
+            f"config.stop_after={config.stop_after} needs validation pictures, and there are none: "
+            "set config.data.validation to the share of the training pictures to use"
+        )
     compared = dataclasses.replace(pictures["train"], groups=None) if config.pairs.across_groups else pictures["train"]
-    draw = DrawBatch(compared, config.batch_size, config.pairs.mode, config.pairs.min_gap, fetch=None,
-                     weighting=config.pairs.weighting, process=distributed.index(), processes=distributed.count())
+    draw = DrawBatch(
+        compared,
+        config.batch_size,
+        config.pairs.mode,
+        config.pairs.min_gap,
+        fetch=None,
+        weighting=config.pairs.weighting,
+        process=distributed.index(),
+        processes=distributed.count(),
+    )
     return Plan(config, model, augmentation, pictures, fingerprint(pictures), draw)
 
 
 def _check(config, devices):
     if config.accumulate < 1 or config.batch_size % (devices * config.accumulate):
-        raise ValueError("config.batch_size counts pictures and must be a multiple of the number of devices times "
-                         f"config.accumulate, got batch_size={config.batch_size} and {devices} devices times "
-                         f"{config.accumulate}")
+        raise ValueError(
+            "config.batch_size counts pictures and must be a multiple of the number of devices times "
+            f"config.accumulate, got batch_size={config.batch_size} and {devices} devices times "
+            f"{config.accumulate}"
+        )
     for key, least in _LEAST.items():
         value = functools.reduce(getattr, key.split("."), config)
         if value < least:

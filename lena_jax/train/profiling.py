@@ -112,8 +112,9 @@ def read(folder, steps):
     Raises:
         ValueError: if there is no trace, or one without the steps or an operation in it.
     """
-    paths = sorted(glob.glob(os.path.join(glob.escape(folder), "**", "*.xplane.pb"), recursive=True),
-                   key=os.path.getmtime)
+    paths = sorted(
+        glob.glob(os.path.join(glob.escape(folder), "**", "*.xplane.pb"), recursive=True), key=os.path.getmtime
+    )
     if not paths:
         raise ValueError(f"no trace (.xplane.pb) in {folder!r}")
     whole, waiting, lines = [], [], []
@@ -144,8 +145,14 @@ def read(folder, steps):
     either = _union([*busy, *waiting], start, end)
     compute, covered = (sum(b - a for a, b in spans) / 1e9 for spans in (busy, either))
     total = (end - start) / 1e9
-    return Costs(steps, total, compute, covered - compute, total - covered,
-                 dict(sorted(times.items(), key=lambda item: (-item[1], item[0]))))
+    return Costs(
+        steps,
+        total,
+        compute,
+        covered - compute,
+        total - covered,
+        dict(sorted(times.items(), key=lambda item: (-item[1], item[0]))),
+    )
 
 
 def _own_times(operations):
@@ -181,18 +188,24 @@ def _union(spans, start, end):
 
 def table(costs, most=10):
     """The costs of a step as text: who waits, and the operations that take the most time."""
+
     def row(name, seconds, whole):
         return f"{1e3 * seconds / costs.steps:10.2f} ms  {seconds / whole:6.1%}  {name}"
 
     everything = sum(costs.operations.values())
-    rows = [f"a step of {costs.steps} traced ones", row("on the clock", costs.total, costs.total),
-            row("a device computes", costs.compute, costs.total),
-            row("none does, the next batch is waited for", costs.waiting, costs.total),
-            row("neither: dispatch, reading back, evaluation", costs.other, costs.total),
-            f"operations, {len(costs.operations)} in all", row("all together", everything, everything)]
+    rows = [
+        f"a step of {costs.steps} traced ones",
+        row("on the clock", costs.total, costs.total),
+        row("a device computes", costs.compute, costs.total),
+        row("none does, the next batch is waited for", costs.waiting, costs.total),
+        row("neither: dispatch, reading back, evaluation", costs.other, costs.total),
+        f"operations, {len(costs.operations)} in all",
+        row("all together", everything, everything),
+    ]
     shown = list(costs.operations.items())[:most]
-    rows += [row(name + (f"  ({program})" if program else ""), seconds, everything)
-             for (name, program), seconds in shown]
+    rows += [
+        row(name + (f"  ({program})" if program else ""), seconds, everything) for (name, program), seconds in shown
+    ]
     if len(costs.operations) > most:
         rows.append(row("the others", everything - sum(seconds for _, seconds in shown), everything))
     return "\n".join(rows)

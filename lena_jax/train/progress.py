@@ -62,16 +62,20 @@ def find_progress(config, fingerprint, workdir):
         return Progress()
     with distributed.first_goes_first("damaged checkpoints"):
         for step in [] if distributed.index() else checkpoints.set_aside_damaged(workdir):
-            print(f"warning: the checkpoint of step {step} is damaged and was moved to "
-                  f"{os.path.join(workdir, 'damaged_checkpoints')}; training goes on from the newest of the others")
+            print(
+                f"warning: the checkpoint of step {step} is damaged and was moved to "
+                f"{os.path.join(workdir, 'damaged_checkpoints')}; training goes on from the newest of the others"
+            )
     with checkpoints.open_checkpoints(workdir) as manager:
         step = manager.latest_step()
         run = checkpoints.restore_run(manager, step) if step else None
     if run is None:
         return Progress()
     if different := differences(config, run["config"]):
-        raise ValueError(f"{workdir!r} holds a checkpoint of another config; these keys differ: {different}. Use a new "
-                         f"--workdir, or delete {workdir!r}")
+        raise ValueError(
+            f"{workdir!r} holds a checkpoint of another config; these keys differ: {different}. Use a new "
+            f"--workdir, or delete {workdir!r}"
+        )
     check_dataset(workdir, config, run["data"], fingerprint)
     return Progress(step, tuple(run["history"]), tuple(run["pending"]))
 
@@ -106,8 +110,11 @@ def evaluated_variables(variables, state):
         state: the `TrainState`, replicated.
     """
     state = first_copy(state)
-    return merge(variables, {"params": state.average or state.params},
-                 {"batch_stats": state.batch_stats} if state.batch_stats else {})
+    return merge(
+        variables,
+        {"params": state.average or state.params},
+        {"batch_stats": state.batch_stats} if state.batch_stats else {},
+    )
 
 
 def restore_state(manager, step, variables, state):
@@ -123,5 +130,9 @@ def restore_state(manager, step, variables, state):
     training = checkpoints.restore(manager, step, training=training)["training"]
     # The variables hold the average where there is one, so the state was made of it.
     return TrainState(
-        params=training.get("params", state.params), opt_state=training["opt_state"], step=training["step"],
-        batch_stats=variables["batch_stats"] if state.batch_stats else {}, average=state.average)
+        params=training.get("params", state.params),
+        opt_state=training["opt_state"],
+        step=training["step"],
+        batch_stats=variables["batch_stats"] if state.batch_stats else {},
+        average=state.average,
+    )

@@ -59,6 +59,7 @@ def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=
         step(state, carried, batch) -> (state, {"loss", "pair_accuracy", "gradient_norm"}), everything with a leading
         axis of this process' devices; `batch` as of `shard`. The state given is consumed.
     """
+
     def loss_and_accuracy(scores, batch):
         scores = jax.lax.all_gather(scores, AXIS, tiled=True)
         loss, weight = pairwise_logistic_loss(scores, batch["pairs"], batch["label"], batch["weight"])
@@ -74,7 +75,8 @@ def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=
 
     def gradient_at_once(params, batch_stats, carried, batch):
         scores, pull_back, batch_stats = jax.vjp(
-            lambda params: score(params, batch_stats, carried, batch["inputs"]), params, has_aux=True)
+            lambda params: score(params, batch_stats, carried, batch["inputs"]), params, has_aux=True
+        )
         measures, derivative = loss_and_derivative(scores, batch)
         return measures, pull_back(derivative)[0], batch_stats
 
@@ -88,8 +90,9 @@ def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=
             _, pull_back = jax.vjp(lambda params: score(params, batch_stats, carried, inputs)[0], params)
             return jax.tree.map(jnp.add, total, pull_back(derivative)[0]), None
 
-        gradient, _ = jax.lax.scan(add_part, jax.tree.map(jnp.zeros_like, params),
-                                   (parts, derivative.reshape(scores.shape)))
+        gradient, _ = jax.lax.scan(
+            add_part, jax.tree.map(jnp.zeros_like, params), (parts, derivative.reshape(scores.shape))
+        )
         return measures, gradient, batch_stats
 
     def step(state, carried, batch):
@@ -100,8 +103,10 @@ def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=
         params = optax.apply_updates(state.params, updates)
         decay = jnp.minimum(average_decay, (1 + state.step) / (10 + state.step))
         average = optax.incremental_update(params, state.average, 1 - decay) if state.average else {}
-        return (TrainState(params, opt_state, batch_stats, average, state.step + 1),
-                {"loss": loss, "pair_accuracy": accuracy, "gradient_norm": optax.tree.norm(gradient)})
+        return (
+            TrainState(params, opt_state, batch_stats, average, state.step + 1),
+            {"loss": loss, "pair_accuracy": accuracy, "gradient_norm": optax.tree.norm(gradient)},
+        )
 
     return jax.pmap(step, axis_name=AXIS, devices=devices, donate_argnums=0)
 
@@ -120,16 +125,20 @@ def shard(batch, devices, process=0, processes=1):
     """
     pictures = len(jax.tree.leaves(batch["inputs"])[0])
     if pictures % devices:
-        raise ValueError("batch_size must be a multiple of the number of devices, got "
-                         f"batch_size={pictures * processes} and {devices * processes} devices")
+        raise ValueError(
+            "batch_size must be a multiple of the number of devices, got "
+            f"batch_size={pictures * processes} and {devices * processes} devices"
+        )
     padding = -len(batch["pairs"]) % (devices * processes)
 
     def split(array):
         padded = np.concatenate([array, np.zeros((padding, *array.shape[1:]), array.dtype)])
         return padded.reshape(processes, devices, -1, *array.shape[1:])[process]
 
-    return {"inputs": _split(batch["inputs"], devices),
-            **{name: split(batch[name]) for name in ("pairs", "label", "weight")}}
+    return {
+        "inputs": _split(batch["inputs"], devices),
+        **{name: split(batch[name]) for name in ("pairs", "label", "weight")},
+    }
 
 
 def _split(tree, parts):
@@ -153,8 +162,9 @@ class StepWindow:
 
     def read(self):
         """Returns (a dict of floats a step, indices of the pictures of each step), and forgets them."""
-        rows = [{name: float(value.addressable_shards[0].data[0]) for name, value in row.items()}
-                for row in self._measures]
+        rows = [
+            {name: float(value.addressable_shards[0].data[0]) for name, value in row.items()} for row in self._measures
+        ]
         indices = self._indices
         self.__init__()
         return rows, indices
@@ -164,8 +174,9 @@ def replicate(tree, devices):
     """Copies a pytree to devices of this process: a leading axis of `len(devices)`."""
     mesh = jax.sharding.Mesh(np.array(devices), (AXIS,))
     sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
-    return jax.tree.map(lambda leaf: jax.device_put(np.broadcast_to(leaf, (len(devices), *np.shape(leaf))), sharding),
-                        tree)
+    return jax.tree.map(
+        lambda leaf: jax.device_put(np.broadcast_to(leaf, (len(devices), *np.shape(leaf))), sharding), tree
+    )
 
 
 def first_copy(tree):

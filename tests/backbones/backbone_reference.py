@@ -22,9 +22,11 @@ def pictures(height, width, batch=1):
     number = np.arange(batch)[:, None, None, None]
     colour = np.arange(3)
     phase = 0.7 * colour + 1.3 * number
-    waves = (np.sin(0.31 * row[..., None] + 0.11 * column[..., None] + phase)
-             + np.cos(0.05 * row[..., None] - 0.43 * column[..., None] * (1 + 0.2 * colour) + 2 * phase)
-             + np.sign(np.sin(0.09 * (row + 2 * column)[..., None] + phase)))
+    waves = (
+        np.sin(0.31 * row[..., None] + 0.11 * column[..., None] + phase)
+        + np.cos(0.05 * row[..., None] - 0.43 * column[..., None] * (1 + 0.2 * colour) + 2 * phase)
+        + np.sign(np.sin(0.09 * (row + 2 * column)[..., None] + phase))
+    )
     return (0.6 * waves).astype(np.float32)
 
 
@@ -47,7 +49,12 @@ if __name__ == "__main__":
     from lena_jax.backbones.sources import find_file
 
     weights = find_file(get_backbone("efficientnet_lite0").source)
-    np.savez_compressed(FILE, **{
-        f"{height}x{width}":
-            torch_features("efficientnet_lite0", weights, pictures(height, width))[..., ::CHANNEL_STEP]
-        for height, width in SIZES})
+    np.savez_compressed(
+        FILE,
+        **{
+            f"{height}x{width}": torch_features("efficientnet_lite0", weights, pictures(height, width))[
+                ..., ::CHANNEL_STEP
+            ]
+            for height, width in SIZES
+        },
+    )

@@ -33,7 +33,7 @@ def test_features_equal_the_stored_reference(variables, size):
     with np.load(reference.FILE) as stored:
         expected = stored[f"{size[0]}x{size[1]}"]
     assert got.shape[3] == get_backbone(LITE0).channels
-    assert relative_error(got[..., ::reference.CHANNEL_STEP], expected) < 1e-4
+    assert relative_error(got[..., :: reference.CHANNEL_STEP], expected) < 1e-4
 
 
 @pytest.mark.parametrize("size", [(64, 64), (224, 224), (96, 160), (75, 107)])
@@ -66,7 +66,7 @@ def test_classifies_photographs(variables, photograph, classes):
     picture = getattr(data, photograph)()
     side = min(picture.shape[:2])
     top, left = ((size - side) // 2 for size in picture.shape[:2])
-    picture = transform.resize(picture[top:top + side, left:left + side], (224, 224), anti_aliasing=True)
+    picture = transform.resize(picture[top : top + side, left : left + side], (224, 224), anti_aliasing=True)
     picture = np.uint8(np.round(picture * 255))[None]
 
     feature_map = features(variables, normalize(picture, get_backbone(LITE0).preprocessing))
@@ -95,8 +95,13 @@ def test_the_endpoint_of_stride_16_is_a_layer_of_the_whole_trunk(variables):
     x = reference.pictures(96, 64)
     got = features(variables, x, endpoint="expand6")
     assert got.shape == (1, 6, 4, 672) and 0 <= got.min() and 4 < got.max() <= 6
-    _, state = jax.jit(lambda x: get_backbone(LITE0).build().apply(
-        variables, x, capture_intermediates=lambda module, _: module.name == "expand"))(x)
+    _, state = jax.jit(
+        lambda x: (
+            get_backbone(LITE0)
+            .build()
+            .apply(variables, x, capture_intermediates=lambda module, _: module.name == "expand")
+        )
+    )(x)
     expected = state["intermediates"]["stage6_block0"]["expand"]["__call__"][0]
     assert relative_error(got, np.asarray(expected)) < 1e-5
 
@@ -105,15 +110,27 @@ def test_the_endpoint_of_stride_16_is_a_layer_of_the_whole_trunk(variables):
 def test_multilevel_is_the_means_of_the_expansions_beside_the_head(variables, size, options):
     x = reference.pictures(*size)
     got = features(variables, x, endpoint="multilevel", **options)
-    head, state = jax.jit(lambda x: get_backbone(LITE0).build(**options).apply(
-        variables, x, capture_intermediates=lambda module, _: module.name == "expand"))(x)
+    head, state = jax.jit(
+        lambda x: (
+            get_backbone(LITE0)
+            .build(**options)
+            .apply(variables, x, capture_intermediates=lambda module, _: module.name == "expand")
+        )
+    )(x)
     rows, columns = head.shape[1:3]
     expected = []
     for stage, stride in zip(range(3, 8), (4, 8, 16, 16, 32), strict=True):
         expansion = np.asarray(state["intermediates"][f"stage{stage}_block0"]["expand"]["__call__"][0], np.float64)
         side = max(1, options.get("output_stride", 32) // stride)
-        expected.append([[expansion[:, row * side:(row + 1) * side, column * side:(column + 1) * side].mean((1, 2))
-                          for column in range(columns)] for row in range(rows)])
+        expected.append(
+            [
+                [
+                    expansion[:, row * side : (row + 1) * side, column * side : (column + 1) * side].mean((1, 2))
+                    for column in range(columns)
+                ]
+                for row in range(rows)
+            ]
+        )
     expected = np.concatenate([*(np.moveaxis(level, 2, 0) for level in expected), head], -1)
     assert got.shape == (1, rows, columns, 144 + 240 + 480 + 672 + 1152 + 1280) and got.min() >= 0
     assert relative_error(got, expected) < 1e-5

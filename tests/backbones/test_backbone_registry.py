@@ -55,8 +55,9 @@ def test_caffe_trunk_takes_differences_to_the_mean_in_blue_green_red():
     np.testing.assert_allclose(got[0, 0, 0], [50 - 103.939, 100 - 116.779, 200 - 123.68], rtol=1e-5)
 
 
-@pytest.mark.parametrize("images", [np.zeros((1, 4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.uint8),
-                                    np.zeros((1, 4, 4, 3), np.int32)])
+@pytest.mark.parametrize(
+    "images", [np.zeros((1, 4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.uint8), np.zeros((1, 4, 4, 3), np.int32)]
+)
 def test_normalize_refuses_what_is_no_rgb_batch(images):
     with pytest.raises(ValueError, match="got images of"):
         normalize(images, get_backbone("efficientnet_lite0").preprocessing)

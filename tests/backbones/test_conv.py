@@ -11,20 +11,30 @@ from lena_jax.backbones.conv import conv, plain_conv
 
 NONE = ((0, 0), (0, 0))
 CASES = [  # height, width, taps, strides, padding, dilation
-    (8, 8, (3, 3), (1, 1), "SAME", (1, 1)), (9, 7, (3, 3), (2, 2), "SAME", (1, 1)),
-    (8, 10, (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1)), (8, 9, (5, 2), (2, 1), ((2, 0), (0, 3)), (1, 1)),
-    (9, 8, (3, 3), (1, 1), ((2, 2), (2, 2)), (2, 2)), (11, 10, (3, 3), (3, 2), "SAME", (2, 1)),
-    (13, 12, (7, 7), (2, 2), ((3, 3), (3, 3)), (1, 1)), (14, 15, (11, 11), (4, 4), ((2, 2), (2, 2)), (1, 1)),
-    (8, 7, (1, 1), (1, 1), "SAME", (1, 1)), (8, 7, (1, 1), (2, 2), NONE, (1, 1)),
-    (7, 9, (1, 1), (3, 2), "SAME", (1, 1)), (4, 5, (1, 1), (2, 2), ((1, 0), (0, 2)), (1, 1)),
+    (8, 8, (3, 3), (1, 1), "SAME", (1, 1)),
+    (9, 7, (3, 3), (2, 2), "SAME", (1, 1)),
+    (8, 10, (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1)),
+    (8, 9, (5, 2), (2, 1), ((2, 0), (0, 3)), (1, 1)),
+    (9, 8, (3, 3), (1, 1), ((2, 2), (2, 2)), (2, 2)),
+    (11, 10, (3, 3), (3, 2), "SAME", (2, 1)),
+    (13, 12, (7, 7), (2, 2), ((3, 3), (3, 3)), (1, 1)),
+    (14, 15, (11, 11), (4, 4), ((2, 2), (2, 2)), (1, 1)),
+    (8, 7, (1, 1), (1, 1), "SAME", (1, 1)),
+    (8, 7, (1, 1), (2, 2), NONE, (1, 1)),
+    (7, 9, (1, 1), (3, 2), "SAME", (1, 1)),
+    (4, 5, (1, 1), (2, 2), ((1, 0), (0, 2)), (1, 1)),
     (5, 6, (5, 6), (1, 1), NONE, (1, 1)),
-    (2, 1, (3, 3), (2, 2), "SAME", (1, 1)), (10, 9, (2, 2), (4, 3), NONE, (1, 1))]
+    (2, 1, (3, 3), (2, 2), "SAME", (1, 1)),
+    (10, 9, (2, 2), (4, 3), NONE, (1, 1)),
+]
 
 
 def arrays(height, width, taps, dtype=jnp.float32, channels=16, batch=4):
     rng = np.random.default_rng(0)
-    return (jnp.asarray(rng.normal(size=(batch, height, width, channels)), dtype),
-            jnp.asarray(rng.normal(size=(*taps, channels, 5)), dtype))
+    return (
+        jnp.asarray(rng.normal(size=(batch, height, width, channels)), dtype),
+        jnp.asarray(rng.normal(size=(*taps, channels, 5)), dtype),
+    )
 
 
 def value_and_gradients(function, x, kernel):
@@ -36,7 +46,8 @@ def compare(x, kernel, strides, padding, dilation):
     form = (strides, padding, dilation)
     got, expected = (
         jax.jit(lambda x, k, f=f: value_and_gradients(lambda x, k: f(x, k, *form), x, k))(x, kernel)
-        for f in (conv, plain_conv))
+        for f in (conv, plain_conv)
+    )
     for a, b in zip(got, expected, strict=True):
         assert a.dtype == b.dtype
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * np.abs(b).max())
@@ -87,7 +98,7 @@ def test_bfloat16_sums_in_float32(taps):
     for a, b in zip(got, exact, strict=True):
         assert a.dtype == jnp.bfloat16
         # One rounding to 8 bits at the end.
-        np.testing.assert_allclose(np.asarray(a, np.float32), b, rtol=2 ** -8, atol=1e-4 * np.abs(b).max())
+        np.testing.assert_allclose(np.asarray(a, np.float32), b, rtol=2**-8, atol=1e-4 * np.abs(b).max())
 
 
 @pytest.mark.parametrize("platform, convolutions", [("cpu", 0), ("cuda", 3), ("tpu", 3)])
@@ -104,13 +115,18 @@ def test_the_gradient_of_the_pictures_is_computed_only_if_asked_for():
     assert loss.lower(x, kernel).compile().as_text().count(" convolution(") == 1
 
 
-@pytest.mark.parametrize("x, kernel, options, message", [
-    ((1, 4, 4, 3), (3, 3, 1, 4), {}, "kernel"), ((4, 4, 3), (3, 3, 3, 1), {}, "kernel"),
-    ((1, 4, 4, 3), (3, 3, 3, 2), {"strides": (0, 1)}, "strides"),
-    ((1, 4, 4, 3), (3, 3, 3, 2), {"dilation": (1,)}, "dilation"),
-    ((1, 4, 4, 3), (3, 3, 3, 2), {"padding": "VALID"}, "padding"),
-    ((1, 4, 4, 3), (3, 3, 3, 2), {"padding": ((-1, 0), (0, 0))}, "padding"),
-    ((1, 4, 4, 3), (5, 5, 3, 2), {"padding": NONE}, "at least")])
+@pytest.mark.parametrize(
+    "x, kernel, options, message",
+    [
+        ((1, 4, 4, 3), (3, 3, 1, 4), {}, "kernel"),
+        ((4, 4, 3), (3, 3, 3, 1), {}, "kernel"),
+        ((1, 4, 4, 3), (3, 3, 3, 2), {"strides": (0, 1)}, "strides"),
+        ((1, 4, 4, 3), (3, 3, 3, 2), {"dilation": (1,)}, "dilation"),
+        ((1, 4, 4, 3), (3, 3, 3, 2), {"padding": "VALID"}, "padding"),
+        ((1, 4, 4, 3), (3, 3, 3, 2), {"padding": ((-1, 0), (0, 0))}, "padding"),
+        ((1, 4, 4, 3), (5, 5, 3, 2), {"padding": NONE}, "at least"),
+    ],
+)
 def test_refuses_what_does_not_belong_together(x, kernel, options, message):
     with pytest.raises(ValueError, match=f"got .*{message}"):
         conv(jnp.zeros(x), jnp.zeros(kernel), **options)

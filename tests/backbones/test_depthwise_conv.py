@@ -9,16 +9,26 @@ from lena_jax.backbones import depthwise
 from lena_jax.backbones.depthwise import depthwise_conv
 
 CASES = [  # height, width, taps, strides, dilation
-    (8, 8, 3, (1, 1), (1, 1)), (9, 7, 5, (2, 2), (1, 1)), (8, 10, 5, (2, 2), (1, 1)),
-    (8, 9, 3, (2, 1), (1, 1)), (7, 8, 5, (1, 1), (2, 2)), (7, 8, 1, (2, 2), (1, 1)),
-    (7, 8, 3, (3, 2), (2, 1)), (3, 2, 5, (2, 2), (1, 1)),
-    (2, 1, 5, (1, 1), (2, 2)), (9, 8, 2, (3, 3), (1, 1)), (5, 5, 3, (2, 2), (2, 2))]
+    (8, 8, 3, (1, 1), (1, 1)),
+    (9, 7, 5, (2, 2), (1, 1)),
+    (8, 10, 5, (2, 2), (1, 1)),
+    (8, 9, 3, (2, 1), (1, 1)),
+    (7, 8, 5, (1, 1), (2, 2)),
+    (7, 8, 1, (2, 2), (1, 1)),
+    (7, 8, 3, (3, 2), (2, 1)),
+    (3, 2, 5, (2, 2), (1, 1)),
+    (2, 1, 5, (1, 1), (2, 2)),
+    (9, 8, 2, (3, 3), (1, 1)),
+    (5, 5, 3, (2, 2), (2, 2)),
+]
 
 
 def arrays(height, width, taps, dtype=jnp.float32):
     rng = np.random.default_rng(0)
-    return (jnp.asarray(rng.normal(size=(3, height, width, 4)), dtype),
-            jnp.asarray(rng.normal(size=(taps, taps, 1, 4)), dtype))
+    return (
+        jnp.asarray(rng.normal(size=(3, height, width, 4)), dtype),
+        jnp.asarray(rng.normal(size=(taps, taps, 1, 4)), dtype),
+    )
 
 
 def value_and_gradients(conv, x, kernel):
@@ -30,8 +40,7 @@ def value_and_gradients(conv, x, kernel):
 def test_equals_the_grouped_convolution(height, width, taps, strides, dilation):
     x, kernel = arrays(height, width, taps)
     got = value_and_gradients(lambda x, k: depthwise_conv(x, k, strides, dilation), x, kernel)
-    expected = value_and_gradients(
-        lambda x, k: depthwise.grouped_depthwise_conv(x, k, strides, dilation), x, kernel)
+    expected = value_and_gradients(lambda x, k: depthwise.grouped_depthwise_conv(x, k, strides, dilation), x, kernel)
     for a, b in zip(got, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
@@ -39,8 +48,10 @@ def test_equals_the_grouped_convolution(height, width, taps, strides, dilation):
 def test_equals_the_definition():
     x, kernel = arrays(5, 6, 3)
     padded, taps = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), np.asarray(kernel)
-    expected = [[sum(padded[:, i + r, j + c] * taps[r, c, 0] for r in range(3) for c in range(3))
-                 for j in range(6)] for i in range(5)]
+    expected = [
+        [sum(padded[:, i + r, j + c] * taps[r, c, 0] for r in range(3) for c in range(3)) for j in range(6)]
+        for i in range(5)
+    ]
     expected = np.transpose(expected, (2, 0, 1, 3))
     np.testing.assert_allclose(depthwise_conv(x, kernel), expected, rtol=1e-5, atol=1e-5)
 
@@ -57,7 +68,7 @@ def test_bfloat16_sums_in_float32():
     for a, b in zip(got, exact, strict=True):
         assert a.dtype == jnp.bfloat16
         # One rounding to 8 bits at the end.
-        np.testing.assert_allclose(np.asarray(a, np.float32), b, rtol=2 ** -8, atol=1e-4)
+        np.testing.assert_allclose(np.asarray(a, np.float32), b, rtol=2**-8, atol=1e-4)
 
 
 @pytest.mark.parametrize("platform, grouped", [("cpu", False), ("cuda", True), ("tpu", True)])
@@ -77,9 +88,16 @@ def test_under_pmap_and_vmap():
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("x, kernel, options", [
-    ((1, 4, 4, 3), (3, 3, 1, 4), {}), ((1, 4, 4, 3), (3, 3, 3, 1), {}), ((4, 4, 3), (3, 3, 1, 3), {}),
-    ((1, 4, 4, 3), (3, 3, 1, 3), {"strides": (0, 1)}), ((1, 4, 4, 3), (3, 3, 1, 3), {"dilation": (1,)})])
+@pytest.mark.parametrize(
+    "x, kernel, options",
+    [
+        ((1, 4, 4, 3), (3, 3, 1, 4), {}),
+        ((1, 4, 4, 3), (3, 3, 3, 1), {}),
+        ((4, 4, 3), (3, 3, 1, 3), {}),
+        ((1, 4, 4, 3), (3, 3, 1, 3), {"strides": (0, 1)}),
+        ((1, 4, 4, 3), (3, 3, 1, 3), {"dilation": (1,)}),
+    ],
+)
 def test_refuses_what_does_not_belong_together(x, kernel, options):
     with pytest.raises(ValueError, match="got .*expected"):
         depthwise_conv(jnp.zeros(x), jnp.zeros(kernel), **options)

@@ -50,15 +50,21 @@ def test_a_trunk_without_a_source_wants_one(weights):
 
 
 def test_a_misfit_lists_all_keys_in_one_error():
-    tensors = {"a.weight": np.zeros((4, 2, 3, 3)), "b.weight": np.zeros((7, 5)), "e": np.zeros(1, np.int8),
-               "extra": np.zeros(2), "bn.num_batches_tracked": np.zeros(())}
+    tensors = {
+        "a.weight": np.zeros((4, 2, 3, 3)),
+        "b.weight": np.zeros((7, 5)),
+        "e": np.zeros(1, np.int8),
+        "extra": np.zeros(2),
+        "bn.num_batches_tracked": np.zeros(()),
+    }
     shapes = {("a",): (3, 3, 2, 4), ("b",): (5, 6), ("c",): (1,), ("d",): (1,), ("e",): (1,)}
     keys = {("a",): "a.weight", ("b",): "b.weight", ("c",): "c.bias", ("d",): "d.bias", ("e",): "e"}
     with pytest.raises(ValueError) as caught:
         convert_variables(tensors, shapes, keys, "file.pth")
     assert str(caught.value) == (
         "file.pth does not fit the trunk; missing: c.bias, d.bias; left over: extra; "
-        "mis-shaped: b.weight (got (5, 7), expected (5, 6)); mistyped: e (got int8, expected floating point)")
+        "mis-shaped: b.weight (got (5, 7), expected (5, 6)); mistyped: e (got int8, expected floating point)"
+    )
 
 
 def test_a_misfit_of_many_keys_stays_readable():
@@ -66,7 +72,8 @@ def test_a_misfit_of_many_keys_stays_readable():
     with pytest.raises(ValueError) as caught:
         convert_variables({"x": np.zeros(1)}, {(name,): (1,) for name in names}, {(name,): name for name in names}, "f")
     assert str(caught.value) == (
-        f"f does not fit the trunk; missing: {', '.join(names[:20])} and 301 more; left over: x")
+        f"f does not fit the trunk; missing: {', '.join(names[:20])} and 301 more; left over: x"
+    )
 
 
 def test_weights_of_another_trunk_do_not_fit():
@@ -82,7 +89,7 @@ def test_a_saved_folder_gives_the_same_bits(weights, tmp_path):
     variables = load_pretrained(TINY, weights)
     # Numbers that a detour through another type or through text would change.
     rng = np.random.default_rng(0)
-    bits = jax.tree.map(lambda leaf: rng.integers(0, 2 ** 23, leaf.shape, np.uint32).view(np.float32), variables)
+    bits = jax.tree.map(lambda leaf: rng.integers(0, 2**23, leaf.shape, np.uint32).view(np.float32), variables)
     for name, tree in (("a", variables), ("b", bits), ("c", jax.tree.map(jax.numpy.asarray, bits))):
         folder = save_pretrained(tmp_path / "made" / name, TINY, tree, origin=weights)
         assert folder == tmp_path / "made" / name
@@ -125,8 +132,11 @@ def test_an_interrupted_save_leaves_nothing(weights, tmp_path, monkeypatch, erro
 
     variables = load_pretrained(TINY, weights)
     before = sorted(os.listdir(tmp_path))
-    target, name = {"checkpoint": (ocp.StandardCheckpointer, "save"), "description": (json, "dumps"),
-                    "rename": (os, "rename")}[step]
+    target, name = {
+        "checkpoint": (ocp.StandardCheckpointer, "save"),
+        "description": (json, "dumps"),
+        "rename": (os, "rename"),
+    }[step]
     with monkeypatch.context() as patch:
         patch.setattr(target, name, fail)
         with pytest.raises(type(error) if isinstance(error, OSError) else error):
@@ -144,7 +154,8 @@ def test_variables_that_are_not_the_trunks_are_not_saved(weights, tmp_path):
     assert str(caught.value) == (
         "what was given does not fit the trunk; missing: params/conv/bias; left over: params/conv/extra; mis-shaped: "
         "params/conv/kernel (got (3, 5, 3, 1), expected (3, 5, 3, 2)); mistyped: params/norm/bias (got float64, "
-        "expected float32)")
+        "expected float32)"
+    )
     assert not (tmp_path / "saved").exists()
 
 
@@ -170,8 +181,11 @@ def test_the_folder_has_no_classifier(saved):
 
 def test_another_preprocessing_is_not_ignored(saved):
     rewrite(saved, preprocessing={"mean": [0.5] * 3, "std": [0.2] * 3, "channel_order": "BGR"})
-    with pytest.raises(ValueError, match=r"std=\(0.2, 0.2, 0.2\), channel_order='BGR'.* but trunk 'tiny' has .*"
-                                         r"convert them anew from 'hf:o/n'"):
+    with pytest.raises(
+        ValueError,
+        match=r"std=\(0.2, 0.2, 0.2\), channel_order='BGR'.* but trunk 'tiny' has .*"
+        r"convert them anew from 'hf:o/n'",
+    ):
         load_pretrained(TINY, saved)
 
 
@@ -191,14 +205,20 @@ def cut_description(folder):
     path.write_text(path.read_text()[:-20])
 
 
-@pytest.mark.parametrize("damage, message", [
-    (lambda folder: (folder / "weights.json").unlink(), "is not a folder of weights that save_pretrained wrote whole"),
-    (cut_description, "is not a folder of weights"),
-    (lambda folder: (folder / "weights.json").write_text("[]"), "is not a folder of weights"),
-    (lambda folder: rewrite(folder, preprocessing={"mean": [0.5] * 3}), "is not a folder of weights"),
-    (remove_variables, "is damaged, or of another version of trunk 'tiny'"),
-    (exchange_variables, "is damaged: its numbers are not those that were written"),
-])
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (
+            lambda folder: (folder / "weights.json").unlink(),
+            "is not a folder of weights that save_pretrained wrote whole",
+        ),
+        (cut_description, "is not a folder of weights"),
+        (lambda folder: (folder / "weights.json").write_text("[]"), "is not a folder of weights"),
+        (lambda folder: rewrite(folder, preprocessing={"mean": [0.5] * 3}), "is not a folder of weights"),
+        (remove_variables, "is damaged, or of another version of trunk 'tiny'"),
+        (exchange_variables, "is damaged: its numbers are not those that were written"),
+    ],
+)
 def test_a_damaged_folder(saved, damage, message):
     damage(saved)
     with pytest.raises(ValueError, match=f"saved {message}"):
@@ -221,14 +241,17 @@ def test_the_command_converts_once(weights, tmp_path, capsys):
     two_layer_trunk.check(load_pretrained(TINY, tmp_path / "again"))
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["tyni", "--output=out"], "did you mean 'tiny'"),
-    ([TINY, "--output=out"], "trunk 'tiny' has no source of weights of its own"),
-    ([TINY, "--source=nowhere.pth", "--output=out"], "no such file of weights: nowhere.pth"),
-    ([TINY, "--source=hf:x", "--output=out"], "expected hf:OWNER/NAME"),
-    ([TINY, "--source=tiny.safetensors", "--output=taken"], "exists: name another folder"),
-    ([TINY, "--source=taken", "--output=out"], "is not a folder of weights"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["tyni", "--output=out"], "did you mean 'tiny'"),
+        ([TINY, "--output=out"], "trunk 'tiny' has no source of weights of its own"),
+        ([TINY, "--source=nowhere.pth", "--output=out"], "no such file of weights: nowhere.pth"),
+        ([TINY, "--source=hf:x", "--output=out"], "expected hf:OWNER/NAME"),
+        ([TINY, "--source=tiny.safetensors", "--output=taken"], "exists: name another folder"),
+        ([TINY, "--source=taken", "--output=out"], "is not a folder of weights"),
+    ],
+)
 def test_bad_input_is_one_line_and_exit_code_2(weights, tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").mkdir()

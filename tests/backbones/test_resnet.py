@@ -11,8 +11,9 @@ from lena_jax.backbones import resnet
 ARCHITECTURES = {"resnet18": resnet.RESNET18, "resnet50": resnet.RESNET50}
 
 
-@pytest.mark.parametrize("endpoint, stride, cells", [
-    ("layer4", 32, (7, 4)), ("layer4", 16, (14, 7)), ("layer3", 32, (14, 7))])
+@pytest.mark.parametrize(
+    "endpoint, stride, cells", [("layer4", 32, (7, 4)), ("layer4", 16, (14, 7)), ("layer3", 32, (14, 7))]
+)
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_strides_round_up(name, endpoint, stride, cells):
     x = jax.ShapeDtypeStruct((2, 224, 99, 3), np.float32)
@@ -20,7 +21,8 @@ def test_strides_round_up(name, endpoint, stride, cells):
     y, variables = jax.eval_shape(module.init_with_output, jax.random.key(0), x)
     assert y.shape == (2, *cells, ARCHITECTURES[name].channels // (1 if endpoint == "layer4" else 2))
     assert {name.split("_")[0] for name in variables["params"]} == set(
-        resnet.STAGES[:resnet.STAGES.index(endpoint) + 1])
+        resnet.STAGES[: resnet.STAGES.index(endpoint) + 1]
+    )
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -39,8 +41,9 @@ def test_names_of_the_first_and_the_last_layer():
     assert keys["params", "layer1_block0", "downsample", "scale"] == "layer1.0.downsample.1.weight"
     assert keys["params", "layer4_block2", "conv3", "bias"] == "layer4.2.bn3.bias"
     assert not any(key.startswith(resnet.CLASSIFIER_PREFIXES) for key in keys.values())
-    assert ("params", "layer1_block0", "downsample", "kernel") not in resnet.torch_keys(
-        resnet.RESNET18)["torchvision and timm"]
+    assert ("params", "layer1_block0", "downsample", "kernel") not in resnet.torch_keys(resnet.RESNET18)[
+        "torchvision and timm"
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +51,20 @@ def trained():
     """Features and BatchNorm's statistics of ResNet-18 in training."""
     module, x = resnet.ResNet(resnet.RESNET18), reference.pictures(64, 64, batch=4)
     y, updated = jax.jit(lambda v, x: module.apply(v, x, train=True, mutable=["batch_stats"]))(
-        reference.variables("resnet18"), x)
+        reference.variables("resnet18"), x
+    )
     return np.asarray(y), updated["batch_stats"]
 
 
 def test_train_mode_updates_the_statistics(trained):
     variables = reference.variables("resnet18")
     y = jax.lax.conv_general_dilated(
-        reference.pictures(64, 64, batch=4), variables["params"]["stem"]["kernel"], (2, 2), ((3, 3), (3, 3)),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        reference.pictures(64, 64, batch=4),
+        variables["params"]["stem"]["kernel"],
+        (2, 2),
+        ((3, 3), (3, 3)),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
     for name, moment in (("mean", y.mean((0, 1, 2))), ("var", y.var((0, 1, 2)))):
         expected = 0.9 * variables["batch_stats"]["stem"][name] + 0.1 * moment
         np.testing.assert_allclose(trained[1]["stem"][name], expected, rtol=1e-4, atol=1e-5)
@@ -65,7 +73,8 @@ def test_train_mode_updates_the_statistics(trained):
 def test_train_mode_equals_pytorch(trained):
     pytest.importorskip("torch")
     expected, state = torch_trunks.features(
-        "resnet18", reference.torch_state("resnet18"), reference.pictures(64, 64, batch=4), "layer4", 32, train=True)
+        "resnet18", reference.torch_state("resnet18"), reference.pictures(64, 64, batch=4), "layer4", 32, train=True
+    )
     y, stats = trained
     assert reference.relative_error(y, expected) < 1e-3
     for path, key in reference.TRUNKS["resnet18"].keys.items():

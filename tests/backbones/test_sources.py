@@ -25,8 +25,10 @@ NAMES = ("m.safetensors", "m.pth", "m.bin")
 
 
 def header(**tensors):
-    return {name: {"dtype": kind, "shape": shape, "data_offsets": offsets}
-            for name, (kind, shape, offsets) in tensors.items()}
+    return {
+        name: {"dtype": kind, "shape": shape, "data_offsets": offsets}
+        for name, (kind, shape, offsets) in tensors.items()
+    }
 
 
 def write_safetensors(path, described, data=b"", length=None):
@@ -38,9 +40,11 @@ def write_safetensors(path, described, data=b"", length=None):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_content_decides_the_format(tmp_path, name):
     path = tmp_path / name
-    for write in (partial(write_zip, state=state_pickle(a=tensor())),
-                  partial(write_legacy, state=state_pickle(a=tensor())),
-                  partial(save_file_at, tensors={"a": NUMBERS.reshape(2, 3)})):
+    for write in (
+        partial(write_zip, state=state_pickle(a=tensor())),
+        partial(write_legacy, state=state_pickle(a=tensor())),
+        partial(save_file_at, tensors={"a": NUMBERS.reshape(2, 3)}),
+    ):
         write(path)
         got, read = read_source(path)
         assert read == path
@@ -67,23 +71,26 @@ def test_half_precision_keeps_its_numbers(tmp_path, kind):
     np.testing.assert_array_equal(got.astype(np.float32), np.arange(6))
 
 
-@pytest.mark.parametrize("described, data, length, message", [
-    (header(a=("F32", [2], [0, 8]), b=("F32", [2], [4, 12])), 12, None, "offset"),
-    (header(a=("F32", [2], [0, 8])), 12, None, "not fully covered"),
-    (header(a=("F32", [2], [0, 8])), 7, None, "not fully covered"),
-    (header(a=("F32", [3], [0, 8])), 8, None, "."),
-    (header(a=("F32", [2 ** 62, 4], [0, 8])), 8, None, "overflow"),
-    (header(a=("F32", [2 ** 62, 0], [0, 0])), 0, None, "."),
-    (header(a=("F32", [1] * 80, [0, 4])), 4, None, "."),
-    (header(a=("F8_E4M3", [2], [0, 2])), 2, None, r"types \{'a': 'F8_E4M3'\}, expected BF16, BOOL"),
-    (header(a=("OBJECT", [2], [0, 2])), 2, None, "OBJECT"),
-    (header(), 0, None, "no tensors"),
-    (b"{", 0, None, "JSON"),
-    (b'{"a":' * 100000, 0, None, "recursion"),
-    (b"{}", 0, 100, "header length"),
-    (b"{}", 0, 2 ** 63, "header too large"),
-    (b"{}", 0, 2 ** 64 - 1, "header too large"),
-])
+@pytest.mark.parametrize(
+    "described, data, length, message",
+    [
+        (header(a=("F32", [2], [0, 8]), b=("F32", [2], [4, 12])), 12, None, "offset"),
+        (header(a=("F32", [2], [0, 8])), 12, None, "not fully covered"),
+        (header(a=("F32", [2], [0, 8])), 7, None, "not fully covered"),
+        (header(a=("F32", [3], [0, 8])), 8, None, "."),
+        (header(a=("F32", [2**62, 4], [0, 8])), 8, None, "overflow"),
+        (header(a=("F32", [2**62, 0], [0, 0])), 0, None, "."),
+        (header(a=("F32", [1] * 80, [0, 4])), 4, None, "."),
+        (header(a=("F8_E4M3", [2], [0, 2])), 2, None, r"types \{'a': 'F8_E4M3'\}, expected BF16, BOOL"),
+        (header(a=("OBJECT", [2], [0, 2])), 2, None, "OBJECT"),
+        (header(), 0, None, "no tensors"),
+        (b"{", 0, None, "JSON"),
+        (b'{"a":' * 100000, 0, None, "recursion"),
+        (b"{}", 0, 100, "header length"),
+        (b"{}", 0, 2**63, "header too large"),
+        (b"{}", 0, 2**64 - 1, "header too large"),
+    ],
+)
 def test_damaged_safetensors(tmp_path, described, data, length, message):
     path = write_safetensors(tmp_path / "m.safetensors", described, bytes(data), length)
     with pytest.raises(ValueError, match=rf"m\.safetensors: refused safetensors file: .*{message}"):
@@ -157,8 +164,12 @@ class Hub(http.server.BaseHTTPRequestHandler):
         status, code = self.failure or ((200, "") if name in self.files else (404, "EntryNotFound"))
         content = self.files[name] if status == 200 else b""
         self.send_response(status)
-        for key, value in {"X-Repo-Commit": COMMIT, "ETag": f'"{name}-etag"', "X-Error-Code": code,
-                           "Content-Length": str(len(content))}.items():
+        for key, value in {
+            "X-Repo-Commit": COMMIT,
+            "ETag": f'"{name}-etag"',
+            "X-Error-Code": code,
+            "Content-Length": str(len(content)),
+        }.items():
             self.send_header(key, value)
         self.end_headers()
         if self.command == "GET":
@@ -221,9 +232,16 @@ def lay_out(cache, content, repository="owner/name", revision="main", file="mode
     place.write_bytes(content)
 
 
-@pytest.mark.parametrize("source", [
-    "hf:owner/name", "hf:owner/name@main", "hf:owner/name/model.safetensors", "hf:owner/name@" + COMMIT,
-    "hf:owner/name/model.safetensors@main"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "hf:owner/name",
+        "hf:owner/name@main",
+        "hf:owner/name/model.safetensors",
+        "hf:owner/name@" + COMMIT,
+        "hf:owner/name/model.safetensors@main",
+    ],
+)
 def test_the_cache_is_enough(cache, tmp_path, source):
     lay_out(cache, tiny_file(tmp_path))
     two_layer_trunk.check(load_pretrained(two_layer_trunk.NAME, source))
@@ -253,12 +271,15 @@ def test_a_named_file_in_a_folder(hub, tmp_path):
     assert {line.split()[1] for line in hub.asked} == {"sub/other.safetensors"}
 
 
-@pytest.mark.parametrize("failure, reason", [
-    ((401, "RepoNotFound"), "knows no such repository, or it is private"),
-    ((403, "GatedRepo"), "accept its terms at https://huggingface.co/owner/name and log in"),
-    ((404, "RevisionNotFound"), "it has no revision 'main'"),
-    ((500, ""), "500"),
-])
+@pytest.mark.parametrize(
+    "failure, reason",
+    [
+        ((401, "RepoNotFound"), "knows no such repository, or it is private"),
+        ((403, "GatedRepo"), "accept its terms at https://huggingface.co/owner/name and log in"),
+        ((404, "RevisionNotFound"), "it has no revision 'main'"),
+        ((500, ""), "500"),
+    ],
+)
 def test_a_hub_that_refuses(hub, failure, reason):
     hub.failure = failure
     with pytest.raises(FileNotFoundError, match=reason) as caught:
@@ -269,8 +290,11 @@ def test_a_hub_that_refuses(hub, failure, reason):
 
 def test_a_repository_without_weights(hub):
     hub.files = {"README.md": b"?"}
-    with pytest.raises(FileNotFoundError, match=r"owner/name has no model\.safetensors and no pytorch_model\.bin .*"
-                                                r"https://huggingface\.co/owner/name/tree/main"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"owner/name has no model\.safetensors and no pytorch_model\.bin .*"
+        r"https://huggingface\.co/owner/name/tree/main",
+    ):
         load_pretrained(two_layer_trunk.NAME, "hf:owner/name")
 
 
@@ -279,9 +303,14 @@ def test_offline_says_what_to_fetch_and_where_to_put_it(cache):
         load_pretrained(two_layer_trunk.NAME, "hf:owner/name@v2")
     message = str(caught.value)
     assert "\n" not in message
-    for part in ("HF_HUB_OFFLINE is set", "https://huggingface.co/owner/name/resolve/v2/model.safetensors",
-                 "pass the file's path as the source", "hf download owner/name model.safetensors --revision v2",
-                 "models--owner--name", str(cache)):
+    for part in (
+        "HF_HUB_OFFLINE is set",
+        "https://huggingface.co/owner/name/resolve/v2/model.safetensors",
+        "pass the file's path as the source",
+        "hf download owner/name model.safetensors --revision v2",
+        "models--owner--name",
+        str(cache),
+    ):
         assert part in message
 
 
@@ -310,8 +339,22 @@ def test_without_the_package(monkeypatch):
         find_on_hub("hf:o/n")
 
 
-@pytest.mark.parametrize("source", ["hf:", "hf:name", "hf:o/n/", "hf:o/n@", "hf:o/../n", "hf:o/n/../../x", "hf:o/n/a b",
-                                    "hf:o/n@../x", "hf:/o/n", "hf:o/n/a\\b", "hf:https://huggingface.co/o/n"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "hf:",
+        "hf:name",
+        "hf:o/n/",
+        "hf:o/n@",
+        "hf:o/../n",
+        "hf:o/n/../../x",
+        "hf:o/n/a b",
+        "hf:o/n@../x",
+        "hf:/o/n",
+        "hf:o/n/a\\b",
+        "hf:https://huggingface.co/o/n",
+    ],
+)
 def test_miswritten_sources_of_the_hub(source):
     with pytest.raises(ValueError, match="expected hf:OWNER/NAME"):
         find_file(source)

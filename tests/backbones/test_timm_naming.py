@@ -23,31 +23,63 @@ from lena_jax.backbones.variables import variable_shapes
 # timm's model, the number of tensors without the classifier, the SHA-256 of `listing`, and some of its lines.
 NAMES = {
     "efficientnet_lite0": (
-        "tf_efficientnet_lite0", 245, "933ea5d8b61db98b7ca8b0e5513804f463a8bcbdc8070546facbee02998ce719", [
-            "conv_stem.weight (32, 3, 3, 3)", "bn1.running_var (32,)", "blocks.0.0.conv_dw.weight (32, 1, 3, 3)",
-            "blocks.0.0.conv_pw.weight (16, 32, 1, 1)", "blocks.0.0.bn2.bias (16,)",
-            "blocks.1.0.conv_pw.weight (96, 16, 1, 1)", "blocks.5.3.conv_dw.weight (1152, 1, 5, 5)",
-            "blocks.6.0.conv_pwl.weight (320, 1152, 1, 1)", "blocks.6.0.bn3.running_mean (320,)",
-            "conv_head.weight (1280, 320, 1, 1)", "bn2.weight (1280,)"]),
+        "tf_efficientnet_lite0",
+        245,
+        "933ea5d8b61db98b7ca8b0e5513804f463a8bcbdc8070546facbee02998ce719",
+        [
+            "conv_stem.weight (32, 3, 3, 3)",
+            "bn1.running_var (32,)",
+            "blocks.0.0.conv_dw.weight (32, 1, 3, 3)",
+            "blocks.0.0.conv_pw.weight (16, 32, 1, 1)",
+            "blocks.0.0.bn2.bias (16,)",
+            "blocks.1.0.conv_pw.weight (96, 16, 1, 1)",
+            "blocks.5.3.conv_dw.weight (1152, 1, 5, 5)",
+            "blocks.6.0.conv_pwl.weight (320, 1152, 1, 1)",
+            "blocks.6.0.bn3.running_mean (320,)",
+            "conv_head.weight (1280, 320, 1, 1)",
+            "bn2.weight (1280,)",
+        ],
+    ),
     "efficientnet_lite1": (
-        "tf_efficientnet_lite1", 320, "657e3add3664063c718c165d36343cec8cd7cfdb1e91c7e9bfeb9afa981248c6", [
-            "blocks.5.4.conv_dw.weight (1152, 1, 5, 5)", "conv_head.weight (1280, 320, 1, 1)"]),
+        "tf_efficientnet_lite1",
+        320,
+        "657e3add3664063c718c165d36343cec8cd7cfdb1e91c7e9bfeb9afa981248c6",
+        ["blocks.5.4.conv_dw.weight (1152, 1, 5, 5)", "conv_head.weight (1280, 320, 1, 1)"],
+    ),
     "efficientnet_lite2": (
-        "tf_efficientnet_lite2", 320, "cfc5f48f438625fdedd1003c682ad2616ef2daf38e61d2ded8cd70b252b4c757", [
-            "blocks.5.4.conv_dw.weight (1248, 1, 5, 5)", "conv_head.weight (1280, 352, 1, 1)"]),
+        "tf_efficientnet_lite2",
+        320,
+        "cfc5f48f438625fdedd1003c682ad2616ef2daf38e61d2ded8cd70b252b4c757",
+        ["blocks.5.4.conv_dw.weight (1248, 1, 5, 5)", "conv_head.weight (1280, 352, 1, 1)"],
+    ),
     "vgg16": (
-        "vgg16", 26, "4c3222feef6e051f859260b385cc5356855a30f72e22d043ddf2b585f4d5d64c", [
-            "features.0.weight (64, 3, 3, 3)", "features.28.weight (512, 512, 3, 3)"]),
+        "vgg16",
+        26,
+        "4c3222feef6e051f859260b385cc5356855a30f72e22d043ddf2b585f4d5d64c",
+        ["features.0.weight (64, 3, 3, 3)", "features.28.weight (512, 512, 3, 3)"],
+    ),
     "vgg16_bn": (
-        "vgg16_bn", 78, "350b0d820eb17db0c4e14c26cfcf3394f64026579e1f5d9e6a80299b92715860", [
-            "features.40.bias (512,)", "features.41.running_mean (512,)"]),
+        "vgg16_bn",
+        78,
+        "350b0d820eb17db0c4e14c26cfcf3394f64026579e1f5d9e6a80299b92715860",
+        ["features.40.bias (512,)", "features.41.running_mean (512,)"],
+    ),
     "resnet18": (
-        "resnet18", 100, "43a9b5e01e6dc88a5c2823318a45f378a255da51cc35a8f3b7b4f30eab2aa350", [
-            "conv1.weight (64, 3, 7, 7)", "layer2.0.downsample.0.weight (128, 64, 1, 1)",
-            "layer4.1.bn2.running_var (512,)"]),
+        "resnet18",
+        100,
+        "43a9b5e01e6dc88a5c2823318a45f378a255da51cc35a8f3b7b4f30eab2aa350",
+        [
+            "conv1.weight (64, 3, 7, 7)",
+            "layer2.0.downsample.0.weight (128, 64, 1, 1)",
+            "layer4.1.bn2.running_var (512,)",
+        ],
+    ),
     "resnet50": (
-        "resnet50", 265, "9fb760970125b1e99b28e16313c7736f260697133afbbaf25117831c5a3059ec", [
-            "layer1.0.downsample.1.bias (256,)", "layer4.2.conv3.weight (2048, 512, 1, 1)"]),
+        "resnet50",
+        265,
+        "9fb760970125b1e99b28e16313c7736f260697133afbbaf25117831c5a3059ec",
+        ["layer1.0.downsample.1.bias (256,)", "layer4.2.conv3.weight (2048, 512, 1, 1)"],
+    ),
 }
 
 
@@ -107,6 +139,9 @@ def test_features_equal_timm(name, tmp_path):
 if __name__ == "__main__":
     for _name, (_model, *_) in NAMES.items():
         _state = make(_model).state_dict()
-        _shapes = {key: value.shape for key, value in _state.items() if value.ndim and
-                   not key.startswith(("classifier.", "pre_logits.", "head.", "fc."))}
+        _shapes = {
+            key: value.shape
+            for key, value in _state.items()
+            if value.ndim and not key.startswith(("classifier.", "pre_logits.", "head.", "fc."))
+        }
         print(_name, _model, *summary(listing(_shapes)))

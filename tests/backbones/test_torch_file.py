@@ -17,8 +17,11 @@ WRITERS = pytest.mark.parametrize("write", [write_zip, write_legacy])
 @WRITERS
 def test_reads_views_of_a_storage(tmp_path, write):
     state = state_pickle(
-        a=tensor(), b=tensor(offset=1, shape=(2, 2), strides=(1, 2)), c=tensor(shape=(), strides=()),
-        d=tensor(shape=(0, 4), strides=(4, 1)))
+        a=tensor(),
+        b=tensor(offset=1, shape=(2, 2), strides=(1, 2)),
+        c=tensor(shape=(), strides=()),
+        d=tensor(shape=(0, 4), strides=(4, 1)),
+    )
     got = read_tensors(write(tmp_path / "m.pth", state))
     assert list(got) == ["a", "b", "c", "d"]
     np.testing.assert_array_equal(got["a"], NUMBERS.reshape(2, 3))
@@ -31,9 +34,21 @@ def test_reads_views_of_a_storage(tmp_path, write):
 def test_reads_what_pytorch_saves(tmp_path, legacy):
     torch = pytest.importorskip("torch")
     base = torch.arange(24)
-    state = {str(kind): base.to(kind).reshape(4, 6)[1:, ::2].t() for kind in (
-        torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16,
-        torch.int8, torch.uint8, torch.bool)}
+    state = {
+        str(kind): base.to(kind).reshape(4, 6)[1:, ::2].t()
+        for kind in (
+            torch.float32,
+            torch.float64,
+            torch.float16,
+            torch.bfloat16,
+            torch.int64,
+            torch.int32,
+            torch.int16,
+            torch.int8,
+            torch.uint8,
+            torch.bool,
+        )
+    }
     state["parameter"] = torch.nn.Parameter(base.float())
     for saved in (state, {"epoch": 3, "state_dict": state}):
         torch.save(saved, tmp_path / "m.pth", _use_new_zipfile_serialization=not legacy)
@@ -58,38 +73,54 @@ def test_a_malicious_pickle_is_refused_by_name_and_not_run(tmp_path, write):
 
 
 @WRITERS
-@pytest.mark.parametrize("state, message", [
-    (b"\x80\x04" + plain("builtins") + plain("eval") + b"\x93.", "global 'builtins.eval'"),
-    (b"\x80\x02cbuiltins\neval\n(" + plain("1") + b"tR.", "global 'builtins.eval'"),
-    (b"\x80\x02ctorch._utils os\nsystem\n.", "global 'torch._utils.os.system'"),
-    (b"\x80\x02(ios\nsystem\n.", "instruction INST"),
-    (b"\x80\x02\x82\x01.", "instruction EXT1"),
-    (b"\x80\x02ctorch\nFloatStorage\n)R.", "refused pickle: it calls"),
-    (b"\x80\x02ccollections\nOrderedDict\n)\x81.", "instruction NEWOBJ"),
-    (b"\x80\x02" + plain("x") + b"Q.", "cannot read the storage"),
-    (b"\x80\x02R.", "empty stack"),
-    (b"\x80\x02h\x07.", "not stored"),
-    (b"\x80\x02}(" + plain((1,)) + plain(2) + b"u.", "dictionary key of type tuple"),
-    (b"\x80\x02}(" + plain("a") + b"u.", "key without a value"),
-    (b"\x80\x02]b.", "damaged pickle"),
-    (b"\x80\x02}q\x00(" + plain("a") + b"h\x00u.", "no tensors: \\['a'\\]"),
-    (b"\x80\x02].", "type list"),
-    (b"\x80\x02}", "pickle|opcode|exhausted|EOF"),
-], ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    "state, message",
+    [
+        (b"\x80\x04" + plain("builtins") + plain("eval") + b"\x93.", "global 'builtins.eval'"),
+        (b"\x80\x02cbuiltins\neval\n(" + plain("1") + b"tR.", "global 'builtins.eval'"),
+        (b"\x80\x02ctorch._utils os\nsystem\n.", "global 'torch._utils.os.system'"),
+        (b"\x80\x02(ios\nsystem\n.", "instruction INST"),
+        (b"\x80\x02\x82\x01.", "instruction EXT1"),
+        (b"\x80\x02ctorch\nFloatStorage\n)R.", "refused pickle: it calls"),
+        (b"\x80\x02ccollections\nOrderedDict\n)\x81.", "instruction NEWOBJ"),
+        (b"\x80\x02" + plain("x") + b"Q.", "cannot read the storage"),
+        (b"\x80\x02R.", "empty stack"),
+        (b"\x80\x02h\x07.", "not stored"),
+        (b"\x80\x02}(" + plain((1,)) + plain(2) + b"u.", "dictionary key of type tuple"),
+        (b"\x80\x02}(" + plain("a") + b"u.", "key without a value"),
+        (b"\x80\x02]b.", "damaged pickle"),
+        (b"\x80\x02}q\x00(" + plain("a") + b"h\x00u.", "no tensors: \\['a'\\]"),
+        (b"\x80\x02].", "type list"),
+        (b"\x80\x02}", "pickle|opcode|exhausted|EOF"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 def test_hostile_or_damaged_pickles(tmp_path, write, state, message):
     with pytest.raises(ValueError, match=message):
         read_tensors(write(tmp_path / "m.pth", state))
 
 
 @WRITERS
-@pytest.mark.parametrize("view", [
-    dict(offset=1), dict(shape=(2, 4), strides=(3, 1)), dict(strides=(4, 1)), dict(offset=-1),
-    dict(offset=None), dict(strides=(-3, 1)), dict(shape=(-1, -6)), dict(shape=(2 ** 40,), strides=(0,)),
-    dict(shape=(2.0, 3)),
-    dict(shape=(2 ** 62, 4), strides=(2 ** 62, 1)), dict(shape=(6,), strides=(1, 1)),
-    dict(shape=[6], strides=[1]),
-    dict(shape=(True,), strides=(1,)), dict(offset=6, shape=(), strides=()),
-    dict(shape=(1,) * 40, strides=(1,) * 40)])
+@pytest.mark.parametrize(
+    "view",
+    [
+        dict(offset=1),
+        dict(shape=(2, 4), strides=(3, 1)),
+        dict(strides=(4, 1)),
+        dict(offset=-1),
+        dict(offset=None),
+        dict(strides=(-3, 1)),
+        dict(shape=(-1, -6)),
+        dict(shape=(2**40,), strides=(0,)),
+        dict(shape=(2.0, 3)),
+        dict(shape=(2**62, 4), strides=(2**62, 1)),
+        dict(shape=(6,), strides=(1, 1)),
+        dict(shape=[6], strides=[1]),
+        dict(shape=(True,), strides=(1,)),
+        dict(offset=6, shape=(), strides=()),
+        dict(shape=(1,) * 40, strides=(1,) * 40),
+    ],
+)
 def test_a_tensor_must_lie_inside_its_storage(tmp_path, write, view):
     with pytest.raises(ValueError, match="tensor 'a'"):
         read_tensors(write(tmp_path / "m.pth", state_pickle(a=tensor(**view))))
@@ -97,14 +128,24 @@ def test_a_tensor_must_lie_inside_its_storage(tmp_path, write, view):
 
 @WRITERS
 def test_a_huge_empty_tensor_is_refused(tmp_path, write):
-    state = state_pickle(a=tensor(shape=(2 ** 62, 2 ** 62, 0), strides=(1, 1, 1)))
+    state = state_pickle(a=tensor(shape=(2**62, 2**62, 0), strides=(1, 1, 1)))
     with pytest.raises(ValueError, match=r"m\.pth"):
         read_tensors(write(tmp_path / "m.pth", state))
 
 
 @WRITERS
-@pytest.mark.parametrize("storage", [dict(count=7), dict(count=5), dict(kind="DoubleStorage"), dict(count=-6),
-                                     dict(count=2 ** 61), dict(kind="ComplexFloatStorage"), dict(count="6")])
+@pytest.mark.parametrize(
+    "storage",
+    [
+        dict(count=7),
+        dict(count=5),
+        dict(kind="DoubleStorage"),
+        dict(count=-6),
+        dict(count=2**61),
+        dict(kind="ComplexFloatStorage"),
+        dict(count="6"),
+    ],
+)
 def test_a_storage_must_be_what_it_claims(tmp_path, write, storage):
     with pytest.raises(ValueError):
         read_tensors(write(tmp_path / "m.pth", state_pickle(a=tensor(**storage))))
@@ -142,8 +183,10 @@ def test_zip_archives_that_pytorch_would_not_write(tmp_path):
         read_tensors(tmp_path / "m.pth")
 
 
-@pytest.mark.parametrize("change", [dict(keys=("1",)), dict(keys=()), dict(keys=("0", "0")), dict(counts=()),
-                                    dict(missing_bytes=1), dict(keys=(3,))])
+@pytest.mark.parametrize(
+    "change",
+    [dict(keys=("1",)), dict(keys=()), dict(keys=("0", "0")), dict(counts=()), dict(missing_bytes=1), dict(keys=(3,))],
+)
 def test_legacy_files_that_pytorch_would_not_write(tmp_path, change):
     with pytest.raises(ValueError, match="damaged checkpoint"):
         read_tensors(write_legacy(tmp_path / "m.pth", state_pickle(a=tensor()), **change))
@@ -161,9 +204,13 @@ def test_missing_file(tmp_path):
         read_tensors(tmp_path / "m.pth")
 
 
-@pytest.mark.parametrize("content", [
-    b"\x80\x02\x8d" + (2**62).to_bytes(8, "little"),  # A string of 4 EiB.
-    b"\x80\x02)" + b"\x85" * 100_000 + b"Q."])  # A tuple in a tuple in a tuple ... as the name of a storage.
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02\x8d" + (2**62).to_bytes(8, "little"),  # A string of 4 EiB.
+        b"\x80\x02)" + b"\x85" * 100_000 + b"Q.",
+    ],
+)  # A tuple in a tuple in a tuple ... as the name of a storage.
 def test_a_pickle_that_asks_for_the_impossible_is_refused(tmp_path, content):
     path = tmp_path / "file.pth"
     path.write_bytes(content)

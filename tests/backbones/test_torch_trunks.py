@@ -18,7 +18,7 @@ NAMES = list(TRUNKS)
 def test_features_equal_the_stored_reference(name, size):
     got = reference.features(name, size)
     for variant, expected in reference.stored_features(name, size).items():
-        assert relative_error(got[variant][..., ::reference.CHANNEL_STEP], expected) < 1e-4, variant
+        assert relative_error(got[variant][..., :: reference.CHANNEL_STEP], expected) < 1e-4, variant
 
 
 @pytest.mark.parametrize("size", [*reference.STORED_SIZES, (224, 224)])
@@ -80,13 +80,17 @@ def test_refuses_pictures_of_the_wrong_shape(name, shape):
         apply_abstractly(name, shape)
 
 
-@pytest.mark.parametrize("name, options, message", [
-    ("vgg16", {"endpoint": "pool5"}, "got endpoint 'pool5', expected 'conv5_3' or 'conv4_3'"),
-    ("alexnet", {"endpoint": "conv4"}, "got endpoint 'conv4', expected 'conv5'"),
-    ("resnet18", {"endpoint": "fc"}, "got endpoint 'fc', expected 'layer4' or 'layer3'"),
-    ("vgg16", {"output_stride": 8}, "got output_stride 8, expected 16"),
-    ("alexnet", {"output_stride": 32}, "got output_stride 32, expected 16"),
-    ("resnet50", {"output_stride": 8}, "got output_stride 8, expected 16 or 32")])
+@pytest.mark.parametrize(
+    "name, options, message",
+    [
+        ("vgg16", {"endpoint": "pool5"}, "got endpoint 'pool5', expected 'conv5_3' or 'conv4_3'"),
+        ("alexnet", {"endpoint": "conv4"}, "got endpoint 'conv4', expected 'conv5'"),
+        ("resnet18", {"endpoint": "fc"}, "got endpoint 'fc', expected 'layer4' or 'layer3'"),
+        ("vgg16", {"output_stride": 8}, "got output_stride 8, expected 16"),
+        ("alexnet", {"output_stride": 32}, "got output_stride 32, expected 16"),
+        ("resnet50", {"output_stride": 8}, "got output_stride 8, expected 16 or 32"),
+    ],
+)
 def test_refuses_an_unknown_endpoint_or_output_stride(name, options, message):
     with pytest.raises(ValueError, match=message):
         apply_abstractly(name, (1, 64, 64, 3), **options)

@@ -10,8 +10,10 @@ from lena_jax.backbones import vgg
 from lena_jax.backbones.layers import ConvBN
 
 
-@pytest.mark.parametrize("endpoint, size, expected", [
-    ("conv5_3", (224, 224), (14, 14)), ("conv4_3", (224, 224), (28, 28)), ("conv5_3", (79, 111), (4, 6))])
+@pytest.mark.parametrize(
+    "endpoint, size, expected",
+    [("conv5_3", (224, 224), (14, 14)), ("conv4_3", (224, 224), (28, 28)), ("conv5_3", (79, 111), (4, 6))],
+)
 def test_poolings_round_down_and_the_last_is_left_out(endpoint, size, expected):
     x = jax.ShapeDtypeStruct((2, *size, 3), np.float32)
     y, variables = jax.eval_shape(vgg.VGG16(endpoint=endpoint).init_with_output, jax.random.key(0), x)
@@ -40,7 +42,8 @@ def test_batch_norm_behind_a_bias():
     variables = reference.random_variables(layer)
     params, stats = variables["params"], variables["batch_stats"]
     y = jax.lax.conv_general_dilated(
-        x, params["kernel"], (1, 1), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        x, params["kernel"], (1, 1), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
     y = np.asarray(y, np.float64) + params["conv_bias"]
 
     def expected(mean, var):

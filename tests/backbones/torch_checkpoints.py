@@ -16,10 +16,16 @@ def plain(value):
 
 
 def tensor(key="0", count=6, offset=0, shape=(2, 3), strides=(3, 1), kind="FloatStorage"):
-    storage = (b"(" + plain("storage") + f"ctorch\n{kind}\n".encode() + plain(key)
-               + plain("cpu") + plain(count) + b"tQ")
-    return (b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + plain(offset) + plain(shape) + plain(strides)
-            + plain(False) + b"}tR")
+    storage = b"(" + plain("storage") + f"ctorch\n{kind}\n".encode() + plain(key) + plain("cpu") + plain(count) + b"tQ"
+    return (
+        b"ctorch._utils\n_rebuild_tensor_v2\n("
+        + storage
+        + plain(offset)
+        + plain(shape)
+        + plain(strides)
+        + plain(False)
+        + b"}tR"
+    )
 
 
 def state_pickle(**tensors):
@@ -43,7 +49,7 @@ def write_legacy(path, state, keys=("0",), counts=(6,), missing_bytes=0):
             file.write(pickle.dumps(value, 2))
         file.write(state + pickle.dumps(list(keys), 2))
         for count in counts:
-            file.write(struct.pack("<q", count) + NUMBERS.tobytes()[:NUMBERS.nbytes - missing_bytes])
+            file.write(struct.pack("<q", count) + NUMBERS.tobytes()[: NUMBERS.nbytes - missing_bytes])
     return path
 
 

@@ -13,8 +13,9 @@ def build(name, endpoint, output_stride):
         return _alexnet()
     if name.startswith("vgg16"):
         return _vgg16(name.endswith("_bn"), endpoint)
-    return _resnet({"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}[name], name == "resnet50", endpoint,
-                   output_stride)
+    return _resnet(
+        {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}[name], name == "resnet50", endpoint, output_stride
+    )
 
 
 def features(name, state, x, endpoint, output_stride, train=False):
@@ -55,12 +56,24 @@ def _vgg16(batch_norm, endpoint):
 def _alexnet():
     from torch import nn
 
-    return nn.Sequential(OrderedDict(features=nn.Sequential(
-        nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
-        nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
-        nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(),
-        nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(),
-        nn.Conv2d(256, 256, 3, padding=1), nn.ReLU())))
+    return nn.Sequential(
+        OrderedDict(
+            features=nn.Sequential(
+                nn.Conv2d(3, 64, 11, stride=4, padding=2),
+                nn.ReLU(),
+                nn.MaxPool2d(3, 2),
+                nn.Conv2d(64, 192, 5, padding=2),
+                nn.ReLU(),
+                nn.MaxPool2d(3, 2),
+                nn.Conv2d(192, 384, 3, padding=1),
+                nn.ReLU(),
+                nn.Conv2d(384, 256, 3, padding=1),
+                nn.ReLU(),
+                nn.Conv2d(256, 256, 3, padding=1),
+                nn.ReLU(),
+            )
+        )
+    )
 
 
 def _resnet(repeats, bottleneck, endpoint, output_stride):
@@ -84,7 +97,8 @@ def _resnet(repeats, bottleneck, endpoint, output_stride):
             self.downsample = None
             if stride != 1 or channels_in != channels_out:
                 self.downsample = nn.Sequential(
-                    conv(channels_in, channels_out, 1, stride), nn.BatchNorm2d(channels_out))
+                    conv(channels_in, channels_out, 1, stride), nn.BatchNorm2d(channels_out)
+                )
 
         def forward(self, x):
             y = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
@@ -93,8 +107,11 @@ def _resnet(repeats, bottleneck, endpoint, output_stride):
             return (y + (x if self.downsample is None else self.downsample(x))).relu()
 
     layers = OrderedDict(
-        conv1=nn.Conv2d(3, 64, 7, 2, 3, bias=False), bn1=nn.BatchNorm2d(64), relu=nn.ReLU(),
-        maxpool=nn.MaxPool2d(3, 2, padding=1))
+        conv1=nn.Conv2d(3, 64, 7, 2, 3, bias=False),
+        bn1=nn.BatchNorm2d(64),
+        relu=nn.ReLU(),
+        maxpool=nn.MaxPool2d(3, 2, padding=1),
+    )
     channels_in = 64
     for stage in range(1, int(endpoint[-1]) + 1):
         channels, stride, dilation, before = 64 * 2 ** (stage - 1), 1 if stage == 1 else 2, 1, 1

@@ -33,20 +33,28 @@ class Trunk(NamedTuple):
 
 
 def _vgg16(batch_norm):
-    return Trunk(functools.partial(vgg.VGG16, batch_norm=batch_norm),
-                 vgg.torch_keys(batch_norm)["torchvision and timm"], (("conv5_3", 16), ("conv4_3", 16)))
+    return Trunk(
+        functools.partial(vgg.VGG16, batch_norm=batch_norm),
+        vgg.torch_keys(batch_norm)["torchvision and timm"],
+        (("conv5_3", 16), ("conv4_3", 16)),
+    )
 
 
 def _resnet(architecture):
-    return Trunk(functools.partial(resnet.ResNet, architecture=architecture),
-                 resnet.torch_keys(architecture)["torchvision and timm"],
-                 (("layer4", 32), ("layer4", 16), ("layer3", 32)))
+    return Trunk(
+        functools.partial(resnet.ResNet, architecture=architecture),
+        resnet.torch_keys(architecture)["torchvision and timm"],
+        (("layer4", 32), ("layer4", 16), ("layer3", 32)),
+    )
 
 
 TRUNKS = {
-    "vgg16": _vgg16(False), "vgg16_bn": _vgg16(True),
+    "vgg16": _vgg16(False),
+    "vgg16_bn": _vgg16(True),
     "alexnet": Trunk(alexnet.AlexNet, alexnet.torch_keys()["torchvision"], (("conv5", 16),)),
-    "resnet18": _resnet(resnet.RESNET18), "resnet50": _resnet(resnet.RESNET50)}
+    "resnet18": _resnet(resnet.RESNET18),
+    "resnet50": _resnet(resnet.RESNET50),
+}
 
 
 def shapes(module):
@@ -59,8 +67,13 @@ def random_variables(module):
     """Variables of a module, the same wherever they are drawn: He's variance, BatchNorm far from the identity."""
     # `RandomState` promises its stream for all versions of NumPy.
     rng = np.random.RandomState(0)
-    ranges = {"scale": (0.5, 1.5), "bias": (-0.5, 0.5), "conv_bias": (-0.5, 0.5), "mean": (-0.5, 0.5),
-              "var": (0.5, 2.0)}
+    ranges = {
+        "scale": (0.5, 1.5),
+        "bias": (-0.5, 0.5),
+        "conv_bias": (-0.5, 0.5),
+        "mean": (-0.5, 0.5),
+        "var": (0.5, 2.0),
+    }
     leaves = {}
     for path, shape in sorted(shapes(module).items()):
         bound = np.sqrt(6 / np.prod(shape[:3]))
@@ -82,8 +95,10 @@ def features(name, size, batch=1):
 
     @jax.jit
     def run(variables, x):
-        return [trunk.build(endpoint=endpoint, output_stride=stride).apply(variables, x)
-                for endpoint, stride in trunk.variants]
+        return [
+            trunk.build(endpoint=endpoint, output_stride=stride).apply(variables, x)
+            for endpoint, stride in trunk.variants
+        ]
 
     return dict(zip(trunk.variants, map(np.asarray, run(variables(name), pictures(*size, batch))), strict=True))
 
@@ -91,14 +106,18 @@ def features(name, size, batch=1):
 def torch_state(name):
     """`variables(name)` as a state dictionary of PyTorch."""
     leaves = flax.traverse_util.flatten_dict(variables(name))
-    return {key: leaves[path].transpose(3, 2, 0, 1) if path[-1] == "kernel" else leaves[path]
-            for path, key in TRUNKS[name].keys.items()}
+    return {
+        key: leaves[path].transpose(3, 2, 0, 1) if path[-1] == "kernel" else leaves[path]
+        for path, key in TRUNKS[name].keys.items()
+    }
 
 
 def torch_features(name, size, batch=1):
     """What `features` should be."""
-    return {variant: torch_trunks.features(name, torch_state(name), pictures(*size, batch), *variant)[0]
-            for variant in TRUNKS[name].variants}
+    return {
+        variant: torch_trunks.features(name, torch_state(name), pictures(*size, batch), *variant)[0]
+        for variant in TRUNKS[name].variants
+    }
 
 
 def relative_error(got, expected):
@@ -118,6 +137,12 @@ def stored_features(name, size):
 
 
 if __name__ == "__main__":
-    np.savez_compressed(FILE, **{
-        _key(name, variant, size): expected[..., ::CHANNEL_STEP]
-        for name in TRUNKS for size in STORED_SIZES for variant, expected in torch_features(name, size).items()})
+    np.savez_compressed(
+        FILE,
+        **{
+            _key(name, variant, size): expected[..., ::CHANNEL_STEP]
+            for name in TRUNKS
+            for size in STORED_SIZES
+            for variant, expected in torch_features(name, size).items()
+        },
+    )

@@ -6,9 +6,14 @@ import numpy as np
 from lena_jax.backbones import BACKBONES, Backbone, Preprocessing
 
 NAME = "tiny"
-LAYER = {("params", "conv", "kernel"): "conv.weight", ("params", "conv", "bias"): "conv.bias",
-         ("params", "norm", "scale"): "norm.weight", ("params", "norm", "bias"): "norm.bias",
-         ("batch_stats", "norm", "mean"): "norm.running_mean", ("batch_stats", "norm", "var"): "norm.running_var"}
+LAYER = {
+    ("params", "conv", "kernel"): "conv.weight",
+    ("params", "conv", "bias"): "conv.bias",
+    ("params", "norm", "scale"): "norm.weight",
+    ("params", "norm", "bias"): "norm.bias",
+    ("batch_stats", "norm", "mean"): "norm.running_mean",
+    ("batch_stats", "norm", "var"): "norm.running_var",
+}
 NAMINGS = {"one": LAYER, "other": {path: f"features.{key}" for path, key in LAYER.items()}}
 
 
@@ -19,9 +24,17 @@ class TinyTrunk(nn.Module):
 
 
 BACKBONE = Backbone(
-    name=NAME, build=TinyTrunk, stride=1, channels=2, preprocessing=Preprocessing((0.5, 0.4, 0.3), (0.2, 0.1, 0.3)),
-    stages=("conv", "norm"), endpoints=("norm",), torch_keys=lambda: NAMINGS, classifier_prefixes=("fc.",),
-    classifier_keys=(("fc.weight", "fc.bias"),))
+    name=NAME,
+    build=TinyTrunk,
+    stride=1,
+    channels=2,
+    preprocessing=Preprocessing((0.5, 0.4, 0.3), (0.2, 0.1, 0.3)),
+    stages=("conv", "norm"),
+    endpoints=("norm",),
+    torch_keys=lambda: NAMINGS,
+    classifier_prefixes=("fc.",),
+    classifier_keys=(("fc.weight", "fc.bias"),),
+)
 
 
 def register(monkeypatch):
@@ -30,8 +43,14 @@ def register(monkeypatch):
 
 def state(prefix=""):
     """A PyTorch state dictionary of the trunk; numbers that float16 and bfloat16 hold."""
-    shapes = {"conv.weight": (2, 3, 3, 5), "conv.bias": (2,), "norm.weight": (2,), "norm.bias": (2,),
-              "norm.running_mean": (2,), "norm.running_var": (2,)}
+    shapes = {
+        "conv.weight": (2, 3, 3, 5),
+        "conv.bias": (2,),
+        "norm.weight": (2,),
+        "norm.bias": (2,),
+        "norm.running_mean": (2,),
+        "norm.running_var": (2,),
+    }
     tensors, start = {}, 0
     for key, shape in shapes.items():
         size = int(np.prod(shape))
@@ -44,7 +63,9 @@ def check(variables):
     """Asserts that the variables are those of `state`, bit for bit."""
     tensors = state()
     assert {kind: set(layers) for kind, layers in variables.items()} == {
-        "params": {"conv", "norm"}, "batch_stats": {"norm"}}
+        "params": {"conv", "norm"},
+        "batch_stats": {"norm"},
+    }
     for (kind, layer, leaf), key in LAYER.items():
         got, expected = variables[kind][layer][leaf], tensors[key]
         assert isinstance(got, np.ndarray) and got.dtype == np.float32

@@ -66,6 +66,7 @@ def test_a_file_of_scores_in_the_order_of_the_paths(run, photos, ending, tmp_pat
         rows = [json.loads(line) for line in output.read_text().splitlines()]
     else:
         from pyarrow import parquet
+
         rows = parquet.read_table(output).to_pylist()
     assert [row["name"] for row in rows] == paths and not list(tmp_path.glob("*.partial"))
     expected = evaluated_scores(run)
@@ -87,11 +88,18 @@ def test_paths_from_standard_input(run, photos, tmp_path, monkeypatch):
     assert [os.path.basename(row["name"]) for row in read_csv(tmp_path / "o.csv")] == ["test_bmp.bmp", "test_tiff.tif"]
 
 
-@pytest.mark.parametrize("ending, number, code", [
-    ("csv", signal.SIGINT, 130), ("jsonl", signal.SIGTERM, 143), ("parquet", signal.SIGINT, 130),
-    ("parquet", signal.SIGTERM, 143)])
-def test_an_interruption_leaves_the_finished_rows_in_a_partial_file(run, photos, ending, number, code, tmp_path,
-                                                                    monkeypatch, capsys):
+@pytest.mark.parametrize(
+    "ending, number, code",
+    [
+        ("csv", signal.SIGINT, 130),
+        ("jsonl", signal.SIGTERM, 143),
+        ("parquet", signal.SIGINT, 130),
+        ("parquet", signal.SIGTERM, 143),
+    ],
+)
+def test_an_interruption_leaves_the_finished_rows_in_a_partial_file(
+    run, photos, ending, number, code, tmp_path, monkeypatch, capsys
+):
     if ending == "parquet":
         pytest.importorskip("pyarrow")
     whole, done = scorer_module.Scorer._results, []
@@ -114,6 +122,7 @@ def test_an_interruption_leaves_the_finished_rows_in_a_partial_file(run, photos,
     partial = tmp_path / f"o.{ending}.partial"
     if ending == "parquet":
         from pyarrow import parquet
+
         names = [row["name"] for row in parquet.read_table(partial).to_pylist()]
     elif ending == "jsonl":
         names = [json.loads(line)["name"] for line in partial.read_text().splitlines()]
@@ -222,18 +231,21 @@ def test_save_and_info(run, tmp_path, capsys):
     assert "exists: name another folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["score", "a.png", "--model=nowhere"], "no checkpoint in 'nowhere'"),
-    (["score", "EMPTY", "--model=RUN"], "got no pictures"),
-    (["score", "a.png", "--model=RUN", "--output=scores.xls"], "ends in .csv, .jsonl, .parquet"),
-    (["score", "a.png", "--model=RUN", "--output=nowhere/o.csv"], "there is no folder 'nowhere'"),
-    (["explain", "a.png", "--model=RUN", "-o", "map.jpg"], "ends in .png"),
-    (["serve", "--model=RUN", "--port=70000"], "expected 0 to 65535"),
-    (["score", "a.png", "--model=RUN", "--objectness=u2netp.onnx"], "looks at no objectness maps"),
-    (["score", "a.png", "--model=hf:owner"], "expected hf:OWNER/NAME"),
-    (["info", "nowhere"], "no checkpoint in 'nowhere'"),
-    (["save", "nowhere", "EMPTY"], "no checkpoint in 'nowhere'"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["score", "a.png", "--model=nowhere"], "no checkpoint in 'nowhere'"),
+        (["score", "EMPTY", "--model=RUN"], "got no pictures"),
+        (["score", "a.png", "--model=RUN", "--output=scores.xls"], "ends in .csv, .jsonl, .parquet"),
+        (["score", "a.png", "--model=RUN", "--output=nowhere/o.csv"], "there is no folder 'nowhere'"),
+        (["explain", "a.png", "--model=RUN", "-o", "map.jpg"], "ends in .png"),
+        (["serve", "--model=RUN", "--port=70000"], "expected 0 to 65535"),
+        (["score", "a.png", "--model=RUN", "--objectness=u2netp.onnx"], "looks at no objectness maps"),
+        (["score", "a.png", "--model=hf:owner"], "expected hf:OWNER/NAME"),
+        (["info", "nowhere"], "no checkpoint in 'nowhere'"),
+        (["save", "nowhere", "EMPTY"], "no checkpoint in 'nowhere'"),
+    ],
+)
 def test_bad_input_is_one_line_and_exit_code_2(arguments, message, run, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     known = {"RUN": str(run), "EMPTY": str(tmp_path / "empty")}
@@ -297,6 +309,7 @@ def test_the_installed_command_and_the_module_are_this_one():
     name, target = setup["options.entry_points"]["console_scripts"].strip().split(" = ")
     module, function = target.split(":")
     assert name == "lena-jax" and getattr(importlib.import_module(module), function) is main
-    done = subprocess.run([sys.executable, "-m", "lena_jax", "score", "--help"], capture_output=True, text=True,
-                          cwd=REPOSITORY)
+    done = subprocess.run(
+        [sys.executable, "-m", "lena_jax", "score", "--help"], capture_output=True, text=True, cwd=REPOSITORY
+    )
     assert done.returncode == 0 and "usage: lena-jax score" in done.stdout

@@ -25,8 +25,10 @@ def no_cache(monkeypatch):
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
     """Two seconds of noise at 10 frames a second, as an RGB video without loss, and its frames."""
-    frames = np.random.default_rng(0).integers(0, 256, (20, 600, 640, 3), dtype=np.uint8) // np.arange(
-        1, 21, dtype=np.uint8)[:, None, None, None]
+    frames = (
+        np.random.default_rng(0).integers(0, 256, (20, 600, 640, 3), dtype=np.uint8)
+        // np.arange(1, 21, dtype=np.uint8)[:, None, None, None]
+    )
     path = tmp_path_factory.mktemp("video") / "clip.mp4"
     clips.write(path, frames, lossless=True)
     return path, frames

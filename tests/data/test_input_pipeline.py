@@ -14,8 +14,14 @@ from lena_jax.data.transforms import Augmentation, resize
 def pictures():
     rng = np.random.default_rng(0)
     source = [{"image": rng.integers(256, size=(20, 30, 3), dtype=np.uint8)} for _ in range(12)]
-    return ScoredPictures(np.array([str(i) for i in range(12)]), np.arange(12.0), np.array(["a", "b"] * 6), source,
-                          np.arange(12), "digest")
+    return ScoredPictures(
+        np.array([str(i) for i in range(12)]),
+        np.arange(12.0),
+        np.array(["a", "b"] * 6),
+        source,
+        np.arange(12),
+        "digest",
+    )
 
 
 def draw(pictures, mode="random", batch_size=6, min_gap=0.0, fetch=None):
@@ -24,10 +30,12 @@ def draw(pictures, mode="random", batch_size=6, min_gap=0.0, fetch=None):
 
 @pytest.mark.parametrize("mode", ["random", "in_batch"])
 def test_the_same_seed_gives_the_same_batches_for_any_threads_and_start(pictures, mode):
-    runs = [list(batches(draw(pictures, mode), steps=7, seed=5, **how))
-            for how in ({}, {"threads": 1}, {"threads": 4}, {"start": 3})]
+    runs = [
+        list(batches(draw(pictures, mode), steps=7, seed=5, **how))
+        for how in ({}, {"threads": 1}, {"threads": 4}, {"start": 3})
+    ]
     for run in runs[1:]:
-        for batch, expected in zip(run, runs[0][7 - len(run):], strict=True):
+        for batch, expected in zip(run, runs[0][7 - len(run) :], strict=True):
             for name, value in expected.items():
                 np.testing.assert_array_equal(batch[name], value)
     other = next(iter(batches(draw(pictures, mode), steps=7, seed=6)))
@@ -152,8 +160,10 @@ def test_views_stay_inside_the_picture_and_half_are_mirrored():
     np.testing.assert_array_equal(whole, resize(ramp, 16))
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"mode": "all"}, "got 'all'"), ({"batch_size": 5}, "got 5"), ({"min_gap": 99.0}, "min_gap=99.0")])
+@pytest.mark.parametrize(
+    "change, message",
+    [({"mode": "all"}, "got 'all'"), ({"batch_size": 5}, "got 5"), ({"min_gap": 99.0}, "min_gap=99.0")],
+)
 def test_bad_arguments(pictures, change, message):
     with pytest.raises(ValueError, match=message):
         draw(pictures, **change)
@@ -167,8 +177,10 @@ def test_a_crop_outside_its_range():
 @pytest.mark.parametrize("mode", ["random", "in_batch"])
 def test_each_process_fetches_its_share_of_one_and_the_same_batch(pictures, mode):
     whole = next(iter(batches(draw(pictures, mode), steps=1, seed=3)))
-    shares = [next(iter(batches(dataclasses.replace(draw(pictures, mode), process=process, processes=3), steps=1,
-                                seed=3))) for process in range(3)]
+    shares = [
+        next(iter(batches(dataclasses.replace(draw(pictures, mode), process=process, processes=3), steps=1, seed=3)))
+        for process in range(3)
+    ]
     np.testing.assert_array_equal(np.concatenate([share["inputs"] for share in shares]), whole["inputs"])
     for share in shares:
         for name in ("pairs", "label", "weight", "index"):
@@ -185,8 +197,10 @@ def test_kept_squares_change_nothing(pictures):
     few = pictures.subset([7, 3, 11])
     kept, decoded = SquarePictures(few, 16, augmentation, squares), SquarePictures(few, 16, augmentation)
     arguments = np.array([2, 0, 1]), slice(0, 3)
-    np.testing.assert_array_equal(kept(arguments[0], np.random.default_rng(1), arguments[1]),
-                                  decoded(arguments[0], np.random.default_rng(1), arguments[1]))
+    np.testing.assert_array_equal(
+        kept(arguments[0], np.random.default_rng(1), arguments[1]),
+        decoded(arguments[0], np.random.default_rng(1), arguments[1]),
+    )
 
 
 def test_maps_are_cut_and_flipped_like_their_pictures(pictures):

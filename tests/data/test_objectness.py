@@ -99,15 +99,18 @@ def test_the_digest_is_of_the_loaded_splits_and_their_pictures(copied):
     assert objectness.load("planted", str(copied), "train").digest == digests["train"]
 
 
-@pytest.mark.parametrize("damage, message", [
-    (lambda folder: shutil.rmtree(folder), "got no objectness maps of split 'test'"),
-    (lambda folder: (folder / "test.npy").unlink(), "got no objectness maps of split 'test'"),
-    (lambda folder: (folder / "objectness.json").write_text("[]"), "got no objectness maps of split 'test'"),
-    (lambda folder: (folder / "test.npy").rename(folder / "test.npy.unfinished"), "got no objectness maps"),
-    (lambda folder: (folder / "test.npy").write_bytes((folder / "test.npy").read_bytes()[:-1]), "are damaged"),
-    (lambda folder: (folder / "test.npy").write_bytes(b""), "are damaged"),
-    (lambda folder: np.save(folder / "test.npy", np.zeros((24, 32, 32), np.uint8)), "are damaged: got"),
-])
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda folder: shutil.rmtree(folder), "got no objectness maps of split 'test'"),
+        (lambda folder: (folder / "test.npy").unlink(), "got no objectness maps of split 'test'"),
+        (lambda folder: (folder / "objectness.json").write_text("[]"), "got no objectness maps of split 'test'"),
+        (lambda folder: (folder / "test.npy").rename(folder / "test.npy.unfinished"), "got no objectness maps"),
+        (lambda folder: (folder / "test.npy").write_bytes((folder / "test.npy").read_bytes()[:-1]), "are damaged"),
+        (lambda folder: (folder / "test.npy").write_bytes(b""), "are damaged"),
+        (lambda folder: np.save(folder / "test.npy", np.zeros((24, 32, 32), np.uint8)), "are damaged: got"),
+    ],
+)
 def test_absent_and_damaged_maps_are_refused_with_the_command(copied, damage, message):
     damage(copied / "planted/1.0.0/objectness")
     command = f"python -m data_prep objectness planted --data_dir={copied}"
@@ -160,10 +163,14 @@ def test_a_grid_stays_within_0_and_1():
         np.testing.assert_allclose(pooled, value, atol=1e-6)
 
 
-@pytest.mark.parametrize("maps, grid, message", [
-    (np.zeros((64, 64), np.uint8), (7, 7), r"got maps \(64, 64\) uint8"),
-    (np.zeros((1, 64, 64), np.int32), (7, 7), "int32, expected .* uint8 or floating point"),
-    (np.zeros((1, 64, 64), np.uint8), (0, 7), "a grid of 0 x 7 cells")])
+@pytest.mark.parametrize(
+    "maps, grid, message",
+    [
+        (np.zeros((64, 64), np.uint8), (7, 7), r"got maps \(64, 64\) uint8"),
+        (np.zeros((1, 64, 64), np.int32), (7, 7), "int32, expected .* uint8 or floating point"),
+        (np.zeros((1, 64, 64), np.uint8), (0, 7), "a grid of 0 x 7 cells"),
+    ],
+)
 def test_what_is_no_map_or_no_grid_is_refused(maps, grid, message):
     with pytest.raises(ValueError, match=message):
         objectness.to_grid(maps, *grid)

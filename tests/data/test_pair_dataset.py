@@ -47,9 +47,13 @@ def test_a_share_for_validation_takes_whole_units(tmp_path, small_config):
     assert (len(parts["train"].pairs), len(parts["validation"].pairs)) == (16, 4)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"label": lambda record: 2}, "pair 0 of 'train': got the label 2, expected 0 or 1"),
-    ({"right_id": lambda record: "p1"}, "the id 'p1' stands for another picture than before")])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"label": lambda record: 2}, "pair 0 of 'train': got the label 2, expected 0 or 1"),
+        ({"right_id": lambda record: "p1"}, "the id 'p1' stands for another picture than before"),
+    ],
+)
 def test_a_pair_that_cannot_be_is_refused(tmp_path, change, message):
     pair_data.build(tmp_path, {"train": [(1, 2, 1)]}, **change)
     with pytest.raises(ValueError, match=message):

@@ -25,11 +25,18 @@ def test_it_is_plain_csv():
     assert file.getvalue() == 'id_high,id_low\na.jpg,"b, c.jpg"\n'
 
 
-@pytest.mark.parametrize("text, message", [
-    ("id_high,id_low\na.jpg,x\ny,x\n", "line 2: got the id 'x', which is none of the 4 .*; 2 ids"),
-    ("id_high,id_low\na.jpg,a.jpg\n", "line 2: got 'a.jpg,a.jpg', expected two different"),
-    ("id_high,id_low\na.jpg\n", "line 2: got 'a.jpg', expected two"), ("id_high,id_low\n", "got no pair"),
-    ("id,score\n", "header 'id,score', expected 'id_high,id_low'"), ("", "header ''"), ('id_high,id_low\n"a', "CSV")])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("id_high,id_low\na.jpg,x\ny,x\n", "line 2: got the id 'x', which is none of the 4 .*; 2 ids"),
+        ("id_high,id_low\na.jpg,a.jpg\n", "line 2: got 'a.jpg,a.jpg', expected two different"),
+        ("id_high,id_low\na.jpg\n", "line 2: got 'a.jpg', expected two"),
+        ("id_high,id_low\n", "got no pair"),
+        ("id,score\n", "header 'id,score', expected 'id_high,id_low'"),
+        ("", "header ''"),
+        ('id_high,id_low\n"a', "CSV"),
+    ],
+)
 def test_bad_files_are_named(tmp_path, text, message):
     path = tmp_path / "pairs.csv"
     path.write_text(text)

@@ -11,8 +11,11 @@ SCORES = st.lists(st.integers(-3, 3), min_size=0, max_size=12)
 
 
 def brute_force(scores, groups, min_gap):
-    return {(i, j) for i, j in itertools.permutations(range(len(scores)), 2)
-            if groups[i] == groups[j] and scores[i] > scores[j] and scores[i] >= scores[j] + min_gap}
+    return {
+        (i, j)
+        for i, j in itertools.permutations(range(len(scores)), 2)
+        if groups[i] == groups[j] and scores[i] > scores[j] and scores[i] >= scores[j] + min_gap
+    }
 
 
 @settings(max_examples=200, deadline=None)
@@ -71,9 +74,15 @@ def test_pairs_within_weighs_and_labels():
     assert weight.tolist() == [0, 1, 0, 1, 0, 0]
 
 
-@pytest.mark.parametrize("scores, groups, gap, message", [
-    ([[1.0]], None, 0, r"got shape \(1, 1\)"), ([1.0, np.nan], None, 0, "nan at index 1"),
-    ([1.0, 2.0], ["a"], 0, "got 1 and 2"), ([1.0, 2.0], None, -1, "got -1")])
+@pytest.mark.parametrize(
+    "scores, groups, gap, message",
+    [
+        ([[1.0]], None, 0, r"got shape \(1, 1\)"),
+        ([1.0, np.nan], None, 0, "nan at index 1"),
+        ([1.0, 2.0], ["a"], 0, "got 1 and 2"),
+        ([1.0, 2.0], None, -1, "got -1"),
+    ],
+)
 def test_bad_arguments(scores, groups, gap, message):
     with pytest.raises(ValueError, match=message):
         ComparablePairs(scores, groups, gap)

@@ -148,9 +148,7 @@ def test_what_is_no_picture_does_not_decode(data):
 
 def png_that_claims(width, height):
     def chunk(name, content):
-        return (
-            struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-        )
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     content = zlib.compress(bytes(1000))
@@ -166,9 +164,7 @@ def test_a_decompression_bomb_is_refused_by_its_header(size):
 def test_a_text_chunk_that_unpacks_to_a_lot_is_refused(ramp):
     data = encode(ramp, "PNG")
     content = b"comment\0\0" + zlib.compress(bytes(50 << 20))
-    chunk = (
-        struct.pack(">I", len(content)) + b"zTXt" + content + struct.pack(">I", zlib.crc32(b"zTXt" + content))
-    )
+    chunk = struct.pack(">I", len(content)) + b"zTXt" + content + struct.pack(">I", zlib.crc32(b"zTXt" + content))
     after_header = 8 + 25
     with pytest.raises(pictures.BadPicture):
         pictures.to_rgb(data[:after_header] + chunk + data[after_header:])
@@ -176,7 +172,7 @@ def test_a_text_chunk_that_unpacks_to_a_lot_is_refused(ramp):
 
 def test_a_jpeg_of_endless_passes_is_refused(ramp):
     data = encode(ramp, "JPEG", progressive=True)
-    scan = data[data.rindex(b"\xff\xda"):-2]
+    scan = data[data.rindex(b"\xff\xda") : -2]
     few, many = (data[:-2] + count * scan + b"\xff\xd9" for count in (20, 200))
     assert pictures.to_rgb(few) is few
     with pytest.raises(pictures.BadPicture, match="too many scans to decode safely: got 2.., expected at most 100"):
@@ -192,8 +188,14 @@ def test_a_picture_written_as_text_is_refused(magic):
 def test_the_stored_pixels_are_those_of_the_stored_file(ramp):
     exif = Image.Exif()
     exif[0x0112] = 6
-    for data in (encode(ramp, "JPEG"), encode(ramp, "JPEG", exif=exif), encode(ramp.convert("CMYK"), "JPEG"),
-                 encode(ramp.convert("L"), "JPEG"), encode(ramp.quantize(9), "PNG"), encode(ramp, "PNG", exif=exif)):
+    for data in (
+        encode(ramp, "JPEG"),
+        encode(ramp, "JPEG", exif=exif),
+        encode(ramp.convert("CMYK"), "JPEG"),
+        encode(ramp.convert("L"), "JPEG"),
+        encode(ramp.quantize(9), "PNG"),
+        encode(ramp, "PNG", exif=exif),
+    ):
         _, expected = decode(pictures.to_rgb(data))
         np.testing.assert_array_equal(np.asarray(pictures.stored_pixels(data)), expected)
         with Image.open(io.BytesIO(data)) as opened:
@@ -221,9 +223,13 @@ def test_a_file_is_read_or_refused(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(b"abc")
     assert pictures.read(tmp_path / "a.png") == b"abc"
     os.mkfifo(tmp_path / "pipe.png")
-    for path, reason in ((tmp_path, "is a folder"), (tmp_path / "pipe.png", "device or pipe"),
-                         (tmp_path / "gone.png", "no such file"), ("a\0b", "cannot be read"),
-                         (tmp_path / ("x" * 300), "cannot be read")):
+    for path, reason in (
+        (tmp_path, "is a folder"),
+        (tmp_path / "pipe.png", "device or pipe"),
+        (tmp_path / "gone.png", "no such file"),
+        ("a\0b", "cannot be read"),
+        (tmp_path / ("x" * 300), "cannot be read"),
+    ):
         with pytest.raises(pictures.BadPicture, match=reason):
             pictures.read(path)
     monkeypatch.setattr(pictures, "MAX_FILE_BYTES", 2)

@@ -75,8 +75,9 @@ def change_one_byte(content):
     return content[:500] + bytes([content[500] ^ 1]) + content[501:]
 
 
-@pytest.mark.parametrize("damage", [change_one_byte, lambda content: content[:-1], lambda content: content + b"x",
-                                    lambda content: b""])
+@pytest.mark.parametrize(
+    "damage", [change_one_byte, lambda content: content[:-1], lambda content: content + b"x", lambda content: b""]
+)
 def test_another_file_is_refused_before_it_is_loaded(runtime, small, tmp_path, damage):
     path = tmp_path / "u2netp.onnx"
     path.write_bytes(damage(CONTENT))

@@ -42,8 +42,13 @@ def test_single_things_are_cut_into_equal_pieces_of_a_permutation():
 def test_large_sets_are_spread_and_single_things_fill_up():
     sets = np.repeat(np.arange(20), [5, 4, 4, 3, *[1] * 16])
     assert sorted(len(part) for part in split_evenly(sets, 4, np.random.default_rng(0))) == [8, 8, 8, 8]
-    assert sorted(len(part) for part in split_evenly([0] * 6 + [1, 2, 3, 4], 5, np.random.default_rng(0))) == \
-        [1, 1, 1, 1, 6]
+    assert sorted(len(part) for part in split_evenly([0] * 6 + [1, 2, 3, 4], 5, np.random.default_rng(0))) == [
+        1,
+        1,
+        1,
+        1,
+        6,
+    ]
 
 
 def test_bad_arguments():

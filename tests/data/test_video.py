@@ -20,10 +20,21 @@ def numbers(frames, colours):
     return np.abs(means[:, None] - colours.astype(float)).sum(-1).argmin(1).tolist()
 
 
-@pytest.mark.parametrize("name, codec, rate", [
-    ("a.mp4", "libx264", 10), ("a.mp4", "mpeg4", 10), ("a.mkv", "libx264", 10), ("a.webm", "libvpx-vp9", 10),
-    ("a.webm", "libvpx", 10), ("a.avi", "mpeg4", 10), ("a.ts", "libx264", 10), ("a.mov", "mpeg4", 10),
-    ("a.mpg", "mpeg2video", 25), ("a.flv", "flv1", 10)])
+@pytest.mark.parametrize(
+    "name, codec, rate",
+    [
+        ("a.mp4", "libx264", 10),
+        ("a.mp4", "mpeg4", 10),
+        ("a.mkv", "libx264", 10),
+        ("a.webm", "libvpx-vp9", 10),
+        ("a.webm", "libvpx", 10),
+        ("a.avi", "mpeg4", 10),
+        ("a.ts", "libx264", 10),
+        ("a.mov", "mpeg4", 10),
+        ("a.mpg", "mpeg2video", 25),
+        ("a.flv", "flv1", 10),
+    ],
+)
 def test_the_frame_shown_in_the_middle_of_each_part(tmp_path, name, codec, rate):
     colours = clips.colours(30)
     clips.write(tmp_path / name, [clips.plain(one) for one in colours], codec, rate)
@@ -60,9 +71,9 @@ def test_more_frames_than_there_are_repeat_them_and_a_rate_does_not(tmp_path):
     colours = clips.colours(3)
     clips.write(tmp_path / "a.mp4", [clips.plain(one) for one in colours])
     clip = read_clip(tmp_path / "a.mp4", 8)
-    np.testing.assert_allclose(clip.times, [0, 0, 0, .1, .1, .2, .2, .2], atol=1e-6)
+    np.testing.assert_allclose(clip.times, [0, 0, 0, 0.1, 0.1, 0.2, 0.2, 0.2], atol=1e-6)
     np.testing.assert_array_equal(clip.frames[0], clip.frames[2])
-    np.testing.assert_allclose(read_clip(tmp_path / "a.mp4", 8, rate=100).times, [0, .1, .2], atol=1e-6)
+    np.testing.assert_allclose(read_clip(tmp_path / "a.mp4", 8, rate=100).times, [0, 0.1, 0.2], atol=1e-6)
 
 
 @pytest.mark.parametrize("most, rate, count", [(100, 2, 6), (4, 2, 4), (100, 0.01, 1), (100, 1e9, 30)])
@@ -105,7 +116,7 @@ def make(folder, name, **options):
 def test_a_file_that_was_cut_off(tmp_path, options, share):
     whole = make(tmp_path, "b.mp4", **options)
     assert len(read_clip(tmp_path / "b.mp4", 4).frames) == 4
-    (tmp_path / "cut.mp4").write_bytes(whole[:int(share * len(whole))])
+    (tmp_path / "cut.mp4").write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(BadVideo, match="cut off|does not decode|holds no frames"):
         read_clip(tmp_path / "cut.mp4", 4)
 
@@ -135,15 +146,24 @@ def test_files_that_are_no_video(tmp_path):
     contents = {
         "playlist.mp4": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{tmp_path / 'a.ts'}\n#EXT-X-ENDLIST\n".encode(),
         "script.mp4": f"ffconcat version 1.0\nfile '{tmp_path / 'a.ts'}'\n".encode(),
-        "text.mp4": b"this is no video at all " * 100, "zeros.mp4": bytes(5000), "empty.mp4": b"",
-        "picture.mp4": b"\x89PNG\r\n\x1a\n" + bytes(100)}
+        "text.mp4": b"this is no video at all " * 100,
+        "zeros.mp4": bytes(5000),
+        "empty.mp4": b"",
+        "picture.mp4": b"\x89PNG\r\n\x1a\n" + bytes(100),
+    }
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "folder.mp4").mkdir()
-    for name, message in ((*((name, "does not decode as a video") for name in contents if name != "empty.mp4"),
-                           ("empty.mp4", "empty"), ("sound.mp4", "sound or text only"), ("pipe.mp4", "device or pipe"),
-                           ("folder.mp4", "is a folder"), ("absent.mp4", "no such file"), ("a\0", "cannot be read"))):
+    for name, message in (
+        *((name, "does not decode as a video") for name in contents if name != "empty.mp4"),
+        ("empty.mp4", "empty"),
+        ("sound.mp4", "sound or text only"),
+        ("pipe.mp4", "device or pipe"),
+        ("folder.mp4", "is a folder"),
+        ("absent.mp4", "no such file"),
+        ("a\0", "cannot be read"),
+    ):
         with pytest.raises(BadVideo, match=message):
             read_clip(tmp_path / name)
     # A name that FFmpeg would take for an address is that of a file.
@@ -154,9 +174,13 @@ def test_files_that_are_no_video(tmp_path):
 def test_limits(tmp_path, monkeypatch):
     clips.write(tmp_path / "a.mp4", [clips.plain(one) for one in clips.colours(30)])
     for limit, value, message in (
-            ("MAX_PIXELS", 64 * 48 - 1, "one that is too large|too many pixels"), ("MAX_SIDE", 63, "63 a side"),
-            ("MAX_SECONDS", 2, "got 3 s, expected at most 2"), ("MAX_PACKETS", 29, "too many frames"),
-            ("MAX_FILE_BYTES", 100, "file too large"), ("MAX_READING_SECONDS", -1, "longer than -1 s")):
+        ("MAX_PIXELS", 64 * 48 - 1, "one that is too large|too many pixels"),
+        ("MAX_SIDE", 63, "63 a side"),
+        ("MAX_SECONDS", 2, "got 3 s, expected at most 2"),
+        ("MAX_PACKETS", 29, "too many frames"),
+        ("MAX_FILE_BYTES", 100, "file too large"),
+        ("MAX_READING_SECONDS", -1, "longer than -1 s"),
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(reading, limit, value)
             with pytest.raises(BadVideo, match=message):
@@ -173,9 +197,16 @@ def test_memory_is_that_of_the_chosen_frames(tmp_path, monkeypatch):
     assert len(converted) == 3
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"frames": 0}, "frames: got 0"), ({"frames": 5000}, "expected 1 to 4096"), ({"rate": 0}, "rate: got 0"),
-    ({"rate": float("nan")}, "rate: got nan"), ({"side": 0}, "side: got 0")])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"frames": 0}, "frames: got 0"),
+        ({"frames": 5000}, "expected 1 to 4096"),
+        ({"rate": 0}, "rate: got 0"),
+        ({"rate": float("nan")}, "rate: got nan"),
+        ({"side": 0}, "side: got 0"),
+    ],
+)
 def test_arguments_out_of_range(change, message):
     with pytest.raises(ValueError, match=message):
         read_clip("any", **change)

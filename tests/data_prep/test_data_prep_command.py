@@ -44,9 +44,7 @@ def test_builds_and_says_what_came_of_it(run, scores_csv, tmp_path):
     assert f"--config.data.name=image_scores/holiday_photos --config.data.dir={tmp_path / 'data'}" in lines[2]
     assert "train: 100%" in err and "Shuffling" not in err and "Generating" not in err
     code, out, _ = run(scores_csv)
-    assert code == 0 and out.startswith(
-        "already there, made from the same input: image_scores/holiday_photos"
-    )
+    assert code == 0 and out.startswith("already there, made from the same input: image_scores/holiday_photos")
 
 
 def test_other_input_under_the_same_name(run, scores_csv, write_csv):
@@ -70,9 +68,7 @@ def test_skipping_says_what_was_left_out(run, write_csv):
 
 def test_all_that_a_table_can_say(run, write_csv, tmp_path, folder):
     header = ["image", "likes", "views", "rating", "site", "part", "author", "times"]
-    rows = [
-        [f"{n}.jpg", n, 10 * n + 5, 6 - n, "x", "train" if n < 3 else "test", f"a{n}", 1 + n] for n in range(6)
-    ]
+    rows = [[f"{n}.jpg", n, 10 * n + 5, 6 - n, "x", "train" if n < 3 else "test", f"a{n}", 1 + n] for n in range(6)]
     (folder / "copy.jpg").write_bytes((folder / "5.jpg").read_bytes())
     more = ["copy.jpg", 1, 9, 1, "x", "train", "b", 1], ["none.jpg", 1, "", 1, "x", "test", "c", 1]
     csv = write_csv(header, *rows, *more)

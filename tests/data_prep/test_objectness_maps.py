@@ -236,12 +236,16 @@ def test_an_interruption_says_that_the_same_command_goes_on(whole, data_dir, mon
     assert files(data_dir) == whole
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["planets"], "no data set 'planets'"),
-    (["planted", "--split=tset"], "no split 'tset'"),
-    (["planted", "--threads=0"], "threads: got 0, expected at least 1"),
-    (["planted", "--example=a.png"], "either the NAME"),
-    ([], "either the NAME")])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["planets"], "no data set 'planets'"),
+        (["planted", "--split=tset"], "no split 'tset'"),
+        (["planted", "--threads=0"], "threads: got 0, expected at least 1"),
+        (["planted", "--example=a.png"], "either the NAME"),
+        ([], "either the NAME"),
+    ],
+)
 def test_bad_input_ends_in_one_line(data_dir, monkeypatch, capfd, arguments, message):
     monkeypatch.setattr(u2net, "open_network", lambda model: Network())
     assert run(*arguments, f"--data_dir={data_dir}") == 2

@@ -113,9 +113,7 @@ with staging._staging_folder(Path(sys.argv[1])):
     print("locked", flush=True)
     time.sleep(60)
 """
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout.readline() == "locked\n"
         (folder,) = tmp_path.iterdir()

@@ -10,8 +10,9 @@ from lena_jax.report import tables
 
 
 def test_from_the_files_of_two_evaluations(tmp_path):
-    first, second = (evaluation(tmp_path / name, noise, number)
-                     for number, (name, noise) in enumerate((("a", 0.1), ("b", 1.5))))
+    first, second = (
+        evaluation(tmp_path / name, noise, number) for number, (name, noise) in enumerate((("a", 0.1), ("b", 1.5)))
+    )
     output = tmp_path / "comparison.json"
     result = compare_runs([str(tmp_path / "a"), str(tmp_path / "b")], output=output)
     assert json.loads(output.read_text()) == result
@@ -27,13 +28,19 @@ def test_from_the_files_of_two_evaluations(tmp_path):
 def test_groups_and_folds_are_compared_within(tmp_path):
     groups = np.where(np.arange(20) < 8, "x", "y")
     for name, noise in (("a", 0.3), ("b", 1.0)):
-        predicted = [evaluation(tmp_path / name / f"fold_{fold}", noise, fold, groups, fold * "f" or "0")
-                     for fold in range(2)]
+        predicted = [
+            evaluation(tmp_path / name / f"fold_{fold}", noise, fold, groups, fold * "f" or "0") for fold in range(2)
+        ]
         (tmp_path / name / "metrics.json").write_text(json.dumps({"runs": {"fold_0": {}, "fold_1": {}}}))
     result = compare_runs([str(tmp_path / name) for name in "ab"])
     assert result["pairs"] == 2 * (8 * 7 // 2 + 12 * 11 // 2) and result["pictures"] == 40
-    expected = compare_models(np.zeros(40), np.concatenate(predicted), np.tile(SCORES, 2),
-                              np.concatenate([np.char.add(groups, str(fold)) for fold in range(2)]), resamples=2)
+    expected = compare_models(
+        np.zeros(40),
+        np.concatenate(predicted),
+        np.tile(SCORES, 2),
+        np.concatenate([np.char.add(groups, str(fold)) for fold in range(2)]),
+        resamples=2,
+    )
     assert result["pair_accuracy"]["second"] == pytest.approx(expected["pair_accuracy"]["second"])
     assert result["spearman"]["second"] == pytest.approx(expected["spearman"]["second"])
     with pytest.raises(ValueError, match="folds must be the same ones, got .*fold_1.* and none"):
@@ -72,10 +79,13 @@ def test_what_cannot_be_compared_is_named(tmp_path):
     evaluation(tmp_path / "other pictures", 1, 0, ids=np.char.add("x", IDS))
     evaluation(tmp_path / "old", 1, 0)
     (tmp_path / "old/metrics.json").write_text(json.dumps({"data": "photos"}))
-    for name, message in (("other data", "the fingerprint 'f+' and 'g+'"),
-                          ("other pairs", "190 and 1: .*--pairs=.*a/pairs"), ("other pictures", "got the id 'x"),
-                          ("old", "old' does not say on which data"),
-                          ("nowhere", "nowhere': .*metrics.json is missing")):
+    for name, message in (
+        ("other data", "the fingerprint 'f+' and 'g+'"),
+        ("other pairs", "190 and 1: .*--pairs=.*a/pairs"),
+        ("other pictures", "got the id 'x"),
+        ("old", "old' does not say on which data"),
+        ("nowhere", "nowhere': .*metrics.json is missing"),
+    ):
         with pytest.raises(ValueError, match=message):
             compare_runs([str(tmp_path / "a"), str(tmp_path / name)])
     with pytest.raises(ValueError, match="two folders, got 1: a"):

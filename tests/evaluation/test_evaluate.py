@@ -125,8 +125,17 @@ def test_the_printed_table_says_what_and_where(evaluated):
     workdir, metrics = evaluated
     text = tables.table(metrics, workdir)
     accuracy = f"{metrics['pair_accuracy']['value']:.3f}"
-    for expected in ("planted test", "24 pictures", accuracy, "support N", "maps.png", "pair AUC", "calibration",
-                     "PxAP", "accuracy by gap"):
+    for expected in (
+        "planted test",
+        "24 pictures",
+        accuracy,
+        "support N",
+        "maps.png",
+        "pair AUC",
+        "calibration",
+        "PxAP",
+        "accuracy by gap",
+    ):
         assert expected in text
 
 

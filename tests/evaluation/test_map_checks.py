@@ -19,8 +19,13 @@ class Linear:
     def score_pictures(self, variables, inputs):
         if self.fusion == "none":
             return jnp.einsum("bhwc,hw->b", inputs, variables, precision="highest")
-        return jnp.einsum("bhwc,hw,bhw->b", inputs["pictures"], variables, inputs["objectness"].astype(jnp.float32),
-                          precision="highest")
+        return jnp.einsum(
+            "bhwc,hw,bhw->b",
+            inputs["pictures"],
+            variables,
+            inputs["objectness"].astype(jnp.float32),
+            precision="highest",
+        )
 
 
 class Pictures:
@@ -63,9 +68,19 @@ def test_an_exact_map_agrees_with_occlusion_and_a_random_one_does_not(fusion):
 
 def test_the_table_shows_them():
     interval = {"value": 0.25, "low": None, "high": 1.0}
-    metrics = {"data": "d", "split": "test", "pictures": 2, "pairs": 1, "pooling": "lena", "step": 1,
-               **dict.fromkeys(("pair_accuracy", "spearman", "kendall"), interval),
-               "map_checks": {"pictures": 1, "occlusion_agreement": {"virality_map": {**interval, "pictures": 1}},
-                              "insertion_deletion": {"virality_map": dict.fromkeys(map_checks.AREAS, interval)}}}
+    metrics = {
+        "data": "d",
+        "split": "test",
+        "pictures": 2,
+        "pairs": 1,
+        "pooling": "lena",
+        "step": 1,
+        **dict.fromkeys(("pair_accuracy", "spearman", "kendall"), interval),
+        "map_checks": {
+            "pictures": 1,
+            "occlusion_agreement": {"virality_map": {**interval, "pictures": 1}},
+            "insertion_deletion": {"virality_map": dict.fromkeys(map_checks.AREAS, interval)},
+        },
+    }
     text = tables.table(metrics, "runs/x")
     assert "agrees with occlusion 0.250  [undefined, 1.000]" in text and "insertion area 0.250" in text

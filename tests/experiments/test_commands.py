@@ -17,9 +17,17 @@ def run(script, *arguments, devices=1):
 
 
 def test_train_and_evaluate(planted_dir, tmp_path):
-    done = run("train.py", f"--config={QUICKSTART}", f"--workdir={tmp_path / 'run'}",
-               f"--config.data.dir={planted_dir}", "--config.image_size=64", "--config.steps=4",
-               "--config.batch_size=8", "--config.pooling=max", "--profile")
+    done = run(
+        "train.py",
+        f"--config={QUICKSTART}",
+        f"--workdir={tmp_path / 'run'}",
+        f"--config.data.dir={planted_dir}",
+        "--config.image_size=64",
+        "--config.steps=4",
+        "--config.batch_size=8",
+        "--config.pooling=max",
+        "--profile",
+    )
     assert done.returncode == 0, done.stderr
     assert "evaluate.py" in done.stdout and "training" in done.stderr
     assert "a step of 1 traced ones" in done.stdout and "waited for" in done.stdout
@@ -44,14 +52,35 @@ def test_folds_of_an_own_folder_in_groups(tmp_path):
         rows.append(f"{index}.png,{index + (1000 if index % 2 else 0)},{'ab'[index % 2]}")
     (tmp_path / "photos.csv").write_text("\n".join(rows))
     done = subprocess.run(
-        [sys.executable, "-m", "data_prep", "build", "image_scores", f"--images={tmp_path / 'photos'}",
-         f"--csv={tmp_path / 'photos.csv'}", "--score=likes", "--group=site", f"--data_dir={tmp_path / 'data'}"],
-        capture_output=True, text=True, cwd=ROOT)
+        [
+            sys.executable,
+            "-m",
+            "data_prep",
+            "build",
+            "image_scores",
+            f"--images={tmp_path / 'photos'}",
+            f"--csv={tmp_path / 'photos.csv'}",
+            "--score=likes",
+            "--group=site",
+            f"--data_dir={tmp_path / 'data'}",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
     assert done.returncode == 0, done.stderr
-    arguments = ["--config=experiments/configs/image_scores.py", "--config.data.name=image_scores/photos",
-                 f"--config.data.dir={tmp_path / 'data'}", "--folds=2", "--config.image_size=64",
-                 "--config.steps=100", "--config.batch_size=8", "--config.optimizer.learning_rate=0.01",
-                 "--config.optimizer.weight_decay=0.1", f"--workdir={tmp_path / 'run'}"]
+    arguments = [
+        "--config=experiments/configs/image_scores.py",
+        "--config.data.name=image_scores/photos",
+        f"--config.data.dir={tmp_path / 'data'}",
+        "--folds=2",
+        "--config.image_size=64",
+        "--config.steps=100",
+        "--config.batch_size=8",
+        "--config.optimizer.learning_rate=0.01",
+        "--config.optimizer.weight_decay=0.1",
+        f"--workdir={tmp_path / 'run'}",
+    ]
     done = run("train.py", *arguments)
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "run/metrics.json").read_text())
@@ -62,32 +91,38 @@ def test_folds_of_an_own_folder_in_groups(tmp_path):
     assert (tmp_path / "run/fold_1/report.html").exists() and not list((tmp_path / "run").rglob("profile"))
 
 
-@pytest.mark.parametrize("script, arguments, message", [
-    ("train.py", ["--config.modle=3"], "no config key 'config.modle'"),
-    ("train.py", ["--config.data.nme=planted"], "did you mean 'name'"),
-    ("train.py", ["--wokdir=x"], "workdir"),
-    ("train.py", ["--config.steps=many"], "many"),
-    ("train.py", ["stray"], "stray"),
-    ("train.py", ["--config.batch_size=6"], "batch_size=6 and 4 devices"),
-    ("train.py", ["--config.data.dir=nowhere"], "python -m data_prep build planted"),
-    ("train.py", ["--config=missing.py"], "missing.py"),
-    ("train.py", ["--config=README.md"], "expected a Python file"),
-    ("train.py", ["--config.backbone.frozn", "False"], "did you mean 'frozen'"),
-    ("train.py", ["--profile", "--folds=3"], "--profile together with --folds"),
-    ("train.py", ["--folds=-3"], "folds must be 0 or at least 2"),
-    ("evaluate.py", ["--workdir=nowhere"], "no checkpoint in 'nowhere'"),
-    ("evaluate.py", [], "workdir"),
-    ("evaluate.py", ["--workdir=nowhere", "--check_maps=-1"], "check_maps"),
-    ("compare_runs.py", ["--workdirs=nowhere,elsewhere"], "no evaluation of the test pictures in 'nowhere'"),
-    ("compare_runs.py", ["--workdirs=nowhere"], "two folders, got 1: nowhere"),
-    ("compare_pooling.py", ["--poolings=lena,averge", "--seeds=2"], "got pooling 'averge', expected some of lena,"),
-    ("compare_pooling.py", [], "folds=0 and seeds=1"),
-    ("compare_pooling.py", ["--seeds=2", "--against=top_n:3"], "got 'top_n:3' and the poolings lena,average"),
-    ("cross_dataset.py", ["--data=planted"], "at least two data sets of different names (or folders), got planted"),
-])
+@pytest.mark.parametrize(
+    "script, arguments, message",
+    [
+        ("train.py", ["--config.modle=3"], "no config key 'config.modle'"),
+        ("train.py", ["--config.data.nme=planted"], "did you mean 'name'"),
+        ("train.py", ["--wokdir=x"], "workdir"),
+        ("train.py", ["--config.steps=many"], "many"),
+        ("train.py", ["stray"], "stray"),
+        ("train.py", ["--config.batch_size=6"], "batch_size=6 and 4 devices"),
+        ("train.py", ["--config.data.dir=nowhere"], "python -m data_prep build planted"),
+        ("train.py", ["--config=missing.py"], "missing.py"),
+        ("train.py", ["--config=README.md"], "expected a Python file"),
+        ("train.py", ["--config.backbone.frozn", "False"], "did you mean 'frozen'"),
+        ("train.py", ["--profile", "--folds=3"], "--profile together with --folds"),
+        ("train.py", ["--folds=-3"], "folds must be 0 or at least 2"),
+        ("evaluate.py", ["--workdir=nowhere"], "no checkpoint in 'nowhere'"),
+        ("evaluate.py", [], "workdir"),
+        ("evaluate.py", ["--workdir=nowhere", "--check_maps=-1"], "check_maps"),
+        ("compare_runs.py", ["--workdirs=nowhere,elsewhere"], "no evaluation of the test pictures in 'nowhere'"),
+        ("compare_runs.py", ["--workdirs=nowhere"], "two folders, got 1: nowhere"),
+        ("compare_pooling.py", ["--poolings=lena,averge", "--seeds=2"], "got pooling 'averge', expected some of lena,"),
+        ("compare_pooling.py", [], "folds=0 and seeds=1"),
+        ("compare_pooling.py", ["--seeds=2", "--against=top_n:3"], "got 'top_n:3' and the poolings lena,average"),
+        ("cross_dataset.py", ["--data=planted"], "at least two data sets of different names (or folders), got planted"),
+    ],
+)
 def test_bad_input_is_one_line_and_exit_code_2(script, arguments, message, tmp_path):
-    base = [f"--config={QUICKSTART}", f"--workdir={tmp_path / 'run'}"] if script in (
-        "train.py", "compare_pooling.py", "cross_dataset.py") else []
+    base = (
+        [f"--config={QUICKSTART}", f"--workdir={tmp_path / 'run'}"]
+        if script in ("train.py", "compare_pooling.py", "cross_dataset.py")
+        else []
+    )
     done = run(script, *base, *arguments, devices=4)
     assert done.returncode == 2, done.stderr
     lines = done.stderr.strip().splitlines()
@@ -97,8 +132,14 @@ def test_bad_input_is_one_line_and_exit_code_2(script, arguments, message, tmp_p
 
 def test_a_folder_that_cannot_be_made_is_one_line_and_exit_code_1(planted_dir, tmp_path):
     (tmp_path / "file").write_text("")
-    done = run("train.py", f"--config={QUICKSTART}", f"--workdir={tmp_path / 'file/run'}", "--config.image_size=64",
-               f"--config.data.dir={planted_dir}", "--config.backbone.frozen=False")
+    done = run(
+        "train.py",
+        f"--config={QUICKSTART}",
+        f"--workdir={tmp_path / 'file/run'}",
+        "--config.image_size=64",
+        f"--config.data.dir={planted_dir}",
+        "--config.backbone.frozen=False",
+    )
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("error: ") and "Traceback" not in done.stderr
 

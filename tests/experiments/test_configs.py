@@ -51,12 +51,24 @@ def test_the_paper_config_is_the_papers():
 def test_a_row_of_the_papers_table_names_trunk_pooling_and_fusion():
     config = load_config("paper/ivgp:alexnet,max,gate")
     assert (config.data.name, config.backbone.name, config.pooling, config.fusion) == (
-        "ivgp/pairs", "alexnet", "max", "gate")
+        "ivgp/pairs",
+        "alexnet",
+        "max",
+        "gate",
+    )
     config = load_config("paper/uiv")
     assert (config.data.name, config.backbone.name, config.pooling, config.fusion) == (
-        "uiv/pairs", "vgg16", "lena", "none")
-    for row, message in (("vgg17", "got trunk 'vgg17'"), ("vgg16,lina", "got pooling 'lina'"),
-                         ("vgg16,lena,gates", "got fusion 'gates'"), ("vgg16,lena,none,1", "at most TRUNK")):
+        "uiv/pairs",
+        "vgg16",
+        "lena",
+        "none",
+    )
+    for row, message in (
+        ("vgg17", "got trunk 'vgg17'"),
+        ("vgg16,lina", "got pooling 'lina'"),
+        ("vgg16,lena,gates", "got fusion 'gates'"),
+        ("vgg16,lena,none,1", "at most TRUNK"),
+    ):
         with pytest.raises(ValueError, match=message):
             paper_config(row)
 

@@ -12,18 +12,31 @@ from scored_run import evaluated_scores
 
 def score(*arguments, before=""):
     """Runs the script with the tiny trunks known, and `before` run before it."""
-    code = ("import runpy, sys, tiny_trunk; from lena_jax import backbones; "
-            f"backbones.BACKBONES.update(tiny_trunk.tiny_trunks()); {before}\n"
-            "sys.argv[0] = 'experiments/score.py'; runpy.run_path(sys.argv[0], run_name='__main__')")
-    return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True,
-                          cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY / "tests")})
+    code = (
+        "import runpy, sys, tiny_trunk; from lena_jax import backbones; "
+        f"backbones.BACKBONES.update(tiny_trunk.tiny_trunks()); {before}\n"
+        "sys.argv[0] = 'experiments/score.py'; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "tests")},
+    )
 
 
 def test_ranks_pictures_lists_what_is_damaged_and_draws(scored_run, tmp_path):
     photos = scored_run.parent / "photos"
     (tmp_path / "broken.jpg").write_bytes((photos / "test_photo.jpg").read_bytes()[:900])
-    done = score(f"--workdir={scored_run}", photos / "test_photo.jpg", photos / "test_webp.webp", tmp_path,
-                 f"--csv={tmp_path / 'o.csv'}", f"--maps={tmp_path / 'maps'}")
+    done = score(
+        f"--workdir={scored_run}",
+        photos / "test_photo.jpg",
+        photos / "test_webp.webp",
+        tmp_path,
+        f"--csv={tmp_path / 'o.csv'}",
+        f"--maps={tmp_path / 'maps'}",
+    )
     assert done.returncode == 1, done.stderr
     assert "1 of 3 could not be read" in done.stdout and "broken.jpg: does not decode" in done.stdout
     expected = {name: value for name, value in evaluated_scores(scored_run).items() if name in done.stdout}
@@ -44,17 +57,21 @@ def test_without_pictures_it_says_what_is_missing(scored_run):
     assert done.returncode == 2 and done.stderr.startswith("error: expected pictures")
 
 
-@pytest.mark.parametrize("csv, said", [("o.csv", "the 2 finished rows are in o.csv.partial"),
-                                       (None, "the table has the 2 that were finished")])
+@pytest.mark.parametrize(
+    "csv, said",
+    [("o.csv", "the 2 finished rows are in o.csv.partial"), (None, "the table has the 2 that were finished")],
+)
 def test_interrupted_it_says_what_is_left(scored_run, tmp_path, csv, said):
     photos, where = scored_run.parent / "photos", tmp_path / (csv or "none.csv")
-    interrupt = ("from lena_jax.scoring import scorer; scores = scorer.Scorer.score\n"
-                 "def interrupted(*given):\n"
-                 "    found = scores(*given)\n"
-                 "    yield next(found)\n"
-                 "    yield next(found)\n"
-                 "    raise KeyboardInterrupt\n"
-                 "scorer.Scorer.score = interrupted")
+    interrupt = (
+        "from lena_jax.scoring import scorer; scores = scorer.Scorer.score\n"
+        "def interrupted(*given):\n"
+        "    found = scores(*given)\n"
+        "    yield next(found)\n"
+        "    yield next(found)\n"
+        "    raise KeyboardInterrupt\n"
+        "scorer.Scorer.score = interrupted"
+    )
     done = score(f"--workdir={scored_run}", photos, *([f"--csv={where}"] if csv else []), before=interrupt)
     assert done.returncode == 130 and f"interrupted: {said.replace('o.csv', str(where))}" in done.stderr
     assert csv or len(done.stdout.splitlines()) == 1 + 2

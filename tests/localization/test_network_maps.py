@@ -58,8 +58,7 @@ def test_the_support_sums_to_one(looked_at):
 
 def test_the_support_by_hand():
     weights = np.array([[0.5, 0.25], [0.5, 0.25], [0, 0.5]], np.float32).reshape(1, 1, 3, 2)
-    np.testing.assert_allclose(support_map(weights, np.array([1, -3], np.float32))[0, 0],
-                               [0.3125, 0.3125, 0.375])
+    np.testing.assert_allclose(support_map(weights, np.array([1, -3], np.float32))[0, 0], [0.3125, 0.3125, 0.375])
     np.testing.assert_allclose(support_map(weights, np.zeros(2, np.float32))[0, 0], [0.375, 0.375, 0.25])
 
 

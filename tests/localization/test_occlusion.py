@@ -44,6 +44,7 @@ def test_a_constant_score_has_a_map_of_zeros():
 
 def test_at_most_a_batch_of_covered_pictures_exists():
     """The compiled program's own account: memory follows the batch and not the number of cells."""
+
     def memory(grid, batch_size):
         compiled = jax.jit(lambda picture: occlusion_map(linear, picture, grid, batch_size=batch_size))
         return compiled.lower(PICTURE).compile().memory_analysis().temp_size_in_bytes
@@ -52,9 +53,15 @@ def test_at_most_a_batch_of_covered_pictures_exists():
     assert memory((12, 10), 4) < memory((12, 10), 120) / 4
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"grid": (13, 2)}, r"got \(13, 2\)"), ({"grid": (0, 2)}, r"got \(0, 2\)"),
-    ({"grid": (2, 2), "patch": 0}, "got 0 and 32"), ({"grid": (2, 2), "batch_size": 0}, "and 0")])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"grid": (13, 2)}, r"got \(13, 2\)"),
+        ({"grid": (0, 2)}, r"got \(0, 2\)"),
+        ({"grid": (2, 2), "patch": 0}, "got 0 and 32"),
+        ({"grid": (2, 2), "batch_size": 0}, "and 0"),
+    ],
+)
 def test_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         occlusion_map(linear, PICTURE, **options)
@@ -66,7 +73,8 @@ def test_gradient_of_a_linear_score_sums_to_the_way_from_the_baseline():
     assert maps.shape == (2, 12, 10)
     mean = np.broadcast_to(pictures.mean((1, 2), keepdims=True), pictures.shape)
     np.testing.assert_allclose(maps.sum((1, 2)), linear(pictures) - linear(mean), rtol=1e-3, atol=0.5)
-    np.testing.assert_allclose(gradient_map(linear, pictures, jnp.zeros(3)), (pictures * np.asarray(WEIGHTS)).sum(-1),
-                               rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(
+        gradient_map(linear, pictures, jnp.zeros(3)), (pictures * np.asarray(WEIGHTS)).sum(-1), rtol=1e-4, atol=1e-2
+    )
     # Summed over cells it is the occlusion map, for a linear score.
     np.testing.assert_allclose(to_grid(maps[:1], 6, 5)[0], occlusion_map(linear, PICTURE, (6, 5)), rtol=1e-3, atol=0.2)

@@ -41,7 +41,7 @@ def test_the_scale_is_positive_and_not_ruled_by_one_cell():
     # A map of zeros but for a few cells is not on the scale of the zeros.
     maps = [np.zeros((40, 40))]
     maps[0][0, 0] = 5
-    assert overlays.common_scale(maps) == pytest.approx(5e-3 * (92 / 120)**2)  # As the spline draws a corner.
+    assert overlays.common_scale(maps) == pytest.approx(5e-3 * (92 / 120) ** 2)  # As the spline draws a corner.
 
 
 def test_pictures_and_a_pair_are_drawn(tmp_path):

@@ -17,7 +17,6 @@ def test_upsampling_keeps_sign_a_constant_and_the_sum():
     assert large.sum() / 64 == pytest.approx(maps.sum(), abs=1e-4)
 
 
-
 def test_a_map_of_any_size_is_numpys():
     """As a JAX array it would be a compiled program for each size of picture, kept for good."""
     assert isinstance(upsample(jnp.ones((1, 3, 4)), 20, 30), np.ndarray)
@@ -26,8 +25,9 @@ def test_a_map_of_any_size_is_numpys():
 def test_upsampling_is_a_filter_of_the_mirrored_cells():
     cells = np.random.default_rng(2).normal(size=(3, 5)).astype(np.float32)
     # At the cells' own centres the spline of degree 5 is (1, 26, 66, 26, 1) / 120.
-    expected = ndimage.convolve1d(ndimage.convolve1d(cells, SPLINE, axis=0, mode="reflect"), SPLINE, axis=1,
-                                  mode="reflect")
+    expected = ndimage.convolve1d(
+        ndimage.convolve1d(cells, SPLINE, axis=0, mode="reflect"), SPLINE, axis=1, mode="reflect"
+    )
     np.testing.assert_allclose(upsample(cells[None], 3, 5)[0], expected, atol=1e-6)
     np.testing.assert_allclose(upsample(cells[None], 9, 25)[0, 1::3, 2::5], expected, atol=1e-6)
 

@@ -10,7 +10,11 @@ def test_quartiles_of_the_gap_by_hand():
     pairs = np.array([[1, 0], [2, 1], [3, 2], [3, 0]])  # Gaps 1, 2, 4, 7.
     parts = accuracy_by_gap(predicted, scores, pairs)
     assert [(part["from"], part["to"], part["pairs"], part["value"]) for part in parts] == [
-        (1, 1, 1, 0), (2, 2, 1, 1), (4, 4, 1, 1), (7, 7, 1, 1)]
+        (1, 1, 1, 0),
+        (2, 2, 1, 1),
+        (4, 4, 1, 1),
+        (7, 7, 1, 1),
+    ]
 
 
 def test_parts_are_even_and_together_all_pairs():
@@ -22,7 +26,8 @@ def test_parts_are_even_and_together_all_pairs():
     sizes = [part["pairs"] for part in parts]
     assert max(sizes) - min(sizes) <= 1 and sum(sizes) == len(pairs)
     assert np.average([part["value"] for part in parts], weights=sizes) == pytest.approx(
-        pair_accuracy(predicted, pairs))
+        pair_accuracy(predicted, pairs)
+    )
     assert parts[0]["value"] < parts[3]["value"] and parts[0]["to"] <= parts[1]["from"]
 
 
@@ -34,4 +39,6 @@ def test_equal_gaps_are_not_parted():
 def test_groups_by_hand():
     pairs = np.array([[0, 1], [2, 3], [2, 4]])
     assert accuracy_by_group([2.0, 1, 5, 9, 5], pairs, ["b", "b", "a", "a", "a"]) == {
-        "a": {"pairs": 2, "value": 0.25}, "b": {"pairs": 1, "value": 1}}
+        "a": {"pairs": 2, "value": 0.25},
+        "b": {"pairs": 1, "value": 1},
+    }

@@ -12,15 +12,20 @@ def test_by_hand():
     result = calibration(np.array([sure, -sure, 0.0]), bins=2)
     assert result["bins"] == [
         {"from": 0.5, "to": 0.75, "pairs": 1, "confidence": 0.5, "accuracy": 0.5},
-        {"from": 0.75, "to": 1, "pairs": 2, "confidence": pytest.approx(0.75), "accuracy": 0.5}]
+        {"from": 0.75, "to": 1, "pairs": 2, "confidence": pytest.approx(0.75), "accuracy": 0.5},
+    ]
     assert result["ece"] == pytest.approx(2 / 3 * 0.25)
-    assert result["brier"] == pytest.approx((0.25 ** 2 + 0.75 ** 2 + 0.5 ** 2) / 3)
+    assert result["brier"] == pytest.approx((0.25**2 + 0.75**2 + 0.5**2) / 3)
     assert result["log_loss"] == pytest.approx(-np.log([0.75, 0.25, 0.5]).mean())
 
 
 def test_guessing_and_certainty():
-    assert calibration(np.zeros(5)) == {"ece": 0, "brier": 0.25, "log_loss": pytest.approx(np.log(2)), "bins": [
-        {"from": 0.5, "to": 0.55, "pairs": 5, "confidence": 0.5, "accuracy": 0.5}]}
+    assert calibration(np.zeros(5)) == {
+        "ece": 0,
+        "brier": 0.25,
+        "log_loss": pytest.approx(np.log(2)),
+        "bins": [{"from": 0.5, "to": 0.55, "pairs": 5, "confidence": 0.5, "accuracy": 0.5}],
+    }
     huge = calibration(np.array([1e30, 1e30, -1e30, -1e30]))
     assert huge["ece"] == 0.5 and huge["brier"] == 0.5 and np.isfinite(huge["log_loss"])
     assert np.isnan(calibration(np.zeros(0))["ece"]) and np.isnan(calibration(np.ones(1), np.zeros(1))["brier"])

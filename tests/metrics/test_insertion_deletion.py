@@ -52,8 +52,9 @@ def test_a_map_without_information_has_one_half():
 
 def test_the_baseline_is_the_mean_colour_unless_given():
     colours = []
-    insertion_deletion(lambda pictures: colours.append(pictures[0, 0, 0]) or pictures.sum((1, 2, 3)), PICTURE,
-                       np.zeros((4, 5)))
+    insertion_deletion(
+        lambda pictures: colours.append(pictures[0, 0, 0]) or pictures.sum((1, 2, 3)), PICTURE, np.zeros((4, 5))
+    )
     np.testing.assert_allclose(colours[0], PICTURE.mean((0, 1)))
 
 

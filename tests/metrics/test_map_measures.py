@@ -26,7 +26,8 @@ FLAT, FULL, EMPTY = np.full((8, 8), 3.0), np.ones((8, 8), bool), np.zeros((8, 8)
 
 maps_and_masks = st.tuples(
     arrays.arrays(np.float32, (6, 7), elements=st.sampled_from([-2.0, -1.0, -0.5, 0.0, 0.25, 1.0, 3.0])),
-    arrays.arrays(bool, (6, 7)).filter(lambda mask: mask.any()))
+    arrays.arrays(bool, (6, 7)).filter(lambda mask: mask.any()),
+)
 
 
 def precision(signed_map, mask, levels=100):
@@ -78,8 +79,9 @@ def test_pixel_precision_of_several_pictures_is_that_of_all_their_pixels():
     expected = average_precision_score(masks.ravel(), levels.ravel())
     assert float(pixel_average_precision(counts)) == pytest.approx(expected)
     low, high = maps.min((1, 2), keepdims=True), maps.max((1, 2), keepdims=True)
-    assert expected == pytest.approx(average_precision_score(masks.ravel(), ((maps - low) / (high - low)).ravel()),
-                                     abs=0.02)
+    assert expected == pytest.approx(
+        average_precision_score(masks.ravel(), ((maps - low) / (high - low)).ravel()), abs=0.02
+    )
 
 
 def test_levels():
@@ -152,11 +154,15 @@ def test_all_pictures_together_with_intervals():
 
 
 def test_maps_that_point_nowhere_have_measures_without_nan():
-    result = localization_metrics([picture_localization(one, MASK) for one in (FLAT, -FLAT, 0 * FLAT, -BRIGHT_INSIDE)],
-                                  resamples=20)
+    result = localization_metrics(
+        [picture_localization(one, MASK) for one in (FLAT, -FLAT, 0 * FLAT, -BRIGHT_INSIDE)], resamples=20
+    )
     assert result["energy_inside"] == pytest.approx(12 / 64 / 4)
-    assert all(np.isfinite(result[name][end]) for name in ("energy", "pointing", "pxap", "max_box_acc_v2")
-               for end in ("value", "low", "high"))
+    assert all(
+        np.isfinite(result[name][end])
+        for name in ("energy", "pointing", "pxap", "max_box_acc_v2")
+        for end in ("value", "low", "high")
+    )
 
 
 @pytest.mark.parametrize("measure", [mask_energy, pointing_hit, pixel_counts, box_hits])

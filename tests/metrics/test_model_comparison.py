@@ -48,8 +48,11 @@ def test_a_clear_difference_is_found_although_the_models_own_intervals_overlap()
 def test_p_is_about_uniform_and_the_interval_covers_when_both_are_equally_good():
     """Of pairs taken for independent, nearly every comparison would be significant."""
     rng = np.random.default_rng(3)
-    results = [compare_models(first, second, scores, resamples=60, flips=199, seed=number)
-               for number in range(60) for scores, first, second in [models(rng, 30)]]
+    results = [
+        compare_models(first, second, scores, resamples=60, flips=199, seed=number)
+        for number in range(60)
+        for scores, first, second in [models(rng, 30)]
+    ]
     for name in ("pair_accuracy", "spearman"):
         p = np.array([result[name]["p_value"] for result in results])
         assert stats.kstest(p, "uniform").pvalue > 0.02

@@ -20,8 +20,9 @@ def test_by_hand():
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(1, 4)), min_size=1, max_size=40))
 def test_is_scikit_learns_with_every_pair_in_both_orders(examples):
     difference, weight = np.array(examples, np.float64).T
-    expected = roc_auc_score(np.repeat([1, 0], len(difference)), np.concatenate([difference, -difference]),
-                             sample_weight=np.tile(weight, 2))
+    expected = roc_auc_score(
+        np.repeat([1, 0], len(difference)), np.concatenate([difference, -difference]), sample_weight=np.tile(weight, 2)
+    )
     assert pair_auc(difference, weight) == pytest.approx(expected)
     assert pair_auc(-difference, weight) == pytest.approx(1 - expected)
 
@@ -38,10 +39,12 @@ def test_pairs_as_they_were_shown():
     predicted, pairs = rng.integers(0, 4, 30), rng.integers(0, 30, (50, 2))
     label = rng.integers(0, 2, 50)
     assert shown_pair_auc(predicted, pairs, label) == pytest.approx(
-        roc_auc_score(label, predicted[pairs[:, 0]] - predicted[pairs[:, 1]]))
+        roc_auc_score(label, predicted[pairs[:, 0]] - predicted[pairs[:, 1]])
+    )
     # Shown the other way round, with the other label, nothing changes.
     assert shown_pair_auc(predicted, pairs[:, ::-1], 1 - label) == pytest.approx(
-        shown_pair_auc(predicted, pairs, label))
+        shown_pair_auc(predicted, pairs, label)
+    )
     assert np.isnan(shown_pair_auc(predicted, pairs, np.ones(50)))
     with pytest.raises(ValueError, match="got 0.5"):
         shown_pair_auc(predicted, pairs, np.full(50, 0.5))

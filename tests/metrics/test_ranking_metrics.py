@@ -92,7 +92,8 @@ def test_predicted_ties_against_the_libraries():
     pairs = pairs_to_compare(scores)
     difference = predicted[pairs[:, 0]] - predicted[pairs[:, 1]]
     assert metrics["auc"]["value"] == pytest.approx(
-        roc_auc_score(np.repeat([1, 0], len(pairs)), np.concatenate([difference, -difference])))
+        roc_auc_score(np.repeat([1, 0], len(pairs)), np.concatenate([difference, -difference]))
+    )
     assert metrics["spearman"]["value"] == pytest.approx(stats.spearmanr(predicted, scores).statistic)
     assert metrics["kendall"]["value"] == pytest.approx(stats.kendalltau(predicted, scores).statistic)
     assert metrics["ndcg@10"]["value"] == pytest.approx(ndcg_score([percentile_gains(scores)], [predicted], k=10))

@@ -21,7 +21,11 @@ def test_one_training_each_is_the_comparison_of_two_models(data):
     for measure in ("pair_accuracy", "spearman"):
         assert ours[measure] == pytest.approx(theirs[measure])
     assert {key: ours[key] for key in ("unit", "units", "pictures", "pairs")} == {
-        "unit": "picture", "units": 40, "pictures": 40, "pairs": 380}
+        "unit": "picture",
+        "units": 40,
+        "pictures": 40,
+        "pairs": 380,
+    }
 
 
 def test_several_trainings_are_averaged(data):
@@ -72,6 +76,8 @@ def test_holm_by_hand():
 def test_holm_keeps_the_chance_of_any_error():
     rng = np.random.default_rng(0)
     # Ten true hypotheses, dependent as tests against one baseline are.
-    wrong = [min(holm(list(2 * stats.norm.sf(abs(rng.normal() + rng.normal(size=10)) / np.sqrt(2))))) < 0.1
-             for _ in range(500)]
+    wrong = [
+        min(holm(list(2 * stats.norm.sf(abs(rng.normal() + rng.normal(size=10)) / np.sqrt(2))))) < 0.1
+        for _ in range(500)
+    ]
     assert 0.02 < np.mean(wrong) < 0.13

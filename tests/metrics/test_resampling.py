@@ -10,8 +10,9 @@ def test_bootstrap_is_scipys():
     values = np.random.default_rng(0).gamma(2, size=25)
     ours = bootstrap(lambda index: {"mean": values[index].mean(), "median": np.median(values[index])}, 25, 400, 7)
     for name, statistic in (("mean", np.mean), ("median", np.median)):
-        theirs = stats.bootstrap((values,), statistic, n_resamples=400, method="percentile", vectorized=False,
-                                 rng=np.random.default_rng(7)).confidence_interval
+        theirs = stats.bootstrap(
+            (values,), statistic, n_resamples=400, method="percentile", vectorized=False, rng=np.random.default_rng(7)
+        ).confidence_interval
         assert ours[name] == pytest.approx({"value": statistic(values), "low": theirs.low, "high": theirs.high})
 
 
@@ -43,8 +44,9 @@ def test_which_units():
 
 
 def test_a_pair_of_two_drawn_pictures_counts_the_product():
-    np.testing.assert_array_equal(Units.of(3, [[0, 1], [1, 2]]).pair_weight([0, 0, 1], np.array([[0, 1], [1, 2]])),
-                                  [2, 0])
+    np.testing.assert_array_equal(
+        Units.of(3, [[0, 1], [1, 2]]).pair_weight([0, 0, 1], np.array([[0, 1], [1, 2]])), [2, 0]
+    )
 
 
 def test_separate_pairs_have_the_binomial_interval():

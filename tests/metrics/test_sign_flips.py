@@ -15,8 +15,9 @@ def test_by_hand():
 
 def test_is_scipys_permutation_test_where_both_are_exact():
     differences = np.random.default_rng(0).normal(0.4, 1, 10)
-    expected = stats.permutation_test((differences, np.zeros(10)), lambda a, b: np.mean(a - b),
-                                      permutation_type="samples", n_resamples=np.inf).pvalue
+    expected = stats.permutation_test(
+        (differences, np.zeros(10)), lambda a, b: np.mean(a - b), permutation_type="samples", n_resamples=np.inf
+    ).pvalue
     assert sign_flip_test(differences) == pytest.approx(expected)
 
 

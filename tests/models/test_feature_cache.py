@@ -36,6 +36,7 @@ def test_the_cache_holds_the_trunks_features_and_is_used_again(setting, tmp_path
 def test_an_interrupted_computation_leaves_nothing(setting, tmp_path, monkeypatch):
     def fail(*_):
         raise KeyboardInterrupt
+
     monkeypatch.setattr(Augmentation, "view", fail)
     with pytest.raises(KeyboardInterrupt):
         build(setting, tmp_path)

@@ -27,8 +27,9 @@ def random_inputs(fusion, count, seed=0):
 def random_variables(model, seed=1):
     """Variables of which none is as it starts."""
     rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda leaf: rng.normal(size=leaf.shape, scale=0.5).astype(np.float32),
-                        model.abstract_variables())
+    return jax.tree.map(
+        lambda leaf: rng.normal(size=leaf.shape, scale=0.5).astype(np.float32), model.abstract_variables()
+    )
 
 
 def lena_by_sorting(z, eta):
@@ -45,8 +46,9 @@ def test_scores_and_maps_are_those_of_the_formulas(fusion):
     model, inputs = model_of(fusion), random_inputs(fusion, 3)
     variables = random_variables(model)
     scores, contributions, virality = jax.jit(model.explain)(variables, inputs)
-    z = np.asarray(jax.jit(model.feature_map)(variables, inputs if fusion == "none" else inputs["pictures"]),
-                   np.float64)
+    z = np.asarray(
+        jax.jit(model.feature_map)(variables, inputs if fusion == "none" else inputs["pictures"]), np.float64
+    )
     if fusion != "none":
         cells = inputs["objectness"].reshape(3, 8, 8, 8, 8).mean((2, 4), dtype=np.float64)[..., None] / 255
         z = np.concatenate([z, cells], -1) if fusion == "concat" else z * cells
@@ -60,8 +62,12 @@ def test_scores_and_maps_are_those_of_the_formulas(fusion):
     np.testing.assert_allclose(virality, z @ kernel, atol=1e-4)
     np.testing.assert_allclose(contributions.sum((1, 2)), expected - head["bias"][0], atol=1e-4)
     # Where features tie (behind a ReLU, at 0) they add nothing, so the order of the sort does not show.
-    parts = np.array([[weights * z.reshape(3, 64, -1)[n, :, c] for c, (_, weights) in enumerate(one)]
-                      for n, one in enumerate(pooled)])
+    parts = np.array(
+        [
+            [weights * z.reshape(3, 64, -1)[n, :, c] for c, (_, weights) in enumerate(one)]
+            for n, one in enumerate(pooled)
+        ]
+    )
     np.testing.assert_allclose(contributions.reshape(3, 64), np.einsum("ncm,c->nm", parts, kernel), atol=1e-4)
 
 

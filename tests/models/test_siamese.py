@@ -21,8 +21,10 @@ def test_loss_against_the_formula_in_float64():
 
 def test_a_tie_is_best_predicted_by_equal_scores():
     def loss(gap):
-        return pairwise_logistic_loss(jnp.stack([gap, jnp.zeros(())]), jnp.array([[0, 1]]), jnp.array([0.5]),
-                                      jnp.ones(1))[0]
+        return pairwise_logistic_loss(
+            jnp.stack([gap, jnp.zeros(())]), jnp.array([[0, 1]]), jnp.array([0.5]), jnp.ones(1)
+        )[0]
+
     assert float(jax.grad(loss)(jnp.float32(0))) == pytest.approx(0, abs=1e-7)
     assert float(loss(jnp.float32(1))) == pytest.approx(float(loss(jnp.float32(-1))))
     assert float(loss(jnp.float32(1))) > float(loss(jnp.float32(0)))

@@ -132,8 +132,9 @@ def test_the_pairs_are_the_most_confident_ones(evaluated):
         assert true[high] > true[low]
         margin = predicted[high] - predicted[low]
         assert float(by) == pytest.approx(abs(margin), abs=0.006) and (margin > 0) == (verdict == "right")
-        assert all(f"predicted {predicted[name]:+.2f}" in card and f"true {true[name]:.3g}" in card
-                   for name in (high, low))
+        assert all(
+            f"predicted {predicted[name]:+.2f}" in card and f"true {true[name]:.3g}" in card for name in (high, low)
+        )
         assert card.count("<img") == 4
         margins[verdict].append(margin)
     every = [predicted[high] - predicted[low] for high in true for low in true if true[high] > true[low]]
@@ -174,20 +175,33 @@ def test_text_stays_text(copy, monkeypatch):
         (copy / name).write_text(text)
     loaded = load_ranker(str(copy))
     loaded[2].data.name = "</style><script>alert(2)</script>"
-    monkeypatch.setattr(run_report, "open_pictures", lambda config: renamed(
-        ConfigDict(config.to_dict() | {"data": config.data.to_dict() | {"name": "planted"}})))
+    monkeypatch.setattr(
+        run_report,
+        "open_pictures",
+        lambda config: renamed(ConfigDict(config.to_dict() | {"data": config.data.to_dict() | {"name": "planted"}})),
+    )
     monkeypatch.setattr(run_report, "fingerprint", lambda parts: loaded[3])
     monkeypatch.setattr(evaluation, "load_ranker", lambda workdir: loaded)
     monkeypatch.setattr(run_report.health, "collapsed_supports", lambda eta: f"{EVIL} warned")
     text = written(copy)
     parsed = _Parser(text)
-    assert text.count(f"{EVIL}".replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-                      .replace('"', "&quot;").replace("'", "&#x27;")) >= 16
+    assert (
+        text.count(
+            f"{EVIL}".replace("&", "&amp;")
+            .replace("<", "&lt;")
+            .replace(">", "&gt;")
+            .replace('"', "&quot;")
+            .replace("'", "&#x27;")
+        )
+        >= 16
+    )
     assert "<script" not in text and "<img src=x" not in text
     assert f"{EVIL} warned" in parsed.text and "</style><script>alert(2)</script>" in parsed.text
     assert not any(key.startswith("on") for _, attributes in parsed.elements for key in attributes)
-    assert report_page.tag("p", "<b>", report_page.tag("i", "&"), title='"') == \
-        '<p title="&quot;">&lt;b&gt;<i>&amp;</i></p>'
+    assert (
+        report_page.tag("p", "<b>", report_page.tag("i", "&"), title='"')
+        == '<p title="&quot;">&lt;b&gt;<i>&amp;</i></p>'
+    )
     assert report_page.join([f"{report_page.tag('i')}"]) == "&lt;i&gt;&lt;/i&gt;"  # Put together as text: is text.
 
 
@@ -245,8 +259,14 @@ def test_other_poolings_without_validation(trained, small_config, tmp_path, monk
     small_config.pooling = pooling
     model, rng = ranker.build(small_config), np.random.default_rng(0)
     monkeypatch.setattr(evaluation, "load_ranker", lambda workdir: (model, {}, small_config, "data", 12))
-    monkeypatch.setattr(evaluation, "predict", lambda model, variables, pictures, *_: (
-        rng.normal(size=len(pictures)), *rng.normal(size=(2, len(pictures), 4, 4))))
+    monkeypatch.setattr(
+        evaluation,
+        "predict",
+        lambda model, variables, pictures, *_: (
+            rng.normal(size=len(pictures)),
+            *rng.normal(size=(2, len(pictures), 4, 4)),
+        ),
+    )
     parts = open_pictures(small_config)
     few = parts["validation"].subset(range(6))
     monkeypatch.setattr(run_report, "open_trained_pictures", lambda *run: {"validation": few})
@@ -308,8 +328,9 @@ def test_a_browser_shows_the_page(evaluated, width, dark):
         assert "Pair accuracy" in tab.value("document.body.innerText")
         assert tab.value("document.documentElement.scrollWidth") <= width
         assert tab.value("[...document.querySelectorAll('svg')].every(s => s.getBoundingClientRect().height > 5)")
-        ground = [int(part) for part in re.findall(
-            r"\d+", tab.value("getComputedStyle(document.body).backgroundColor"))]
+        ground = [
+            int(part) for part in re.findall(r"\d+", tab.value("getComputedStyle(document.body).backgroundColor"))
+        ]
         assert (max(ground) < 60) if dark else (min(ground) > 200)
         # What a script in the page would do is forbidden: it stays undone, and is said.
         tab.value("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.bad = 1\">')")

@@ -19,8 +19,14 @@ def tree(value):
 
 
 def save(manager, step, accuracy=0.5, value=None):
-    checkpoints.save(manager, step, tree(step if value is None else value), {"count": np.int32(step)},
-                     checkpoints.describe(CONFIG, PIXELS, "digest", [{"step": step}], [0.5]), accuracy)
+    checkpoints.save(
+        manager,
+        step,
+        tree(step if value is None else value),
+        {"count": np.int32(step)},
+        checkpoints.describe(CONFIG, PIXELS, "digest", [{"step": step}], [0.5]),
+        accuracy,
+    )
 
 
 def test_what_was_saved_comes_back(tmp_path):
@@ -37,9 +43,14 @@ def test_what_was_saved_comes_back(tmp_path):
     assert (run["data"], run["history"], run["pending"]) == ("digest", [{"step": 7}], [0.5])
 
 
-@pytest.mark.parametrize("accuracies, kept, best", [
-    ([0.6, 0.9, 0.7, 0.8], {20, 30, 40}, 20), ([0.0, 0.0, 0.0, 0.0], {30, 40}, 40),
-    ([0.6, 0.7, 0.8, 0.9], {30, 40}, 40)])
+@pytest.mark.parametrize(
+    "accuracies, kept, best",
+    [
+        ([0.6, 0.9, 0.7, 0.8], {20, 30, 40}, 20),
+        ([0.0, 0.0, 0.0, 0.0], {30, 40}, 40),
+        ([0.6, 0.7, 0.8, 0.9], {30, 40}, 40),
+    ],
+)
 def test_the_best_and_the_two_newest_are_kept(tmp_path, accuracies, kept, best):
     manager = checkpoints.open_checkpoints(tmp_path)
     for step, accuracy in zip((10, 20, 30, 40), accuracies, strict=True):
@@ -63,7 +74,7 @@ def damage(path, how):
     if how == "lost":
         path.unlink()
     elif how == "cut":
-        path.write_bytes(content[:len(content) // 2])
+        path.write_bytes(content[: len(content) // 2])
     else:
         path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
 

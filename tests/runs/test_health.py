@@ -32,9 +32,16 @@ def test_a_loss_that_stands_still_for_five_evaluations_is_said():
     assert health.still_loss([0.6931, 0.68, 0.66, 0.63, 0.6, 0.58]) is None
 
 
-@pytest.mark.parametrize("eta, said", [
-    ([0.0, 0.001, 0.5], "0 (max pooling) in 67%"), ([1.0, 0.995, 0.5], "1 (average pooling) in 67%"),
-    ([0.0, 0.0, 1.0, 1.0], None), ([0.1, 0.2, 0.9], None), ([0.01, 0.01, 0.01], None)])
+@pytest.mark.parametrize(
+    "eta, said",
+    [
+        ([0.0, 0.001, 0.5], "0 (max pooling) in 67%"),
+        ([1.0, 0.995, 0.5], "1 (average pooling) in 67%"),
+        ([0.0, 0.0, 1.0, 1.0], None),
+        ([0.1, 0.2, 0.9], None),
+        ([0.01, 0.01, 0.01], None),
+    ],
+)
 def test_supports_that_collapse_in_most_channels_are_said(eta, said):
     message = health.collapsed_supports(np.array(eta))
     assert message is None if said is None else said in message
@@ -59,6 +66,7 @@ def test_training_says_it(tiny_trunks, planted_dir, tmp_path, monkeypatch, capsy
             state, measures = step(*args)
             done.append(None)
             return state, measures | ({"loss": measures["loss"] * np.nan} if len(done) == 6 else {})
+
         return broken
 
     monkeypatch.setattr(training, "make_train_step", make_broken)

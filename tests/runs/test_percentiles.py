@@ -49,9 +49,17 @@ def test_json_and_back():
     assert len(again.quantiles) == LEVELS
 
 
-@pytest.mark.parametrize("stored", [None, [], {}, {"pictures": 3, "quantiles": None},
-                                    {"pictures": 1.5, "quantiles": [0.0] * LEVELS},
-                                    {"pictures": 3, "quantiles": [float("nan")] * LEVELS}])
+@pytest.mark.parametrize(
+    "stored",
+    [
+        None,
+        [],
+        {},
+        {"pictures": 3, "quantiles": None},
+        {"pictures": 1.5, "quantiles": [0.0] * LEVELS},
+        {"pictures": 3, "quantiles": [float("nan")] * LEVELS},
+    ],
+)
 def test_what_is_no_training_scores(stored):
     with pytest.raises(ValueError, match="got training scores"):
         TrainingScores.from_json(stored)

@@ -153,11 +153,14 @@ def test_nothing_of_a_folder_is_run(copied):
     assert set(sys.path) == before
 
 
-@pytest.mark.parametrize("damage, message", [
-    (lambda data: data[:-1], "another SHA-256"),
-    (lambda data: data[:2000] + bytes([data[2000] ^ 1]) + data[2001:], "another SHA-256"),
-    (lambda data: b"", "another SHA-256"),
-])
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda data: data[:-1], "another SHA-256"),
+        (lambda data: data[:2000] + bytes([data[2000] ^ 1]) + data[2001:], "another SHA-256"),
+        (lambda data: b"", "another SHA-256"),
+    ],
+)
 def test_damaged_weights(copied, damage, message):
     path = copied / "model.safetensors"
     path.write_bytes(damage(path.read_bytes()))
@@ -165,9 +168,17 @@ def test_damaged_weights(copied, damage, message):
         load_model(copied)
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"\0" * 8, struct.pack("<Q", 2**62) + b"{}", struct.pack("<Q", 5) + b"{\"a\":", b"PK\x03\x04" + bytes(100),
-    struct.pack("<Q", 66) + b'{"a":{"dtype":"F32","shape":[1000000000],"data_offsets":[0,4000]}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 8,
+        struct.pack("<Q", 2**62) + b"{}",
+        struct.pack("<Q", 5) + b'{"a":',
+        b"PK\x03\x04" + bytes(100),
+        struct.pack("<Q", 66) + b'{"a":{"dtype":"F32","shape":[1000000000],"data_offsets":[0,4000]}}',
+    ],
+)
 def test_hostile_weights_with_a_right_hash(copied, content):
     (copied / "model.safetensors").write_bytes(content)
     rewrite(copied, lambda stored: None, rehash=True)
@@ -175,13 +186,19 @@ def test_hostile_weights_with_a_right_hash(copied, content):
         load_model(copied)
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda leaves: leaves.pop("params/head/bias"), "missing: params/head/bias"),
-    (lambda leaves: leaves.update({"extra": np.zeros(3, np.float32)}), "left over: 'extra'"),
-    (lambda leaves: leaves.update({"params/head/bias": np.zeros(2, np.float32)}), "mis-shaped: params/head/bias"),
-    (lambda leaves: leaves.update({"params/head/bias": np.zeros(1, np.float64)}), "mistyped: params/head/bias"),
-    (lambda leaves: leaves.update({"params/head/bias": np.full(1, np.nan, np.float32)}), "not finite, in params/head"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda leaves: leaves.pop("params/head/bias"), "missing: params/head/bias"),
+        (lambda leaves: leaves.update({"extra": np.zeros(3, np.float32)}), "left over: 'extra'"),
+        (lambda leaves: leaves.update({"params/head/bias": np.zeros(2, np.float32)}), "mis-shaped: params/head/bias"),
+        (lambda leaves: leaves.update({"params/head/bias": np.zeros(1, np.float64)}), "mistyped: params/head/bias"),
+        (
+            lambda leaves: leaves.update({"params/head/bias": np.full(1, np.nan, np.float32)}),
+            "not finite, in params/head",
+        ),
+    ],
+)
 def test_weights_of_another_network(copied, change, message):
     leaves = load_file(copied / "model.safetensors")
     change(leaves)
@@ -202,40 +219,43 @@ def put(*path_and_value):
     return change
 
 
-@pytest.mark.parametrize("change, message", [
-    (put("format", "lena-jax model, version 9"), "format 'lena-jax model, version 9', expected"),
-    (put("format", "x" * 10**5), "\\.\\.\\., expected"),
-    (put("extra", 1), "got the keys"),
-    (lambda stored: stored.pop("step"), "got the keys"),
-    (put("step", "7"), "step: got '7', expected int"),
-    (put("step", True), "step: got True, expected int"),
-    (put("network", []), "network: got \\[\\], expected dict"),
-    (put("network", "image_size", 10**9), "image_size: got 1000000000, expected 64 to 2048"),
-    (put("network", "image_size", 63), "image_size: got 63"),
-    (put("network", "image_size", 224.0), "image_size: got 224.0, expected int"),
-    (put("network", "dtype", "float8"), "no network that can be built: .*float8"),
-    (put("network", "fusion", "sum"), "no network that can be built: .*sum"),
-    (put("network", "pooling", "__class__"), "no network that can be built"),
-    (put("network", "pooling", "lean"), "no network that can be built: .*unknown pooling"),
-    (put("network", "pooling_options", {"n": 3}), "no network that can be built"),
-    (put("network", "pooling_options", {"init_share": "__import__('os')"}), "no network that can be built"),
-    (put("network", "pooling_options", {"init_share": [1]}), "expected a finite number or a word"),
-    (put("network", "pooling_options", {"init_share": {"a": 1}}), "expected a finite number or a word"),
-    (put("network", "backbone", "name", "../../etc/passwd"), "no network that can be built: .*got trunk"),
-    (put("network", "backbone", "endpoint", "third"), "no network that can be built: .*endpoint"),
-    (put("network", "backbone", "output_stride", "8"), "output_stride: got '8', expected int"),
-    (put("preprocessing", "std", [0, 1, 1]), "above 0"),
-    (put("preprocessing", "std", "abc"), "no network that can be built"),
-    (put("preprocessing", {}), "preprocessing with the keys"),
-    (put("weights_sha256", "0" * 64), "another SHA-256"),
-    (put("training_scores", {}), "training scores that are not"),
-    (put("training_scores", "quantiles", [1, 2]), "1001 ascending"),
-    (put("training_scores", "quantiles", ["a"] * 1001), "1001 ascending"),
-    (put("training_scores", "quantiles", [[0]] * 1001), "1001 ascending"),
-    (put("training_scores", "quantiles", list(range(1001, 0, -1))), "1001 ascending"),
-    (put("training_scores", "pictures", -1), "expected a number above 0"),
-    (put("data", "name", 7), "name: got 7, expected str"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (put("format", "lena-jax model, version 9"), "format 'lena-jax model, version 9', expected"),
+        (put("format", "x" * 10**5), "\\.\\.\\., expected"),
+        (put("extra", 1), "got the keys"),
+        (lambda stored: stored.pop("step"), "got the keys"),
+        (put("step", "7"), "step: got '7', expected int"),
+        (put("step", True), "step: got True, expected int"),
+        (put("network", []), "network: got \\[\\], expected dict"),
+        (put("network", "image_size", 10**9), "image_size: got 1000000000, expected 64 to 2048"),
+        (put("network", "image_size", 63), "image_size: got 63"),
+        (put("network", "image_size", 224.0), "image_size: got 224.0, expected int"),
+        (put("network", "dtype", "float8"), "no network that can be built: .*float8"),
+        (put("network", "fusion", "sum"), "no network that can be built: .*sum"),
+        (put("network", "pooling", "__class__"), "no network that can be built"),
+        (put("network", "pooling", "lean"), "no network that can be built: .*unknown pooling"),
+        (put("network", "pooling_options", {"n": 3}), "no network that can be built"),
+        (put("network", "pooling_options", {"init_share": "__import__('os')"}), "no network that can be built"),
+        (put("network", "pooling_options", {"init_share": [1]}), "expected a finite number or a word"),
+        (put("network", "pooling_options", {"init_share": {"a": 1}}), "expected a finite number or a word"),
+        (put("network", "backbone", "name", "../../etc/passwd"), "no network that can be built: .*got trunk"),
+        (put("network", "backbone", "endpoint", "third"), "no network that can be built: .*endpoint"),
+        (put("network", "backbone", "output_stride", "8"), "output_stride: got '8', expected int"),
+        (put("preprocessing", "std", [0, 1, 1]), "above 0"),
+        (put("preprocessing", "std", "abc"), "no network that can be built"),
+        (put("preprocessing", {}), "preprocessing with the keys"),
+        (put("weights_sha256", "0" * 64), "another SHA-256"),
+        (put("training_scores", {}), "training scores that are not"),
+        (put("training_scores", "quantiles", [1, 2]), "1001 ascending"),
+        (put("training_scores", "quantiles", ["a"] * 1001), "1001 ascending"),
+        (put("training_scores", "quantiles", [[0]] * 1001), "1001 ascending"),
+        (put("training_scores", "quantiles", list(range(1001, 0, -1))), "1001 ascending"),
+        (put("training_scores", "pictures", -1), "expected a number above 0"),
+        (put("data", "name", 7), "name: got 7, expected str"),
+    ],
+)
 def test_hostile_descriptions(copied, change, message):
     rewrite(copied, change)
     with pytest.raises(ValueError, match=message) as caught:
@@ -243,12 +263,21 @@ def test_hostile_descriptions(copied, change, message):
     assert len(str(caught.value)) < 2000
 
 
-@pytest.mark.parametrize("content, message", [
-    (b"", "no JSON"), (b"[]", "has the format 'list'"), (b"null", "has the format"), (b"\xff\xfe{}", "no JSON"),
-    (b"[" * 100_000, "nested too deeply|no JSON"), (b'{"format": NaN}', "got NaN"),
-    (b'{"format": 1' + b"0" * 5000 + b"}", "no JSON|format"), (b" " * (2 << 20), "more than 1,048,576 bytes"),
-    (b'{"format": "lena-jax model, version 1"}', "got the keys"),
-    (b'import os; os.system("exit 1")', "no JSON")])
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", "no JSON"),
+        (b"[]", "has the format 'list'"),
+        (b"null", "has the format"),
+        (b"\xff\xfe{}", "no JSON"),
+        (b"[" * 100_000, "nested too deeply|no JSON"),
+        (b'{"format": NaN}', "got NaN"),
+        (b'{"format": 1' + b"0" * 5000 + b"}", "no JSON|format"),
+        (b" " * (2 << 20), "more than 1,048,576 bytes"),
+        (b'{"format": "lena-jax model, version 1"}', "got the keys"),
+        (b'import os; os.system("exit 1")', "no JSON"),
+    ],
+)
 def test_what_is_no_description(copied, content, message):
     (copied / "model.json").write_bytes(content)
     with pytest.raises(ValueError, match=message):
@@ -265,11 +294,21 @@ def test_measures_are_shown_as_text_only(copied, capsys):
 
 
 @pytest.mark.parametrize("name, heading", [("measures", "How good it is"), ("picture_properties", "What it follows")])
-@pytest.mark.parametrize("value", [
-    {"a": 1}, {"a": []}, {"a": None}, {"a": {"predicted": "x", "true": 0}}, {"pictures": 1},
-    {"pictures": {}, "pairs": 1}, {"pictures": 3, "pairs": 3, "auc": 0.5}, {"pictures": 3, "pairs": "x"},
-    {"pictures": 3, "pairs": 3, "auc": {}},
-    {"pictures": 3, "pairs": 3, "auc": {"value": 10**400, "low": 0, "high": 1}}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": 1},
+        {"a": []},
+        {"a": None},
+        {"a": {"predicted": "x", "true": 0}},
+        {"pictures": 1},
+        {"pictures": {}, "pairs": 1},
+        {"pictures": 3, "pairs": 3, "auc": 0.5},
+        {"pictures": 3, "pairs": "x"},
+        {"pictures": 3, "pairs": 3, "auc": {}},
+        {"pictures": 3, "pairs": 3, "auc": {"value": 10**400, "low": 0, "high": 1}},
+    ],
+)
 def test_numbers_that_are_none_are_left_out_of_the_card(folder, copied, name, heading, value):
     expected = model_card.sections(description(folder))
     rewrite(copied, put(name, value))

@@ -15,8 +15,9 @@ print(jax.config.jax_compilation_cache_dir)
 def run(folder, **environment):
     inherited = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
     environment = {**inherited, "XDG_CACHE_HOME": str(folder), "JAX_PLATFORMS": "cpu", **environment}
-    return subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True,
-                          timeout=120).stdout.strip()
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True, timeout=120
+    ).stdout.strip()
 
 
 def test_programs_are_kept_in_the_users_cache_folder_and_found_again(tmp_path):

@@ -19,8 +19,13 @@ def test_a_plain_file_is_opened_up_to_its_size(tmp_path):
 
 def test_what_is_no_plain_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for path, reason in ((tmp_path, "is a folder"), (tmp_path / "pipe", "device or pipe"),
-                         (tmp_path / "none", "no such file"), (tmp_path / ("x" * 300), "cannot be read"),
-                         ("a\0b", "cannot be read"), ("a\udce4\ud800", "cannot be read")):
+    for path, reason in (
+        (tmp_path, "is a folder"),
+        (tmp_path / "pipe", "device or pipe"),
+        (tmp_path / "none", "no such file"),
+        (tmp_path / ("x" * 300), "cannot be read"),
+        ("a\0b", "cannot be read"),
+        ("a\udce4\ud800", "cannot be read"),
+    ):
         with pytest.raises(Refused, match=reason):
             open_plain(path, 100, Refused)

@@ -62,8 +62,9 @@ def test_a_column_of_paths_is_those_paths(photos, tmp_path):
 def test_a_column_of_bytes_has_the_scores_of_the_files(scorer, photos, tmp_path):
     files = sorted(photos.iterdir())
     content = [path.read_bytes() for path in files] + [None, b"no picture"]
-    parquet.write_table(pyarrow.table({"image": pyarrow.array(content, pyarrow.binary())}), tmp_path / "in.parquet",
-                        row_group_size=9)
+    parquet.write_table(
+        pyarrow.table({"image": pyarrow.array(content, pyarrow.binary())}), tmp_path / "in.parquet", row_group_size=9
+    )
     found = slices([tmp_path / "in.parquet"], "image", 7)
     assert [len(one) for one in found] == [7, 7, 7, 7, 7, 1]
     assert [bytes(one) for slice_ in found for one in slice_.pictures()] == [one or b"" for one in content]
@@ -71,8 +72,9 @@ def test_a_column_of_bytes_has_the_scores_of_the_files(scorer, photos, tmp_path)
     assert score_all(scorer, blocks.make_job(found, "m"), tmp_path / "out") == 2
     rows = rows_of(tmp_path / "out")
     assert [row["name"] for row in rows] == [f"{tmp_path}/in.parquet#{number}" for number in range(36)]
-    np.testing.assert_allclose([row["score"] for row in rows[:34]], [one.score for one in scorer.score(files)],
-                               atol=1e-5)
+    np.testing.assert_allclose(
+        [row["score"] for row in rows[:34]], [one.score for one in scorer.score(files)], atol=1e-5
+    )
     assert all(row["score"] is None and row["error"] for row in rows[34:])
     # The same rows in a file that was written anew, with another picture among them, are other pictures.
     content[3] = content[3] + b"x"
@@ -80,13 +82,17 @@ def test_a_column_of_bytes_has_the_scores_of_the_files(scorer, photos, tmp_path)
     assert slices([tmp_path / "in.parquet"], "image", 7)[0].digest != found[0].digest
 
 
-@pytest.mark.parametrize("columns, given, message", [
-    ({"a": ["x"]}, ["T"], "has no column 'path', expected one of a"),
-    ({"path": [1]}, ["T"], "of int64, expected text"),
-    ({"path": ["x", None]}, ["T"], "no path in row 1"),
-    ({"path": ["x"]}, ["T", "photo.jpg"], "together with"),
-    ({"path": pyarrow.array([], pyarrow.string())}, ["T"], "got no pictures"),
-    ({"path": ["x"]}, ["T", "gone.parquet"], "cannot read the Parquet file")])
+@pytest.mark.parametrize(
+    "columns, given, message",
+    [
+        ({"a": ["x"]}, ["T"], "has no column 'path', expected one of a"),
+        ({"path": [1]}, ["T"], "of int64, expected text"),
+        ({"path": ["x", None]}, ["T"], "no path in row 1"),
+        ({"path": ["x"]}, ["T", "photo.jpg"], "together with"),
+        ({"path": pyarrow.array([], pyarrow.string())}, ["T"], "got no pictures"),
+        ({"path": ["x"]}, ["T", "gone.parquet"], "cannot read the Parquet file"),
+    ],
+)
 def test_parquet_files_that_do_not_fit_are_refused(columns, given, message, tmp_path):
     parquet.write_table(pyarrow.table(columns), tmp_path / "t.parquet")
     with pytest.raises(ValueError, match=message):
@@ -124,10 +130,12 @@ def test_the_folder_of_another_job_is_refused(photos, tmp_path):
     blocks_of = slices([photos], "path", 10)
     blocks.enter(str(tmp_path), blocks.make_job(blocks_of, "a"))
     blocks.enter(str(tmp_path), blocks.make_job(blocks_of, "a"))
-    for job, message in ((blocks.make_job(blocks_of, "b"), "scores of another model (a, got b)"),
-                         (blocks.make_job(blocks_of[1:], "a"), "another list of 34 pictures (got 24)"),
-                         (blocks.make_job(slices([photos], "path", 11), "a"), "another list of as many"),
-                         (blocks.make_job(slices([photos], "path", 5), "a"), "another size of blocks, 4")):
+    for job, message in (
+        (blocks.make_job(blocks_of, "b"), "scores of another model (a, got b)"),
+        (blocks.make_job(blocks_of[1:], "a"), "another list of 34 pictures (got 24)"),
+        (blocks.make_job(slices([photos], "path", 11), "a"), "another list of as many"),
+        (blocks.make_job(slices([photos], "path", 5), "a"), "another size of blocks, 4"),
+    ):
         with pytest.raises(ValueError, match=re.escape(message) + ".*: name another folder"):
             blocks.enter(str(tmp_path), job)
     (tmp_path / "_manifest.json").write_text("{")

@@ -32,7 +32,8 @@ def with_pooling(scorer, clip_pooling="joint", name="lena"):
     config.pooling, config.clip_pooling = name, clip_pooling
     model = dataclasses.replace(ranker.build(config), preprocessing=scorer.model.preprocessing)
     params = model.init(0, pretrained=False)["params"] | {
-        part: scorer.variables["params"][part] for part in ("backbone", "head")}
+        part: scorer.variables["params"][part] for part in ("backbone", "head")
+    }
     return Scorer(model, {**scorer.variables, "params": params})
 
 
@@ -77,8 +78,10 @@ def test_joint_pooling_is_that_over_the_axes_of_time_and_space(scorer):
     model = with_pooling(scorer).model
     network = SiameseRanker(backbone=None, pooling=model.network.pooling)
     eta = rng.normal(0, 2, 12).astype(np.float32)
-    params = {"pooling": {"eta": eta}, "head": {"kernel": rng.normal(size=(12, 1)).astype(np.float32),
-                                                "bias": np.float32([0.3])}}
+    params = {
+        "pooling": {"eta": eta},
+        "head": {"kernel": rng.normal(size=(12, 1)).astype(np.float32), "bias": np.float32([0.3])},
+    }
     share = 1 / (1 + np.exp(-eta.astype(np.float64)))
     ordered = -np.sort(-maps.reshape(2, 72, 12).astype(np.float64), 1)
     size = 1 + share * 71

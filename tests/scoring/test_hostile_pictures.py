@@ -30,7 +30,7 @@ def huge_png(width, height):
 def huge_jpeg(width, height):
     data = bytearray(encode(scene(1), "JPEG"))
     at = data.index(b"\xff\xc0") + 5
-    data[at:at + 4] = struct.pack(">HH", height, width)
+    data[at : at + 4] = struct.pack(">HH", height, width)
     return bytes(data)
 
 
@@ -47,7 +47,7 @@ def mutated(seed):
             for place in rng.integers(len(data), size=length // 4 + 1):
                 data[place] = rng.integers(256)
         case 2:
-            data[at:at + length] = bytes(length)
+            data[at : at + length] = bytes(length)
         case 3:
             # The header, where sizes and types are.
             data[rng.integers(min(len(data), 60))] = rng.integers(256)
@@ -94,20 +94,31 @@ def test_whole_files_of_every_kind_are_scored(scorer):
 
 def test_what_only_looks_like_a_picture(scorer, tmp_path):
     jpeg, png = encode(scene(1), "JPEG"), encode(scene(1), "PNG")
-    contents = {"empty.jpg": b"", "text.jpg": b"dear diary", "page.png": b"<html></html>", "svg.png": b"<svg/>",
-                "script.jpg": b"%!PS-Adobe-3.0 EPSF-3.0\n", "zeros.gif": bytes(5000), "pdf.png": b"%PDF-1.7\n",
-                "wide.png": huge_png(60_000, 60_000), "tall.png": huge_png(2, 2_000_000_000),
-                "many.png": huge_png(9_500, 9_500), "wide.jpg": huge_jpeg(65_000, 65_000),
-                "endless.jpg": jpeg[:40], "truncated.png": png[:-300],
-                "float.tif": encode(Image.new("F", (9, 9)), "TIFF")}
+    contents = {
+        "empty.jpg": b"",
+        "text.jpg": b"dear diary",
+        "page.png": b"<html></html>",
+        "svg.png": b"<svg/>",
+        "script.jpg": b"%!PS-Adobe-3.0 EPSF-3.0\n",
+        "zeros.gif": bytes(5000),
+        "pdf.png": b"%PDF-1.7\n",
+        "wide.png": huge_png(60_000, 60_000),
+        "tall.png": huge_png(2, 2_000_000_000),
+        "many.png": huge_png(9_500, 9_500),
+        "wide.jpg": huge_jpeg(65_000, 65_000),
+        "endless.jpg": jpeg[:40],
+        "truncated.png": png[:-300],
+        "float.tif": encode(Image.new("F", (9, 9)), "TIFF"),
+    }
     wrong_name = {"really_png.jpg": png, "really_jpeg.gif": jpeg, "no_name": png}
     for name, content in {**contents, **wrong_name}.items():
         (tmp_path / name).write_bytes(content)
     (tmp_path / "folder.jpg").mkdir()
     os.symlink("loop.jpg", tmp_path / "loop.jpg")
     (tmp_path / "to_nothing.jpg").symlink_to("gone.jpg")
-    results = {os.path.basename(one.name): one
-               for one in scorer.score(sorted(str(path) for path in tmp_path.iterdir()))}
+    results = {
+        os.path.basename(one.name): one for one in scorer.score(sorted(str(path) for path in tmp_path.iterdir()))
+    }
     assert len(results) == len(contents) + len(wrong_name) + 3
     alike = [results.pop(name) for name in wrong_name]
     assert all(one.error is None for one in alike) and alike[0].score == alike[2].score
@@ -120,14 +131,17 @@ def test_what_only_looks_like_a_picture(scorer, tmp_path):
     assert "does not decode" in results["text.jpg"].error
 
 
-@pytest.mark.parametrize("kind, by_hand", [
-    ("sixteen", lambda seed: np.repeat(np.rint(np.asarray(grey16(seed), float) / 257)[..., None], 3, -1)),
-    ("alpha", lambda seed: _on_white(transparent(seed))),
-    ("palette", lambda seed: np.asarray(scene(seed).quantize(32).convert("RGB"))),
-    ("gif", lambda seed: _first_frame(animated(seed, "GIF"))),
-    ("apng", lambda seed: np.asarray(scene(seed))),
-    ("grey_png", lambda seed: np.repeat(np.asarray(scene(seed).convert("L"))[..., None], 3, -1)),
-])
+@pytest.mark.parametrize(
+    "kind, by_hand",
+    [
+        ("sixteen", lambda seed: np.repeat(np.rint(np.asarray(grey16(seed), float) / 257)[..., None], 3, -1)),
+        ("alpha", lambda seed: _on_white(transparent(seed))),
+        ("palette", lambda seed: np.asarray(scene(seed).quantize(32).convert("RGB"))),
+        ("gif", lambda seed: _first_frame(animated(seed, "GIF"))),
+        ("apng", lambda seed: np.asarray(scene(seed))),
+        ("grey_png", lambda seed: np.repeat(np.asarray(scene(seed).convert("L"))[..., None], 3, -1)),
+    ],
+)
 def test_modes_are_what_they_mean(scorer, kind, by_hand):
     data = encode(scene(7).convert("L"), "PNG") if kind == "grey_png" else KINDS[kind][1](7)
     one, other = scorer.score([data, by_hand(7).astype(np.uint8)])

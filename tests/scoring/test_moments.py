@@ -4,9 +4,18 @@ import pytest
 from lena_jax.scoring.clips import best_moments, clock
 
 
-@pytest.mark.parametrize("scores, most, expected", [
-    ([1, 5, 4, 3, 6, 2], 8, [4, 1]), ([1, 5, 4, 3, 6, 2], 1, [4]), ([3], 8, [0]), ([2, 2, 2, 2, 2], 8, [0, 2, 4]),
-    ([1, 2, 3], 8, [2]), ([3, 2, 1], 8, [0]), ([9, 1, 9], 8, [0, 2])])
+@pytest.mark.parametrize(
+    "scores, most, expected",
+    [
+        ([1, 5, 4, 3, 6, 2], 8, [4, 1]),
+        ([1, 5, 4, 3, 6, 2], 1, [4]),
+        ([3], 8, [0]),
+        ([2, 2, 2, 2, 2], 8, [0, 2, 4]),
+        ([1, 2, 3], 8, [2]),
+        ([3, 2, 1], 8, [0]),
+        ([9, 1, 9], 8, [0, 2]),
+    ],
+)
 def test_peaks_far_enough_apart_the_highest_first(scores, most, expected):
     assert best_moments(np.float32(scores), most).tolist() == expected
 

@@ -40,18 +40,26 @@ def cluster(run):
     """Address of a Ray of two workers, which this process has joined; programs are compiled quickly, and not kept."""
     tests = Path(__file__).parents[1]
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("JAX_COMPILATION_CACHE_DIR", ""), ("JAX_DISABLE_MOST_OPTIMIZATIONS", "1"),
-                            ("PYTHONPATH", os.pathsep.join([str(tests), str(tests.parent)])),
-                            ("RAY_USAGE_STATS_ENABLED", "0"), ("RAY_BACKEND_LOG_LEVEL", "fatal"),
-                            ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")):
+        for name, value in (
+            ("JAX_COMPILATION_CACHE_DIR", ""),
+            ("JAX_DISABLE_MOST_OPTIMIZATIONS", "1"),
+            ("PYTHONPATH", os.pathsep.join([str(tests), str(tests.parent)])),
+            ("RAY_USAGE_STATS_ENABLED", "0"),
+            ("RAY_BACKEND_LOG_LEVEL", "fatal"),
+            ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0"),
+        ):
             patch.setenv(name, value)
         ray = ray_engine._import_ray(None)
         with ray_engine._cluster(ray, None, 2, 0):
             address = ray.get_runtime_context().gcs_address
             # Nothing of it can be reached from another machine.
             ours = [psutil.Process(), *psutil.Process().children(recursive=True)]
-            listening = [one.laddr.ip for process in ours for one in process.net_connections("inet")
-                         if one.status == psutil.CONN_LISTEN]
+            listening = [
+                one.laddr.ip
+                for process in ours
+                for one in process.net_connections("inet")
+                if one.status == psutil.CONN_LISTEN
+            ]
             assert listening and set(listening) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}, listening
             yield address
 
@@ -74,8 +82,16 @@ def expected(scorer, folder):
 
 
 def arguments(run, folder, output, workers):
-    return ["score", str(folder), f"--model={run}", "--engine=ray", f"--workers={workers}", "--cpus_per_worker=1",
-            "--block=4", f"--output={output}"]
+    return [
+        "score",
+        str(folder),
+        f"--model={run}",
+        "--engine=ray",
+        f"--workers={workers}",
+        "--cpus_per_worker=1",
+        "--block=4",
+        f"--output={output}",
+    ]
 
 
 def files_of(output):
@@ -114,8 +130,9 @@ def wait_for(condition, seconds=60):
     return found
 
 
-def test_a_worker_killed_within_a_block_loses_nothing_and_doubles_nothing(cluster, run, folder, expected, tmp_path,
-                                                                          capsys):
+def test_a_worker_killed_within_a_block_loses_nothing_and_doubles_nothing(
+    cluster, run, folder, expected, tmp_path, capsys
+):
     output, killed = tmp_path / "scores", []
 
     def kill():
@@ -129,7 +146,7 @@ def test_a_worker_killed_within_a_block_loses_nothing_and_doubles_nothing(cluste
     assert main(arguments(run, folder, output, 2)) == 1
     killer.join()
     # It was within a block that nobody had finished, and others were still to come.
-    (file, finished), = killed
+    ((file, finished),) = killed
     assert file not in finished and len(finished) < len(files_of(output)) - 2
     assert_whole(output, expected)
     said = capsys.readouterr()
@@ -147,8 +164,11 @@ def test_a_worker_killed_within_a_block_loses_nothing_and_doubles_nothing(cluste
 
 def test_a_killed_driver_goes_on_where_it_was(cluster, run, folder, expected, tmp_path, capsys):
     output = tmp_path / "scores"
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER, *arguments(run, folder, output, 1),
-                               f"--ray_address={cluster}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, *arguments(run, folder, output, 1), f"--ray_address={cluster}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         wait_for(lambda: len(files_of(output)) > 1 or driver.poll() is not None)
     finally:
@@ -181,12 +201,19 @@ def test_a_block_that_ends_its_workers_is_left_out(scorer, folder, tmp_path, mon
     assert actor(rows) == {"pictures": [1]} and not blocks.missing(str(tmp_path), job)
 
 
-@pytest.mark.parametrize("more, message", [
-    (["--engine=ray"], "--engine=ray needs --output=FOLDER"),
-    (["--workers=2"], "got --workers without --engine=ray"),
-    (["--engine=ray", "--output=x", "--block=0"], "got --block=0, expected 1 or more"),
-    (["--engine=ray", "--output=x", "--ray_address=ray://a:1"], "got the Ray address 'ray://a:1', expected HOST:PORT"),
-    (["--engine=ray", "--output=x", "--ray_address=127.0.0.1:1"], "cannot reach the Ray cluster at '127.0.0.1:1'")])
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        (["--engine=ray"], "--engine=ray needs --output=FOLDER"),
+        (["--workers=2"], "got --workers without --engine=ray"),
+        (["--engine=ray", "--output=x", "--block=0"], "got --block=0, expected 1 or more"),
+        (
+            ["--engine=ray", "--output=x", "--ray_address=ray://a:1"],
+            "got the Ray address 'ray://a:1', expected HOST:PORT",
+        ),
+        (["--engine=ray", "--output=x", "--ray_address=127.0.0.1:1"], "cannot reach the Ray cluster at '127.0.0.1:1'"),
+    ],
+)
 def test_flags_that_do_not_fit_are_one_line(run, more, message, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
     monkeypatch.chdir(tmp_path)

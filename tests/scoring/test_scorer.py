@@ -73,9 +73,18 @@ def test_arrays_have_the_scores_of_the_evaluation_and_may_be_reused(scorer, file
     np.testing.assert_allclose(scores_of(scorer, arrays()), expected, **CLOSE)
 
 
-@pytest.mark.parametrize("orientation, turn", [
-    (2, np.fliplr), (3, lambda a: np.rot90(a, 2)), (4, np.flipud), (5, lambda a: a.transpose(1, 0, 2)),
-    (6, lambda a: np.rot90(a, -1)), (7, lambda a: np.rot90(a, 2).transpose(1, 0, 2)), (8, np.rot90)])
+@pytest.mark.parametrize(
+    "orientation, turn",
+    [
+        (2, np.fliplr),
+        (3, lambda a: np.rot90(a, 2)),
+        (4, np.flipud),
+        (5, lambda a: a.transpose(1, 0, 2)),
+        (6, lambda a: np.rot90(a, -1)),
+        (7, lambda a: np.rot90(a, 2).transpose(1, 0, 2)),
+        (8, np.rot90),
+    ],
+)
 def test_a_rotated_picture_is_scored_upright(scorer, orientation, turn):
     array = np.asarray(scene(5))
     by_hand = np.ascontiguousarray(turn(array))
@@ -99,9 +108,15 @@ def test_bad_pictures_are_named_and_the_rest_is_scored_in_order(scorer, files, t
     paths, expected = files
     (tmp_path / "notes.jpg").write_text("no picture")
     os.mkfifo(tmp_path / "pipe.png")
-    bad = {b"": "does not decode", tmp_path: "is a folder", tmp_path / "gone.jpg": "no such file",
-           tmp_path / "notes.jpg": "expected one of JPEG", tmp_path / "pipe.png": "device or pipe",
-           "a\0.png": "cannot be read", 3.5: "got float, expected a path"}
+    bad = {
+        b"": "does not decode",
+        tmp_path: "is a folder",
+        tmp_path / "gone.jpg": "no such file",
+        tmp_path / "notes.jpg": "expected one of JPEG",
+        tmp_path / "pipe.png": "device or pipe",
+        "a\0.png": "cannot be read",
+        3.5: "got float, expected a path",
+    }
     items = [item for pair in zip(paths, bad, strict=False) for item in pair]
     items += [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8), paths[0]]
     results = list(scorer.score(items))
@@ -234,8 +249,9 @@ def test_percentiles_are_of_the_training_pictures(run, scorer, files):
     results = list(fresh.score(training))
     assert len(results) == len(KINDS)
     order = np.argsort([one.score for one in results])
-    np.testing.assert_allclose([results[index].percentile for index in order],
-                               100 * np.arange(len(KINDS)) / (len(KINDS) - 1), atol=0.1)
+    np.testing.assert_allclose(
+        [results[index].percentile for index in order], 100 * np.arange(len(KINDS)) / (len(KINDS) - 1), atol=0.1
+    )
     paths, _ = files
     assert [one.percentile for one in scorer.score(paths)] == [one.percentile for one in fresh.score(paths)]
 
@@ -243,7 +259,9 @@ def test_percentiles_are_of_the_training_pictures(run, scorer, files):
 def test_a_run_of_before_has_scores_and_one_warning_that_says_what_to_do(run, tmp_path, files):
     paths, expected = files
     shutil.copytree(run / "checkpoints", tmp_path / "run/checkpoints")
-    with pytest.warns(NoPercentiles, match="without percentiles.*: python experiments/evaluate.py --workdir=") as caught:
+    with pytest.warns(
+        NoPercentiles, match="without percentiles.*: python experiments/evaluate.py --workdir="
+    ) as caught:
         alone = Scorer.from_checkpoint(tmp_path / "run")
     results = list(alone.score(paths))
     assert len(caught) == 1 and {one.percentile for one in results} == {None}
@@ -271,8 +289,10 @@ def test_names_of_pictures(tmp_path):
 def test_bytes_of_any_kind_are_one_picture_and_what_is_none_is_refused(scorer):
     data = encode(scene(1), "PNG")
     pixels = np.asarray(scene(1))
-    scores = [[one.score for one in scorer.score(given)]
-              for given in (data, bytearray(data), memoryview(data), pixels, jnp.asarray(pixels))]
+    scores = [
+        [one.score for one in scorer.score(given)]
+        for given in (data, bytearray(data), memoryview(data), pixels, jnp.asarray(pixels))
+    ]
     assert all(len(one) == 1 for one in scores) and scores == [scores[0]] * 5
     (grey,) = scorer.score(pixels[..., 0])
     assert "expected [H, W, 3] uint8" in grey.error

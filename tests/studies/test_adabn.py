@@ -36,9 +36,16 @@ def test_the_first_layer_has_the_moments_of_all_pictures_whatever_the_batches(mo
     jax.tree.map(np.testing.assert_array_equal, variables, before)
     convolution = variables["params"]["backbone"]["first_conv"]
     normal = (pictures / 255 - 0.5) / 0.25
-    outputs = jax.lax.conv_general_dilated(jnp.asarray(normal, jnp.float32), convolution["kernel"], (4, 4), "SAME",
-                                           dimension_numbers=("NHWC", "HWIO", "NHWC")) + convolution["bias"][
-                                               None, None, None]
+    outputs = (
+        jax.lax.conv_general_dilated(
+            jnp.asarray(normal, jnp.float32),
+            convolution["kernel"],
+            (4, 4),
+            "SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+        + convolution["bias"][None, None, None]
+    )
     mean, var = welford(np.asarray(outputs, np.float64).reshape(-1, 8))
     first = adapted["batch_stats"]["backbone"]["first_norm"]
     assert first["mean"] == pytest.approx(mean, abs=1e-4) and first["var"] == pytest.approx(var, rel=1e-3)
@@ -81,7 +88,9 @@ def test_adaptation_closes_part_of_the_gap_that_a_colour_shift_opens(model):
     update, score = running_update(built), jax.jit(built.score_pictures)
     home = adapt_batch_norm(update, variables, [plain])
     truth = np.asarray(score(home, plain))
-    away, strange, control = (np.corrcoef(truth, np.asarray(score(one, shifted)))[0, 1] for one in (
-        home, adapt_batch_norm(update, home, [shifted]), adapt_batch_norm(update, home, [plain])))
+    away, strange, control = (
+        np.corrcoef(truth, np.asarray(score(one, shifted)))[0, 1]
+        for one in (home, adapt_batch_norm(update, home, [shifted]), adapt_batch_norm(update, home, [plain]))
+    )
     assert away < 0.8 and strange > away + 0.5 * (1 - away)
     assert control == pytest.approx(away, abs=1e-3)  # It is the target's pictures that do it, not another pass.

@@ -31,11 +31,25 @@ def data_dir(tmp_path_factory):
                 score = rng.normal()
                 picture = [110 + 30 * score, 110, 110 - 30 * score] + rng.normal(size=(64, 64, 3)) * 20
                 Image.fromarray(np.clip(picture * gain + offset, 0, 255).astype(np.uint8)).save(
-                    folder / name / f"{number}.png")
+                    folder / name / f"{number}.png"
+                )
                 writer.writerow([f"{number}.png", score, f"g{number % 2}"])
-        assert command.main(["build", "image_scores", f"--images={folder / name}", f"--csv={folder / name}.csv",
-                             "--image_column=image", "--score=score", f"--name={name}", f"--data_dir={folder}/data",
-                             *groups]) == 0
+        assert (
+            command.main(
+                [
+                    "build",
+                    "image_scores",
+                    f"--images={folder / name}",
+                    f"--csv={folder / name}.csv",
+                    "--image_column=image",
+                    "--score=score",
+                    f"--name={name}",
+                    f"--data_dir={folder}/data",
+                    *groups,
+                ]
+            )
+            == 0
+        )
     return folder / "data"
 
 
@@ -50,9 +64,11 @@ def small(data_dir):
 
 def test_the_table_across_two_data_sets(data_dir, tiny_trunks, tmp_path):
     study = cross_dataset.Study(small(data_dir), DATA)
-    assert list(study.configs()) == ["cells/image_scores_plain/across_groups/seed_0",
-                                   "cells/image_scores_plain/within_groups/seed_0",
-                                   "cells/image_scores_cast/across_groups/seed_0"]
+    assert list(study.configs()) == [
+        "cells/image_scores_plain/across_groups/seed_0",
+        "cells/image_scores_plain/within_groups/seed_0",
+        "cells/image_scores_cast/across_groups/seed_0",
+    ]
     # The groups of the other config are forgotten in training only.
     assert [config.pairs.across_groups for config in study.configs().values()] == [True, False, True]
     assert cross_dataset.run(study, str(tmp_path), only=1) is None
@@ -60,8 +76,10 @@ def test_the_table_across_two_data_sets(data_dir, tiny_trunks, tmp_path):
     rows = {(row["source"][13:], row["target"][13:], row["remedy"]): row for row in table["rows"]}
     assert len(rows) == len(table["rows"]) == 2 * (2 + 4)
     assert {key for key, row in rows.items() if row["note"] == "no groups"} == {
-        ("cast", "cast", "within groups"), ("cast", "plain", "within groups"),
-        ("cast", "plain", "within groups, AdaBN")}
+        ("cast", "cast", "within groups"),
+        ("cast", "plain", "within groups"),
+        ("cast", "plain", "within groups, AdaBN"),
+    }
     tests = open_pictures(study.config_of(DATA[1]))["test"]
     pairs = pairs_to_compare(tests.scores, tests.groups)
 
@@ -70,8 +88,14 @@ def test_the_table_across_two_data_sets(data_dir, tiny_trunks, tmp_path):
         assert stored["ids"] == tests.ids.tolist()
         return np.mean([stored[kind][high] > stored[kind][low] for high, low in pairs])
 
-    own, away, adapted = (accuracy(run, kind) for run, kind in (
-        ("cast/across_groups", "plain"), ("plain/across_groups", "plain"), ("plain/across_groups", "adapted")))
+    own, away, adapted = (
+        accuracy(run, kind)
+        for run, kind in (
+            ("cast/across_groups", "plain"),
+            ("plain/across_groups", "plain"),
+            ("plain/across_groups", "adapted"),
+        )
+    )
     assert rows["cast", "cast", "none"]["pair_accuracy"] == pytest.approx(own)
     assert rows["plain", "cast", "none"]["drop"]["difference"] == pytest.approx(own - away)
     assert rows["plain", "cast", "none"]["gain"] is None
@@ -82,7 +106,8 @@ def test_the_table_across_two_data_sets(data_dir, tiny_trunks, tmp_path):
     text = (tmp_path / "table.md").read_text()
     assert text.count("no groups") == 3 and "image_scores_plain | image_scores_cast | AdaBN" in text
     assert (tmp_path / "figure.png").read_bytes()[:4] == b"\x89PNG" and "on_TARGET.json" in (
-        tmp_path / "README.md").read_text()
+        tmp_path / "README.md"
+    ).read_text()
     assert json.loads((tmp_path / "table.json").read_text()) == table
     stored_scores_are_of_the_same_pictures_and_checkpoint(study, tmp_path)
 
@@ -109,11 +134,13 @@ def stored_scores_are_of_the_same_pictures_and_checkpoint(study, tmp_path):
 def test_a_trunk_without_batch_norm_leaves_its_rows_empty(data_dir):
     study = cross_dataset.Study(small(data_dir), DATA)
     tests = {data: open_pictures(study.config_of(data))["test"] for data in DATA}
-    scores = {(folder, data): {"plain": tests[data].scores, "adapted": None} for folder in study.configs()
-              for data in DATA}
+    scores = {
+        (folder, data): {"plain": tests[data].scores, "adapted": None} for folder in study.configs() for data in DATA
+    }
     table = cross_dataset.table_of(study, tests, scores)
-    notes = {(row["source"][13:], row["remedy"]): row["note"] for row in table["rows"]
-             if row["source"] != row["target"]}
+    notes = {
+        (row["source"][13:], row["remedy"]): row["note"] for row in table["rows"] if row["source"] != row["target"]
+    }
     assert notes["plain", "AdaBN"] == notes["cast", "AdaBN"] == notes["plain", "within groups, AdaBN"] == "no BatchNorm"
     assert notes["cast", "within groups"] == "no groups" and notes["plain", "within groups"] == ""
     assert all(row["pair_accuracy"] == 1 for row in table["rows"] if not row["note"])
@@ -127,8 +154,10 @@ def test_what_cannot_be_studied(data_dir, tmp_path):
     with pytest.raises(ValueError, match="seeds must be at least 1, got 0"):
         cross_dataset.Study(config, DATA, 0)
     study = cross_dataset.Study(config, ("planted", "planted@other/b"))
-    assert study.config_of("planted@other/b").data.dir == "other/b" and cross_dataset.label_of("planted@other/b/") == \
-        "planted_b"
+    assert (
+        study.config_of("planted@other/b").data.dir == "other/b"
+        and cross_dataset.label_of("planted@other/b/") == "planted_b"
+    )
     (tmp_path / "study.json").write_text(json.dumps({"kind": "poolings"}))
     with pytest.raises(ValueError, match="holds a study of another config"):
         cross_dataset.run(cross_dataset.Study(config, DATA), str(tmp_path))

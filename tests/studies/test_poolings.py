@@ -76,7 +76,8 @@ def test_what_was_interrupted_goes_on_and_nothing_is_done_twice(finished):
 def test_the_table_is_what_the_cells_say(finished):
     study, workdir, table, _ = finished
     assert [(row["pooling"], row["fusion"], row["runs"]) for row in table["rows"]] == [
-        (pooling, "none", 2) for pooling in POOLINGS]
+        (pooling, "none", 2) for pooling in POOLINGS
+    ]
     tests = open_pictures(study.config)["test"]
     pairs = pairs_to_compare(tests.scores, tests.groups)
     place = {name: index for index, name in enumerate(tests.ids)}
@@ -88,15 +89,17 @@ def test_the_table_is_what_the_cells_say(finished):
             with open(folder / f"seed_{seed}/scores.csv") as file:
                 for row in csv.DictReader(file):
                     predicted[pooling][seed, place[row["id"]]] = row["predicted"]
-        accuracies[pooling] = [(np.sign(one[pairs[:, 0]] - one[pairs[:, 1]]) / 2 + 0.5).mean()
-                               for one in predicted[pooling]]
+        accuracies[pooling] = [
+            (np.sign(one[pairs[:, 0]] - one[pairs[:, 1]]) / 2 + 0.5).mean() for one in predicted[pooling]
+        ]
     raw, raw_runs = [], []
     for row in table["rows"]:
         ours = accuracies[row["pooling"]]
         mean = row["mean"]["pair_accuracy"]
         half = stats.t.ppf(0.975, 1) * stats.sem(ours)
         assert (mean["value"], mean["low"], mean["high"]) == pytest.approx(
-            (np.mean(ours), np.mean(ours) - half, np.mean(ours) + half))
+            (np.mean(ours), np.mean(ours) - half, np.mean(ours) + half)
+        )
         if row["pooling"] == "average":
             assert row["against"] is None
             continue
@@ -108,15 +111,18 @@ def test_the_table_is_what_the_cells_say(finished):
         by_seed = np.subtract(ours, accuracies["average"])
         assert against["runs"]["difference"] == pytest.approx(by_seed.mean())
         assert against["runs"]["p_value"] == pytest.approx(
-            stats.ttest_1samp(by_seed, 0).pvalue if np.ptp(by_seed) else float(by_seed.mean() == 0))
+            stats.ttest_1samp(by_seed, 0).pvalue if np.ptp(by_seed) else float(by_seed.mean() == 0)
+        )
         raw.append((against["p_value"], against["p_holm"]))
         raw_runs.append((against["runs"]["p_value"], against["runs"]["p_holm"]))
     for pair in (raw, raw_runs):
         assert [corrected for _, corrected in pair] == pytest.approx(holm([p for p, _ in pair]))
     lena, average, _ = table["rows"]
     assert average["support"] is None and lena["support"]["cells"] == 64
-    sizes = [json.loads((workdir / f"cells/none/lena/seed_{seed}/metrics.json").read_text())["eta"]["support_size"]
-             for seed in range(2)]
+    sizes = [
+        json.loads((workdir / f"cells/none/lena/seed_{seed}/metrics.json").read_text())["eta"]["support_size"]
+        for seed in range(2)
+    ]
     assert lena["support"]["median"] == pytest.approx(np.mean([size["50"] for size in sizes]))
     assert {"auc", "calibration.ece", "localization.contribution_map.pxap"} < set(lena["mean"])
     assert table["pictures"] == 24 and table["pairs"] == len(pairs) and all(row["seconds"] > 0 for row in table["rows"])
@@ -131,7 +137,8 @@ def test_the_files_say_the_same(finished):
     with open(workdir / "table.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert float(rows[2]["against.pair_accuracy.runs.p_holm"]) == pytest.approx(
-        table["rows"][2]["against"]["pair_accuracy"]["runs"]["p_holm"])
+        table["rows"][2]["against"]["pair_accuracy"]["runs"]["p_holm"]
+    )
     assert rows[1]["against.spearman.difference"] == ""
     assert (workdir / "figure.png").read_bytes()[:4] == b"\x89PNG" and (workdir / "figure.png").stat().st_size > 5000
     readme = (workdir / "README.md").read_text()
@@ -179,13 +186,18 @@ def test_another_config_is_refused(finished):
         poolings.run(poolings.Study(study.config, POOLINGS, seeds=3), str(workdir))
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"poolings": ("lena", "lina")}, "got pooling 'lina', expected some of lena,average"),
-    ({"poolings": ("max:3", "average")}, "expected 'max' alone"),
-    ({"poolings": ("top_n:x", "average")}, "expected a number after the colon, for n"),
-    ({"poolings": ("average", "average")}, "must be different ones, at least one, got average,average"),
-    ({"poolings": ("lena",)}, "must be one of the poolings, got 'average'"),
-    ({"fusions": ("both",)}, "got fusion 'both'"), ({"seeds": 1}, "folds=0 and seeds=1")])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"poolings": ("lena", "lina")}, "got pooling 'lina', expected some of lena,average"),
+        ({"poolings": ("max:3", "average")}, "expected 'max' alone"),
+        ({"poolings": ("top_n:x", "average")}, "expected a number after the colon, for n"),
+        ({"poolings": ("average", "average")}, "must be different ones, at least one, got average,average"),
+        ({"poolings": ("lena",)}, "must be one of the poolings, got 'average'"),
+        ({"fusions": ("both",)}, "got fusion 'both'"),
+        ({"seeds": 1}, "folds=0 and seeds=1"),
+    ],
+)
 def test_what_cannot_be_compared(change, message):
     with pytest.raises(ValueError, match=message):
         poolings.Study(tiny_trunk.get_config(), **{"poolings": POOLINGS, "seeds": 2} | change)
@@ -219,8 +231,10 @@ def test_objectness_is_compared_with_the_same_pooling_without(planted_dir, tmp_p
             noise = (0.3, 0.5, 1.0, 2.0)[place]
             scores = leave_evaluation(tmp_path / folder, noise, 10 * place + seed, fingerprint=print_of)
             predicted.setdefault((pooling, fusion), []).append(scores)
-            results[folder] = {"pair_accuracy": {"value": pair_accuracy(scores, pairs)},
-                               "spearman": {"value": stats.spearmanr(scores, SCORES).statistic}}
+            results[folder] = {
+                "pair_accuracy": {"value": pair_accuracy(scores, pairs)},
+                "spearman": {"value": stats.spearmanr(scores, SCORES).statistic},
+            }
     table = poolings.table_of(study, str(tmp_path), results)
     raw = []
     for row in table["rows"]:
@@ -231,7 +245,8 @@ def test_objectness_is_compared_with_the_same_pooling_without(planted_dir, tmp_p
         found = row["without"]["pair_accuracy"]
         assert found["difference"] == pytest.approx(
             np.mean([pair_accuracy(one, pairs) for one in here])
-            - np.mean([pair_accuracy(one, pairs) for one in without]))
+            - np.mean([pair_accuracy(one, pairs) for one in without])
+        )
         assert found["low"] < found["difference"] < found["high"] < 0
         assert found["runs"]["difference"] == pytest.approx(found["difference"])
         raw.append((found["p_value"], found["p_holm"]))

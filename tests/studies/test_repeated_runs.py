@@ -32,9 +32,16 @@ def trained(monkeypatch):
         value = ACCURACIES[parts[0]] + (0.1 * int(parts[1]) if len(parts) > 1 else 0)
         with open(os.path.join(path, "metrics.json"), "w") as file:
             measures = {name: {"value": value} for name in ("pair_accuracy", "spearman", "kendall", "auc")}
-            json.dump({**measures, "step": 7,
-                       "data": "planted", "calibration": {"ece": value / 2, "bins": [{"accuracy": 1.0}]},
-                       "localization": {"virality_map": {"pxap": {"value": value / 4, "low": 0.0, "high": 1.0}}}}, file)
+            json.dump(
+                {
+                    **measures,
+                    "step": 7,
+                    "data": "planted",
+                    "calibration": {"ece": value / 2, "bins": [{"accuracy": 1.0}]},
+                    "localization": {"virality_map": {"pxap": {"value": value / 4, "low": 0.0, "high": 1.0}}},
+                },
+                file,
+            )
 
     monkeypatch.setattr(repeated_runs, "train", train)
     monkeypatch.setattr(repeated_runs, "evaluate", evaluate)
@@ -52,8 +59,14 @@ def test_means_and_intervals_over_folds(small_config, tmp_path, trained):
     mean = results["mean"]["spearman"]
     assert (mean["value"], mean["low"], mean["high"]) == pytest.approx((0.7, *interval))
     # Every single number is averaged, what is nested under a dotted name.
-    assert set(results["mean"]) == {"pair_accuracy", "spearman", "kendall", "auc", "calibration.ece",
-                                    "localization.virality_map.pxap"}
+    assert set(results["mean"]) == {
+        "pair_accuracy",
+        "spearman",
+        "kendall",
+        "auc",
+        "calibration.ece",
+        "localization.virality_map.pxap",
+    }
     ece, pxap = results["mean"]["calibration.ece"], results["mean"]["localization.virality_map.pxap"]
     assert ece["high"] == pytest.approx(interval[1] / 2) and pxap["value"] == pytest.approx(0.7 / 4)
     assert json.loads((tmp_path / "metrics.json").read_text()) == results
@@ -84,11 +97,17 @@ def test_seeds_with_and_without_folds(small_config, tmp_path, trained):
     assert (mean["value"], mean["low"], mean["high"]) == pytest.approx((0.75, *interval))
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"folds": 1}, "folds=1 and seeds=1"), ({"folds": 0}, "folds=0 and seeds=1"), ({"seeds": 0}, "seeds=0"),
-    ({"folds": 3, "fold": 3}, r"fold must be in \[0, 3\), got 3"),
-    ({"seeds": 2, "seed": -1}, r"seed must be in \[0, 2\), got -1"),
-    ({"folds": 0, "seeds": 2, "fold": 0}, r"fold must be in \[0, 0\), got 0")])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"folds": 1}, "folds=1 and seeds=1"),
+        ({"folds": 0}, "folds=0 and seeds=1"),
+        ({"seeds": 0}, "seeds=0"),
+        ({"folds": 3, "fold": 3}, r"fold must be in \[0, 3\), got 3"),
+        ({"seeds": 2, "seed": -1}, r"seed must be in \[0, 2\), got -1"),
+        ({"folds": 0, "seeds": 2, "fold": 0}, r"fold must be in \[0, 0\), got 0"),
+    ],
+)
 def test_numbers_that_cannot_be(small_config, tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
         repeated_runs.run(small_config, str(tmp_path), **change)

@@ -27,8 +27,10 @@ def clips_dir(tmp_path_factory):
     from data_prep import command
 
     folder = tmp_path_factory.mktemp("data")
-    assert command.main(["build", "planted_clips", f"--data_dir={folder}", "--train=16", "--validation=4",
-                         "--test=6"]) == 0
+    assert (
+        command.main(["build", "planted_clips", f"--data_dir={folder}", "--train=16", "--validation=4", "--test=6"])
+        == 0
+    )
     return folder
 
 
@@ -71,8 +73,17 @@ def test_views_of_the_cache_are_views_of_all_frames(config, tmp_path):
     model = ranker.build(config)
     variables = model.init(0, pretrained=False)
     pictures = open_pictures(config)["test"]
-    maps = feature_cache(model, variables, pictures, views=2, augmentation=Augmentation(), seed=0,
-                                  cache_dir=str(tmp_path), label="test", batch_size=16)
+    maps = feature_cache(
+        model,
+        variables,
+        pictures,
+        views=2,
+        augmentation=Augmentation(),
+        seed=0,
+        cache_dir=str(tmp_path),
+        label="test",
+        batch_size=16,
+    )
     assert maps.shape == (2, 6, 8, 8, 8, 12)
     expected = model.feature_map(variables, resize(pictures.picture(3), 64))
     np.testing.assert_allclose(maps[0, 3], expected, atol=2e-3)
@@ -123,8 +134,21 @@ def test_a_video_has_the_score_of_its_place_in_the_data_set(config, tmp_path):
         clips.write(tmp_path / "videos" / f"{number}.mkv", frames)
     rows = "".join(f"{number}.mkv,{number},{'test' if number % 2 else 'train'}\n" for number in range(8))
     (tmp_path / "v.csv").write_text(f"image,likes,split\n{rows}")
-    assert command.main(["build", "image_scores", f"--images={tmp_path / 'videos'}", f"--csv={tmp_path / 'v.csv'}",
-                         "--score=likes", "--split=split", "--frames=4", f"--data_dir={tmp_path / 'data'}"]) == 0
+    assert (
+        command.main(
+            [
+                "build",
+                "image_scores",
+                f"--images={tmp_path / 'videos'}",
+                f"--csv={tmp_path / 'v.csv'}",
+                "--score=likes",
+                "--split=split",
+                "--frames=4",
+                f"--data_dir={tmp_path / 'data'}",
+            ]
+        )
+        == 0
+    )
     config.data.name, config.data.dir, config.batch_size = "image_scores/v", str(tmp_path / "data"), 4
     train(config, str(tmp_path / "run"))
     model, variables, stored, _, _ = load_ranker(str(tmp_path / "run"))

@@ -34,7 +34,8 @@ def trained(config, workdir):
     """(initial, final) variables of a run."""
     train(config, str(workdir))
     return jax.tree.map(np.asarray, ranker.build(config).init(config.seed, pretrained=False)), load_ranker(
-        str(workdir))[1]
+        str(workdir)
+    )[1]
 
 
 def moved(before, after):
@@ -69,8 +70,13 @@ def test_statistics_of_training_are_those_of_the_batch(config):
     scored = jax.pmap(lambda part: model.score_for_training(variables, part), axis_name="devices")
     _, both = scored(pictures.reshape(2, 3, 64, 64, 3))
     kernel = variables["params"]["backbone"]["first_conv"]["kernel"]
-    seen = jax.lax.conv_general_dilated((pictures / 255 - 0.5).astype(np.float32) / 0.25, kernel, (4, 4), "SAME",
-                                        dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    seen = jax.lax.conv_general_dilated(
+        (pictures / 255 - 0.5).astype(np.float32) / 0.25,
+        kernel,
+        (4, 4),
+        "SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
     mean = both["batch_stats"]["backbone"]["first_norm"]["mean"]
     np.testing.assert_allclose(mean[0], 0.1 * seen.mean((0, 1, 2)), atol=1e-5)
     np.testing.assert_array_equal(mean[0], mean[1])  # The statistics of both devices' pictures.
@@ -83,11 +89,15 @@ def test_a_trunk_without_batch_norm_cannot_train_by_batch_statistics(config, tmp
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"train_from": "third"}, r"'third', expected '' or one of \['first', 'second'\]"),
-    ({"batch_norm": "train", "accumulate": 2}, "accumulate=2: the statistics"),
-    ({"weights": "x.pth"}, "backbone.weights 'x.pth' and backbone.pretrained=False"),
-    ({"frozen": True, "train_from": "second"}, "set backbone.frozen=False")])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"train_from": "third"}, r"'third', expected '' or one of \['first', 'second'\]"),
+        ({"batch_norm": "train", "accumulate": 2}, "accumulate=2: the statistics"),
+        ({"weights": "x.pth"}, "backbone.weights 'x.pth' and backbone.pretrained=False"),
+        ({"frozen": True, "train_from": "second"}, "set backbone.frozen=False"),
+    ],
+)
 def test_contradictions_are_refused(config, change, message):
     config.accumulate = change.pop("accumulate", 1)
     config.backbone.update(change)
@@ -133,8 +143,11 @@ class Colours(nn.Module):
 @pytest.mark.parametrize("frozen", [True, False])
 def test_objectness_shows_what_the_picture_shows(config, mapped_dir, tmp_path, monkeypatch, frozen):
     """The maps are red channels: in each view, and the whole pictures, the first feature map is the map's."""
-    monkeypatch.setitem(backbones.BACKBONES, "colours", dataclasses.replace(
-        backbones.BACKBONES["tiny"], name="colours", build=lambda **options: Colours(**options)))
+    monkeypatch.setitem(
+        backbones.BACKBONES,
+        "colours",
+        dataclasses.replace(backbones.BACKBONES["tiny"], name="colours", build=lambda **options: Colours(**options)),
+    )
     (tmp_path / "planted").symlink_to(mapped_dir / "planted")
     config.backbone.name, config.backbone.frozen, config.data.dir = "colours", frozen, str(tmp_path)
     config.augmentation.views, config.augmentation.crop = 4, 0.5
@@ -161,8 +174,9 @@ def test_objectness_shows_what_the_picture_shows(config, mapped_dir, tmp_path, m
 
 
 @pytest.mark.parametrize("fusion, frozen", [("concat", True), ("gate", False)])
-def test_training_with_objectness_goes_on_exactly_and_with_the_same_maps_only(config, mapped_dir, tmp_path, fusion,
-                                                                              frozen):
+def test_training_with_objectness_goes_on_exactly_and_with_the_same_maps_only(
+    config, mapped_dir, tmp_path, fusion, frozen
+):
     data_dir, whole, stopped = (tmp_path / name for name in ("data", "whole", "stopped"))
     shutil.copytree(mapped_dir / "planted", data_dir / "planted")
     config.data.dir, config.fusion, config.pooling = str(data_dir), fusion, "lena"

@@ -18,8 +18,14 @@ from lena_jax.runs.load import load_ranker
 
 KILL, TERM, STOP = signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP
 # BatchNorm by the batch's statistics, an average, and files of decoded pictures; or feature maps and early stopping.
-WHOLE = {"backbone.name": "tiny_norm", "backbone.batch_norm": "train", "average_decay": 0.9, "pooling": "average",
-         "steps": 64, "eval_every": 2}
+WHOLE = {
+    "backbone.name": "tiny_norm",
+    "backbone.batch_norm": "train",
+    "average_decay": 0.9,
+    "pooling": "average",
+    "steps": 64,
+    "eval_every": 2,
+}
 FROZEN = {"backbone.frozen": True, "augmentation.views": 2, "stop_after": 3, "steps": 60, "average_decay": 0.5}
 
 
@@ -52,17 +58,30 @@ def own_data(planted_dir, tmp_path):
 
 def same(workdir, expected):
     """Whether two runs logged and ended the same, to the last bit; but for the time that things took."""
-    rows, expected_rows = ([{name: value for name, value in json.loads(line).items()
-                             if name in ("step", "loss", "pair_accuracy", "gradient_norm", "validation_pair_accuracy")}
-                            for line in (folder / "metrics.jsonl").read_text().splitlines()]
-                           for folder in (workdir, expected))
+    rows, expected_rows = (
+        [
+            {
+                name: value
+                for name, value in json.loads(line).items()
+                if name in ("step", "loss", "pair_accuracy", "gradient_norm", "validation_pair_accuracy")
+            }
+            for line in (folder / "metrics.jsonl").read_text().splitlines()
+        ]
+        for folder in (workdir, expected)
+    )
     assert rows == expected_rows
     ends = []
     for folder in (workdir, expected):
         manager = checkpoints.open_checkpoints(folder, read_only=True)
         step = manager.latest_step()
-        ends.append((step, checkpoints.restore_run(manager, step)["history"], load_ranker(str(folder))[1],
-                     manager.restore(step, args=ocp.args.Composite(training=ocp.args.StandardRestore()))["training"]))
+        ends.append(
+            (
+                step,
+                checkpoints.restore_run(manager, step)["history"],
+                load_ranker(str(folder))[1],
+                manager.restore(step, args=ocp.args.Composite(training=ocp.args.StandardRestore()))["training"],
+            )
+        )
         manager.close()
     (step, history, *trees), (expected_step, expected_history, *expected_trees) = ends
     assert (step, history) == (expected_step, expected_history)
@@ -103,8 +122,13 @@ def test_killed_at_random_moments_it_ends_the_same(trainings, uninterrupted, own
 def test_killed_with_a_frozen_trunk_and_early_stopping(trainings, uninterrupted, own_data, tmp_path):
     expected = uninterrupted(FROZEN)
     config, workdir = FROZEN | {"data.dir": own_data}, tmp_path / "run"
-    for point, count, seconds in (("caching", 1, 0.01), ("caching", 2, 0.01), ("saving", 1, 0.01), ("saving", 2, 0.04),
-                                  ("saved", 1, 0.0)):
+    for point, count, seconds in (
+        ("caching", 1, 0.01),
+        ("caching", 2, 0.01),
+        ("saving", 1, 0.01),
+        ("saving", 2, 0.04),
+        ("saved", 1, 0.0),
+    ):
         ended = trainings.run(config=config, workdir=workdir, send=[(KILL, point, count, seconds)])
         assert ended["code"] == -KILL, ended["err"]
     assert trainings.run(config=config, workdir=workdir)["code"] == 0
@@ -114,8 +138,9 @@ def test_killed_with_a_frozen_trunk_and_early_stopping(trainings, uninterrupted,
     assert ended["code"] == 0 and "step" not in dict(ended["points"])  # and for good.
 
 
-def test_sigterm_saves_and_ends_well_and_before_the_first_step_leaves_nothing(trainings, uninterrupted, own_data,
-                                                                              tmp_path):
+def test_sigterm_saves_and_ends_well_and_before_the_first_step_leaves_nothing(
+    trainings, uninterrupted, own_data, tmp_path
+):
     expected = uninterrupted(FROZEN)
     config, workdir = FROZEN | {"data.dir": own_data}, tmp_path / "run"
     ended = trainings.run(config=config, workdir=workdir, send=[(TERM, "caching", 1, 0)])
@@ -145,8 +170,11 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_before_is_kept(trainings, un
         assert [path.name for path in (workdir / "checkpoints").iterdir() if path.name.isdigit()] == ["4"]
         # The last line. (Of writes that were under way as well, TensorStore may say that nobody waits for them.)
         assert error_lines(ended["err"]) == ended["err"].splitlines()[-1:], ended["err"]
-        assert re.search(r"the checkpoint of step 8 could not be written into .*: .*File too large; the newest "
-                         "checkpoint is of step 4", error_lines(ended["err"])[0]), ended["err"]
+        assert re.search(
+            r"the checkpoint of step 8 could not be written into .*: .*File too large; the newest "
+            "checkpoint is of step 4",
+            error_lines(ended["err"])[0],
+        ), ended["err"]
     assert trainings.run(config=config, workdir=workdir)["code"] == 0
     same(workdir, expected)
 
@@ -179,7 +207,7 @@ def test_after_damage_it_goes_on_from_the_one_before_and_says_so(trainings, unin
     # Deleted by hand; the log ends in half a line and garbage, and the list of digests is cut in half.
     shutil.rmtree(workdir / f"checkpoints/{newest}")
     digests = (workdir / "checkpoint_digests.json").read_text()
-    (workdir / "checkpoint_digests.json").write_text(digests[:len(digests) // 2])
+    (workdir / "checkpoint_digests.json").write_text(digests[: len(digests) // 2])
     assert again("", log='nonsense\n[1]\n\x00\n{"step": 4, "lo') == 4
     assert str(newest) in json.loads((workdir / "checkpoint_digests.json").read_text())
     (workdir / "checkpoint_digests.json").unlink()

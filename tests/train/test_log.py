@@ -16,9 +16,9 @@ def events(folder):
     for path in sorted((folder / "tensorboard").iterdir()):
         content = path.read_bytes()
         while content:
-            length, = struct.unpack("<Q", content[:8])
-            yield Event.FromString(content[12:12 + length])
-            content = content[16 + length:]
+            (length,) = struct.unpack("<Q", content[:8])
+            yield Event.FromString(content[12 : 12 + length])
+            content = content[16 + length :]
 
 
 def rows(folder):
@@ -38,8 +38,9 @@ def test_tensorboard_has_the_same_numbers(tmp_path):
     with log(tmp_path) as written:
         for step in (1, 2):
             written.write(step, loss=1 / step)
-    scalars = {(event.step, value.tag): value.simple_value for event in events(tmp_path)
-               for value in event.summary.value}
+    scalars = {
+        (event.step, value.tag): value.simple_value for event in events(tmp_path) for value in event.summary.value
+    }
     assert scalars[1, "loss"] == 1 and scalars[2, "loss"] == 0.5
     assert scalars[2, "learning_rate"] == pytest.approx(0.1)
 

@@ -132,33 +132,57 @@ def test_a_data_set_that_was_built_anew_is_refused(trained, small_config, tmp_pa
 
 def test_a_workdir_of_another_config_is_refused_and_kept(trained, small_config):
     workdir, _ = trained
-    before = sorted((path, path.stat().st_mtime_ns) for path in workdir.rglob("*")
-                    if path.is_file() and path.name != ".lock")
+    before = sorted(
+        (path, path.stat().st_mtime_ns) for path in workdir.rglob("*") if path.is_file() and path.name != ".lock"
+    )
     small_config.optimizer.learning_rate = 0.5
     small_config.pooling = "max"
     with pytest.raises(ValueError, match=r"\['optimizer.learning_rate', 'pooling'\]"):
         train(small_config, str(workdir))
-    assert before == sorted((path, path.stat().st_mtime_ns) for path in workdir.rglob("*")
-                            if path.is_file() and path.name != ".lock")
+    assert before == sorted(
+        (path, path.stat().st_mtime_ns) for path in workdir.rglob("*") if path.is_file() and path.name != ".lock"
+    )
 
 
-@pytest.mark.parametrize("key, value, message", [
-    ("batch_size", 15, "batch_size=15 and 2 devices"), ("steps", 0, "steps must be at least 1, got 0"),
-    ("image_size", 32, "at least 64 pixels, got 32"), ("pooling", "averag", "average"),
-    ("backbone.name", "efficientnet", "efficientnet_lite0"), ("data.name", "plantd", "no data set 'plantd'"),
-    ("data.folds", 1, "got 1"), ("pairs.min_gap", 99.0, "no two of the 48 training pictures"),
-    ("optimizer.learning_rate", 0.0, "must be positive"), ("seed", -1, "seed must be at least 0, got -1"),
-    ("augmentation.views", 0, "augmentation.views must be at least 1, got 0"), ("pairs.mode", "all", "got 'all'"),
-    ("augmentation.crop", 2.0, "got 2.0"), ("accumulate", 3, "2 devices times 3"), ("accumulate", 0, "times 0"),
-    ("average_decay", 1.0, "average_decay must be in .0, 1., got 1.0"), ("stop_after", -1, "at least 0, got -1"),
-    ("backbone.endpoint", "conv5_3", "got backbone.endpoint 'conv5_3', expected one of .'head', 'expand6', "
-                         "'multilevel'."),
-    ("backbone.train_from", "stage6", "frozen"), ("backbone.batch_norm", "train", "set backbone.frozen=False"),
-    ("backbone.batch_norm", "off", "got backbone.batch_norm 'off'"), ("dtype", "float16", "got dtype 'float16'"),
-    ("backbone.output_stride", 8, "got output_stride 8"), ("optimizer.name", "adam", "got optimizer.name 'adam'"),
-    ("data.validation", 0.9, "got 0.9"), ("data.fold", 3, "data.fold=3 without"),
-    ("fusion", "gat", "got fusion 'gat', expected one of"), ("fusion", "gate", "data_prep objectness planted --data"),
-    ("pairs.weighting", "x", "got 'x'"), ("data.workers", -1, "got -1")])
+@pytest.mark.parametrize(
+    "key, value, message",
+    [
+        ("batch_size", 15, "batch_size=15 and 2 devices"),
+        ("steps", 0, "steps must be at least 1, got 0"),
+        ("image_size", 32, "at least 64 pixels, got 32"),
+        ("pooling", "averag", "average"),
+        ("backbone.name", "efficientnet", "efficientnet_lite0"),
+        ("data.name", "plantd", "no data set 'plantd'"),
+        ("data.folds", 1, "got 1"),
+        ("pairs.min_gap", 99.0, "no two of the 48 training pictures"),
+        ("optimizer.learning_rate", 0.0, "must be positive"),
+        ("seed", -1, "seed must be at least 0, got -1"),
+        ("augmentation.views", 0, "augmentation.views must be at least 1, got 0"),
+        ("pairs.mode", "all", "got 'all'"),
+        ("augmentation.crop", 2.0, "got 2.0"),
+        ("accumulate", 3, "2 devices times 3"),
+        ("accumulate", 0, "times 0"),
+        ("average_decay", 1.0, "average_decay must be in .0, 1., got 1.0"),
+        ("stop_after", -1, "at least 0, got -1"),
+        (
+            "backbone.endpoint",
+            "conv5_3",
+            "got backbone.endpoint 'conv5_3', expected one of .'head', 'expand6', 'multilevel'.",
+        ),
+        ("backbone.train_from", "stage6", "frozen"),
+        ("backbone.batch_norm", "train", "set backbone.frozen=False"),
+        ("backbone.batch_norm", "off", "got backbone.batch_norm 'off'"),
+        ("dtype", "float16", "got dtype 'float16'"),
+        ("backbone.output_stride", 8, "got output_stride 8"),
+        ("optimizer.name", "adam", "got optimizer.name 'adam'"),
+        ("data.validation", 0.9, "got 0.9"),
+        ("data.fold", 3, "data.fold=3 without"),
+        ("fusion", "gat", "got fusion 'gat', expected one of"),
+        ("fusion", "gate", "data_prep objectness planted --data"),
+        ("pairs.weighting", "x", "got 'x'"),
+        ("data.workers", -1, "got -1"),
+    ],
+)
 def test_a_config_that_does_not_fit_is_refused_before_anything_is_written(small_config, tmp_path, key, value, message):
     small_config.update_from_flattened_dict({key: value})
     with pytest.raises(ValueError, match=message):

@@ -48,8 +48,10 @@ def test_the_report_has_shares_of_the_whole(traced):
     text = traced[0].report()
     assert "a step of 5 traced ones" in text and "sort" in text and text.endswith(traced[0].folder)
     clock, operations = text.split("operations,")
-    shares = [[float(line.split("%")[0].split()[-1]) for line in part.splitlines() if "%" in line]
-              for part in (clock, operations)]
+    shares = [
+        [float(line.split("%")[0].split()[-1]) for line in part.splitlines() if "%" in line]
+        for part in (clock, operations)
+    ]
     for whole, *parts in shares:
         assert whole == 100 and sum(parts) == pytest.approx(100, abs=0.6)
 

@@ -22,16 +22,29 @@ pytestmark = pytest.mark.usefixtures("tiny_trunks")
 CONFIGS = {
     "given": {"data.name": "judged", "accumulate": 2, "fusion": "gate"},
     "norm": {"backbone.name": "tiny_norm", "backbone.batch_norm": "train"},
-    "frozen": {"backbone.frozen": True, "augmentation.views": 2, "average_decay": 0.9, "pooling": "lena",
-               "pairs.mode": "random", "fusion": "concat"}}
+    "frozen": {
+        "backbone.frozen": True,
+        "augmentation.views": 2,
+        "average_decay": 0.9,
+        "pooling": "lena",
+        "pairs.mode": "random",
+        "fusion": "concat",
+    },
+}
 
 
 @pytest.fixture(scope="module")
 def data_dir(planted_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("several")
     shutil.copytree(planted_dir / "planted", folder / "planted")
-    pair_data.build(folder, {"train": pair_data.some_pairs(0, 30), "validation": pair_data.some_pairs(30, 7),
-                             "test": pair_data.some_pairs(40, 4)})
+    pair_data.build(
+        folder,
+        {
+            "train": pair_data.some_pairs(0, 30),
+            "validation": pair_data.some_pairs(30, 7),
+            "test": pair_data.some_pairs(40, 4),
+        },
+    )
     red_maps.add("planted", folder)
     red_maps.add("judged", folder)
     return folder
@@ -42,8 +55,15 @@ def runs(data_dir, tmp_path_factory):
     """A function: (prefix of the folders' name) -> {folder: config}."""
     folder = tmp_path_factory.mktemp("runs")
     # AdamW would blow up what is rounding alone: the bias of the scores has no gradient.
-    common = {"data.dir": str(data_dir), "steps": 8, "eval_every": 4, "batch_size": 8, "pooling": "average",
-              "optimizer.name": "sgd", "optimizer.learning_rate": 0.1}
+    common = {
+        "data.dir": str(data_dir),
+        "steps": 8,
+        "eval_every": 4,
+        "batch_size": 8,
+        "pooling": "average",
+        "optimizer.name": "sgd",
+        "optimizer.learning_rate": 0.1,
+    }
     return lambda prefix, names=tuple(CONFIGS): {folder / f"{prefix}_{name}": common | CONFIGS[name] for name in names}
 
 
@@ -101,7 +121,7 @@ def test_two_go_on_from_what_two_or_one_have_saved_and_one_from_what_two_have(tr
     by_one = losses_of(trainings.run(runs=runs("one", ("norm",)), devices=4))[0]
     folders = {}
     for author in ("two", "one"):
-        (folder, config), = runs(author, ("norm",)).items()
+        ((folder, config),) = runs(author, ("norm",)).items()
         without_last_checkpoint(folder, folder.with_name(f"of_{author}"))
         folders[folder.with_name(f"of_{author}")] = config
     without_last_checkpoint(folder.with_name("two_norm"), folder.with_name("for_one"))
@@ -116,12 +136,19 @@ def test_two_go_on_from_what_two_or_one_have_saved_and_one_from_what_two_have(tr
 
 
 def test_sigterm_to_one_stops_both_and_both_go_on(trainings, runs, tmp_path):
-    (_, config), = runs("", ("given",)).items()
+    ((_, config),) = runs("", ("given",)).items()
     config |= {"steps": 400, "eval_every": 400, "log_every": 2}
     both = together()
-    numbers = [trainings.start(config=config, devices=2, workdir=tmp_path, **flags,
-                               send=[(signal.SIGTERM, "step", 3, 0)] if flags["process_id"] else [])
-               for flags in both]
+    numbers = [
+        trainings.start(
+            config=config,
+            devices=2,
+            workdir=tmp_path,
+            **flags,
+            send=[(signal.SIGTERM, "step", 3, 0)] if flags["process_id"] else [],
+        )
+        for flags in both
+    ]
     ended = [trainings.wait(number) for number in numbers]
     assert [one["code"] for one in ended] == [0, 0], ended
     said = re.search(r"stopped on request after step (\d+), which is saved", ended[0]["err"] + ended[0]["out"])
@@ -131,9 +158,16 @@ def test_sigterm_to_one_stops_both_and_both_go_on(trainings, runs, tmp_path):
     assert (tmp_path / f"checkpoints/{step}").is_dir()
     # Again, and now one of them is killed: the other one ends with an error, and soon.
     both = together()
-    numbers = [trainings.start(config=config, devices=2, workdir=tmp_path, **flags,
-                               send=[(signal.SIGKILL, "step", 7, 0)] if flags["process_id"] else [])
-               for flags in both]
+    numbers = [
+        trainings.start(
+            config=config,
+            devices=2,
+            workdir=tmp_path,
+            **flags,
+            send=[(signal.SIGKILL, "step", 7, 0)] if flags["process_id"] else [],
+        )
+        for flags in both
+    ]
     ended = [trainings.wait(number) for number in numbers]
     assert ended[1]["code"] == -9 and ended[0]["code"] not in (0, -9)
     assert ended[0]["points"][-1][1] - ended[1]["points"][-1][1] < process_group.HEARTBEAT_SECONDS + 15
@@ -142,13 +176,17 @@ def test_sigterm_to_one_stops_both_and_both_go_on(trainings, runs, tmp_path):
     assert rows[step // 2 - 1]["step"] == step and rows[-1]["step"] >= step + 4
 
 
-@pytest.mark.parametrize("flags, message", [
-    ({"coordinator": "here:1"}, "got no --num_processes and no --process_id"),
-    ({"num_processes": 2, "process_id": 1}, "got no --coordinator"),
-    ({"coordinator": "here:1", "num_processes": 2, "process_id": 2}, r"must be in \[0, 2\), .* got 2"),
-    ({"coordinator": "here", "num_processes": 2, "process_id": 1}, "must be HOST:PORT .* got 'here'"),
-    ({"distributed": True, "process_id": 1}, "got --distributed, .* together with --process_id"),
-    ({"distributed": True}, "--distributed finds no cluster")])
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        ({"coordinator": "here:1"}, "got no --num_processes and no --process_id"),
+        ({"num_processes": 2, "process_id": 1}, "got no --coordinator"),
+        ({"coordinator": "here:1", "num_processes": 2, "process_id": 2}, r"must be in \[0, 2\), .* got 2"),
+        ({"coordinator": "here", "num_processes": 2, "process_id": 1}, "must be HOST:PORT .* got 'here'"),
+        ({"distributed": True, "process_id": 1}, "got --distributed, .* together with --process_id"),
+        ({"distributed": True}, "--distributed finds no cluster"),
+    ],
+)
 def test_flags_that_do_not_fit_are_one_line(trainings, tmp_path, flags, message):
     ended = trainings.run(workdir=tmp_path / "run", **flags)
     assert ended["code"] == 2 and re.match(f"error: .*{message}.*\n$", ended["err"]), ended["err"]
@@ -163,9 +201,11 @@ def test_a_first_process_that_does_not_come_is_an_error(monkeypatch):
 
 
 def test_an_error_of_both_is_said_by_both_and_ends_them(trainings, runs, tmp_path):
-    (_, config), = runs("", ("given",)).items()
-    numbers = [trainings.start(config=config | {"batch_size": 6}, devices=2, workdir=tmp_path / "run", **flags)
-               for flags in together()]
+    ((_, config),) = runs("", ("given",)).items()
+    numbers = [
+        trainings.start(config=config | {"batch_size": 6}, devices=2, workdir=tmp_path / "run", **flags)
+        for flags in together()
+    ]
     for number in numbers:
         ended = trainings.wait(number)
         assert ended["code"] == 2 and "batch_size=6 and 4 devices" in ended["err"]

@@ -28,8 +28,12 @@ def batch_of(seed, mode="in_batch"):
     else:
         # Weights that sum to less than 1.
         pairs, label, weight = np.arange(6).reshape(3, 2), np.float32([1, 0, 0.5]), np.float32([0.1, 0.2, 0.03])
-    return {"inputs": rng.normal(size=(6, 5, 5, 6)).astype(np.float32), "pairs": pairs.astype(np.int32),
-            "label": label, "weight": weight}
+    return {
+        "inputs": rng.normal(size=(6, 5, 5, 6)).astype(np.float32),
+        "pairs": pairs.astype(np.int32),
+        "label": label,
+        "weight": weight,
+    }
 
 
 def run(params, devices, mode, steps=5, **options):
@@ -62,8 +66,9 @@ def test_the_gradient_is_that_of_the_loss_written_without_pmap(params, mode):
     batch = batch_of(0, mode)
 
     def loss(params):
-        total, weight = pairwise_logistic_loss(score(params, {}, {"bias": 0.3}, batch["inputs"])[0], batch["pairs"],
-                                               batch["label"], batch["weight"])
+        total, weight = pairwise_logistic_loss(
+            score(params, {}, {"bias": 0.3}, batch["inputs"])[0], batch["pairs"], batch["label"], batch["weight"]
+        )
         return total / weight
 
     value, gradient = jax.value_and_grad(loss)(jax.tree.map(jnp.asarray, params))
@@ -79,8 +84,10 @@ def test_a_batch_without_a_pair_that_counts_changes_nothing(params):
     batch = batch_of(0)
     batch["weight"] = np.zeros_like(batch["weight"])
     state, measures = make_train_step(score, optimizer, devices)(
-        replicate(TrainState.create(params, optimizer), devices), replicate({"bias": np.float32(0)}, devices),
-        shard(batch, 2))
+        replicate(TrainState.create(params, optimizer), devices),
+        replicate({"bias": np.float32(0)}, devices),
+        shard(batch, 2),
+    )
     assert float(measures["loss"][0]) == 0
     jax.tree.map(np.testing.assert_array_equal, first_copy(state.params), params)
 
@@ -113,11 +120,16 @@ def test_inputs_may_be_a_pytree(params, accumulate):
     devices, optimizer, batch = jax.devices(), optax.sgd(1.0), batch_of(0)
     factor = np.float32([1, 2, 3, 4, 5, 6])
     ends = []
-    for function, inputs in ((score, batch["inputs"] * factor[:, None, None, None]),
-                             (score_of_both, {"maps": batch["inputs"], "factor": factor})):
+    for function, inputs in (
+        (score, batch["inputs"] * factor[:, None, None, None]),
+        (score_of_both, {"maps": batch["inputs"], "factor": factor}),
+    ):
         step = make_train_step(function, optimizer, devices, accumulate)
-        state, measures = step(replicate(TrainState.create(params, optimizer), devices),
-                               replicate({"bias": np.float32(0.3)}, devices), shard(batch | {"inputs": inputs}, 2))
+        state, measures = step(
+            replicate(TrainState.create(params, optimizer), devices),
+            replicate({"bias": np.float32(0.3)}, devices),
+            shard(batch | {"inputs": inputs}, 2),
+        )
         ends.append((first_copy(state.params), float(measures["loss"][0])))
     jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, atol=1e-6), *ends)
     with pytest.raises(ValueError, match="batch_size=6 and 4 devices"):
@@ -136,8 +148,9 @@ def test_running_statistics_and_the_average_move_with_the_steps(params):
         state, measures = step(state, replicate({"bias": np.float32(0)}, devices), shard(batch_of(seed), 2))
         previous.append(first_copy(state.params))
         decay = min(0.5, (1 + seed) / (10 + seed))
-        expected = jax.tree.map(lambda average, new, decay=decay: decay * average + (1 - decay) * new, expected,
-                                previous[-1])
+        expected = jax.tree.map(
+            lambda average, new, decay=decay: decay * average + (1 - decay) * new, expected, previous[-1]
+        )
     state = first_copy(state)
     assert state.step == 3 and state.batch_stats["calls"] == 3
     jax.tree.map(lambda got, want: np.testing.assert_allclose(got, want, rtol=1e-5), state.average, expected)

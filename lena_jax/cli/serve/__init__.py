@@ -17,21 +17,31 @@ examples:
   lena-jax serve --model=models/mine --port=8000 --max_pictures=50
 """
 
-_HELP = {"max_pictures": "ranked at a time", "max_megabytes": "of one picture",
-         "max_video_megabytes": "of one video",
-         "max_total_megabytes": "of all files on disk at a time", "max_waiting": "requests in the queue"}
+_HELP = {
+    "max_pictures": "ranked at a time",
+    "max_megabytes": "of one picture",
+    "max_video_megabytes": "of one video",
+    "max_total_megabytes": "of all files on disk at a time",
+    "max_waiting": "requests in the queue",
+}
 
 
 def add(commands, options):
     """Adds `serve` to the command line."""
-    parser = commands.add_parser("serve", help="a page to drop pictures on", description=DESCRIPTION, epilog=EXAMPLES,
-                                 **options)
+    parser = commands.add_parser(
+        "serve", help="a page to drop pictures on", description=DESCRIPTION, epilog=EXAMPLES, **options
+    )
     models.add_model(parser)
     parser.add_argument("--host", default="127.0.0.1", help="to listen on (default: %(default)s, this machine only)")
     parser.add_argument("--port", type=int, default=7860, help="to listen on; 0: any (default: %(default)s)")
     for field in dataclasses.fields(Limits):
-        parser.add_argument(f"--{field.name}", type=int, default=field.default, metavar="N",
-                            help=f"{_HELP[field.name]} (default: %(default)s)")
+        parser.add_argument(
+            f"--{field.name}",
+            type=int,
+            default=field.default,
+            metavar="N",
+            help=f"{_HELP[field.name]} (default: %(default)s)",
+        )
     parser.set_defaults(run=run)
 
 

@@ -22,6 +22,8 @@ def text(source):
         shown = [name for name in _SHOWN[:3] if name != "How good it is" or description["measures"] is not None]
     sections = model_card.sections(description)
     data, network = description["data"], description["network"]
-    head = (f"The model was trained on the data set `{data['name']}` (score `{data['score']}`); trunk "
-            f"`{network['backbone']['name']}`, pooling `{network['pooling']}`, step {description['step']}.")
+    head = (
+        f"The model was trained on the data set `{data['name']}` (score `{data['score']}`); trunk "
+        f"`{network['backbone']['name']}`, pooling `{network['pooling']}`, step {description['step']}."
+    )
     return "\n\n".join([head, *(f"## {name}\n{sections[name]}" for name in shown)])

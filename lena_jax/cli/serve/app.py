@@ -35,15 +35,25 @@ def build(scorer, uploads, limits, about):
     # One at a time, whatever is asked.
     once = {"preprocess": False, "concurrency_limit": 1, "concurrency_id": "network", "api_visibility": "private"}
     with gr.Blocks(title="lena-jax", analytics_enabled=False, delete_cache=(LOOK, FORGOTTEN)) as blocks:
-        gr.HTML('<div class="lena"><h1>Which picture is ahead, and why?</h1><p class="lena-quiet">Pictures are scored '
-                'by a trained ranker on the machine that serves this page, and forgotten afterwards.</p></div>')
+        gr.HTML(
+            '<div class="lena"><h1>Which picture is ahead, and why?</h1><p class="lena-quiet">Pictures are scored '
+            "by a trained ranker on the machine that serves this page, and forgotten afterwards.</p></div>"
+        )
         ranked = gr.State(None, time_to_live=_REMEMBERED)
         with gr.Tab("Rank"):
-            gr.HTML(results.notice(f"Up to {limits.max_pictures} pictures at a time, of at most "
-                                   f"{limits.max_megabytes} MB each: {_KINDS}."))
+            gr.HTML(
+                results.notice(
+                    f"Up to {limits.max_pictures} pictures at a time, of at most "
+                    f"{limits.max_megabytes} MB each: {_KINDS}."
+                )
+            )
             drop = gr.File(label="Pictures", file_count="multiple", height=150, elem_id="rank-drop")
-            ranking = gr.HTML(results.notice("The highest score comes first. Red parts of a picture raise its score, "
-                                             "blue parts lower it."), elem_id="ranking")
+            ranking = gr.HTML(
+                results.notice(
+                    "The highest score comes first. Red parts of a picture raise its score, blue parts lower it."
+                ),
+                elem_id="ranking",
+            )
         with gr.Tab("Compare"):
             gr.HTML(results.notice("Two pictures together, or two of the ranking further down."))
             two = gr.File(label="Two pictures", file_count="multiple", height=150, elem_id="compare-drop")
@@ -51,17 +61,24 @@ def build(scorer, uploads, limits, about):
                 left = gr.Dropdown([], label="Left", interactive=True, elem_id="left")
                 right = gr.Dropdown([], label="Right", interactive=True, elem_id="right")
                 button = gr.Button("Compare", variant="primary", scale=0, min_width=140, elem_id="compare")
-            comparison = gr.HTML(results.notice("Why this rather than that: which parts speak for the left picture, "
-                                                "and which for the right one."), elem_id="comparison")
+            comparison = gr.HTML(
+                results.notice(
+                    "Why this rather than that: which parts speak for the left picture, and which for the right one."
+                ),
+                elem_id="comparison",
+            )
         videos = clips.available(scorer)
         if videos:
             with gr.Tab("Video"):
-                gr.HTML(results.notice(f"One video of at most {limits.max_video_megabytes} MB: MP4, MOV, WebM, MKV, "
-                                       f"AVI and others. {RATE:.0f} frames of a second are looked at, at most "
-                                       f"{MOST_FRAMES} of all."))
+                gr.HTML(
+                    results.notice(
+                        f"One video of at most {limits.max_video_megabytes} MB: MP4, MOV, WebM, MKV, "
+                        f"AVI and others. {RATE:.0f} frames of a second are looked at, at most "
+                        f"{MOST_FRAMES} of all."
+                    )
+                )
                 one = gr.File(label="Video", file_count="multiple", height=150, elem_id="video-drop")
-                clip = gr.HTML(results.notice("When it is at its best, and which frame to show it by."),
-                               elem_id="clip")
+                clip = gr.HTML(results.notice("When it is at its best, and which frame to show it by."), elem_id="clip")
         with gr.Tab("About"):
             gr.Markdown(about, elem_id="about")
         drop.upload(work.rank, [drop], [drop, ranking, ranked, left, right], **once, show_progress_on=ranking)
@@ -75,12 +92,17 @@ def build(scorer, uploads, limits, about):
 
 def theme():
     """Gradio's plain look with the visitor's own fonts."""
-    return gr.themes.Base(primary_hue="blue", neutral_hue="slate", font=["system-ui", "sans-serif"],
-                          font_mono=["ui-monospace", "monospace"])
+    return gr.themes.Base(
+        primary_hue="blue",
+        neutral_hue="slate",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    )
 
 
 def _said_plainly(method):
     """What goes wrong is said in one sentence that names no path; what was not foreseen goes to the log alone."""
+
     @functools.wraps(method)
     def saying(*given):
         try:
@@ -89,8 +111,10 @@ def _said_plainly(method):
             raise
         except Exception as error:
             logging.getLogger(__name__).error("a request failed", exc_info=error)
-            raise gr.Error("Something went wrong on the server; its operator's log says what.",
-                           print_exception=False) from None
+            raise gr.Error(
+                "Something went wrong on the server; its operator's log says what.", print_exception=False
+            ) from None
+
     return saying
 
 
@@ -106,8 +130,12 @@ class _Work:
         ordered = judging.ranking(judged)
         choices = [(f"{place}. {one.name}", place - 1) for place, one in enumerate(ordered, 1)]
         chosen = [min(place, len(ordered) - 1) if ordered else None for place in (0, 1)]
-        return (None, results.ranking(ordered, bad), ordered,
-                *(gr.Dropdown(choices=choices, value=value) for value in chosen))
+        return (
+            None,
+            results.ranking(ordered, bad),
+            ordered,
+            *(gr.Dropdown(choices=choices, value=value) for value in chosen),
+        )
 
     @_said_plainly
     def compare_files(self, payload, progress=gr.Progress()):  # noqa: B008
@@ -138,8 +166,9 @@ class _Work:
         return None, results.ranking([], bad) if bad else found[0]
 
     def _judge(self, payload, progress, most):
-        return self._each(payload, progress, most, self._limits.max_megabytes,
-                          functools.partial(judging.judge, self._scorer))
+        return self._each(
+            payload, progress, most, self._limits.max_megabytes, functools.partial(judging.judge, self._scorer)
+        )
 
     def _each(self, payload, progress, most, megabytes, judge):
         """(what `judge` makes of the files, list of (name, why not)); the files are gone afterwards in any case."""

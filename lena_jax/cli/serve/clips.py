@@ -48,19 +48,50 @@ def judge(scorer, path, name, folder):
         save_timeline(os.path.join(drawn, "timeline.png"), clip, found, moments)
         with open(os.path.join(drawn, "timeline.png"), "rb") as file:
             timeline = base64.b64encode(file.read()).decode()
-    head = tag("div", tag("h3", tag("bdi", name, class_="lena-name")),
-               tag("p", f"Score of the clip {found.score:+.2f}; mean of its {len(clip.frames):,} frames, each as a "
-                        f"still, {found.frame_mean:+.2f}; {clock(clip.duration)} long."))
-    cards = [tag("figure", image(judging.jpeg(clip.frames[moment], _MOMENT), f"Frame at {clip.times[moment]:.1f} s"),
-                 tag("figcaption", tag("span", place, class_="lena-rank"), tag("b", clock(clip.times[moment])),
-                     tag("p", f"score {found.frame_scores[moment]:+.2f}", class_="lena-quiet")), class_="lena-card")
-             for place, moment in enumerate(moments.tolist(), 1)]
-    chart = tag("img", src=f"data:image/png;base64,{timeline}", class_="lena-chart",
-                alt="Scores of the frames over time, and what each adds to the score of the clip")
-    return tag("div", head, _heading("Over time"), chart, _heading("Best moments"),
-               tag("div", *cards, class_="lena-cards lena-moments"), _heading("Thumbnail"),
-               tag("div", image(judging.jpeg(thumbnail, _THUMBNAIL, 90), "The frame with the highest score"),
-                   class_="lena-thumbnail"), class_="lena"), None
+    head = tag(
+        "div",
+        tag("h3", tag("bdi", name, class_="lena-name")),
+        tag(
+            "p",
+            f"Score of the clip {found.score:+.2f}; mean of its {len(clip.frames):,} frames, each as a "
+            f"still, {found.frame_mean:+.2f}; {clock(clip.duration)} long.",
+        ),
+    )
+    cards = [
+        tag(
+            "figure",
+            image(judging.jpeg(clip.frames[moment], _MOMENT), f"Frame at {clip.times[moment]:.1f} s"),
+            tag(
+                "figcaption",
+                tag("span", place, class_="lena-rank"),
+                tag("b", clock(clip.times[moment])),
+                tag("p", f"score {found.frame_scores[moment]:+.2f}", class_="lena-quiet"),
+            ),
+            class_="lena-card",
+        )
+        for place, moment in enumerate(moments.tolist(), 1)
+    ]
+    chart = tag(
+        "img",
+        src=f"data:image/png;base64,{timeline}",
+        class_="lena-chart",
+        alt="Scores of the frames over time, and what each adds to the score of the clip",
+    )
+    return tag(
+        "div",
+        head,
+        _heading("Over time"),
+        chart,
+        _heading("Best moments"),
+        tag("div", *cards, class_="lena-cards lena-moments"),
+        _heading("Thumbnail"),
+        tag(
+            "div",
+            image(judging.jpeg(thumbnail, _THUMBNAIL, 90), "The frame with the highest score"),
+            class_="lena-thumbnail",
+        ),
+        class_="lena",
+    ), None
 
 
 def _heading(text):

@@ -8,20 +8,28 @@ import json
 import re
 import secrets
 
-_READ = re.compile(r"/(|config|theme\.css|manifest\.json|favicon\.ico|(assets|static|svelte)/[\w./@+-]+|"
-                   r"gradio_api/(startup-events|queue/data|upload_progress|heartbeat/\w+))")
+_READ = re.compile(
+    r"/(|config|theme\.css|manifest\.json|favicon\.ico|(assets|static|svelte)/[\w./@+-]+|"
+    r"gradio_api/(startup-events|queue/data|upload_progress|heartbeat/\w+))"
+)
 _WRITE = re.compile(r"/gradio_api/(upload|queue/join|cancel|reset)/?")
 # Of a question, which has the names of the uploaded files in it.
 _QUESTION_BYTES = 1 << 20
 _HEADERS = {
-    "x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "x-frame-options": "DENY",
-    "cross-origin-opener-policy": "same-origin", "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()"}
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
 # Gradio makes functions from text, hence unsafe-eval, and sets styles, hence unsafe-inline; scripts in the page itself
 # need the word that is drawn anew for each answer, so that markup that somehow got in still runs nothing.
-_POLICY = ("default-src 'none'; script-src 'self' 'unsafe-eval' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
-           "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
-           "manifest-src 'self'; worker-src 'self' blob:; base-uri 'self'; form-action 'none'; frame-ancestors 'none'")
+_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-eval' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
+    "manifest-src 'self'; worker-src 'self' blob:; base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 class Gate:
@@ -150,7 +158,7 @@ class Gate:
 
 
 def _name(host):
-    """"127.0.0.1:7860" -> "127.0.0.1", "[::1]:7860" -> "::1"."""
+    """ "127.0.0.1:7860" -> "127.0.0.1", "[::1]:7860" -> "::1"."""
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0].lower()
 
 
@@ -160,6 +168,7 @@ def _with_headers(send, headers):
             added = [(name.encode(), value.encode()) for name, value in headers.items()]
             message = message | {"headers": [*message.get("headers", []), *added]}
         await send(message)
+
     return sending
 
 
@@ -173,6 +182,7 @@ def _once(body, receive):
             return await receive()
         given = True
         return {"type": "http.request", "body": body, "more_body": False}
+
     return again
 
 

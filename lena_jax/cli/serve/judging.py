@@ -82,8 +82,9 @@ def jpeg(pixels, side, quality=82):
     scale = min(1, side / max(height, width))
     picture = Image.fromarray(pixels)
     if scale < 1:
-        picture = picture.resize((max(1, round(width * scale)), max(1, round(height * scale))),
-                                 Image.Resampling.LANCZOS)
+        picture = picture.resize(
+            (max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.LANCZOS
+        )
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()

@@ -45,21 +45,48 @@ def serve(scorer, about, limits, host, port):
             undocumented = {"docs_url": None, "redoc_url": None, "openapi_url": None}
             outer = fastapi.FastAPI(**undocumented)
             gr.mount_gradio_app(
-                outer, page.build(scorer, uploads, limits, about), "/", server_name=address, server_port=port,
-                footer_links=[], run_history=False, allowed_paths=[], show_error=False, ssr_mode=False, pwa=False,
-                enable_monitoring=False, mcp_server=False, theme=page.theme(), css=style.CSS, app_kwargs=undocumented,
-                max_file_size=max(limits.max_megabytes, limits.max_video_megabytes) * 1_000_000)
+                outer,
+                page.build(scorer, uploads, limits, about),
+                "/",
+                server_name=address,
+                server_port=port,
+                footer_links=[],
+                run_history=False,
+                allowed_paths=[],
+                show_error=False,
+                ssr_mode=False,
+                pwa=False,
+                enable_monitoring=False,
+                mcp_server=False,
+                theme=page.theme(),
+                css=style.CSS,
+                app_kwargs=undocumented,
+                max_file_size=max(limits.max_megabytes, limits.max_video_megabytes) * 1_000_000,
+            )
             print("getting the model ready ...", flush=True)
             page.warm_up(scorer)
             hosts = {"localhost", "127.0.0.1", "::1", host.lower(), address} if local else None
             shown = f"[{address}]" if ":" in address else address
             print(f"open  http://{shown}:{port}/\nCtrl-C ends it", flush=True)
             if not local:
-                print(f"warning: everyone who can reach {host} can use the page, without a password and unencrypted",
-                      file=sys.stderr, flush=True)
-            server = uvicorn.Server(uvicorn.Config(
-                Gate(outer, uploads, limits, hosts), log_level="critical", access_log=False, ws="none", lifespan="on",
-                server_header=False, limit_concurrency=100, timeout_keep_alive=10, timeout_graceful_shutdown=1))
+                print(
+                    f"warning: everyone who can reach {host} can use the page, without a password and unencrypted",
+                    file=sys.stderr,
+                    flush=True,
+                )
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    Gate(outer, uploads, limits, hosts),
+                    log_level="critical",
+                    access_log=False,
+                    ws="none",
+                    lifespan="on",
+                    server_header=False,
+                    limit_concurrency=100,
+                    timeout_keep_alive=10,
+                    timeout_graceful_shutdown=1,
+                )
+            )
             # Uvicorn hands the signal on when it has ended; by itself this one would leave the files.
             with contextlib.suppress(KeyboardInterrupt), terminated_in_order():
                 server.run(sockets=[listening])
@@ -70,8 +97,14 @@ def _keep_to_itself(folder):
     """Settings of the libraries below, before they are imported: no call to anyone, no file anywhere else."""
     for name in [name for name in os.environ if name.startswith("GRADIO_")]:
         del os.environ[name]
-    os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False",
-                   "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+    os.environ |= {
+        "GRADIO_TEMP_DIR": folder,
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "GRADIO_RUN_HISTORY": "False",
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DO_NOT_TRACK": "1",
+    }
     # Where parts of uploads are before they have a name.
     tempfile.tempdir = folder
 

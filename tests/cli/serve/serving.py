@@ -20,14 +20,22 @@ class Server:
 
     def __init__(self, run, folder, *flags):
         self.folder = folder
-        environment = os.environ | {"PYTHONPATH": f"{TESTS.parent}:{TESTS}", "TMPDIR": str(folder),
-                                    "JAX_COMPILATION_CACHE_DIR": "", "GRADIO_SHARE": "True"}
+        environment = os.environ | {
+            "PYTHONPATH": f"{TESTS.parent}:{TESTS}",
+            "TMPDIR": str(folder),
+            "JAX_COMPILATION_CACHE_DIR": "",
+            "GRADIO_SHARE": "True",
+        }
         environment.pop("XLA_FLAGS", None)
         self.errors, self.said = folder.parent / f"{folder.name}.err", ""
         with open(self.errors, "w") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, __file__, "serve", f"--model={run}", "--port=0", *flags], env=environment,
-                stdout=subprocess.PIPE, stderr=errors, text=True)
+                [sys.executable, __file__, "serve", f"--model={run}", "--port=0", *flags],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
         for line in self.process.stdout:
             self.said += line
             if line.startswith("open "):
@@ -48,8 +56,13 @@ class Server:
 
 def _main():
     def look(event, given):
-        host = given[1][0] if event == "socket.connect" and isinstance(given[1], tuple) else \
-            given[0] if event == "socket.getaddrinfo" else None
+        host = (
+            given[1][0]
+            if event == "socket.connect" and isinstance(given[1], tuple)
+            else given[0]
+            if event == "socket.getaddrinfo"
+            else None
+        )
         if host not in (None, "127.0.0.1", "localhost", "::1"):
             print(f"OUTSIDE {event} {host!r}", file=sys.stderr, flush=True)
 

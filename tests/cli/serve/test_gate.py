@@ -37,8 +37,10 @@ def ask(uploads, method, path, body=b"", hosts=HOSTS, limits=None, page=b"", **h
         await send({"type": "http.response.body", "body": page[:5], "more_body": True})
         await send({"type": "http.response.body", "body": page[5:]})
 
-    parts = [{"type": "http.request", "body": body[:3], "more_body": True},
-             {"type": "http.request", "body": body[3:], "more_body": False}]
+    parts = [
+        {"type": "http.request", "body": body[:3], "more_body": True},
+        {"type": "http.request", "body": body[3:], "more_body": False},
+    ]
 
     async def receive():
         return parts.pop(0)
@@ -48,40 +50,83 @@ def ask(uploads, method, path, body=b"", hosts=HOSTS, limits=None, page=b"", **h
 
     given = {"host": "127.0.0.1:7860", **({"content-length": str(len(body))} if method == "POST" else {})}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
-    scope = {"type": "http", "method": method, "path": path, "query_string": b"",
-             "headers": [(name.encode(), value.encode()) for name, value in given.items() if value is not None]}
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in given.items() if value is not None],
+    }
     asyncio.run(Gate(app, uploads, limits or Limits(), hosts)(scope, receive, send))
     answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], answered, b"".join(one.get("body", b"") for one in sent[1:]), asked
 
 
-@pytest.mark.parametrize("path", ["/", "/config", "/theme.css", "/assets/index-a_B1.js", "/static/img/logo.svg",
-                                  "/gradio_api/queue/data", "/gradio_api/heartbeat/ab1"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/config",
+        "/theme.css",
+        "/assets/index-a_B1.js",
+        "/static/img/logo.svg",
+        "/gradio_api/queue/data",
+        "/gradio_api/heartbeat/ab1",
+    ],
+)
 def test_what_the_page_needs_is_let_through(uploads, path):
     code, headers, _, asked = ask(uploads, "GET", path)
     assert code == 200 and asked == [(path, b"")]
     assert headers["x-content-type-options"] == "nosniff" and headers["x-frame-options"] == "DENY"
 
 
-@pytest.mark.parametrize("method, path", [
-    ("GET", "/gradio_api/file=/etc/passwd"), ("GET", "/assets/../x"), ("GET", "/assets/..\\x"), ("GET", "/assets/a\0"),
-    ("GET", "/gradio_api/info"), ("GET", "/config\n"), ("GET", "/docs"), ("GET", "/gradio_api/upload"),
-    ("HEAD", "/gradio_api/file=x"), ("PUT", "/"), ("DELETE", "/config"), ("OPTIONS", "/"), ("POST", "/"),
-    ("POST", "/gradio_api/call/rank"), ("POST", "/gradio_api/run/rank"), ("POST", "/login")])
+@pytest.mark.parametrize(
+    "method, path",
+    [
+        ("GET", "/gradio_api/file=/etc/passwd"),
+        ("GET", "/assets/../x"),
+        ("GET", "/assets/..\\x"),
+        ("GET", "/assets/a\0"),
+        ("GET", "/gradio_api/info"),
+        ("GET", "/config\n"),
+        ("GET", "/docs"),
+        ("GET", "/gradio_api/upload"),
+        ("HEAD", "/gradio_api/file=x"),
+        ("PUT", "/"),
+        ("DELETE", "/config"),
+        ("OPTIONS", "/"),
+        ("POST", "/"),
+        ("POST", "/gradio_api/call/rank"),
+        ("POST", "/gradio_api/run/rank"),
+        ("POST", "/login"),
+    ],
+)
 def test_all_else_is_not_found(uploads, method, path):
     code, _, body, asked = ask(uploads, method, path)
     assert code == 404 and body == b"Not found." and asked == []
 
 
-@pytest.mark.parametrize("host, hosts, code", [
-    ("localhost:80", HOSTS, 200), ("[::1]:7860", HOSTS, 200), ("LOCALHOST", HOSTS, 200), ("evil.example", HOSTS, 403),
-    ("127.0.0.1.evil.example:7860", HOSTS, 403), ("", HOSTS, 403), (None, HOSTS, 403), ("evil.example", None, 200)])
+@pytest.mark.parametrize(
+    "host, hosts, code",
+    [
+        ("localhost:80", HOSTS, 200),
+        ("[::1]:7860", HOSTS, 200),
+        ("LOCALHOST", HOSTS, 200),
+        ("evil.example", HOSTS, 403),
+        ("127.0.0.1.evil.example:7860", HOSTS, 403),
+        ("", HOSTS, 403),
+        (None, HOSTS, 403),
+        ("evil.example", None, 200),
+    ],
+)
 def test_names_of_the_page(uploads, host, hosts, code):
     assert ask(uploads, "GET", "/", host=host, hosts=hosts)[0] == code
 
 
-@pytest.mark.parametrize("origin, code", [("http://127.0.0.1:7860", 200), ("http://evil.example", 403), ("null", 403),
-                                          ("http://127.0.0.1:8000", 403)])
+@pytest.mark.parametrize(
+    "origin, code",
+    [("http://127.0.0.1:7860", 200), ("http://evil.example", 403), ("null", 403), ("http://127.0.0.1:8000", 403)],
+)
 def test_other_pages_may_not_ask(uploads, origin, code):
     assert ask(uploads, "POST", "/gradio_api/queue/join", b"{}", origin=origin)[0] == code
 
@@ -113,8 +158,19 @@ def test_questions_are_about_uploaded_files_only(uploads, tmp_path):
         return code
 
     assert answer(inside) == 200
-    for path in ("/etc/passwd", "http://example.com/a.png", f"{uploads.folder}/../a", uploads.folder, "a.png", 3, None,
-                 f"{uploads.folder}-other/a", f"{uploads.folder}/link/a.png", "\0", ["/etc/passwd"]):
+    for path in (
+        "/etc/passwd",
+        "http://example.com/a.png",
+        f"{uploads.folder}/../a",
+        uploads.folder,
+        "a.png",
+        3,
+        None,
+        f"{uploads.folder}-other/a",
+        f"{uploads.folder}/link/a.png",
+        "\0",
+        ["/etc/passwd"],
+    ):
         assert answer(path) == 400, path
     for body in (b"{", b"[" * 100_000, b"\xff"):
         assert ask(uploads, "POST", "/gradio_api/queue/join", body)[0] == 400
@@ -175,8 +231,17 @@ def test_uploads_at_a_time_share_the_room(uploads):
             sent.append(message.get("status"))
 
         headers = {"host": "localhost", "content-length": str(length)}
-        await gate({"type": "http", "method": "POST", "path": UPLOAD, "name": name, "headers": [
-            (key.encode(), value.encode()) for key, value in headers.items()]}, receive, send)
+        await gate(
+            {
+                "type": "http",
+                "method": "POST",
+                "path": UPLOAD,
+                "name": name,
+                "headers": [(key.encode(), value.encode()) for key, value in headers.items()],
+            },
+            receive,
+            send,
+        )
 
     def part(size, more):
         return {"type": "http.request", "body": bytes(size), "more_body": more}
@@ -229,8 +294,16 @@ def test_over_a_socket_nothing_of_unknown_length_is_read(uploads):
         await send({"type": "http.response.body"})
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(Gate(app, uploads, Limits(), HOSTS), log_level="critical", ws="none",
-                                               lifespan="off", timeout_keep_alive=60, timeout_graceful_shutdown=1))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                Gate(app, uploads, Limits(), HOSTS),
+                log_level="critical",
+                ws="none",
+                lifespan="off",
+                timeout_keep_alive=60,
+                timeout_graceful_shutdown=1,
+            )
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
 
@@ -247,8 +320,11 @@ def test_over_a_socket_nothing_of_unknown_length_is_read(uploads):
             while not server.started:
                 time.sleep(0.01)
             assert b" 200 " in answer("content-length: 4\r\n", b"abcd") and asked == [b"abcd"]
-            for headers in ("transfer-encoding: chunked\r\n", "content-length: 4\r\ntransfer-encoding: chunked\r\n",
-                            "transfer-encoding: chunked\r\ncontent-length: 4\r\n"):
+            for headers in (
+                "transfer-encoding: chunked\r\n",
+                "content-length: 4\r\ntransfer-encoding: chunked\r\n",
+                "transfer-encoding: chunked\r\ncontent-length: 4\r\n",
+            ):
                 assert b" 411 " in answer(headers, b"4\r\nabcd\r\n")
             assert len(asked) == 1
         finally:

@@ -22,14 +22,22 @@ EVIL = "<img src=x onerror=window.bad=1>${window.bad=2}{{window.bad=3}}.png"
 NAMES = ["test_photo.jpg", "test_webp.webp", "test_turned.jpg", "test_palette.png"]
 INPUT = "#{} input[type=file]"
 
-pytestmark = [pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason="gradio is not installed"),
-              pytest.mark.skipif(browser.PATH is None, reason="no Chromium is installed")]
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason="gradio is not installed"),
+    pytest.mark.skipif(browser.PATH is None, reason="no Chromium is installed"),
+]
 
 
 @pytest.fixture(scope="module")
 def server(run, tmp_path_factory):
-    served = Server(run, tmp_path_factory.mktemp("served"), "--max_pictures=8", "--max_megabytes=1",
-                    "--max_video_megabytes=2", "--max_total_megabytes=3")
+    served = Server(
+        run,
+        tmp_path_factory.mktemp("served"),
+        "--max_pictures=8",
+        "--max_megabytes=1",
+        "--max_video_megabytes=2",
+        "--max_total_megabytes=3",
+    )
     yield served
     served.process.kill()
     served.process.communicate()
@@ -227,29 +235,51 @@ def _answer(server, path, data=None, **headers):
         return error.code, error.read()
 
 
-@pytest.mark.parametrize("path", [
-    "/gradio_api/file=/etc/passwd", "/file=/etc/passwd", "/gradio_api/file/etc/passwd", "/gradio_api/info", "/docs",
-    "/openapi.json", "/gradio_api/openapi.json", "/assets/../../../../etc/passwd", "/static/%2e%2e/%2e%2e/config.py",
-    "/gradio_api/proxy=http://example.com/", "/gradio_api/runs", "/monitoring", "/gradio_api/deep_link",
-    "/gradio_api/call/rank", "/gradio_api/vibe-code/", "/gradio_api/stream/a/b/c/playlist.m3u8"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=/etc/passwd",
+        "/file=/etc/passwd",
+        "/gradio_api/file/etc/passwd",
+        "/gradio_api/info",
+        "/docs",
+        "/openapi.json",
+        "/gradio_api/openapi.json",
+        "/assets/../../../../etc/passwd",
+        "/static/%2e%2e/%2e%2e/config.py",
+        "/gradio_api/proxy=http://example.com/",
+        "/gradio_api/runs",
+        "/monitoring",
+        "/gradio_api/deep_link",
+        "/gradio_api/call/rank",
+        "/gradio_api/vibe-code/",
+        "/gradio_api/stream/a/b/c/playlist.m3u8",
+    ],
+)
 def test_no_other_address_answers(server, path):
     code, body = _answer(server, path)
     assert code == 404 and body == b"Not found."
 
 
 def test_files_of_the_machine_cannot_be_asked_about(server, run):
-    question = {"data": [[{"path": str(run / "metrics.json"), "meta": {"_type": "gradio.FileData"}}]], "fn_index": 0,
-                "session_hash": "abc", "event_data": None}
-    code, body = _answer(server, "/gradio_api/queue/join", json.dumps(question).encode(),
-                         **{"Content-Type": "application/json"})
+    question = {
+        "data": [[{"path": str(run / "metrics.json"), "meta": {"_type": "gradio.FileData"}}]],
+        "fn_index": 0,
+        "session_hash": "abc",
+        "event_data": None,
+    }
+    code, body = _answer(
+        server, "/gradio_api/queue/join", json.dumps(question).encode(), **{"Content-Type": "application/json"}
+    )
     assert code == 400 and body == b"Only uploaded files can be asked about."
 
 
 @pytest.mark.parametrize("data", [[3], ["/etc/passwd"], [[{}]], [None], [], [{"a": [[1]]}]])
 def test_errors_say_nothing_of_the_inside(server, data):
     question = {"data": data, "fn_index": 0, "session_hash": "abc", "event_data": None}
-    code, body = _answer(server, "/gradio_api/queue/join", json.dumps(question).encode(),
-                         **{"Content-Type": "application/json"})
+    code, body = _answer(
+        server, "/gradio_api/queue/join", json.dumps(question).encode(), **{"Content-Type": "application/json"}
+    )
     said = body.decode()
     if code == 200:
         said += _answer(server, "/gradio_api/queue/data?session_hash=abc")[1].decode()
@@ -260,8 +290,7 @@ def test_errors_say_nothing_of_the_inside(server, data):
 def test_at_the_end_all_is_gone(server):
     """Asked to end by a signal that by itself would leave everything."""
     boundary = b'--x\r\nContent-Disposition: form-data; name="files"; filename="../../a.png"\r\n\r\nabc\r\n--x--\r\n'
-    code, body = _answer(server, "/gradio_api/upload", boundary,
-                         **{"Content-Type": "multipart/form-data; boundary=x"})
+    code, body = _answer(server, "/gradio_api/upload", boundary, **{"Content-Type": "multipart/form-data; boundary=x"})
     assert code == 200 and json.loads(body)[0].startswith(str(server.folder)) and ".." not in body.decode()
     assert len(server.files()) == 1
     code, said, errors = server.end(signal.SIGTERM)

@@ -30,16 +30,29 @@ def test_the_folder_is_private_and_goes(uploads):
     assert not os.path.exists(other.folder)
 
 
-@pytest.mark.parametrize("given, shown", [
-    ("a.png", "a.png"), ("../../a.png", "a.png"), ("C:\\b\\a.png", "a.png"), ("<b>.png", "<b>.png"), (None, "x.png"),
-    (3, "x.png"), ("a\x1b[31m\u202e.png", "a\\x1b[31m\\u202e.png"), ("a" * 500, "a" * 120), ("", "x.png")])
+@pytest.mark.parametrize(
+    "given, shown",
+    [
+        ("a.png", "a.png"),
+        ("../../a.png", "a.png"),
+        ("C:\\b\\a.png", "a.png"),
+        ("<b>.png", "<b>.png"),
+        (None, "x.png"),
+        (3, "x.png"),
+        ("a\x1b[31m\u202e.png", "a\\x1b[31m\\u202e.png"),
+        ("a" * 500, "a" * 120),
+        ("", "x.png"),
+    ],
+)
 def test_names_are_shown_without_folders_and_steering(uploads, given, shown):
     path = put(uploads, "ab/x.png")
     assert uploads.named([{"path": path, "orig_name": given}]) == [(path, shown)]
 
 
-@pytest.mark.parametrize("payload", [None, {}, "a", [3], [{}], [{"path": "/etc/passwd"}], [{"path": 3}],
-                                     [{"path": "http://example.com/a.png"}]])
+@pytest.mark.parametrize(
+    "payload",
+    [None, {}, "a", [3], [{}], [{"path": "/etc/passwd"}], [{"path": 3}], [{"path": "http://example.com/a.png"}]],
+)
 def test_what_was_not_uploaded_is_refused(uploads, payload):
     with pytest.raises(ValueError, match="expected"):
         uploads.named(payload)

@@ -30,9 +30,7 @@ def build(tmp_path, folder):
     """Builds from `folder` and a CSV; returns the prepared builder."""
 
     def build(csv, data_dir="data", images=folder, **options):
-        config = ImageScoresConfig(
-            name="photos", images=str(images), csv=str(csv), **{"score": "score", **options}
-        )
+        config = ImageScoresConfig(name="photos", images=str(images), csv=str(csv), **{"score": "score", **options})
         builder = Builder(config=config, data_dir=tmp_path / data_dir)
         builder.download_and_prepare()
         return builder
@@ -76,9 +74,7 @@ def test_groups_and_splits_are_kept(build, write_csv):
         ids = {row[0] for row in rows if row[3] == split}
         records = read(builder, split)
         assert set(records) == ids
-        assert all(
-            record["group"].decode() == f"site {int(record['score']) // 2}" for record in records.values()
-        )
+        assert all(record["group"].decode() == f"site {int(record['score']) // 2}" for record in records.values())
 
 
 def test_same_input_same_bytes_whatever_the_row_order(build, write_csv):
@@ -139,9 +135,7 @@ BAD = {
 def with_bad(folder, write_csv):
     """A CSV that names the six good pictures and the bad ones."""
     buffer = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)).save(
-        buffer, "JPEG"
-    )
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)).save(buffer, "JPEG")
     for name, content in BAD.items():
         if content is not None:
             (folder / name).write_bytes(buffer.getvalue()[:-200] if content == "truncated" else content)
@@ -191,9 +185,7 @@ def test_too_few_comparable_pictures(build, write_csv, folder, tmp_path):
 
 
 @pytest.mark.parametrize("on_bad_image", ["error", "skip"])
-def test_a_link_out_of_the_folder_is_refused_even_when_skipping(
-    build, folder, write_csv, tmp_path, on_bad_image
-):
+def test_a_link_out_of_the_folder_is_refused_even_when_skipping(build, folder, write_csv, tmp_path, on_bad_image):
     Image.new("RGB", (8, 8)).save(tmp_path / "secret.jpg")
     (folder / "link.jpg").symlink_to(tmp_path / "secret.jpg")
     csv = write_csv(["image", "score"], ["0.jpg", 0], ["1.jpg", 1], ["link.jpg", 2])

@@ -29,8 +29,18 @@ def folder(tmp_path):
 
 
 def build(folder, *options):
-    return command.main(["build", "image_scores", f"--images={folder / 'videos'}", f"--csv={folder / 'clips.csv'}",
-                         "--image_column=video", "--score=likes", f"--data_dir={folder / 'data'}", *options])
+    return command.main(
+        [
+            "build",
+            "image_scores",
+            f"--images={folder / 'videos'}",
+            f"--csv={folder / 'clips.csv'}",
+            "--image_column=video",
+            "--score=likes",
+            f"--data_dir={folder / 'data'}",
+            *options,
+        ]
+    )
 
 
 def test_frames_are_stored_without_loss(folder, capsys):

@@ -23,8 +23,7 @@ def _build_in_a_process(data_dir, seed, hash_seed):
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     subprocess.run([sys.executable, "-c", BUILD, str(data_dir), str(seed)], check=True, env=environment)
     return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (data_dir / "planted" / "1.0.0").iterdir()
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (data_dir / "planted" / "1.0.0").iterdir()
     }
 
 
@@ -98,9 +97,7 @@ def test_veil_can_be_seen_in_the_picture(planted):
 
 
 def test_no_picture_is_in_two_splits(planted):
-    digests = [
-        hashlib.sha256(record["image"].tobytes()).digest() for split in SPLITS for record in planted[split]
-    ]
+    digests = [hashlib.sha256(record["image"].tobytes()).digest() for split in SPLITS for record in planted[split]]
     assert len(set(digests)) == len(digests) == 460
 
 

@@ -29,9 +29,17 @@ def test_an_object_is_seen_in_its_run_and_only_there():
             assert 1 <= one.shown <= 8 and 0 <= one.first <= 8 - one.shown
             top, left, bottom, right = (round(64 * side) for side in one.bbox)
             middle = made.frames[:, (top + bottom) // 2, (left + right) // 2].astype(int)
-            others = [other for at, other in enumerate(made.objects) if at != number and not (
-                other.bbox[2] <= one.bbox[0] or other.bbox[0] >= one.bbox[2]
-                or other.bbox[3] <= one.bbox[1] or other.bbox[1] >= one.bbox[3])]
+            others = [
+                other
+                for at, other in enumerate(made.objects)
+                if at != number
+                and not (
+                    other.bbox[2] <= one.bbox[0]
+                    or other.bbox[0] >= one.bbox[2]
+                    or other.bbox[3] <= one.bbox[1]
+                    or other.bbox[1] >= one.bbox[3]
+                )
+            ]
             if others or one.shown == 8:
                 continue
             there = np.arange(8)[one.first : one.first + one.shown]

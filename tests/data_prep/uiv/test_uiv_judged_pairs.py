@@ -13,6 +13,7 @@ def test_the_published_pairs_are_read_with_their_labels(few, images, published, 
         expected = [pair for pair in few.pairs if pair.split == split]
         assert len(pictures.pairs) == len(expected) and len(set(pictures.ids)) == len(pictures)
         assert {frozenset(pictures.ids[pair]) for pair in pictures.pairs} == {
-            frozenset((pair.left, pair.right)) for pair in expected}
+            frozenset((pair.left, pair.right)) for pair in expected
+        }
         # The published scores and the people agree.
         assert (np.diff(pictures.scores[pictures.pairs])[:, 0] <= 0).all()
