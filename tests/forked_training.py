@@ -17,9 +17,9 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent
 # What a run reports as it comes by: (module, function, reported before it, reported after it).
 POINTS = (
-    ("array_cache", "_fill", "caching", "cached"),
-    ("checkpoints", "save", "saving", "saved"),
-    ("run_log", "RunLog.step_done", "", "step"),
+    ("data.array_cache", "_fill", "caching", "cached"),
+    ("runs.checkpoints", "save", "saving", "saved"),
+    ("train.log", "RunLog.step_done", "", "step"),
 )
 
 
@@ -254,7 +254,12 @@ if __name__ == "__main__":
     # What a run imports.
     import tensorboardX  # noqa: F401
 
-    from lena_jax.report import tables  # noqa: F401
+    import lena_jax.cli.scripts  # noqa: F401
+    import lena_jax.report.page  # noqa: F401
+    import lena_jax.report.tables  # noqa: F401
+    import lena_jax.studies.repeated_runs  # noqa: F401
+    import lena_jax.train.loop  # noqa: F401
+    import lena_jax.train.profiling  # noqa: F401
 
     warnings.filterwarnings("ignore", message="os.fork")
     with contextlib.suppress(KeyboardInterrupt):

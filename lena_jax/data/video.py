@@ -18,43 +18,9 @@ from lena_jax.data.pictures import BadPicture
 from lena_jax.runtime.files import open_plain
 
 # What FFmpeg is asked to read: no playlist or script, which name other files and addresses.
-FORMATS = (
-    "mov",
-    "mp4",
-    "m4a",
-    "3gp",
-    "3g2",
-    "mj2",
-    "matroska",
-    "webm",
-    "avi",
-    "mpegts",
-    "mpeg",
-    "flv",
-    "ogg",
-    "asf",
-    "gif",
-)
+FORMATS = tuple("mov mp4 m4a 3gp 3g2 mj2 matroska webm avi mpegts mpeg flv ogg asf gif".split())
 # What files of these kinds are called, for finding them in a table or folder.
-ENDINGS = (
-    ".mp4",
-    ".m4v",
-    ".mov",
-    ".3gp",
-    ".3g2",
-    ".mkv",
-    ".webm",
-    ".avi",
-    ".ts",
-    ".mts",
-    ".m2ts",
-    ".mpg",
-    ".mpeg",
-    ".flv",
-    ".ogv",
-    ".wmv",
-    ".asf",
-)
+ENDINGS = tuple(".mp4 .m4v .mov .3gp .3g2 .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .flv .ogv .wmv .asf".split())
 # Bounds that keep one hostile or mistaken file from taking the machine down.
 MAX_FILE_BYTES = 8 << 30
 MAX_PIXELS = 7680 * 4320

@@ -2,7 +2,7 @@
 
 import os
 
-# File name endings of the formats that `lena_jax.pictures` reads.
+# File name endings of the formats that `lena_jax.data.pictures` reads.
 ENDINGS = (
     ".jpg",
     ".jpeg",

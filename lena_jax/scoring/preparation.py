@@ -85,6 +85,37 @@ class Preparation:
                     one.cancel()
 
 
+def open_objectness(model, path):
+    """The network that makes objectness maps for a model, None for a model that looks at none.
+
+    Args:
+        model: `Ranker`.
+        path: of U2-Net-p's ONNX file; None for that of an installed wheel.
+
+    Raises:
+        ValueError: there is no such network, or the model needs none.
+    """
+    if model.fusion == "none":
+        if path is not None:
+            raise ValueError(
+                f"got the objectness network {os.fspath(path)!r} for a model that looks at no objectness "
+                "maps, expected none"
+            )
+        return None
+    try:
+        return u2net.open_network(path)
+    except ValueError as error:
+        raise ValueError(
+            f"the model looks at objectness maps of its pictures (fusion={model.fusion!r}), for which it "
+            f"needs a network, the ONNX file of U2-Net-p: {error}"
+        ) from error
+
+
+def cores():
+    """How many cores this process may use; where that cannot be known, as on macOS, how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def open_picture(picture):
     """A path, the content of a file, an array [H, W, 3] uint8 or a `PIL.Image` -> an upright RGB `PIL.Image`.
 

@@ -29,7 +29,7 @@ from tqdm import tqdm
 from lena_jax.runtime.locks import own
 from lena_jax.scoring import blocks
 from lena_jax.scoring.block_inputs import slices
-from lena_jax.scoring.scorer import cores
+from lena_jax.scoring.preparation import cores
 
 # Blocks that may fail, by a full disk for example, before the run ends.
 _MOST_FAILURES = 8

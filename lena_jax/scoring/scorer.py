@@ -19,7 +19,16 @@ from lena_jax.data.pictures import BadPicture
 from lena_jax.models.batching import on_devices, stacked
 from lena_jax.runs.load import open_model
 from lena_jax.runs.percentiles import NoPercentiles
-from lena_jax.scoring.preparation import Preparation, Taken, as_iterable, batches, name_of, open_picture
+from lena_jax.scoring.preparation import (
+    Preparation,
+    Taken,
+    as_iterable,
+    batches,
+    cores,
+    name_of,
+    open_objectness,
+    open_picture,
+)
 
 # Pictures a call of the network: each size is a program of its own, compiled when it is first needed.
 SIZES = (1, 8, 32)
@@ -91,7 +100,7 @@ class Scorer:
 
     A picture is a path, the content of a file (bytes), an array [H, W, 3] uint8 or a `PIL.Image`. However it comes it
     has the score that `experiments/evaluate.py` would give it, to float rounding: it is decoded by the steps with which
-    `data_prep` builds a data set (`lena_jax.pictures`) and seen whole, as a square.
+    `data_prep` builds a data set (`lena_jax.data.pictures`) and seen whole, as a square.
 
     Example:
         >>> scorer = Scorer.from_checkpoint("runs/mine")
@@ -155,7 +164,7 @@ class Scorer:
                 NoPercentiles,
                 stacklevel=2,
             )
-        return cls(loaded.model, loaded.variables, loaded.scores, _open_objectness(loaded.model, objectness))
+        return cls(loaded.model, loaded.variables, loaded.scores, open_objectness(loaded.model, objectness))
 
     @property
     def image_size(self):
@@ -299,28 +308,6 @@ class Scorer:
 def ahead(score, other):
     """The model's probability that the picture of the first score is ahead of that of the second."""
     return float(expit(score - other))
-
-
-def _open_objectness(model, path):
-    if model.fusion == "none":
-        if path is not None:
-            raise ValueError(
-                f"got the objectness network {os.fspath(path)!r} for a model that looks at no objectness "
-                "maps, expected none"
-            )
-        return None
-    try:
-        return u2net.open_network(path)
-    except ValueError as error:
-        raise ValueError(
-            f"the model looks at objectness maps of its pictures (fusion={model.fusion!r}), for which it "
-            f"needs a network, the ONNX file of U2-Net-p: {error}"
-        ) from error
-
-
-def cores():
-    """How many cores this process may use; where that cannot be known, as on macOS, how many there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _boxes(signed, height, width):

@@ -10,12 +10,12 @@ import tiny_trunk
 from PIL import Image
 
 from lena_jax.data.splits import open_pictures
-from lena_jax.evaluation import evaluate as evaluation
 from lena_jax.evaluation.evaluate import evaluate
 from lena_jax.metrics import ranking_metrics
 from lena_jax.models.predict import predict
 from lena_jax.report import tables
 from lena_jax.report.page import write_report
+from lena_jax.runs import checkpoints
 from lena_jax.runs.load import load_ranker
 from lena_jax.train.loop import train
 
@@ -186,7 +186,7 @@ def test_a_run_with_objectness_is_evaluated_and_its_maps_add_up(fused):
 
 def test_a_checkpoint_of_before_a_key_has_its_default(trained, monkeypatch):
     expected = load_ranker(str(trained[0]))
-    restore = evaluation.checkpoints.ocp.CheckpointManager.restore
+    restore = checkpoints.ocp.CheckpointManager.restore
 
     def without_the_key(manager, step, args):
         restored = restore(manager, step, args=args)
@@ -194,6 +194,6 @@ def test_a_checkpoint_of_before_a_key_has_its_default(trained, monkeypatch):
             del restored["run"]["config"]["fusion"], restored["run"]["config"]["pairs"]["across_groups"]
         return restored
 
-    monkeypatch.setattr(evaluation.checkpoints.ocp.CheckpointManager, "restore", without_the_key)
+    monkeypatch.setattr(checkpoints.ocp.CheckpointManager, "restore", without_the_key)
     model, variables, config, data, step = load_ranker(str(trained[0]))
     assert config.fusion == model.fusion == "none" and config.to_dict() == expected[2].to_dict()

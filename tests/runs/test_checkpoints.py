@@ -121,11 +121,3 @@ def test_reading_where_nothing_was_saved_is_an_error_and_writes_nothing(tmp_path
     with pytest.raises(ValueError, match="no finished checkpoint"):
         checkpoints.open_checkpoints(tmp_path, read_only=True)
     assert not list((tmp_path / "checkpoints").iterdir())
-
-
-def test_differing_keys_are_named_in_full():
-    ours = {"steps": 3, "data": {"name": "a", "dir": "x"}, "only": 1}
-    theirs = {"steps": 3, "data": {"name": "b", "dir": "x"}, "other": None}
-    assert checkpoints.differing_keys(ours, theirs) == ["data.name", "only"]
-    assert checkpoints.differing_keys(ours, ours) == []
-    assert checkpoints.as_json(CONFIG)["data"]["sizes"] == [1, 2]

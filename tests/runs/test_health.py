@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lena_jax.runs import health
-from lena_jax.train import loop as training
+from lena_jax.train import loop
 from lena_jax.train.loop import train
 
 
@@ -57,7 +57,7 @@ def test_training_says_it(tiny_trunks, planted_dir, tmp_path, monkeypatch, capsy
     config = tiny_trunk.get_config()
     config.data.dir, config.steps, config.eval_every = str(planted_dir), 6, 1
     config.pooling_options.lena.init_share, config.optimizer.learning_rate = 0.001, 1e-9
-    step_of = training.make_train_step
+    step_of = loop.make_train_step
 
     def make_broken(*args, **options):
         step, done = step_of(*args, **options), []
@@ -69,7 +69,7 @@ def test_training_says_it(tiny_trunks, planted_dir, tmp_path, monkeypatch, capsy
 
         return broken
 
-    monkeypatch.setattr(training, "make_train_step", make_broken)
+    monkeypatch.setattr(loop, "make_train_step", make_broken)
     with pytest.raises(FloatingPointError, match="the loss of step 6 is nan; its pictures are .*, .* of step 5"):
         train(config, str(tmp_path))
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]

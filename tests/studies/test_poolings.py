@@ -164,7 +164,7 @@ def test_another_baseline_and_one_cell_alone(finished, capsys):
     assert ours["difference"] == pytest.approx(-theirs["difference"]) and turned["rows"][0]["against"] is None
     assert "pair accuracy − lena" in (workdir / "table.md").read_text()
     poolings.run(study, str(workdir))  # As it was, for the other tests.
-    with pytest.raises(ValueError, match=r"number of a cell must be in \[0, 6\), got 6"):
+    with pytest.raises(ValueError, match=r"number of a run must be in \[0, 6\), got 6"):
         poolings.run(study, str(workdir), only=6)
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from lena_jax.config import as_json
 from lena_jax.report import tables
-from lena_jax.runs import checkpoints
 from lena_jax.studies import repeated_runs
 
 ACCURACIES = {"fold_0": 0.7, "fold_1": 0.8, "fold_2": 0.6, "seed_0": 0.5, "seed_1": 0.9}
@@ -24,7 +24,7 @@ def trained(monkeypatch):
         seen.append(name)
         os.makedirs(path)
         with open(os.path.join(path, "config.json"), "w") as file:
-            json.dump(checkpoints.as_json(config), file)
+            json.dump(as_json(config), file)
         return np.ones(1)
 
     def evaluate(path):
@@ -45,7 +45,7 @@ def trained(monkeypatch):
 
     monkeypatch.setattr(repeated_runs, "train", train)
     monkeypatch.setattr(repeated_runs, "evaluate", evaluate)
-    monkeypatch.setattr(repeated_runs.run_report, "write", lambda path: None)
+    monkeypatch.setattr(repeated_runs, "write_report", lambda path: None)
     return seen
 
 

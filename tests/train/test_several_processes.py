@@ -14,7 +14,7 @@ import red_maps
 
 from lena_jax.runs import checkpoints
 from lena_jax.runs.load import load_ranker
-from lena_jax.runtime import process_group
+from lena_jax.runtime import distributed
 from lena_jax.runtime.distributed import joined
 
 pytestmark = pytest.mark.usefixtures("tiny_trunks")
@@ -170,7 +170,7 @@ def test_sigterm_to_one_stops_both_and_both_go_on(trainings, runs, tmp_path):
     ]
     ended = [trainings.wait(number) for number in numbers]
     assert ended[1]["code"] == -9 and ended[0]["code"] not in (0, -9)
-    assert ended[0]["points"][-1][1] - ended[1]["points"][-1][1] < process_group.HEARTBEAT_SECONDS + 15
+    assert ended[0]["points"][-1][1] - ended[1]["points"][-1][1] < distributed.HEARTBEAT_SECONDS + 15
     assert "lost another one" in ended[0]["err"] or "another task died" in ended[0]["err"]
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert rows[step // 2 - 1]["step"] == step and rows[-1]["step"] >= step + 4
@@ -194,7 +194,7 @@ def test_flags_that_do_not_fit_are_one_line(trainings, tmp_path, flags, message)
 
 
 def test_a_first_process_that_does_not_come_is_an_error(monkeypatch):
-    monkeypatch.setattr(process_group, "START_SECONDS", 0)
+    monkeypatch.setattr(distributed, "START_SECONDS", 0)
     with pytest.raises(OSError, match="first process did not answer at 127.0.0.1:.* for 0 seconds"):
         with joined(together()[0]["coordinator"], 2, 1, False, explain=None):
             pass

@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 
 from lena_jax.cli.serve import clips, judging, results
-from lena_jax.video import MOST_FRAMES, RATE
+from lena_jax.cli.video import MOST_FRAMES, RATE
 
 # Seconds after which an upload that nobody asked about is deleted, and from one look for such to the next. One that
 # waits for its turn looks the same, and one video before it may take ten minutes.

@@ -1,0 +1,1 @@
+"""`lena_jax.video.reading` is `lena_jax.data.video` now."""

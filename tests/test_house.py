@@ -1,0 +1,118 @@
+"""The house's rules, held by reading the source: floors, arrows that go down only, small files, a short root."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "lena_jax"
+# From the ground up; a room imports only rooms of floors below its own.
+FLOORS = (
+    {"pooling", "runtime"},
+    {"backbones", "config", "localization", "data"},
+    {"models", "metrics"},
+    {"runs"},
+    {"train", "evaluation", "report", "scoring"},
+    {"studies"},
+    {"cli"},
+)
+FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
+SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "_old_names" not in path.parts)
+
+
+def room_of(path):
+    """The room in which a file lies; None for the package's own face and `python -m lena_jax`."""
+    first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return None if first.startswith("__") else first
+
+
+def imported_rooms(path):
+    """(line, room) of each import of ours, wherever in the file it stands."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module] if node.module != "lena_jax" else [f"lena_jax.{alias.name}" for alias in node.names]
+        for name in names:
+            if name.startswith("lena_jax."):
+                yield node.lineno, name.split(".")[1]
+
+
+def test_every_room_has_a_floor_and_the_root_is_short():
+    names = {path.name.removesuffix(".py") for path in PACKAGE.iterdir() if not path.name.startswith("_")}
+    assert names - {"py.typed"} == set(FLOOR)
+    assert len(FLOOR) <= 15
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_arrows_go_down(path):
+    room = room_of(path)
+    for line, other in imported_rooms(path):
+        if room is not None and other != room:
+            assert other in FLOOR, f"line {line}: {other} has no floor"
+            assert FLOOR[other] < FLOOR[room], f"line {line}: {room} must not import {other}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_has_one_idea(path):
+    assert path.read_text(encoding="utf-8").count("\n") <= 320
+
+
+def test_nobody_imports_clients_or_tensorflow():
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = (
+                [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else []
+            )
+            for name in names:
+                assert name.split(".")[0] not in ("experiments", "data_prep", "tensorflow", "torch"), path
+
+
+def test_the_tests_mirror_the_source():
+    rooms = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and not path.name.startswith((".", "_"))}
+    assert rooms - set(FLOOR) == {"data_prep", "experiments"}
+
+
+OLD = """
+import sys, warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    {statement}
+assert {{one.category for one in caught}} == {{DeprecationWarning}}, [str(one.message) for one in caught]
+assert {new!r} in str(caught[0].message) and caught[0].filename == "<string>", caught[0]
+print({value})
+"""
+
+
+@pytest.mark.parametrize(
+    "statement, new, value, expected",
+    [
+        ("from lena_jax.default_config import default_config", "lena_jax.config", "default_config().pooling", "lena"),
+        ("from lena_jax import pictures", "lena_jax.data", "pictures is sys.modules['lena_jax.data.pictures']", "True"),
+        (
+            "from lena_jax.video.reading import read_clip",
+            "lena_jax.data.video",
+            "read_clip.__module__",
+            "lena_jax.data.video",
+        ),
+        (
+            "from lena_jax.scoring import save_model",
+            "lena_jax.evaluation.export",
+            "save_model.__module__",
+            "lena_jax.evaluation.export",
+        ),
+    ],
+)
+def test_old_imports_work_and_say_what_is_new(statement, new, value, expected):
+    script = OLD.format(statement=statement, new=new, value=value)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == expected
