@@ -1,5 +1,6 @@
 """`lena-jax score`: a ranked table, a file of scores, or with Ray a folder of them."""
 
+import os
 import sys
 
 from lena_jax.cli import models
@@ -18,6 +19,7 @@ EXAMPLES = """\
 examples:
   lena-jax score holiday/ other.jpg --model=runs/mine
   lena-jax score holiday/ --model=runs/mine --output=scores.parquet
+  lena-jax score holiday/ --model=runs/mine --maps=maps
   ls *.png | lena-jax score - --model=runs/mine --output=scores.csv
   lena-jax score holiday/ --model=runs/mine --engine=ray --workers=2 --output=scores
   lena-jax score paths.parquet --column=path --model=models/mine --engine=ray --workers=64 --ray_address=auto \\
@@ -54,6 +56,9 @@ def add(commands, options):
         help="to write: .csv, .jsonl or .parquet (needs pyarrow); with Ray a folder, which all machines share",
     )
     parser.add_argument(
+        "--maps", metavar="FOLDER", help="to draw each picture into, with the parts that raise and lower its score"
+    )
+    parser.add_argument(
         "--engine",
         choices=("local", "ray"),
         default="local",
@@ -88,24 +93,39 @@ def run(arguments) -> int:
         return _run_with_ray(arguments)
     if given := [name for name in _OF_RAY if getattr(arguments, name) is not None]:
         raise ValueError(f"got --{given[0]} without --engine=ray")
+    if arguments.maps:
+        os.makedirs(arguments.maps, exist_ok=True)
     with models.opened(arguments) as scorer:
-        from lena_jax.cli import scoring as commands
-        from lena_jax.cli import tables as ranking
+        from lena_jax.cli import scoring, tables
 
-        results = commands.score(scorer, _paths(arguments.pictures))
+        results, kept = scoring.score(scorer, _paths(arguments.pictures)), []
         if arguments.output:
-            count, bad = commands.write(results, arguments.output)
+            # The rows of millions of pictures need not be in memory, unless they are drawn afterwards.
+            count, bad = scoring.write(_noted(results, kept) if arguments.maps else results, arguments.output)
             print(f"wrote {count:,} rows to {arguments.output}")
-            print(ranking.unreadable(bad, count), end="\n" * bool(bad))
-            return int(bool(bad))
-        results = commands.collect(results)
-        print(commands.report(results))
-    return int(any(one.error is not None for one in results))
+            print(tables.unreadable(bad, count), end="\n" * bool(bad))
+        else:
+            kept = scoring.collect(results)
+            bad = [one for one in kept if one.error is not None]
+            print(scoring.report(kept))
+        not_drawn = 0
+        if arguments.maps:
+            not_drawn = scoring.draw(scorer, kept, arguments.maps)
+            print(f"maps    {arguments.maps}")
+    return int(bool(bad or not_drawn))
+
+
+def _noted(results, into):
+    for one in results:
+        into.append(one)
+        yield one
 
 
 def _run_with_ray(arguments):
     if not arguments.output:
         raise ValueError("--engine=ray needs --output=FOLDER")
+    if arguments.maps:
+        raise ValueError("got --maps with --engine=ray, expected one of the two: maps are drawn by this process alone")
     given = {
         name: default if getattr(arguments, name) is None else getattr(arguments, name)
         for name, default in _OF_RAY.items()

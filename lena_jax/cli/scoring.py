@@ -1,4 +1,4 @@
-"""What the commands that score do: `experiments/score.py` and `lena-jax score`."""
+"""What `lena-jax score` does with a `Scorer`: scores with a progress bar, written, ranked or drawn."""
 
 import contextlib
 import sys
@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from lena_jax.cli import tables
 from lena_jax.data.pictures import BadPicture
-from lena_jax.scoring import drawing, picture_paths
+from lena_jax.scoring import picture_paths
 from lena_jax.scoring.result_files import PARTIAL, open_results, printable
 
 
@@ -88,7 +88,7 @@ def report(results):
 
 
 def draw(scorer, results, folder):
-    """Draws the map of each scored picture into a folder, which is there.
+    """Draws the map of each scored picture into a folder, which must exist.
 
     Returns:
         The number of pictures that could not be read any more; they are said on stderr.
@@ -96,6 +96,9 @@ def draw(scorer, results, folder):
     Raises:
         KeyboardInterrupt: with how many there are, on Ctrl-C.
     """
+    # Matplotlib takes a second to import.
+    from lena_jax.scoring import drawing
+
     ranked, drawn, bad = tables.ranking(results), 0, 0
     try:
         for place, one in enumerate(tqdm(ranked, desc="drawing", unit=" maps", file=sys.stderr), 1):

@@ -7,7 +7,6 @@ corners.
 import dataclasses
 
 import numpy as np
-from scipy import ndimage
 
 CONNECTED = np.ones((3, 3), bool)
 
@@ -37,9 +36,9 @@ def map_boxes(signed_map, share=0.5):
     if not np.isfinite(signed_map).all():
         raise ValueError(f"the map must be finite, got {int((~np.isfinite(signed_map)).sum())} cells that are not")
     boxes, labels, _ = _boxes((signed_map >= share * signed_map.max()) & (signed_map > 0))
-    if not len(boxes):
-        return boxes
-    return boxes[np.argsort(-ndimage.maximum(signed_map, labels, np.arange(1, len(boxes) + 1)), kind="stable")]
+    highest = np.zeros(len(boxes) + 1, signed_map.dtype)
+    np.maximum.at(highest, labels, np.where(labels > 0, signed_map, 0))
+    return boxes[np.argsort(-highest[1:], kind="stable")]
 
 
 def box_overlaps(boxes, others):
@@ -101,6 +100,9 @@ class LevelBoxes:
 
 def _boxes(mask):
     """(boxes [k, 4], labels [H, W] 1..k, areas [k]) of the connected parts of a mask."""
+    # SciPy's images take half a second to import, which scoring without maps does not need.
+    from scipy import ndimage
+
     labels, count = ndimage.label(mask, CONNECTED)
     boxes = np.array(
         [[rows.start, columns.start, rows.stop, columns.stop] for rows, columns in ndimage.find_objects(labels)],

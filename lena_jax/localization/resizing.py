@@ -4,7 +4,6 @@ import functools
 
 import jax.numpy as jnp
 import numpy as np
-from scipy.interpolate import BSpline
 
 DEGREE = 5  # Of the spline: its standard deviation is 0.7 cells.
 
@@ -32,6 +31,9 @@ def upsample(maps, height, width):
 @functools.lru_cache(maxsize=64)
 def _spline(cells, pixels):
     """[pixels, cells]: what each cell of a line adds to each pixel."""
+    # SciPy's splines take a quarter of a second to import, which scoring without maps does not need.
+    from scipy.interpolate import BSpline
+
     basis = BSpline.basis_element(np.arange(DEGREE + 2) - (DEGREE + 1) / 2, extrapolate=False)
     reach = (DEGREE + 1) // 2
     centres = (np.arange(pixels) + 0.5) * (cells / pixels) - 0.5

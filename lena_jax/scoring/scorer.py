@@ -11,7 +11,6 @@ import warnings
 import flax.traverse_util
 import jax
 import numpy as np
-from scipy.special import expit
 
 from lena_jax import localization
 from lena_jax.data import u2net
@@ -307,7 +306,8 @@ class Scorer:
 
 def ahead(score, other):
     """The model's probability that the picture of the first score is ahead of that of the second."""
-    return float(expit(score - other))
+    # The logistic of the difference, written so that it cannot overflow.
+    return float(0.5 * (1 + np.tanh(0.5 * (score - other))))
 
 
 def _boxes(signed, height, width):

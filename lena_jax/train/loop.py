@@ -66,7 +66,7 @@ def _run(plan, workdir, devices, stop, watch):
     start, processes, me = progress.step, distributed.count(), distributed.index()
 
     # The model, what of it is trained, and by which optimizer.
-    manager, variables = _variables(plan, workdir, start)
+    variables = runs_progress.restore_variables(model, workdir, start) if start else _initial_variables(plan)
     inputs = make_inputs(config, model, variables, plan.pictures, plan.augmentation)
     optimizer = make_optimizer(config.optimizer, config.steps, inputs.trained(variables), model.backbone.stages)
     state = TrainState.create(
@@ -75,6 +75,8 @@ def _run(plan, workdir, devices, stop, watch):
         variables["batch_stats"] if inputs.moves_statistics else None,
         average=config.average_decay > 0,
     )
+    # From here on the folder is that of a run.
+    manager = checkpoints.open_checkpoints(workdir)
     if start:
         state = runs_progress.restore_state(manager, start, variables, state)
     elif not me:
@@ -148,20 +150,11 @@ def _run(plan, workdir, devices, stop, watch):
     return np.array(losses)
 
 
-def _variables(plan, workdir, start):
-    """The checkpoints, and the variables to begin with: those of a checkpoint, or new ones."""
-    if start:
-        manager = checkpoints.open_checkpoints(workdir)
-        # The backbone too: the file that its weights came from may be another by now, or gone.
-        abstract = plan.model.abstract_variables()
-        return manager, checkpoints.restore(manager, start, variables=abstract)["variables"]
+def _initial_variables(plan):
     backbone = plan.config.backbone
+    variables = plan.model.init(plan.config.seed, backbone.pretrained, backbone.weights or None)
     # NumPy arrays: what several processes save must not be on the devices of one.
-    variables = jax.tree.map(
-        np.asarray, plan.model.init(plan.config.seed, backbone.pretrained, backbone.weights or None)
-    )
-    # Not before: the processes have met since they looked whether there are any.
-    return checkpoints.open_checkpoints(workdir), variables
+    return jax.tree.map(np.asarray, variables)
 
 
 class _Validation:

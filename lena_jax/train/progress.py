@@ -117,6 +117,15 @@ def evaluated_variables(variables, state):
     )
 
 
+def restore_variables(model, workdir, step):
+    """The variables of a checkpoint, as of `evaluated_variables`.
+
+    The backbone's too: the file that its weights came from may be another by now, or gone.
+    """
+    with checkpoints.open_checkpoints(workdir) as manager:
+        return checkpoints.restore(manager, step, variables=model.abstract_variables())["variables"]
+
+
 def restore_state(manager, step, variables, state):
     """The training state of a checkpoint.
 

@@ -2,7 +2,6 @@ import contextlib
 import pickle
 import shutil
 
-import jax
 import numpy as np
 import pair_data
 import pytest
@@ -137,67 +136,6 @@ def test_an_unknown_split_is_said(with_maps):
         objectness.load("planted", str(with_maps), "tset")
 
 
-def test_a_grid_worked_by_hand():
-    # Three columns on two cells: the middle one is shared. Two rows on one.
-    maps = np.array([[[0, 60, 120], [30, 90, 255]]], np.uint8)
-    left, right = (0 + 30 + (60 + 90) / 2) / 3 / 255, (120 + 255 + (60 + 90) / 2) / 3 / 255
-    np.testing.assert_allclose(objectness.to_grid(maps, 1, 2), [[[left, right]]], rtol=1e-6)
-
-
-@pytest.mark.parametrize("h, w", [(1, 1), (7, 7), (14, 14), (8, 3), (64, 64), (5, 96), (13, 2)])
-def test_a_grid_is_the_exact_area_average(h, w):
-    maps = np.random.default_rng(0).integers(0, 256, (3, 64, 48), dtype=np.uint8)
-    # Cut into pieces so small that each belongs to one cell.
-    pieces = np.repeat(np.repeat(maps.astype(np.float64), h, 1), w, 2)
-    slow = pieces.reshape(3, h, 64, w, 48).mean((2, 4)) / 255
-    fast = jax.jit(objectness.to_grid, static_argnums=(1, 2))(maps, h, w)
-    assert fast.dtype == np.float32 and fast.shape == (3, h, w)
-    np.testing.assert_allclose(fast, slow, atol=1e-6)
-    np.testing.assert_allclose(objectness.to_grid(maps / np.float32(255), h, w), slow, atol=1e-6)
-
-
-def test_a_grid_stays_within_0_and_1():
-    for level, value in ((0, 0.0), (255, 1.0)):
-        pooled = np.asarray(objectness.to_grid(np.full((2, 64, 64), level, np.uint8), 7, 11))
-        assert pooled.min() >= 0 and pooled.max() <= 1
-        np.testing.assert_allclose(pooled, value, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "maps, grid, message",
-    [
-        (np.zeros((64, 64), np.uint8), (7, 7), r"got maps \(64, 64\) uint8"),
-        (np.zeros((1, 64, 64), np.int32), (7, 7), "int32, expected .* uint8 or floating point"),
-        (np.zeros((1, 64, 64), np.uint8), (0, 7), "a grid of 0 x 7 cells"),
-    ],
-)
-def test_what_is_no_map_or_no_grid_is_refused(maps, grid, message):
-    with pytest.raises(ValueError, match=message):
-        objectness.to_grid(maps, *grid)
-
-
-@pytest.mark.parametrize("flip", [False, True])
-def test_a_view_of_a_map_is_cut_and_flipped_like_its_picture(flip):
-    one = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE), dtype=np.uint8)
-    picture = np.repeat(one[..., None], 3, -1)
-    box = (0.25, 0.1, 0.85, 0.7)
-    of_picture = resize(picture, 40, tuple(SIDE * share for share in box))
-    of_picture = of_picture[:, ::-1] if flip else of_picture
-    np.testing.assert_array_equal(objectness.view(one, 40, box, flip), of_picture[..., 0])
-
-
-def test_a_view_shows_the_part_it_says():
-    one = np.zeros((SIDE, SIDE), np.uint8)
-    one[:16, 48:] = 255  # The upper right corner.
-    # The filter reads a little beyond the box, as it does for pictures.
-    corner, below = objectness.view(one, 8, (0.75, 0, 1, 0.25)), objectness.view(one, 8, (0, 0.25, 1, 1))
-    assert corner[:-1, 1:].min() == 255 and corner.min() > 200
-    assert below[1:].max() == 0 and below.max() < 40
-    left, right = np.split(objectness.view(one, SIDE, flip=True), 2, 1)
-    assert left[:16, :16].min() == 255 and right.max() == 0
-    np.testing.assert_array_equal(objectness.view(one, SIDE), one)
-
-
 @pytest.mark.parametrize("shape", [(SIDE, SIDE), (200, 320)])
 def test_augmentation_draws_the_same_view_of_a_map_whatever_its_pictures_shape(shape):
     height, width = shape
@@ -212,9 +150,3 @@ def test_augmentation_draws_the_same_view_of_a_map_whatever_its_pictures_shape(s
         assert abs(of_picture - of_map).max() <= 4
         flipped.add(bool(of_map[0, 0] > of_map[0, -1]))
     assert flipped == {True, False}
-
-
-@pytest.mark.parametrize("box", [(0.5, 0, 0.5, 1), (0, 0, 1, 1.1), (-0.1, 0, 1, 1), (0, 0, np.nan, 1)])
-def test_a_box_outside_the_picture_is_refused(box):
-    with pytest.raises(ValueError, match="got the box"):
-        objectness.view(np.zeros((SIDE, SIDE), np.uint8), 8, box)

@@ -9,7 +9,7 @@ from lena_jax.data.transforms import resize
 
 
 @pytest.fixture
-def make_folds(small_config):
+def folds(small_config):
     """Folds of `planted`, which have no validation pictures of their own."""
     small_config.data.folds, small_config.data.fold, small_config.data.validation = 4, 1, 0.2
     return small_config

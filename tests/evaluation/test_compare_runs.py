@@ -84,7 +84,7 @@ def test_what_cannot_be_compared_is_named(tmp_path):
         ("other pairs", "190 and 1: .*--pairs=.*a/pairs"),
         ("other pictures", "got the id 'x"),
         ("old", "old' does not say on which data"),
-        ("nowhere", "nowhere': .*metrics.json is missing"),
+        ("nowhere", "nowhere': metrics.json, scores.csv or pairs.csv is missing"),
     ):
         with pytest.raises(ValueError, match=message):
             compare_runs([str(tmp_path / "a"), str(tmp_path / name)])

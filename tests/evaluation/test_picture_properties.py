@@ -11,6 +11,7 @@ from scored_run import scene
 
 from lena_jax.data.splits import open_pictures
 from lena_jax.evaluation import picture_properties
+from lena_jax.runs import folder
 from lena_jax.runs.load import load_ranker
 
 
@@ -42,18 +43,18 @@ def test_grey_and_black_and_large_pictures():
     assert big["pixels"] == 1600 * 1200
 
 
-def test_dependence_is_spearmans_rho(run, tmp_path):
-    _, _, config, _, _ = load_ranker(run)
-    pictures = open_pictures(config)["test"]
-    found = picture_properties.dependence(pictures, run / "scores.csv")
+def test_dependence_is_spearmans_rho(run):
+    pictures = open_pictures(load_ranker(run).config)["test"]
+    predicted = folder.read_predicted(str(run), pictures)
     with open(run / "scores.csv", newline="") as file:
-        predicted = {row["id"]: float(row["predicted"]) for row in csv.DictReader(file)}
+        table = {row["id"]: float(row["predicted"]) for row in csv.DictReader(file)}
+    assert predicted.tolist() == [table[name] for name in pictures.ids]
+    found = picture_properties.dependence(pictures, predicted)
     luma = [np.asarray(Image.fromarray(pictures.picture(index)).convert("L")).mean() for index in range(len(pictures))]
     ours = found["brightness"]
     assert ours["true"] == pytest.approx(stats.spearmanr(luma, pictures.scores).statistic, abs=0.02)
-    expected = stats.spearmanr(luma, [predicted[name] for name in pictures.ids]).statistic
-    assert ours["predicted"] == pytest.approx(expected, abs=0.02)
+    assert ours["predicted"] == pytest.approx(stats.spearmanr(luma, predicted).statistic, abs=0.02)
     constant = dataclasses.replace(pictures, scores=np.zeros(len(pictures)))
-    assert picture_properties.dependence(constant, run / "scores.csv")["pixels"]["true"] is None
+    assert picture_properties.dependence(constant, predicted)["pixels"]["true"] is None
     with pytest.raises(ValueError, match="is of other pictures"):
-        picture_properties.dependence(pictures.subset([0, 1]), run / "scores.csv")
+        folder.read_predicted(str(run), pictures.subset([0, 1]))

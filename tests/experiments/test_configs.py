@@ -12,7 +12,7 @@ from config_files import REPOSITORY, load_config
 from lena_jax.config import paper_config
 from lena_jax.evaluation.evaluate import evaluate
 from lena_jax.models import ranker
-from lena_jax.train import inputs as training_inputs
+from lena_jax.train.inputs import check_trained
 from lena_jax.train.loop import train
 from lena_jax.train.optimizer import learning_rate, make_optimizer
 
@@ -27,7 +27,7 @@ def test_a_config_is_locked_explains_itself_and_builds_its_network(name):
         config.no_such_key = 1
     model = ranker.build(config)
     variables = model.abstract_variables()
-    training_inputs.check(config, model.backbone, variables)
+    check_trained(config, model.backbone, variables)
     make_optimizer(config.optimizer, config.steps, variables["params"], model.backbone.stages)
     text = Path(REPOSITORY / f"experiments/configs/{name}.py").read_text()
     assert {"paper/uiv", "paper/ivgp"} < set(NAMES)
@@ -64,13 +64,13 @@ def test_a_row_of_the_papers_table_names_trunk_pooling_and_fusion():
         "none",
     )
     for row, message in (
-        ("vgg17", "got trunk 'vgg17'"),
-        ("vgg16,lina", "got pooling 'lina'"),
+        ("vgg17", "got (trunk|backbone) 'vgg17'"),
+        ("vgg16,lina", "pooling: got 'lina'"),
         ("vgg16,lena,gates", "got fusion 'gates'"),
         ("vgg16,lena,none,1", "at most TRUNK"),
     ):
         with pytest.raises(ValueError, match=message):
-            paper_config(row)
+            ranker.build(paper_config(row))
 
 
 def disjoint_pairs(first, count):

@@ -39,11 +39,8 @@ def test_ranks_pictures_lists_what_is_damaged_and_draws(scored_run, tmp_path):
     )
     assert done.returncode == 1, done.stderr
     assert "1 of 3 could not be read" in done.stdout and "broken.jpg: does not decode" in done.stdout
-    expected = {name: value for name, value in evaluated_scores(scored_run).items() if name in done.stdout}
+    expected = {name: evaluated_scores(scored_run)[name] for name in ("test_photo.jpg", "test_webp.webp")}
     first, second = sorted(expected, key=lambda name: -expected[name])
-    lines = done.stdout.splitlines()
-    assert lines[1].split()[0] == "1" and lines[1].endswith(first)
-    assert lines[2].split()[0] == "2" and lines[2].endswith(second)
     with open(tmp_path / "o.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [os.path.basename(row["name"]) for row in rows] == ["test_photo.jpg", "test_webp.webp", "broken.jpg"]
@@ -52,9 +49,19 @@ def test_ranks_pictures_lists_what_is_damaged_and_draws(scored_run, tmp_path):
     assert drawn == [f"{place:05}_{name.split('.')[0]}.png" for place, name in enumerate((first, second), 1)]
 
 
+def test_without_a_file_it_prints_the_ranked_table(scored_run):
+    photos = scored_run.parent / "photos"
+    done = score("--model", scored_run, photos / "test_photo.jpg", photos / "test_webp.webp")
+    assert done.returncode == 0, done.stderr
+    expected = {name: evaluated_scores(scored_run)[name] for name in ("test_photo.jpg", "test_webp.webp")}
+    lines = done.stdout.splitlines()
+    for place, name in enumerate(sorted(expected, key=lambda name: -expected[name]), 1):
+        assert lines[place].split()[0] == str(place) and lines[place].endswith(name)
+
+
 def test_without_pictures_it_says_what_is_missing(scored_run):
     done = score(f"--workdir={scored_run}")
-    assert done.returncode == 2 and done.stderr.startswith("error: expected pictures")
+    assert done.returncode == 2 and "the following arguments are required: PICTURES" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,44 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lena_jax.models.siamese import SiameseRanker
+from lena_jax.models.siamese import SiameseRanker, objectness_grid
 from lena_jax.pooling import AveragePool
-from lena_jax.train.loss import pair_logits, pairwise_logistic_loss
-
-
-def test_loss_against_the_formula_in_float64():
-    rng = np.random.default_rng(0)
-    scores, pairs = rng.normal(size=6), rng.integers(6, size=(10, 2))
-    label, weight = rng.choice([0, 0.5, 1], 10), rng.uniform(size=10)
-    logit = scores[pairs[:, 0]] - scores[pairs[:, 1]]
-    expected = np.sum(weight * (np.logaddexp(0, logit) - label * logit))
-    loss, total = pairwise_logistic_loss(jnp.float32(scores), pairs, jnp.float32(label), jnp.float32(weight))
-    assert float(loss) == pytest.approx(expected, rel=1e-5)
-    assert float(total) == pytest.approx(weight.sum(), rel=1e-5)
-
-
-def test_a_tie_is_best_predicted_by_equal_scores():
-    def loss(gap):
-        return pairwise_logistic_loss(
-            jnp.stack([gap, jnp.zeros(())]), jnp.array([[0, 1]]), jnp.array([0.5]), jnp.ones(1)
-        )[0]
-
-    assert float(jax.grad(loss)(jnp.float32(0))) == pytest.approx(0, abs=1e-7)
-    assert float(loss(jnp.float32(1))) == pytest.approx(float(loss(jnp.float32(-1))))
-    assert float(loss(jnp.float32(1))) > float(loss(jnp.float32(0)))
-
-
-def test_swapping_left_and_right_flips_the_label():
-    scores, pairs = jnp.array([0.3, -1.2]), jnp.array([[0, 1]])
-    straight = pairwise_logistic_loss(scores, pairs, jnp.ones(1), jnp.ones(1))[0]
-    swapped = pairwise_logistic_loss(scores, pairs[:, ::-1], jnp.zeros(1), jnp.ones(1))[0]
-    assert float(straight) == pytest.approx(float(swapped))
-    assert float(pair_logits(scores, pairs)[0]) == pytest.approx(1.5)
-
-
-def test_huge_scores_do_not_overflow():
-    loss, _ = pairwise_logistic_loss(jnp.array([1e30, -1e30]), jnp.array([[0, 1], [1, 0]]), jnp.ones(2), jnp.ones(2))
-    assert np.isfinite(float(loss))
 
 
 def fused(fusion, inputs):
@@ -82,3 +46,42 @@ def test_fused_maps_have_the_type_of_the_features(fusion, dtype):
     inputs = {"feature_map": jnp.ones((1, 2, 2, 3), dtype), "objectness": jnp.zeros((1, 64, 64), jnp.uint8)}
     maps = SiameseRanker(backbone=None, pooling=AveragePool(), fusion=fusion).apply({}, inputs, method="fused")
     assert maps.dtype == dtype
+
+
+def test_a_grid_worked_by_hand():
+    # Three columns on two cells: the middle one is shared. Two rows on one.
+    maps = np.array([[[0, 60, 120], [30, 90, 255]]], np.uint8)
+    left, right = (0 + 30 + (60 + 90) / 2) / 3 / 255, (120 + 255 + (60 + 90) / 2) / 3 / 255
+    np.testing.assert_allclose(objectness_grid(maps, 1, 2), [[[left, right]]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("h, w", [(1, 1), (7, 7), (14, 14), (8, 3), (64, 64), (5, 96), (13, 2)])
+def test_a_grid_is_the_exact_area_average(h, w):
+    maps = np.random.default_rng(0).integers(0, 256, (3, 64, 48), dtype=np.uint8)
+    # Cut into pieces so small that each belongs to one cell.
+    pieces = np.repeat(np.repeat(maps.astype(np.float64), h, 1), w, 2)
+    slow = pieces.reshape(3, h, 64, w, 48).mean((2, 4)) / 255
+    fast = jax.jit(objectness_grid, static_argnums=(1, 2))(maps, h, w)
+    assert fast.dtype == np.float32 and fast.shape == (3, h, w)
+    np.testing.assert_allclose(fast, slow, atol=1e-6)
+    np.testing.assert_allclose(objectness_grid(maps / np.float32(255), h, w), slow, atol=1e-6)
+
+
+def test_a_grid_stays_within_0_and_1():
+    for level, value in ((0, 0.0), (255, 1.0)):
+        pooled = np.asarray(objectness_grid(np.full((2, 64, 64), level, np.uint8), 7, 11))
+        assert pooled.min() >= 0 and pooled.max() <= 1
+        np.testing.assert_allclose(pooled, value, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "maps, grid, message",
+    [
+        (np.zeros((64, 64), np.uint8), (7, 7), r"got maps \(64, 64\) uint8"),
+        (np.zeros((1, 64, 64), np.int32), (7, 7), "int32, expected .* uint8 or floating point"),
+        (np.zeros((1, 64, 64), np.uint8), (0, 7), "a grid of 0 x 7 cells"),
+    ],
+)
+def test_what_is_no_map_or_no_grid_is_refused(maps, grid, message):
+    with pytest.raises(ValueError, match=message):
+        objectness_grid(maps, *grid)
