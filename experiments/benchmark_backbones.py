@@ -1,21 +1,20 @@
-r"""Times the trunks against PyTorch's: forward, and forward and backward.
+"""Time the backbones against PyTorch's: forward, and forward and backward.
 
     python experiments/benchmark_backbones.py
     python experiments/benchmark_backbones.py --backbones=vgg16,resnet18 --size=128 --batch_size=32
     python experiments/benchmark_backbones.py --backbones= --convolutions
 
-Prints a Markdown table with a row for each trunk: pictures per second forward, and in training, i.e. the value and the
-gradient of the mean feature with respect to all parameters with BatchNorm in inference mode; how many times as fast
-as PyTorch each is; and the seconds that compiling both takes. JAX and PyTorch take turns in one process, and the
-fastest of the rounds counts, so that others who use the machine disturb both alike. Where more programs run than there
-are cores, PyTorch loses more than JAX: the ratios then flatter JAX. PyTorch runs in its default layout (NCHW) unless
---channels_last.
+Prints a Markdown table with a row per backbone: pictures per second forward and in training (the value and the
+gradient of the mean feature with respect to all parameters, with BatchNorm in inference mode), the ratio to PyTorch's
+speed, and the seconds that compilation takes. JAX and PyTorch take turns in one process, and the fastest round counts,
+so that other load on the machine disturbs both alike. When more programs run than there are cores, PyTorch loses more
+than JAX, and the ratios flatter JAX. PyTorch uses its default layout (NCHW) unless you pass --channels_last.
 
-With --convolutions a second table has single convolutions of these trunks, in GFLOP/s: XLA's own, this package's
-(`lena_jax.backbones.conv`) and PyTorch's, forward and the gradients of pictures and kernel.
+--convolutions adds a table of single convolutions of these backbones, in GFLOP/s: XLA's own, this package's
+(`lena_jax.backbones.conv`) and PyTorch's, forward and for the gradients of pictures and kernel.
 
 The PyTorch networks are those of tests/backbones/torch_trunks.py and of the package efficientnet_lite_pytorch, with
-random weights. What is not installed (or with --notorch) is a dash in the table. On a GPU only JAX runs there.
+random weights. What is not installed (or with --notorch) is a dash in the table. On a GPU, only JAX uses it.
 """
 
 import importlib.util
@@ -47,14 +46,14 @@ _CONVOLUTIONS = {
     "AlexNet stem": (224, 3, 64, 11, 4, 2),
 }
 
-_NAMES = flags.DEFINE_list("backbones", None, "names of trunks; all of them by default, none with --backbones=")
+_NAMES = flags.DEFINE_list("backbones", None, "names of backbones; all by default, none with --backbones=")
 _SIZE = flags.DEFINE_integer("size", 224, "height and width of the pictures", lower_bound=64)
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "pictures in a batch", lower_bound=1)
-_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "type that is computed in, PyTorch's too")
-_ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds, after one that warms up", lower_bound=1)
-_TORCH = flags.DEFINE_bool("torch", True, "compare with PyTorch, if it is installed")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "pictures per batch", lower_bound=1)
+_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "type to compute in, for PyTorch too")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds, after one for warm-up", lower_bound=1)
+_TORCH = flags.DEFINE_bool("torch", True, "compare with PyTorch if it is installed")
 _CHANNELS_LAST = flags.DEFINE_bool("channels_last", False, "run PyTorch in its channels_last layout")
-_CONVOLUTION_TABLE = flags.DEFINE_bool("convolutions", False, "print the table of single convolutions, too")
+_CONVOLUTION_TABLE = flags.DEFINE_bool("convolutions", False, "also print the table of single convolutions")
 
 
 def fastest(calls):

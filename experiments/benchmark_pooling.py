@@ -1,12 +1,12 @@
-"""Times every pooling against average pooling: forward, forward and backward, compile time, memory.
+"""Time every pooling against average pooling: forward, forward and backward, compilation, memory.
 
     python experiments/benchmark_pooling.py --json=pooling.json
 
-One process measures everything, in interleaved rounds, so that a disturbance of the machine meets all poolings alike;
-ratios are of medians within the run, and the quartiles tell how far to trust them. `--threads=1` keeps XLA, PyTorch
-and the queue on one core, the fairest comparison on a machine that others use too. Peers (torch.sort, torch.topk
-of all cells) are measured where PyTorch is installed; the priority queue is that of the published Caffe layer in plain
-Python, timed on few maps and scaled up. On a GPU the bandwidth of a copy is measured, too.
+One process measures everything in interleaved rounds, so that other load on the machine affects all poolings alike.
+Ratios are of medians within the run; the quartiles show how far to trust them. `--threads=1` keeps XLA, PyTorch and the
+priority queue on one core, which is the fairest comparison on a shared machine. Peers (torch.sort and torch.topk of all
+cells) are measured where PyTorch is installed. The priority queue is that of the published Caffe layer, in plain
+Python, timed on a few maps and scaled up. On a GPU, the bandwidth of a copy is measured too.
 """
 
 import argparse
@@ -23,13 +23,13 @@ SHAPES = ((8, 14, 14, 512), (32, 7, 7, 1280), (4, 28, 28, 512), (2, 56, 56, 256)
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", help="file for the measurements")
-    parser.add_argument("--rounds", type=int, default=10, help="rounds of five calls, three of them timed")
-    parser.add_argument("--threads", type=int, help="pin to this many cores")
-    parser.add_argument("--shapes", help="B,H,W,C;B,H,W,C... instead of the five shapes of the documentation")
+    parser.add_argument("--json", help="file to write the measurements to")
+    parser.add_argument("--rounds", type=int, default=10, help="rounds of five calls, three of which are timed")
+    parser.add_argument("--threads", type=int, help="pin the process to this many cores")
+    parser.add_argument("--shapes", help="B,H,W,C;B,H,W,C;... instead of the five shapes in the documentation")
     parser.add_argument("--dtypes", default="float32,bfloat16")
     parser.add_argument("--data", default="gaussian,relu")
-    parser.add_argument("--only", help="comma-separated names of poolings; average is always there")
+    parser.add_argument("--only", help="poolings to time, separated by commas; average is always included")
     return parser.parse_args()
 
 

@@ -1,12 +1,12 @@
-"""Pictures a minute of `lena_jax.scoring.Scorer`, decoding included, with its memory and its time to the first answer.
+"""Measure `lena_jax.scoring.Scorer`: pictures per minute with decoding, memory, and the time to the first answer.
 
     python experiments/benchmark_scoring.py --counts=1000,4000 --figure=scoring_speed.png
 
-Scores JPEG files of 640x480 px (crops of the photographs that scikit-image carries) with EfficientNet-Lite0 at 224 px
-and a LENA head, first one picture, then in one run the largest of the counts; the table has a row as each of the
-counts is reached. Peak memory is the process's own since its start: where it stays the same as pictures are added,
-memory is constant. The figure shows both against the number of pictures. The second table says where the time goes:
-each stage alone, in one thread for what is done in threads. Medians over rounds; the load tells how quiet the machine
+Scores JPEG files of 640x480 px (crops of photographs that scikit-image ships) with EfficientNet-Lite0 at 224 px and a
+LENA head: one picture first, then the largest count in one run. The first table gets a row each time a count is
+reached. Peak memory is that of the process since its start; if it stays the same while pictures are added, memory is
+constant. The figure shows time and memory against the number of pictures. The second table measures each stage alone,
+in one thread where the stage normally uses threads. It has medians over rounds; the load shows how quiet the machine
 was.
 """
 
@@ -19,9 +19,9 @@ from absl import flags
 
 from lena_jax.cli import scripts
 
-_COUNTS = flags.DEFINE_list("counts", ["1000"], "Numbers of pictures, ascending, with commas between.")
-_FIGURE = flags.DEFINE_string("figure", None, "PNG file for the figure of time and memory; none is drawn without.")
-_FILES = flags.DEFINE_integer("files", 64, "Different files, which are scored again and again.", lower_bound=1)
+_COUNTS = flags.DEFINE_list("counts", ["1000"], "Numbers of pictures, ascending, separated by commas.")
+_FIGURE = flags.DEFINE_string("figure", None, "PNG file for the figure of time and memory (default: no figure).")
+_FILES = flags.DEFINE_integer("files", 64, "Number of different files, which are scored repeatedly.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of the second table.", lower_bound=1)
 _WIDTH, _HEIGHT = 640, 480
 

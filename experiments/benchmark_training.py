@@ -1,15 +1,16 @@
-"""Pictures per second of whole training steps: alone, with the input pipeline, and the same network in PyTorch.
+"""Measure pictures per second of whole training steps: alone, with the input pipeline, and in PyTorch.
 
     python experiments/benchmark_training.py --config=experiments/configs/finetune.py \\
         --config.data.name=image_scores/photos
 
-Measures, in interleaved rounds of one process: steps on one batch that stays where it is; steps on batches from the
-pipeline with decoded pictures kept (`data.cache`) and without; and in PyTorch, where it is installed
-(pip install '.[torch]'), steps on one batch of the same network (EfficientNet-Lite, BatchNorm by its stored
-statistics), LENA by sorting, all pairs of the batch and AdamW. The number of threads is the machine's in both. Medians
-over rounds; the quartiles tell how quiet the machine was. The ratio is the median over rounds of the ratio within a
-round, with its own quartiles. Beside it the processor time of a step, which other programs disturb less. The data set
-must have been built; its pictures are read.
+One process measures three things in interleaved rounds: steps on one batch that stays on the device; steps on batches
+from the pipeline, with the cache of decoded pictures (`data.cache`) and without; and, where PyTorch is installed
+(pip install '.[torch]'), steps on one batch of the same network in PyTorch (EfficientNet-Lite, BatchNorm with stored
+statistics, LENA by sorting, all pairs of the batch, AdamW). Both use all threads of the machine.
+
+The table has medians over rounds; the quartiles show how quiet the machine was. The ratio is the median of the ratios
+within each round, with its own quartiles. The processor time per step depends less on other programs. The dataset must
+have been built: its pictures are read.
 """
 
 import itertools
@@ -23,8 +24,8 @@ from ml_collections import config_flags
 from lena_jax.cli import scripts
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config file of the run, see experiments/configs/.")
-_ROUNDS = flags.DEFINE_integer("rounds", 9, "Rounds, after one that is not counted.", lower_bound=1)
-_STEPS = flags.DEFINE_integer("steps", 16, "Steps a round.", lower_bound=1)
+_ROUNDS = flags.DEFINE_integer("rounds", 9, "Rounds, after one for warm-up.", lower_bound=1)
+_STEPS = flags.DEFINE_integer("steps", 16, "Steps per round.", lower_bound=1)
 flags.mark_flag_as_required("config")
 _FILLED = 2.0  # Seconds in which the pipelines fill up.
 

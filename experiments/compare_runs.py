@@ -1,11 +1,11 @@
-"""Compares two evaluated runs on the same pictures and pairs.
+"""Compare two evaluated runs on the same pictures and pairs.
 
     python experiments/compare_runs.py --workdirs=runs/a,runs/b
 
-Prints by how much the pair accuracy and Spearman's rho of the first are above those of the second, with the paired 95 %
-interval and the p-value of "both are equally good on new pictures", and writes the same into
-FIRST/comparison.json. Both runs must be trained on the same data set, parted the same way (the same splits, or the
-same folds), and evaluated on the same pairs (experiments/evaluate.py --pairs).
+Prints how far the first run is ahead of the second in pair accuracy and Spearman's rho, with the paired 95 % interval
+and the p-value of the hypothesis that both are equally good on new pictures. Writes the same to FIRST/comparison.json.
+Both runs must be trained on the same dataset with the same splits (or folds), and evaluated on the same pairs
+(experiments/evaluate.py --pairs).
 """
 
 import os
@@ -14,9 +14,9 @@ from absl import flags
 
 from lena_jax.cli import scripts
 
-_WORKDIRS = flags.DEFINE_list("workdirs", None, "The folders of the two runs, with a comma between.")
-_SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Pictures that both were evaluated on.")
-_OUTPUT = flags.DEFINE_string("output", None, "Path of the JSON; FIRST/comparison.json if not given.")
+_WORKDIRS = flags.DEFINE_list("workdirs", None, "Folders of the two runs, separated by a comma.")
+_SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Split that both were evaluated on.")
+_OUTPUT = flags.DEFINE_string("output", None, "JSON file to write (default: FIRST/comparison.json).")
 flags.mark_flag_as_required("workdirs")
 
 

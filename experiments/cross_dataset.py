@@ -1,17 +1,16 @@
-"""Trains on each of several data sets and tests on all of them: what is lost on the way, and two remedies.
+"""Train on each of several datasets and test on all: how much accuracy is lost, and whether two remedies help.
 
     python experiments/cross_dataset.py --config=experiments/configs/paper/uiv.py:vgg16 --data=uiv/pairs,ivgp/pairs \\
         --workdir=runs/uiv_ivgp
     python experiments/cross_dataset.py --config=experiments/configs/quickstart.py --seeds=3 \\
         --data=planted,planted@data/other --workdir=runs/planted_cross
 
-A data set that lies elsewhere than config.data.dir is NAME@DIR. Data sets without a test split need
---config.data.folds=5: fold 0 of each is its test part then. WORKDIR gets table.md, table.csv, table.json, figure.png
-and a README.md about them; the same command goes on after an interruption. With --cell=3 only the training of that
-number is done (--list prints the numbers).
+Write NAME@DIR for a dataset outside config.data.dir. Datasets without a test split need --config.data.folds=5: fold 0
+of each is then its test part. WORKDIR gets table.md, table.csv, table.json, figure.png and a README.md that explains
+them. The same command resumes after an interruption. --cell=3 does one training alone (--list prints the numbers).
 
-The remedies: training on pairs within groups only, and BatchNorm statistics from the target's pictures (AdaBN).
-Standardising the scores is none of them: it moves all scores of a data set alike, and so changes no pair.
+The remedies: train on pairs within groups only, and take BatchNorm statistics from the target's pictures (AdaBN).
+Standardising the scores is no remedy: it moves all scores of a dataset alike, so it changes no pair.
 """
 
 from absl import flags
@@ -20,11 +19,11 @@ from ml_collections import config_flags
 from lena_jax.cli import scripts
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config file of every run, see experiments/configs/.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study; made if absent.")
-_DATA = flags.DEFINE_list("data", None, "Two or more data sets: NAME, or NAME@DIR, with commas between.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study; created if absent.")
+_DATA = flags.DEFINE_list("data", None, "Two or more datasets, NAME or NAME@DIR, separated by commas.")
 _SEEDS = flags.DEFINE_integer("seeds", 1, "Train each with this many seeds, counted from config.seed.")
-_CELL = flags.DEFINE_integer("cell", None, "Do only the training of this number, from 0.")
-_LIST = flags.DEFINE_bool("list", False, "Print the numbers of the trainings and do none.")
+_CELL = flags.DEFINE_integer("cell", None, "Do only this training, counted from 0.")
+_LIST = flags.DEFINE_bool("list", False, "Print the numbers of the trainings and exit.")
 flags.mark_flags_as_required(["config", "workdir", "data"])
 
 

@@ -1,9 +1,10 @@
-"""Evaluates a trained ranker from its checkpoint alone.
+"""Evaluate a trained ranker from its checkpoint alone.
 
     python experiments/evaluate.py --workdir=runs/mine
 
-Prints a table, leaves metrics.json, scores.csv, pairs.csv and maps.png in the workdir and writes its report.html. With
---pairs=runs/other/pairs.csv exactly the pairs are compared that the other evaluation compared.
+Prints a table, and writes metrics.json, scores.csv, pairs.csv, maps.png and report.html into the workdir. A run that
+has no percentiles yet gets them too (training_scores.json). --pairs=runs/other/pairs.csv compares exactly the pairs
+that another evaluation compared.
 """
 
 from absl import flags
@@ -11,14 +12,13 @@ from absl import flags
 from lena_jax.cli import scripts
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder that experiments/train.py wrote.")
-_SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Pictures to evaluate on.")
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the data set lies, if it moved since training.")
-_PAIRS = flags.DEFINE_string("pairs", None, "The pairs.csv of another evaluation: compare the same pairs.")
+_SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Split to evaluate.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the dataset, if it moved since training.")
+_PAIRS = flags.DEFINE_string("pairs", None, "pairs.csv of another evaluation: compare the same pairs.")
 _CHECK_MAPS = flags.DEFINE_integer(
     "check_maps",
     0,
-    "Of so many pictures, check the maps by covering parts of the "
-    "picture: occlusion, insertion and deletion. Seconds to a minute each.",
+    "Check the maps of this many pictures by occlusion, insertion and deletion. Takes seconds to a minute per picture.",
     lower_bound=0,
 )
 flags.mark_flag_as_required("workdir")

@@ -1,17 +1,18 @@
-"""Does LENA find how large the things are that carry the score? Two answers from planted truth.
+"""Does LENA find the size of what carries the score? Two answers from known truth.
 
     python experiments/recovered_supports.py --workdirs=runs/seed_0,runs/seed_1
     python experiments/recovered_supports.py --channels_only
 
-1. Planted channels: random maps of 14x14 cells, in which channel c is raised by `s_c ~ U(0, 1)` on `n_c` cells at
-   random places, with `n_c` from 1 to 196, under noise of 0.3 on every cell. The score is `sum_c w_c s_c`, `w_c` +1 or
-   -1. LENA and an inner product learn it from pairs; then Spearman's rho over the channels between `n_c` and the
-   learned N.
-2. The pictures of `planted`, with LENA on a frozen trunk (--workdirs: runs of experiments/train.py): the scene of each
-   test picture is composed again for the places of its objects and of the veil. A channel of the trunk carries the
-   concept with which it correlates most over all cells of all pictures, if that is at least --least. For each concept:
-   its true area, and the support of the channels that carry it, weighted by the size of their weight in the score.
-   Three of the seven concepts do not enter the score; nothing tells LENA how large they are.
+1. Planted channels. In random maps of 14x14 cells, channel c is raised by `s_c ~ U(0, 1)` on `n_c` cells at random
+   places, with `n_c` from 1 to 196, under noise of 0.3 on every cell. The score is `sum_c w_c s_c`, with `w_c` +1 or
+   -1. LENA and an inner product learn it from pairs. The result is Spearman's rho over the channels between `n_c` and
+   the learned N.
+2. The pictures of `planted`, with LENA on a frozen backbone (--workdirs: runs of experiments/train.py). The scene of
+   each test picture is composed again to get the places of its objects and of the veil. A channel of the backbone
+   carries the concept with which it correlates most over all cells of all pictures, if that correlation is at least
+   --least. For each concept the table has its true area and the support of the channels that carry it, weighted by the
+   size of their weight in the score. Three of the seven concepts do not enter the score; nothing tells LENA how large
+   they are.
 
 Prints Markdown tables.
 """
@@ -20,11 +21,11 @@ from absl import flags
 
 from lena_jax.cli import scripts
 
-_WORKDIRS = flags.DEFINE_list("workdirs", [], "Runs with LENA on `planted`, with a comma between.")
-_CHANNELS_ONLY = flags.DEFINE_bool("channels_only", False, "Only the first answer, which needs no run.")
-_SEEDS = flags.DEFINE_integer("seeds", 5, "Of the planted channels.", lower_bound=1)
-_STEPS = flags.DEFINE_integer("steps", 600, "Of training on planted channels.", lower_bound=1)
-_LEAST = flags.DEFINE_float("least", 0.3, "Least correlation with which a channel carries a concept.", 0, 1)
+_WORKDIRS = flags.DEFINE_list("workdirs", [], "Runs with LENA on `planted`, separated by commas.")
+_CHANNELS_ONLY = flags.DEFINE_bool("channels_only", False, "Give only the first answer, which needs no run.")
+_SEEDS = flags.DEFINE_integer("seeds", 5, "Number of seeds for the planted channels.", lower_bound=1)
+_STEPS = flags.DEFINE_integer("steps", 600, "Training steps on planted channels.", lower_bound=1)
+_LEAST = flags.DEFINE_float("least", 0.3, "Least correlation for a channel to carry a concept.", 0, 1)
 
 SIDE, CHANNELS, NOISE, BATCH = 14, 32, 0.3, 64
 

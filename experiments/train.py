@@ -1,19 +1,19 @@
-"""Trains a siamese ranker.
+"""Train a siamese ranker.
 
     python experiments/train.py --config=experiments/configs/quickstart.py --workdir=runs/mine
 
-Any key of the config can be set: --config.pooling=average --config.steps=500. Run again after an interruption,
-the same command goes on from the newest checkpoint.
+Set any key of the config: --config.pooling=average --config.steps=500. After an interruption, the same command resumes
+from the newest checkpoint.
 
-With --folds=5 the pictures are parted into five folds; each is the test part of one run (in WORKDIR/fold_0, ...), which
-is evaluated, and the means are reported. --seeds=3 does the same with three seeds, and both together with each seed on
-each fold. --fold=2 (or --seed=1) does that one alone, for the jobs of a cluster; the last job reports the means.
+--folds=5 splits the pictures into five folds. Each fold is the test part of one run (WORKDIR/fold_0, ...), which is
+evaluated, and the means are reported. --seeds=3 does the same with three seeds; both flags together train each seed on
+each fold. --fold=2 (or --seed=1) does that run alone, for job arrays; the last job to finish reports the means.
 
-Several processes train one model, on as many machines, when each gets the same command and is told which one it is:
---coordinator=HOST:PORT (of the first) --num_processes=4 --process_id=0; or --distributed where the cluster tells.
-WORKDIR must be on a disk that all share.
+To train one model with several processes, on one machine or several, give each the same command and tell it which one
+it is: --coordinator=HOST:PORT (of the first) --num_processes=4 --process_id=0. On SLURM or a TPU pod,
+--distributed finds this out. WORKDIR must be on a disk that all of them share.
 
-With --profile the fourth to eighth step are traced, and what they cost is printed.
+--profile traces steps 4 to 8 and prints what they cost.
 """
 
 import os
@@ -24,16 +24,16 @@ from ml_collections import config_flags
 from lena_jax.cli import scripts
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config file, see experiments/configs/.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; made if absent.")
-_FOLDS = flags.DEFINE_integer("folds", 0, "Cross-validate over this many folds of all pictures; 0: no.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; created if absent.")
+_FOLDS = flags.DEFINE_integer("folds", 0, "Cross-validate over this many folds of all pictures; 0: do not.")
 _SEEDS = flags.DEFINE_integer("seeds", 1, "Train with this many seeds, counted from config.seed.")
-_FOLD = flags.DEFINE_integer("fold", None, "Of --folds, do only the fold of this number, from 0.")
-_SEED = flags.DEFINE_integer("seed", None, "Of --seeds, do only the seed of this number, from 0.")
-_PROFILE = flags.DEFINE_bool("profile", False, "Trace a few steps into WORKDIR/profile, and print what takes the time.")
+_FOLD = flags.DEFINE_integer("fold", None, "With --folds, do only this fold, counted from 0.")
+_SEED = flags.DEFINE_integer("seed", None, "With --seeds, do only this seed, counted from 0.")
+_PROFILE = flags.DEFINE_bool("profile", False, "Trace a few steps into WORKDIR/profile and print what takes the time.")
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of the first of several processes.")
-_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes train together.")
-_PROCESS = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0.")
-_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Several processes, which the cluster (SLURM, TPU) tells about.")
+_PROCESSES = flags.DEFINE_integer("num_processes", None, "Number of processes that train together.")
+_PROCESS = flags.DEFINE_integer("process_id", None, "Number of this process, counted from 0.")
+_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Ask the cluster (SLURM, TPU) about the processes.")
 flags.mark_flags_as_required(["config", "workdir"])
 
 

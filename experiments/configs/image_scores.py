@@ -1,25 +1,26 @@
-"""Your own pictures with scores (hundreds to thousands of them): LENA on several levels of a frozen EfficientNet-Lite0.
+"""Your own pictures with scores, hundreds to thousands of them: LENA on several levels of a frozen EfficientNet-Lite0.
 
     python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes --name=photos
     python experiments/train.py --config=experiments/configs/image_scores.py \\
         --config.data.name=image_scores/photos --workdir=runs/photos --folds=5
 
-Five folds tell how well the ranking does on pictures that it was not trained on; without --folds one ranker is
-trained on all pictures (or on the data set's own training split).
+Five folds measure how well the model ranks pictures that it was not trained on. Without --folds, one model is trained
+on the dataset's training split, or on all pictures if it has no splits.
 
-Set on 1,023 photographs rated for appeal (the AVT image appeal data set at 80x80 px, Goering and Raake, IEEE
-Access 2023); the README has what it reaches there, next to average and max pooling.
+Metric: pair accuracy 0.736 (mean of five folds) on 1,023 photographs rated for appeal (the AVT image appeal dataset at
+80x80 px, Goering and Raake, IEEE Access 2023). These settings were chosen on the same photographs.
+docs/does_lena_help.md compares the poolings there. Training takes 6 to 8 s per fold on 2 CPU cores.
 """
 
 from lena_jax.config import default_config
 
 
 def get_config():
-    """Returns the defaults with what differs for few pictures: more decay, larger supports."""
+    """Return the defaults adapted to few pictures: more weight decay, larger supports."""
     config = default_config()
     config.data.name = "image_scores/photos"
     config.image_size = 160
-    # Looks as well as contents: 0.736 of the pairs of these photographs, the head alone 0.720.
+    # Early levels add colour, focus and texture: pair accuracy 0.736 on these photographs, 0.720 with the head alone.
     config.backbone.endpoint = "multilevel"
     config.augmentation.views = 2
     config.augmentation.crop = 1.0
