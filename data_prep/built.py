@@ -28,16 +28,16 @@ class BuiltDataSet:
     """A built data set of scored pictures, or of pairs of them (features `left`, `left_id`, `left_score`, ...).
 
     Args:
-      name: such as "planted", "image_scores/photos" or "uiv/pairs".
-      data_dir: where data sets lie.
+        name: such as "planted", "image_scores/photos" or "uiv/pairs".
+        data_dir: where data sets lie.
 
     Attributes:
-      name, folder: what it is called and where its files are.
-      counts: how many records each split has.
-      images: names of the features that are pictures, masks among them.
+        name, folder: what it is called and where its files are.
+        counts: how many records each split has.
+        images: names of the features that are pictures, masks among them.
 
     Raises:
-      ValueError: there is no such data set, or it holds no scored pictures.
+        ValueError: there is no such data set, or it holds no scored pictures.
     """
 
     def __init__(self, name: str, data_dir: Path):
@@ -70,7 +70,7 @@ class BuiltDataSet:
         """Yields the records of a split, one after another.
 
         Raises:
-          ValueError: a record cannot be read.
+            ValueError: a record cannot be read.
         """
         for index in range(self.counts[split]):
             try:

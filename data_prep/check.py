@@ -15,9 +15,9 @@ class Checked:
     """What came of a check.
 
     Attributes:
-      counts: records of each split that were read.
-      problems: one line each; empty for a sound data set.
-      repeated: pictures that are equal to another of their split, which is allowed.
+        counts: records of each split that were read.
+        problems: one line each; empty for a sound data set.
+        repeated: pictures that are equal to another of their split, which is allowed.
     """
 
     counts: dict[str, int]
@@ -32,8 +32,8 @@ def check(data: BuiltDataSet, progress: Callable[[Iterable, str], Iterable] | No
     twice (of pairs: the same pair twice), and an id, a picture (by its pixels) or a unit in two splits.
 
     Args:
-      data: the data set.
-      progress: wraps the record numbers of a split, `progress(numbers, split)`.
+        data: the data set.
+        progress: wraps the record numbers of a split, `progress(numbers, split)`.
     """
     problems: list[str] = []
     read = dict.fromkeys(data.counts, 0)

@@ -19,9 +19,9 @@ class Scores:
     """The different pictures of a data set, by number: where each is, and what is known of it.
 
     Attributes:
-      ids, splits, groups: [n] str.
-      scores: [n].
-      places: [n] of (split, number of the record, feature).
+        ids, splits, groups: [n] str.
+        scores: [n].
+        places: [n] of (split, number of the record, feature).
     """
 
     ids: np.ndarray

@@ -15,7 +15,7 @@ def check_frames(frames: int) -> int:
     """Returns `frames`, if a clip can be stored with so many.
 
     Raises:
-      ValueError: it cannot.
+        ValueError: it cannot.
     """
     if not 1 <= frames <= MAX_FRAMES:
         raise ValueError(f"frames: got {frames}, expected 1 to {MAX_FRAMES}")
@@ -26,7 +26,7 @@ def decode(data: bytes, frames: int) -> Picture:
     """Returns the clip in the content of a video file as it is to be stored, see `video.reading.read_clip`.
 
     Raises:
-      BadVideo: a `BadPicture`, if it cannot be used.
+        BadVideo: a `BadPicture`, if it cannot be used.
     """
     from lena_jax.data.video import read_clip
 

@@ -36,9 +36,9 @@ def add(commands, options: dict, add_data_dir: Callable) -> None:
     """Adds `describe` and `check` to the command line.
 
     Args:
-      commands: the subparsers of the command line.
-      options: of every parser.
-      add_data_dir: adds the argument `--data_dir` to a parser.
+        commands: the subparsers of the command line.
+        options: of every parser.
+        add_data_dir: adds the argument `--data_dir` to a parser.
     """
     describe = commands.add_parser(
         "describe",

@@ -13,7 +13,7 @@ def check_share(max_loss: float) -> float:
     """Returns `max_loss`, if it is a share in [0, 1].
 
     Raises:
-      ValueError: it is not.
+        ValueError: it is not.
     """
     if not (math.isfinite(max_loss) and 0 <= max_loss <= 1):
         raise ValueError(f"max_loss: got {max_loss}, expected a share from 0 to 1")
@@ -24,14 +24,14 @@ class Losses:
     """Counts a build's examples and pictures.
 
     Args:
-      unit: what an example is: "pairs" or "pictures".
-      examples: splits to how many examples they have by the annotations.
-      pictures: splits to how many pictures those are of; leave it out where an example is one picture.
-      reasons: why a picture may be left out.
+        unit: what an example is: "pairs" or "pictures".
+        examples: splits to how many examples they have by the annotations.
+        pictures: splits to how many pictures those are of; leave it out where an example is one picture.
+        reasons: why a picture may be left out.
 
     Attributes:
-      kept: splits to how many examples were kept.
-      left_out: of each picture left out, its id, split, reason and what was wrong with it.
+        kept: splits to how many examples were kept.
+        left_out: of each picture left out, its id, split, reason and what was wrong with it.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Losses:
         """Checks each split's lost examples against a share of all it has.
 
         Raises:
-          ValueError: a split lost more, or everything.
+            ValueError: a split lost more, or everything.
         """
         for split, numbers in self.summary().items():
             why = ", ".join(f"{numbers[reason]:,} {_say(reason)}" for reason in self.reasons if numbers[reason])

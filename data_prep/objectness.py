@@ -46,13 +46,13 @@ def make_maps(
     them is made, and whatever is of something else is removed before that.
 
     Args:
-      name, data_dir, split: of the data set, as of `lena_jax.objectness.load`.
-      network: picture [H, W, 3] uint8 -> [N * SIDE, N * SIDE] in [0, 1], such as `u2net.open_network()`.
-      threads: pictures at a time; the maps do not depend on it.
-      progress: `progress(split, total, done)` is a context whose `update(count)` is called as maps are written.
+        name, data_dir, split: of the data set, as of `lena_jax.objectness.load`.
+        network: picture [H, W, 3] uint8 -> [N * SIDE, N * SIDE] in [0, 1], such as `u2net.open_network()`.
+        threads: pictures at a time; the maps do not depend on it.
+        progress: `progress(split, total, done)` is a context whose `update(count)` is called as maps are written.
 
     Raises:
-      ValueError: no such data set or split, a record that cannot be read, or another process makes maps of it.
+        ValueError: no such data set or split, a record that cannot be read, or another process makes maps of it.
     """
     if threads < 1:
         raise ValueError(f"threads: got {threads}, expected at least 1")

@@ -24,7 +24,7 @@ def folder() -> Path:
     """Returns the folder of pictures inside the installed `skimage` package.
 
     Raises:
-      FileNotFoundError: scikit-image is not installed.
+        FileNotFoundError: scikit-image is not installed.
     """
     # find_spec and not an import: skimage.data sets up a downloader that must have no part in this.
     spec = importlib.util.find_spec("skimage")
@@ -37,7 +37,7 @@ def load(name: str) -> np.ndarray:
     """Returns the photograph `name` (a key of `FILES`) as `[H, W, 3]` uint8; grey ones have equal channels.
 
     Raises:
-      FileNotFoundError: the installed scikit-image does not carry the file.
+        FileNotFoundError: the installed scikit-image does not carry the file.
     """
     path = folder() / FILES[name]
     if not path.is_file():

@@ -9,7 +9,7 @@ def check_name(name: str) -> str:
     """Returns the path `name` normalised (`./a//b.jpg` is `a/b.jpg`).
 
     Raises:
-      ValueError: an empty or absolute path, or one with `..` or a zero byte in it.
+        ValueError: an empty or absolute path, or one with `..` or a zero byte in it.
     """
     path = PurePosixPath(name)
     if "\0" in name or not path.parts:
@@ -25,8 +25,8 @@ def read(folder: Path, name: str) -> bytes:
     """Returns the content of the file `name` in `folder`.
 
     Raises:
-      ValueError: the path leaves the folder, by its text or through a symbolic link.
-      BadPicture: no such file, not a plain file, unreadable, or larger than `MAX_FILE_BYTES`.
+        ValueError: the path leaves the folder, by its text or through a symbolic link.
+        BadPicture: no such file, not a plain file, unreadable, or larger than `MAX_FILE_BYTES`.
     """
     relative = check_name(name)
     root = folder.resolve()

@@ -30,13 +30,13 @@ def build(make_builder: Callable[[Path], StreamingBuilder], data_dir: Path, over
     """Builds into `data_dir`, or finds that the same input was built there before.
 
     Args:
-      make_builder: called with a data_dir; makes the builder.
-      data_dir: where data sets lie; it is created.
-      overwrite: replace what lies there under the same name.
+        make_builder: called with a data_dir; makes the builder.
+        data_dir: where data sets lie; it is created.
+        overwrite: replace what lies there under the same name.
 
     Raises:
-      ValueError: bad input, or a data set of this name made from other input is there and `overwrite` is not
-        set.
+        ValueError: bad input, or a data set of this name made from other input is there and `overwrite` is not
+            set.
     """
     data_dir = Path(data_dir).expanduser().absolute()
     if data_dir.exists() and not data_dir.is_dir():

@@ -24,7 +24,7 @@ class StreamingBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Base of the builders here; a subclass writes `_info`, `_split_generators`, `_generate_examples` (lazy).
 
     Attributes:
-      progress: wraps a split's examples, `progress(examples, split, total)`; set it to show a progress bar.
+        progress: wraps a split's examples, `progress(examples, split, total)`; set it to show a progress bar.
     """
 
     progress: Callable[[Iterable, str, int | None], Iterable] | None = None

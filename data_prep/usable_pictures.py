@@ -30,7 +30,7 @@ def check_side(min_side: int) -> int:
     """Returns `min_side`, if it is at least one pixel.
 
     Raises:
-      ValueError: it is not.
+        ValueError: it is not.
     """
     if min_side < 1:
         raise ValueError(f"min_side: got {min_side}, expected at least 1 pixel")
@@ -41,7 +41,7 @@ def find(folder: Path) -> dict[str, str]:
     """Returns ids to file names of the pictures in `folder` (not below it); `10.jpg` has the id "10".
 
     Raises:
-      ValueError: no such folder.
+        ValueError: no such folder.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -60,8 +60,8 @@ def read(folder: Path, name: str | None) -> bytes:
     """Returns the content of a file that `find` found; None is a picture that it did not find.
 
     Raises:
-      Unusable: no such file, a file that is too large or cannot be read.
-      ValueError: a link that leads out of the folder.
+        Unusable: no such file, a file that is too large or cannot be read.
+        ValueError: a link that leads out of the folder.
     """
     if name is None:
         raise Unusable("missing", "no such file")
@@ -79,7 +79,7 @@ def decode(data: bytes, min_side: int = 1) -> pictures.Picture:
     """Returns the picture in `data` as it is to be stored, as `pictures.decode` does.
 
     Raises:
-      Unusable: it does not decode, has more pixels than can be decoded safely, or a side below `min_side`.
+        Unusable: it does not decode, has more pixels than can be decoded safely, or a side below `min_side`.
     """
     size = _size(data)
     if size is not None and min(size) < min_side:

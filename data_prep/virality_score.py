@@ -1,8 +1,8 @@
 """How viral a picture is, from counts: the score of Deza and Parikh, and its form for Google+.
 
 References:
-  Deza and Parikh, "Understanding Image Virality", CVPR 2015, arXiv 1503.02318.
-  Alameda-Pineda et al., "Viraliency: Pooling Local Virality", CVPR 2017, arXiv 1703.03937.
+    Deza and Parikh, "Understanding Image Virality", CVPR 2015, arXiv 1503.02318.
+    Alameda-Pineda et al., "Viraliency: Pooling Local Virality", CVPR 2017, arXiv 1703.03937.
 """
 
 import numpy as np
@@ -15,29 +15,29 @@ def deza_parikh(best_likes, submissions, *, mean_submissions: float | None = Non
     two pictures submitted less often than the average, the formula puts the better liked one lower.
 
     What the formula leaves open:
-      likes below 0 (more votes against than for) count as 0, so the score is 0; as the formula reads, a
-        disliked picture that nobody submitted again would come out viral.
-      one submission is the least there is, and gives `-A * log(mean(n))`; 0 is an error, for a picture that
-        was never submitted has no score.
-      all pictures submitted equally often: every score is 0.
-      no pictures: no scores.
+        likes below 0 (more votes against than for) count as 0, so the score is 0; as the formula reads, a
+            disliked picture that nobody submitted again would come out viral.
+        one submission is the least there is, and gives `-A * log(mean(n))`; 0 is an error, for a picture that
+            was never submitted has no score.
+        all pictures submitted equally often: every score is 0.
+        no pictures: no scores.
 
     Args:
-      best_likes: `[M]`, `A`, the best adjusted likes of each picture over its submissions.
-      submissions: `[M]`, `n >= 1`, how often each picture was submitted.
-      mean_submissions: mean of `n`, for pictures that are a part of a data set; without it the mean of
-        `submissions`.
+        best_likes: `[M]`, `A`, the best adjusted likes of each picture over its submissions.
+        submissions: `[M]`, `n >= 1`, how often each picture was submitted.
+        mean_submissions: mean of `n`, for pictures that are a part of a data set; without it the mean of
+            `submissions`.
 
     Returns:
-      `[M]` float64.
+        `[M]` float64.
 
     Raises:
-      ValueError: shapes that differ, a value that is not finite, submissions below 1, a mean that is not
-        positive and finite.
+        ValueError: shapes that differ, a value that is not finite, submissions below 1, a mean that is not
+            positive and finite.
 
     Example:
-      >>> deza_parikh([10, 10], [1, 3]).round(2).tolist()
-      [-6.93, 4.05]
+        >>> deza_parikh([10, 10], [1, 3]).round(2).tolist()
+        [-6.93, 4.05]
     """
     likes, times = _columns(best_likes=best_likes, submissions=submissions)
     if times.size and times.min() < 1:
@@ -58,20 +58,20 @@ def google_plus(
     is 0; no posts, no scores.
 
     Args:
-      plusoners: `[M]`, `A >= 0`, how many gave the post a plus-one.
-      resharers: `[M]`, `>= 0`, how many reshared it.
-      mean_plusoners: mean of `A`, for posts that are a part of a data set; without it that of `plusoners`.
-      mean_resharers: mean of the reshares (without the 1), likewise.
+        plusoners: `[M]`, `A >= 0`, how many gave the post a plus-one.
+        resharers: `[M]`, `>= 0`, how many reshared it.
+        mean_plusoners: mean of `A`, for posts that are a part of a data set; without it that of `plusoners`.
+        mean_resharers: mean of the reshares (without the 1), likewise.
 
     Returns:
-      `[M]` float64.
+        `[M]` float64.
 
     Raises:
-      ValueError: shapes that differ, a value that is not finite or below 0, means that are.
+        ValueError: shapes that differ, a value that is not finite or below 0, means that are.
 
     Example:
-      >>> google_plus([4, 4], [0, 2]).round(2).tolist()
-      [-0.69, 0.41]
+        >>> google_plus([4, 4], [0, 2]).round(2).tolist()
+        [-0.69, 0.41]
     """
     likes, reshares = _columns(plusoners=plusoners, resharers=resharers)
     for name, values in (("plusoners", likes), ("resharers", reshares)):

@@ -27,10 +27,10 @@ class Fetched:
     """What became of the pictures asked for.
 
     Attributes:
-      there: pictures that were in the folder before.
-      fetched: pictures that came.
-      gone: names to reasons: gone for good, now or known from before; not asked for again.
-      failed: names to reasons: did not come this time; the next download asks for them again.
+        there: pictures that were in the folder before.
+        fetched: pictures that came.
+        gone: names to reasons: gone for good, now or known from before; not asked for again.
+        failed: names to reasons: did not come this time; the next download asks for them again.
     """
 
     there: int = 0
@@ -52,13 +52,13 @@ def fetch(
     a server's picture for removed pictures) are not asked for again unless their address changed.
 
     Args:
-      addresses: names (letters, digits, _ and -) to http or https addresses.
-      folder: is created.
-      limits: `Limits()` by default.
-      progress: wraps the outcomes, `progress(outcomes, total)`; for a progress bar.
+        addresses: names (letters, digits, _ and -) to http or https addresses.
+        folder: is created.
+        limits: `Limits()` by default.
+        progress: wraps the outcomes, `progress(outcomes, total)`; for a progress bar.
 
     Raises:
-      ValueError: a name that is not one, a folder that is a file or downloaded into by another process.
+        ValueError: a name that is not one, a folder that is a file or downloaded into by another process.
     """
     limits = limits or Limits()
     folder = Path(folder).expanduser()

@@ -16,7 +16,7 @@ class Ledger:
     """The ledger of a folder, open for writing; made by `open_ledger`.
 
     Attributes:
-      gone: names to the addresses that were gone for good.
+        gone: names to the addresses that were gone for good.
     """
 
     def __init__(self, file, gone: dict[str, str]):
@@ -41,7 +41,7 @@ def open_ledger(folder: Path) -> Iterator[Ledger]:
     A last line that a killed download left half is dropped.
 
     Raises:
-      ValueError: another download into the folder is under way, or a line is not one of ours.
+        ValueError: another download into the folder is under way, or a line is not one of ours.
     """
     # O_NOFOLLOW: a link in its place must not make us write elsewhere.
     descriptor = os.open(folder / LEDGER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)

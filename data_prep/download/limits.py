@@ -9,23 +9,23 @@ class Limits:
     """Bounds of a download; times in seconds.
 
     Attributes:
-      workers: pictures under way at once.
-      per_host: of them, from one server.
-      delay: least time between two requests to one server.
-      attempts: tries for one picture when the server or the line fails.
-      backoff: wait before the second try; it doubles from try to try, and is spread by chance.
-      max_backoff: where the doubling ends.
-      max_wait: longest wait that a server may ask for by Retry-After; one that asks for more is left alone
-        for the rest of this download.
-      timeout: longest silence on a line.
-      total_timeout: longest time for one try, however steadily the bytes drip.
-      max_bytes: largest picture file.
-      redirects: most redirects in a row.
-      host_failures: so many pictures of one server in a row that fail, and it is left alone for the rest of
-        this download.
+        workers: pictures under way at once.
+        per_host: of them, from one server.
+        delay: least time between two requests to one server.
+        attempts: tries for one picture when the server or the line fails.
+        backoff: wait before the second try; it doubles from try to try, and is spread by chance.
+        max_backoff: where the doubling ends.
+        max_wait: longest wait that a server may ask for by Retry-After; one that asks for more is left alone
+            for the rest of this download.
+        timeout: longest silence on a line.
+        total_timeout: longest time for one try, however steadily the bytes drip.
+        max_bytes: largest picture file.
+        redirects: most redirects in a row.
+        host_failures: so many pictures of one server in a row that fail, and it is left alone for the rest of
+            this download.
 
     Raises:
-      ValueError: a count below 1 (redirects: below 0), or a time that is negative or not finite.
+        ValueError: a count below 1 (redirects: below 0), or a time that is negative or not finite.
     """
 
     workers: int = 8

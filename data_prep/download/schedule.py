@@ -35,8 +35,8 @@ class Schedule:
     """Hands out jobs to threads and takes back those that have to be tried again.
 
     Args:
-      jobs: all there is to do.
-      limits: see there; of them `per_host`, `delay` and `host_failures` matter here.
+        jobs: all there is to do.
+        limits: see there; of them `per_host`, `delay` and `host_failures` matter here.
     """
 
     def __init__(self, jobs: list[Job], limits: Limits):

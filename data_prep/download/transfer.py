@@ -11,7 +11,7 @@ from collections.abc import Callable
 from PIL import Image
 
 from data_prep.download.limits import Limits
-from data_prep.download.line import open_address
+from data_prep.download.connection import open_address
 from lena_jax.data import pictures
 
 # File name endings of the formats that `pictures.to_rgb` reads.
@@ -43,7 +43,7 @@ class Failed(Exception):
     """The server or the line failed; trying again may help.
 
     Attributes:
-      wait: seconds that the server asked for, or None.
+        wait: seconds that the server asked for, or None.
     """
 
     def __init__(self, message: str, wait: float | None = None):
@@ -62,11 +62,11 @@ def get(url: str, limits: Limits, stopped: Callable[[], bool] = lambda: False) -
     decode as a picture.
 
     Returns:
-      The file's bytes, and the file name ending of its format without the dot.
+        The file's bytes, and the file name ending of its format without the dot.
 
     Raises:
-      Gone, Refused, Failed: see there.
-      Stopped: `stopped()` became true.
+        Gone, Refused, Failed: see there.
+        Stopped: `stopped()` became true.
     """
     deadline = time.monotonic() + limits.total_timeout
     seen = []
@@ -106,7 +106,7 @@ def check_address(url: str) -> str:
     """Returns the server's name in `url`.
 
     Raises:
-      Refused: not an http or https address, or one with a user name or a control character in it.
+        Refused: not an http or https address, or one with a user name or a control character in it.
     """
     try:
         parts = urllib.parse.urlsplit(url)
@@ -170,8 +170,8 @@ def _ending(url: str, data: bytes) -> str:
     """The file name ending of the picture's format.
 
     Raises:
-      Gone: it is the picture that a server shows in the place of one that was removed.
-      Refused: it is not a picture.
+        Gone: it is the picture that a server shows in the place of one that was removed.
+        Refused: it is not a picture.
     """
     if urllib.parse.urlsplit(url).path.rsplit("/", 1)[-1].lower() in ("removed.png", "removed.jpg", "removed.gif"):
         raise Gone("the server shows its picture for removed pictures")

@@ -47,10 +47,10 @@ def add(names, options: dict, shared: Callable, build: Callable) -> None:
     """Adds `image_scores` to the data sets of the command line.
 
     Args:
-      names: the subparsers of `build`.
-      options: of every parser.
-      shared: adds the arguments that all data sets have.
-      build: `build(make, arguments)` builds and says what came of it.
+        names: the subparsers of `build`.
+        options: of every parser.
+        shared: adds the arguments that all data sets have.
+        build: `build(make, arguments)` builds and says what came of it.
     """
     scores = names.add_parser(
         "image_scores",

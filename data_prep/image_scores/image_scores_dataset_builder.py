@@ -25,20 +25,20 @@ class ImageScoresConfig(tfds.core.BuilderConfig):
     """What to build from; `name` is the data set's name, of a-z, 0-9 and _.
 
     Attributes:
-      images: folder that the table's paths are relative to.
-      csv: the table, CSV with a header row or Parquet.
-      score: its column of scores, or several: the first is `score`, the others are stored beside it under
-        `scores`. Rows with an empty cell in the first are left out.
-      image_column: its column of picture paths.
-      group: its column of groups; only pictures of one group are compared.
-      split: its column of splits (train, validation, test); without it all pictures are in `train`.
-      fold_by: its column of units, such as authors; a unit is never on both sides of a split or fold.
-      weight: its column of weights in training.
-      transform, views, prior_views: how the first score is made from its column, see `table.read`.
-      frames: the files are videos, of each of which so many frames are stored, evenly over its time; None: pictures.
-      on_bad_image: "error", or "skip" to leave out and list pictures that are missing or do not decode.
-      on_duplicate: a picture of one split is equal to one of another: "error", or "skip" to keep it in the last
-        of train, validation, test only, and list it.
+        images: folder that the table's paths are relative to.
+        csv: the table, CSV with a header row or Parquet.
+        score: its column of scores, or several: the first is `score`, the others are stored beside it under
+            `scores`. Rows with an empty cell in the first are left out.
+        image_column: its column of picture paths.
+        group: its column of groups; only pictures of one group are compared.
+        split: its column of splits (train, validation, test); without it all pictures are in `train`.
+        fold_by: its column of units, such as authors; a unit is never on both sides of a split or fold.
+        weight: its column of weights in training.
+        transform, views, prior_views: how the first score is made from its column, see `table.read`.
+        frames: the files are videos, of each of which so many frames are stored, evenly over its time; None: pictures.
+        on_bad_image: "error", or "skip" to leave out and list pictures that are missing or do not decode.
+        on_duplicate: a picture of one split is equal to one of another: "error", or "skip" to keep it in the last
+            of train, validation, test only, and list it.
     """
 
     images: str = ""
@@ -66,13 +66,13 @@ class Builder(StreamingBuilder):
     """Pictures with a score each, from a folder and a table; ordered by the hashes of their ids.
 
     Args:
-      config: an `ImageScoresConfig`.
-      data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
+        config: an `ImageScoresConfig`.
+        data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
 
     Building raises:
-      ValueError: missing folder or table, an unusable table (see `table.read`), a picture that is missing or
-        does not decode or is in two splits (unless skipped), a path that leaves the folder, a split without two
-        comparable pictures.
+        ValueError: missing folder or table, an unusable table (see `table.read`), a picture that is missing or
+            does not decode or is in two splits (unless skipped), a path that leaves the folder, a split without two
+            comparable pictures.
     """
 
     VERSION = tfds.core.Version("1.1.0")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.image_scores import cells, transforms
+from data_prep.image_scores import table_values, transforms
 from data_prep.picture_folder import check_name
 
 SPLITS = ("train", "validation", "test")
@@ -19,13 +19,13 @@ class Row:
     """One usable row.
 
     Attributes:
-      number: of the row, see `cells.read`.
-      id: the picture's path.
-      score: transformed.
-      group, split: see `read`.
-      unit: what must stay on one side of a split, or empty.
-      weight: how much the picture counts in training.
-      others: more scores, in the order of `Table.others`; NaN where the cell is empty.
+        number: of the row, see `table_values.read`.
+        id: the picture's path.
+        score: transformed.
+        group, split: see `read`.
+        unit: what must stay on one side of a split, or empty.
+        weight: how much the picture counts in training.
+        others: more scores, in the order of `Table.others`; NaN where the cell is empty.
     """
 
     number: int
@@ -43,8 +43,8 @@ class Table:
     """A read table: the usable rows in order, how many rows there are, and the numbers of those left out.
 
     Attributes:
-      others: names of the further scores.
-      priors: of each group, for the transform "rate".
+        others: names of the further scores.
+        priors: of each group, for the transform "rate".
     """
 
     rows: tuple[Row, ...]
@@ -70,26 +70,26 @@ def read(
     views: str | None = None,
     prior_views: float | None = None,
 ) -> Table:
-    """Reads a CSV or Parquet file, see `cells.read`.
+    """Reads a CSV or Parquet file, see `table_values.read`.
 
     Args:
-      path: the file.
-      score: column of scores. A row whose cell is empty is left out and counted.
-      image_column: column of paths relative to the folder of pictures.
-      group: column; only pictures of one group are compared. A row whose cell is empty is left out and
-        counted.
-      split: column with "train", "validation" or "test"; without it every row is in "train".
-      others: columns of more scores, stored as they are.
-      fold_by: column; pictures that are equal in it are never on both sides of a split or fold.
-      weight: column of weights, >= 0.
-      transform: "raw": the score as it is; "rate": likes a view, see `transforms.shrunk_rates`; "percentile":
-        within the group, see `transforms.percentiles`. Unless raw, the column itself is the first of the others.
-      views: column, for "rate" only. A row whose cell is empty is left out and counted.
-      prior_views: strength of the prior, for "rate" only; None to estimate it for each group.
+        path: the file.
+        score: column of scores. A row whose cell is empty is left out and counted.
+        image_column: column of paths relative to the folder of pictures.
+        group: column; only pictures of one group are compared. A row whose cell is empty is left out and
+            counted.
+        split: column with "train", "validation" or "test"; without it every row is in "train".
+        others: columns of more scores, stored as they are.
+        fold_by: column; pictures that are equal in it are never on both sides of a split or fold.
+        weight: column of weights, >= 0.
+        transform: "raw": the score as it is; "rate": likes a view, see `transforms.shrunk_rates`; "percentile":
+            within the group, see `transforms.percentiles`. Unless raw, the column itself is the first of the others.
+        views: column, for "rate" only. A row whose cell is empty is left out and counted.
+        prior_views: strength of the prior, for "rate" only; None to estimate it for each group.
 
     Raises:
-      ValueError: as of `cells.read`; a score that is not a finite number, likes above views, an unknown
-        split or transform, a path that leaves the folder, a picture twice, a unit in two splits.
+        ValueError: as of `table_values.read`; a score that is not a finite number, likes above views, an unknown
+            split or transform, a path that leaves the folder, a picture twice, a unit in two splits.
     """
     _check_options(score, others, transform, views, prior_views)
     wanted = (image_column, score, group, split, fold_by, weight, views, *others)
@@ -97,7 +97,7 @@ def read(
     rows, without = [], {kind: [] for kind in required}
     seen, split_of = {}, {}
     seen_views = []
-    for number, cell in cells.read(Path(path), [name for name in wanted if name]):
+    for number, cell in table_values.read(Path(path), [name for name in wanted if name]):
         where = f"{path}, row {number}"
         empty = [kind for kind, name in required.items() if name and not cell[name]]
         if empty:

@@ -29,15 +29,15 @@ def shrunk_rates(likes, views, groups, strength=None) -> tuple[np.ndarray, dict[
     1,000. Without a `strength` each group has its own, see `fit_prior`.
 
     Args:
-      likes, views: [n], 0 <= likes <= views.
-      groups: [n] str.
-      strength: of the prior in views, > 0; None to estimate it for each group.
+        likes, views: [n], 0 <= likes <= views.
+        groups: [n] str.
+        strength: of the prior in views, > 0; None to estimate it for each group.
 
     Returns:
-      scores [n] in [0, 1], and the prior of each group.
+        scores [n] in [0, 1], and the prior of each group.
 
     Raises:
-      ValueError: likes above views, a negative or infinite count, a strength that is not above 0.
+        ValueError: likes above views, a negative or infinite count, a strength that is not above 0.
     """
     likes, views, groups = np.asarray(likes, float), np.asarray(views, float), np.asarray(groups)
     if strength is not None and not 0 < strength < np.inf:
@@ -74,7 +74,7 @@ def fit_prior(likes, views) -> Prior:
     Demetrio and Firth, "Estimating intraclass correlation for binary data", Biometrics 55, 1999.
 
     Args:
-      likes, views: [n], 0 <= likes <= views.
+        likes, views: [n], 0 <= likes <= views.
     """
     likes, views = np.asarray(likes, float), np.asarray(views, float)
     likes, views = likes[views > 0], views[views > 0]
@@ -96,8 +96,8 @@ def percentiles(values, groups) -> np.ndarray:
     """The share of its group that a picture is above, ties counting half: (rank - 1/2) / n, in (0, 1).
 
     Args:
-      values: [n] finite.
-      groups: [n] str.
+        values: [n] finite.
+        groups: [n] str.
     """
     values, groups = np.asarray(values, float), np.asarray(groups)
     result = np.empty(len(values))

@@ -34,13 +34,13 @@ class Activity:
     """One post.
 
     Attributes:
-      id: of the post.
-      plusoners, replies, resharers: its counts.
-      published: seconds since 1970 (UTC), or None.
-      author: id of who posted it, or empty.
-      image: the picture's path in the folder, if a column says so; else empty, and the file is `<id>.<ending>`.
-      url: where its picture was, or empty.
-      has_picture: False if the file says nothing of a picture although it does so of others.
+        id: of the post.
+        plusoners, replies, resharers: its counts.
+        published: seconds since 1970 (UTC), or None.
+        author: id of who posted it, or empty.
+        image: the picture's path in the folder, if a column says so; else empty, and the file is `<id>.<ending>`.
+        url: where its picture was, or empty.
+        has_picture: False if the file says nothing of a picture although it does so of others.
     """
 
     id: str
@@ -68,8 +68,8 @@ def read(path: Path) -> Activities:
     Activities whose verb is "share" are left out and counted: their picture is that of another post.
 
     Raises:
-      ValueError: no such file, not UTF-8, a line that is not an activity, a count that is not a whole number of
-        at least 0, a time that is none, a picture path that leaves the folder, an id twice.
+        ValueError: no such file, not UTF-8, a line that is not an activity, a count that is not a whole number of
+            at least 0, a time that is none, a picture path that leaves the folder, an id twice.
     """
     path = Path(path)
     if not path.is_file():

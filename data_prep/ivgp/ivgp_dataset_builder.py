@@ -31,20 +31,20 @@ class Builder(StreamingBuilder):
     used. Records are ordered by the hashes of their ids. No author's posts are on both sides of the split.
 
     Args:
-      activities: file of Google+ activities, JSON lines or CSV; see `activities.read`.
-      images: folder of pictures, `<post id>.<ending>` unless the CSV names them.
-      test, window_days, same_author: how posts are split and grouped; see `posts.make`.
-      pairs: most pairs of a split; where there are more, so many different ones are drawn.
-      gap: least difference of the scores of a pair.
-      seed: of the draw, and of which picture is left.
-      max_loss: share of a split's pictures that may be lost; 1 allows everything but an empty split.
-      min_side: least width and height, in pixels, of a picture.
-      config: "images" (default) or "pairs".
-      data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
+        activities: file of Google+ activities, JSON lines or CSV; see `activities.read`.
+        images: folder of pictures, `<post id>.<ending>` unless the CSV names them.
+        test, window_days, same_author: how posts are split and grouped; see `posts.make`.
+        pairs: most pairs of a split; where there are more, so many different ones are drawn.
+        gap: least difference of the scores of a pair.
+        seed: of the draw, and of which picture is left.
+        max_loss: share of a split's pictures that may be lost; 1 allows everything but an empty split.
+        min_side: least width and height, in pixels, of a picture.
+        config: "images" (default) or "pairs".
+        data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
 
     Building raises:
-      ValueError: an unusable file of activities, no such folder, a split that lost too much or has no two
-        comparable pictures, a path that leaves the folder.
+        ValueError: an unusable file of activities, no such folder, a split that lost too much or has no two
+            comparable pictures, a path that leaves the folder.
     """
 
     VERSION = tfds.core.Version("1.0.0")

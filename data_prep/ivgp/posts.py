@@ -31,10 +31,10 @@ class Posts:
     """The posts that can be compared, and how many activities of each kind there were.
 
     Attributes:
-      posts: ordered by the hashes of their ids.
-      activities: activities, of which reshares, without_picture and without_time are not among `posts`; and
-        without_author, which are, each as if by an author of its own.
-      window_days: length of the windows of time that posts are compared within; 0 for none.
+        posts: ordered by the hashes of their ids.
+        activities: activities, of which reshares, without_picture and without_time are not among `posts`; and
+            without_author, which are, each as if by an author of its own.
+        window_days: length of the windows of time that posts are compared within; 0 for none.
     """
 
     posts: tuple[Post, ...]
@@ -55,17 +55,17 @@ def make(
     lost picture changes no other's score.
 
     Args:
-      activities: what was read.
-      there: ids whose picture is in the folder, whatever the file says.
-      test: share of authors, by the hash of their ids, whose posts are for testing: more posts of the same
-        authors, or of others, move nobody. Who has no author is split by the post's id.
-      window_days: posts are compared if they lie in the same window of so many days, counted from 1970; 0 to
-        compare across all time; None is 30 if any post has a time, else 0.
-      same_author: compare only posts of one author.
+        activities: what was read.
+        there: ids whose picture is in the folder, whatever the file says.
+        test: share of authors, by the hash of their ids, whose posts are for testing: more posts of the same
+            authors, or of others, move nobody. Who has no author is split by the post's id.
+        window_days: posts are compared if they lie in the same window of so many days, counted from 1970; 0 to
+            compare across all time; None is 30 if any post has a time, else 0.
+        same_author: compare only posts of one author.
 
     Raises:
-      ValueError: a share or length that is none; windows or authors asked for that no post has; a split
-        without posts.
+        ValueError: a share or length that is none; windows or authors asked for that no post has; a split
+            without posts.
     """
     if not 0 <= test < 1:
         raise ValueError(f"test: got {test}, expected a share from 0 to below 1")

@@ -62,15 +62,15 @@ def instance(kind: str, side: float, flip: bool, angle: float, gain: float) -> t
     """Renders one instance of an object.
 
     Args:
-      kind: a key of `CUT_OUTS`.
-      side: the long side of the upright object, in pixels of the picture.
-      flip: mirrored left to right.
-      angle: rotation in degrees, counter-clockwise.
-      gain: factor on the brightness.
+        kind: a key of `CUT_OUTS`.
+        side: the long side of the upright object, in pixels of the picture.
+        flip: mirrored left to right.
+        angle: rotation in degrees, counter-clockwise.
+        gain: factor on the brightness.
 
     Returns:
-      Colours `[h, w, 3]` in 0..255 and opacity `[h, w]` in [0, 1], both float32, trimmed to where the opacity
-      is not 0.
+        Colours `[h, w, 3]` in 0..255 and opacity `[h, w]` in [0, 1], both float32, trimmed to where the opacity
+        is not 0.
     """
     picture = cut_out(kind)
     scale = side / max(picture.size)

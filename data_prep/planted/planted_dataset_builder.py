@@ -21,12 +21,12 @@ class Builder(StreamingBuilder):
     """Pictures scored by some objects (small support), a veil (large support) and noise, all known.
 
     Args:
-      seed: of all randomness, >= 0; the same seed gives byte-identical records.
-      train, validation, test: pictures in each split.
-      data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
+        seed: of all randomness, >= 0; the same seed gives byte-identical records.
+        train, validation, test: pictures in each split.
+        data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
 
     Raises:
-      ValueError: a negative seed, or a split with fewer than two pictures.
+        ValueError: a negative seed, or a split with fewer than two pictures.
     """
 
     VERSION = tfds.core.Version("1.0.0")

@@ -27,14 +27,14 @@ class Scene:
     """One planted picture.
 
     Attributes:
-      image: `[size, size, 3]` uint8.
-      mask: `[size, size]` bool, the visible pixels of the objects that raise the score.
-      objects: what was pasted, in pasting order.
-      owner: `[size, size]` int8, the index in `objects` of what is seen there, -1 for the backdrop.
-      veil: `[size, size]` float32 in [0, 1], above 1/2 where the veil is.
-      veil_share: share of the picture that the veil covers.
-      signal: the score before noise.
-      score: the score.
+        image: `[size, size, 3]` uint8.
+        mask: `[size, size]` bool, the visible pixels of the objects that raise the score.
+        objects: what was pasted, in pasting order.
+        owner: `[size, size]` int8, the index in `objects` of what is seen there, -1 for the backdrop.
+        veil: `[size, size]` float32 in [0, 1], above 1/2 where the veil is.
+        veil_share: share of the picture that the veil covers.
+        signal: the score before noise.
+        score: the score.
     """
 
     image: np.ndarray
@@ -51,10 +51,10 @@ def compose(seed: int, split: str, index: int, size: int) -> Scene:
     """Composes picture `index` of `split`; the same arguments give the same pixels in any process.
 
     Args:
-      seed: of the data set, >= 0.
-      split: "train", "validation" or "test"; each crops its backdrops from its own part of the photographs.
-      index: of the picture in its split, >= 0.
-      size: side of the picture in pixels.
+        seed: of the data set, >= 0.
+        split: "train", "validation" or "test"; each crops its backdrops from its own part of the photographs.
+        index: of the picture in its split, >= 0.
+        size: side of the picture in pixels.
     """
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     kinds, veil_share = score.draw_content(rng)
@@ -92,12 +92,12 @@ def place(kind: str, owner: np.ndarray, rng: np.random.Generator) -> tuple[np.nd
     """Draws an instance of an object and its place, inside the picture and hiding as little of others as possible.
 
     Args:
-      kind: of `objects.CUT_OUTS`.
-      owner: `[size, size]`, not negative where another object is seen.
-      rng: what the draw is made with.
+        kind: of `objects.CUT_OUTS`.
+        owner: `[size, size]`, not negative where another object is seen.
+        rng: what the draw is made with.
 
     Returns:
-      Colours `[h, w, 3]` and opacity `[h, w]`, as of `objects.instance`, and the window's top and left.
+        Colours `[h, w, 3]` and opacity `[h, w]`, as of `objects.instance`, and the window's top and left.
     """
     size = owner.shape[0]
     shape = objects.CUT_OUTS[kind]

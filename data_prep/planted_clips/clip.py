@@ -15,9 +15,9 @@ class PassingObject:
     """A pasted object, and when it is there.
 
     Attributes:
-      kind, effect, bbox: as of `scene.PlacedObject`; it does not move.
-      first: number of the first frame that shows it.
-      shown: how many frames do, 1 to T.
+        kind, effect, bbox: as of `scene.PlacedObject`; it does not move.
+        first: number of the first frame that shows it.
+        shown: how many frames do, 1 to T.
     """
 
     kind: str
@@ -32,11 +32,11 @@ class PlantedClip:
     """One planted clip.
 
     Attributes:
-      frames: `[T, size, size, 3]` uint8.
-      objects: what was pasted, in pasting order.
-      veil_share: share of every frame that the veil covers.
-      signal: the score before noise, that of a picture with all the objects: how long one is there does not count.
-      score: the score.
+        frames: `[T, size, size, 3]` uint8.
+        objects: what was pasted, in pasting order.
+        veil_share: share of every frame that the veil covers.
+        signal: the score before noise, that of a picture with all the objects: how long one is there does not count.
+        score: the score.
     """
 
     frames: np.ndarray
@@ -53,8 +53,8 @@ def compose(seed: int, split: str, index: int, size: int, frames: int) -> Plante
     the score.
 
     Args:
-      seed, split, index, size: as of `scene.compose`.
-      frames: T, >= 1.
+        seed, split, index, size: as of `scene.compose`.
+        frames: T, >= 1.
     """
     rng = np.random.default_rng([seed, _STREAM, scene.SPLITS.index(split), index])
     kinds, veil_share = score.draw_content(rng)

@@ -21,12 +21,12 @@ class Builder(planted_dataset_builder.Builder, skip_registration=True):
     """Clips scored by objects that are there for some frames, a veil and noise, all known.
 
     Args:
-      seed: of all randomness, >= 0; the same seed gives byte-identical records.
-      train, validation, test: clips in each split.
-      data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
+        seed: of all randomness, >= 0; the same seed gives byte-identical records.
+        train, validation, test: clips in each split.
+        data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
 
     Raises:
-      ValueError: a negative seed, or a split with fewer than two clips.
+        ValueError: a negative seed, or a split with fewer than two clips.
     """
 
     VERSION = tfds.core.Version("1.0.0")

@@ -74,10 +74,10 @@ def read(paths: Mapping[str, Path]) -> Annotations:
     """Reads the annotation files.
 
     Args:
-      paths: file names (the keys of `URLS`) to where they lie.
+        paths: file names (the keys of `URLS`) to where they lie.
 
     Raises:
-      ValueError: a file that is not what it should be, or files that contradict each other.
+        ValueError: a file that is not what it should be, or files that contradict each other.
     """
     viral_first = _matrix(paths, "pair_matrix.mat", "pair_matrix_spot", 2)
     shown_left = _matrix(paths, "virality_label.mat", "virality_label_spot", 1)[:, 0]

@@ -44,10 +44,10 @@ def add(names, options: dict, shared: Callable, build: Callable) -> None:
     """Adds `uiv` to the data sets of the command line.
 
     Args:
-      names: the subparsers of `build`.
-      options: of every parser.
-      shared: adds the arguments that all data sets have.
-      build: `build(make, arguments)` builds and says what came of it.
+        names: the subparsers of `build`.
+        options: of every parser.
+        shared: adds the arguments that all data sets have.
+        build: `build(make, arguments)` builds and says what came of it.
     """
     parser = names.add_parser(
         "uiv",

@@ -31,18 +31,18 @@ class Builder(StreamingBuilder):
     counted.
 
     Args:
-      images: folder of pictures named by their number, `10354.jpg`, with any common ending.
-      manual_dir: folder with the five annotation files; without it they are downloaded.
-      cache_dir: folder where downloaded annotation files are kept for the next time; or None.
-      max_loss: share of a split's examples that may be lost; 1 allows everything but an empty split.
-      min_side: least width and height, in pixels, of a picture.
-      config: "pairs" (default) or "images".
-      data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
+        images: folder of pictures named by their number, `10354.jpg`, with any common ending.
+        manual_dir: folder with the five annotation files; without it they are downloaded.
+        cache_dir: folder where downloaded annotation files are kept for the next time; or None.
+        max_loss: share of a split's examples that may be lost; 1 allows everything but an empty split.
+        min_side: least width and height, in pixels, of a picture.
+        config: "pairs" (default) or "images".
+        data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
 
     Building raises:
-      ValueError: no such folder, annotation files other than the published ones, a split that lost too much,
-        a link out of the folder.
-      OSError: the annotation files cannot be downloaded.
+        ValueError: no such folder, annotation files other than the published ones, a split that lost too much,
+            a link out of the folder.
+        OSError: the annotation files cannot be downloaded.
     """
 
     VERSION = tfds.core.Version("1.0.0")

@@ -14,14 +14,14 @@ def open_address(url: str, timeout: float, deadline: float) -> http.client.HTTPR
     """Opens `url`; any status is a response, none is an exception, and no redirect is followed.
 
     Args:
-      url: http or https; checked by the caller.
-      timeout: longest silence, in seconds.
-      deadline: by `time.monotonic()`, for headers and body together.
+        url: http or https; checked by the caller.
+        timeout: longest silence, in seconds.
+        deadline: by `time.monotonic()`, for headers and body together.
 
     Raises:
-      TimeoutError, or OSError with it as its reason: a silence, or the deadline has passed; the body may raise it
-        too.
-      OSError, http.client.HTTPException, ValueError: as urllib does.
+        TimeoutError, or OSError with it as its reason: a silence, or the deadline has passed; the body may raise it
+            too.
+        OSError, http.client.HTTPException, ValueError: as urllib does.
     """
 
     def respond(socket, *args, **kwargs):

@@ -18,8 +18,8 @@ def read(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[str, st
     first row is row 1.
 
     Raises:
-      ValueError: no such file, not a table, a column that is not there or there twice, a row of another length
-        than the header.
+        ValueError: no such file, not a table, a column that is not there or there twice, a row of another length
+            than the header.
     """
     path = Path(path)
     if not path.is_file():
