@@ -70,10 +70,10 @@ def test_a_column_there_twice_is_an_error(write_csv):
         table.read(write_csv(["image", "s", "s"], ["a.jpg", "1", "2"]), "s")
 
 
-@pytest.mark.parametrize(("cells", "got"), [(["b.jpg"], 1), (["b.jpg", "1", "2"], 3)])
-def test_a_row_of_another_length_is_an_error(write_csv, cells, got):
-    with pytest.raises(ValueError, match=f"row 3: got {got} cells, expected 2"):
-        table.read(write_csv(["image", "s"], ["a.jpg", "1"], cells), "s")
+@pytest.mark.parametrize(("values", "got"), [(["b.jpg"], 1), (["b.jpg", "1", "2"], 3)])
+def test_a_row_of_another_length_is_an_error(write_csv, values, got):
+    with pytest.raises(ValueError, match=f"row 3: got {got} values, expected 2"):
+        table.read(write_csv(["image", "s"], ["a.jpg", "1"], values), "s")
 
 
 @pytest.mark.parametrize("second", ["a.jpg", "./a.jpg"])
