@@ -1,1 +1,1 @@
-"""TFDS builders of scored pictures, one a folder, and the command that runs them: `python -m data_prep`."""
+"""TFDS builders of datasets of scored pictures, one folder each, and the command that runs them."""

@@ -1,4 +1,4 @@
-"""`python -m data_prep`: the command that builds the data sets."""
+"""`python -m data_prep`: the command that builds and inspects datasets."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The PNGs of `describe`, a histogram of scores and a sheet of pictures under headings, and pictures with maps."""
+"""Draw PNGs: a histogram of scores, a sheet of pictures under headings, and pictures beside their maps."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from PIL import Image
 
 from lena_jax.runtime.files import write_whole
 
-# Of each heading: three rows.
+# Pictures under each heading of a sheet: three rows.
 SHEET_PICTURES = 24
 _COLUMNS = 8
 _PIXELS = 160
@@ -18,7 +18,15 @@ _GROUPS = 6
 
 
 def save_histogram(path: Path, name: str, scores: np.ndarray, splits: np.ndarray, groups: np.ndarray) -> None:
-    """Draws how the scores [n] of each split are distributed, a panel for each of the largest groups."""
+    """Draw the distribution of the scores of each split, one panel for each of the largest groups.
+
+    Args:
+        path: the PNG to write.
+        name: the dataset's name, for the title.
+        scores: [n].
+        splits: [n] str, the split of each score.
+        groups: [n] str, the group of each score.
+    """
     names, counts = np.unique(groups, return_counts=True)
     shown = names[np.argsort(-counts, kind="stable")][:_GROUPS]
     columns = min(len(shown), 3) or 1
@@ -40,7 +48,13 @@ def save_histogram(path: Path, name: str, scores: np.ndarray, splits: np.ndarray
 
 
 def save_sheet(path: Path, name: str, blocks: Sequence[tuple[str, Sequence[tuple[np.ndarray, str]]]]) -> None:
-    """Draws blocks of a heading and pictures ([H, W, 3] uint8) with a line of text under each."""
+    """Draw a sheet of pictures in blocks.
+
+    Args:
+        path: the PNG to write.
+        name: the dataset's name, for the title.
+        blocks: the heading of each block, and its pictures [H, W, 3] uint8 with a line of text for each.
+    """
     rows = [-(-len(pictures) // _COLUMNS) for _, pictures in blocks]
     figure = Figure(figsize=(1.5 * _COLUMNS, 1.75 * sum(rows) + 0.5 * len(blocks) + 0.4), layout="constrained")
     figure.suptitle(name)
@@ -59,7 +73,12 @@ def save_sheet(path: Path, name: str, blocks: Sequence[tuple[str, Sequence[tuple
 
 
 def save_maps(path: Path, rows: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Draws pictures [H, W, 3] uint8 with their maps [h, w] uint8: a row each of picture, map, and both in one."""
+    """Draw a row for each picture: the picture, its map, and both in one.
+
+    Args:
+        path: the PNG to write.
+        rows: pictures [H, W, 3] uint8 with their maps [h, w] uint8.
+    """
     titles = ("picture", "objectness", "dark where the map is low")
     heights = [picture.shape[0] / picture.shape[1] for picture, _ in rows]
     figure = Figure(figsize=(7, 2.3 * sum(heights) + 0.4), layout="constrained")
@@ -71,7 +90,7 @@ def save_maps(path: Path, rows: Sequence[tuple[np.ndarray, np.ndarray]]) -> None
         height, width = picture.shape[:2]
         smooth = np.asarray(Image.fromarray(level).resize((width, height), Image.Resampling.BILINEAR)) / 255
         row[0].imshow(picture)
-        # The cells as they are stored, stretched back to the picture's shape.
+        # The cells as stored, stretched to the picture's shape.
         kept = {"vmin": 0, "vmax": 255, "cmap": "magma", "interpolation": "nearest"}
         shown = row[1].imshow(level, extent=(0, width, height, 0), **kept)
         row[2].imshow(picture / 255 * (0.15 + 0.85 * smooth[..., None]))
@@ -83,13 +102,13 @@ def save_maps(path: Path, rows: Sequence[tuple[np.ndarray, np.ndarray]]) -> None
 
 
 def thumbnail(picture: np.ndarray) -> np.ndarray:
-    """Returns a picture [H, W, 3] uint8 as small as the sheet shows it."""
+    """Return a picture [H, W, 3] uint8 as small as the sheet shows it."""
     small = Image.fromarray(picture)
     small.thumbnail((_PIXELS, _PIXELS))
     return np.asarray(small)
 
 
 def _save(figure: Figure, path: Path) -> None:
-    # The figure draws on its own canvas: no global state of pyplot, and no screen, is needed.
+    # The figure draws on its own canvas, which needs neither pyplot's global state nor a screen.
     FigureCanvasAgg(figure)
     write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110), "wb")

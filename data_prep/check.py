@@ -1,4 +1,4 @@
-"""Checks a built data set as a stranger would: every record read and decoded, nothing on two sides of a split."""
+"""Check a built dataset from its files alone: every record reads and decodes, and splits share nothing."""
 
 import dataclasses
 import hashlib
@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from data_prep.built import BuiltDataSet, Item, text
+from data_prep.built import BuiltDataset, Item, text
 
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """What came of a check.
+    """The result of a check.
 
     Attributes:
-      counts: records of each split that were read.
-      problems: one line each; empty for a sound data set.
-      repeated: pictures that are equal to another of their split, which is allowed.
+        counts: how many records of each split could be read.
+        problems: one line each; empty for a sound dataset.
+        repeated: how many pictures equal another of their split, which is allowed.
     """
 
     counts: dict[str, int]
@@ -25,15 +25,15 @@ class Checked:
     repeated: int
 
 
-def check(data: BuiltDataSet, progress: Callable[[Iterable, str], Iterable] | None = None) -> Checked:
-    """Reads every record, decodes every picture, and compares ids, contents and units between splits.
+def check(data: BuiltDataset, progress: Callable[[Iterable, str], Iterable] | None = None) -> Checked:
+    """Read every record, decode every picture, and compare ids, contents and units between splits.
 
-    A problem is: a record that cannot be read, a picture that does not decode, a score that is not finite, an id
-    twice (of pairs: the same pair twice), and an id, a picture (by its pixels) or a unit in two splits.
+    A problem is a record that cannot be read, a picture that does not decode, a score that is not finite, an id that
+    is there twice (for pairs: the same pair twice), or an id, a picture (by its pixels) or a unit in two splits.
 
     Args:
-      data: the data set.
-      progress: wraps the record numbers of a split, `progress(numbers, split)`.
+        data: the dataset.
+        progress: wraps the record numbers of a split, `progress(numbers, split)`, to show a progress bar.
     """
     problems: list[str] = []
     read = dict.fromkeys(data.counts, 0)
@@ -45,8 +45,8 @@ def check(data: BuiltDataSet, progress: Callable[[Iterable, str], Iterable] | No
             try:
                 record = data.record(split, number)
                 items = data.items(record)
-            # The reader raises RuntimeError for a damaged or absent file; of a truncated one it may return an empty
-            # record, which fails in TFDS or here with almost anything.
+            # The reader raises RuntimeError for a damaged or absent file. For a truncated file it may return an empty
+            # record, which fails in TFDS or here with almost any exception.
             except Exception as error:
                 problems.append(f"{where}: cannot be read: {_short(error)}")
                 continue
@@ -55,7 +55,7 @@ def check(data: BuiltDataSet, progress: Callable[[Iterable, str], Iterable] | No
             for feature in data.images:
                 try:
                     pixels[feature] = data.decode(record, feature)
-                # As above: of hostile bytes a decoder raises almost anything.
+                # A decoder, too, may raise almost anything for damaged bytes.
                 except Exception as error:
                     problems.append(f"{where} ({items[0].id}): {feature} does not decode: {_short(error)}")
             seen.add_record(where, split, items)
@@ -63,7 +63,8 @@ def check(data: BuiltDataSet, progress: Callable[[Iterable, str], Iterable] | No
                 if not math.isfinite(item.score):
                     problems.append(f"{where} ({item.id}): score is {item.score}, expected a finite number")
                 contents = [_hash(pixels[item.feature])] if item.feature in pixels else []
-                # Of one picture in two formats the pixels stored may differ a little; the builder saw the same.
+                # One picture in two file formats may be stored with slightly different pixels. The builder's hash,
+                # of the original pixels, is the same.
                 if item.feature == "image" and text(record.get("content", "")):
                     contents.append(text(record["content"]))
                 seen.add_picture(where, split, item, contents)
@@ -73,7 +74,7 @@ def check(data: BuiltDataSet, progress: Callable[[Iterable, str], Iterable] | No
 
 
 class _Seen:
-    """Where each id, content and unit was first; tells what is there twice, or in two splits."""
+    """Remembers where each id, content and unit came first, and reports what comes twice or in two splits."""
 
     def __init__(self, problems: list[str]):
         self._problems = problems

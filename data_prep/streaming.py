@@ -1,8 +1,8 @@
 """A TFDS builder that writes each record as it comes: constant memory, no TensorFlow, the generator's order.
 
-`tfds.core.GeneratorBasedBuilder` keeps every record in memory to shuffle it, and above one gigabyte spills
-over through TensorFlow. Here the records are written in the order they are yielded, so a data set's order is
-its generator's business.
+`tfds.core.GeneratorBasedBuilder` keeps every record in memory to shuffle it, and above one gigabyte it spills to disk
+through TensorFlow. This builder writes the records in the order in which they are yielded, so the generator decides
+the dataset's order.
 """
 
 import os
@@ -21,10 +21,10 @@ SHARD_BYTES = 256 << 20
 
 
 class StreamingBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """Base of the builders here; a subclass writes `_info`, `_split_generators`, `_generate_examples` (lazy).
+    """Base class of the builders; a subclass defines `_info`, `_split_generators` and a lazy `_generate_examples`.
 
     Attributes:
-      progress: wraps a split's examples, `progress(examples, split, total)`; set it to show a progress bar.
+        progress: wraps a split's examples, `progress(examples, split, total)`; set it to show a progress bar.
     """
 
     progress: Callable[[Iterable, str, int | None], Iterable] | None = None
@@ -35,13 +35,13 @@ class StreamingBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super().__init__(**kwargs)
 
     def expected_counts(self) -> Mapping[str, int]:
-        """Returns how many examples each split has at most, for the progress bar; may leave some out."""
+        """Return the greatest number of examples of each split, for the progress bar; splits may be missing."""
         return {}
 
     def finish(self, folder: Path) -> None:
-        """Called when all is written, with the folder that becomes the data set: add files, or raise."""
+        """Add files to the folder that becomes the dataset, or raise; called when all records are written."""
 
-    # TFDS prints about downloads here, and there are none.
+    # TFDS prints about downloads here, but there are none.
     def _log_download_bytes(self) -> None: ...
 
     def _log_download_done(self) -> None: ...
@@ -56,11 +56,11 @@ class StreamingBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return [info for info in infos if info.num_examples]
 
     def _write_split(self, split: str, examples: Examples) -> tfds.core.SplitInfo:
-        """Writes one split, shard by shard; the shards get their names when their number is known."""
+        """Write one split, shard by shard; the shards get their names once their number is known."""
         template = self._get_filename_template(split_name=split)
         features = self.info.features
         serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
-        # Deterministic: otherwise the order of a protocol buffer's map differs between processes.
+        # Without `deterministic`, the order of a protocol buffer's map differs between processes.
         records = (
             serializer.get_tf_example(features.encode_example(example)).SerializeToString(deterministic=True)
             for _, example in examples
@@ -80,7 +80,7 @@ class StreamingBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 
 def _shards(records: Iterator[bytes]) -> Iterator[Iterator[bytes]]:
-    """Cuts a stream of records into streams of about `SHARD_BYTES`, each to be used up before the next."""
+    """Cut a stream of records into streams of about `SHARD_BYTES`; use up each before taking the next."""
 
     def take(first):
         size = len(first)
@@ -94,8 +94,8 @@ def _shards(records: Iterator[bytes]) -> Iterator[Iterator[bytes]]:
 
 
 def _write_shard(path: Path, records: Iterator[bytes]) -> tuple[int, int]:
-    """Writes records to an ArrayRecord file; returns how many and their bytes."""
-    # One record a group: random access reads no neighbour. The pictures in it are compressed already.
+    """Write records to an ArrayRecord file; return their number and their bytes."""
+    # With one record per group, random access reads no other record. The pictures are compressed already.
     writer = array_record_module.ArrayRecordWriter(os.fspath(path), "group_size:1,uncompressed")
     count = size = 0
     try:

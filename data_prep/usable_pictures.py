@@ -1,4 +1,4 @@
-"""Pictures named by an id in a folder: found whatever their ending, read, and refused for a stated reason."""
+"""Find pictures by id in a folder, whatever their ending; read them, or say why they are unusable."""
 
 import io
 import os
@@ -10,11 +10,11 @@ from PIL import Image
 from data_prep import picture_folder
 from lena_jax.data import pictures
 
-# Of several files of one id the first ending counts.
+# If one id has several files, the first of these endings counts.
 ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
-# Pixels; what is smaller is an icon, a spacer or a server's excuse.
+# In pixels. Smaller pictures are icons, spacers, or a server's placeholder for a missing picture.
 MIN_SIDE = 32
-# Why a picture cannot be used; every picture that is left out has one of them.
+# Why a picture cannot be used.
 REASONS = ("missing", "undecodable", "wrong_size")
 
 
@@ -27,10 +27,10 @@ class Unusable(Exception):
 
 
 def check_side(min_side: int) -> int:
-    """Returns `min_side`, if it is at least one pixel.
+    """Return `min_side` if it is at least one pixel.
 
     Raises:
-      ValueError: it is not.
+        ValueError: it is not.
     """
     if min_side < 1:
         raise ValueError(f"min_side: got {min_side}, expected at least 1 pixel")
@@ -38,10 +38,10 @@ def check_side(min_side: int) -> int:
 
 
 def find(folder: Path) -> dict[str, str]:
-    """Returns ids to file names of the pictures in `folder` (not below it); `10.jpg` has the id "10".
+    """Return the ids and file names of the pictures directly in `folder`; `10.jpg` has the id "10".
 
     Raises:
-      ValueError: no such folder.
+        ValueError: no such folder.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -57,11 +57,15 @@ def find(folder: Path) -> dict[str, str]:
 
 
 def read(folder: Path, name: str | None) -> bytes:
-    """Returns the content of a file that `find` found; None is a picture that it did not find.
+    """Return the content of a file.
+
+    Args:
+        folder: the folder of pictures.
+        name: the file name from `find`; None for a picture that it did not find.
 
     Raises:
-      Unusable: no such file, a file that is too large or cannot be read.
-      ValueError: a link that leads out of the folder.
+        Unusable: no such file, or a file that is too large or cannot be read.
+        ValueError: a link that leads out of the folder.
     """
     if name is None:
         raise Unusable("missing", "no such file")
@@ -76,10 +80,14 @@ def read(folder: Path, name: str | None) -> bytes:
 
 
 def decode(data: bytes, min_side: int = 1) -> pictures.Picture:
-    """Returns the picture in `data` as it is to be stored, as `pictures.decode` does.
+    """Return the picture in `data` as `pictures.decode` does.
+
+    Args:
+        data: the content of a picture file.
+        min_side: least width and height in pixels.
 
     Raises:
-      Unusable: it does not decode, has more pixels than can be decoded safely, or a side below `min_side`.
+        Unusable: it does not decode, has more pixels than can be decoded safely, or has a side below `min_side`.
     """
     size = _size(data)
     if size is not None and min(size) < min_side:
@@ -92,7 +100,7 @@ def decode(data: bytes, min_side: int = 1) -> pictures.Picture:
 
 
 def _size(data: bytes) -> tuple[int, int] | None:
-    """Width and height by the file's header; None if there is none to be read."""
+    """Return width and height by the file's header; None if it cannot be read."""
     Image.init()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -101,6 +109,6 @@ def _size(data: bytes) -> tuple[int, int] | None:
                 return picture.size
         except Image.DecompressionBombError:
             return (pictures.MAX_SIDE + 1, pictures.MAX_SIDE + 1)
-        # What else is wrong with it, the caller's own decoding says.
+        # Decoding will say what is wrong with the file.
         except Exception:
             return None

@@ -1,4 +1,4 @@
-"""A polite downloader of many pictures into one folder: bounded, resumable, and wary of what servers say."""
+"""Download many pictures into one folder: politely, within limits, resumable, and without trusting the servers."""
 
 from data_prep.download.fetcher import Fetched, fetch
 from data_prep.download.ledger import LEDGER

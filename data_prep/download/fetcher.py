@@ -1,4 +1,4 @@
-"""Gets many pictures into one folder, by several threads, and goes on where an interrupted download ended."""
+"""Download many pictures into one folder with several threads, and go on where an interrupted download stopped."""
 
 import contextlib
 import dataclasses
@@ -16,7 +16,7 @@ from data_prep.download.ledger import open_ledger
 from data_prep.download.limits import Limits
 from data_prep.download.schedule import Job, Schedule
 
-# Files under way; what is left of them belongs to a download that was killed.
+# Prefix of unfinished files. Those found at the start belong to a download that was killed.
 PART = ".part-"
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}")
@@ -24,13 +24,13 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}")
 
 @dataclasses.dataclass
 class Fetched:
-    """What became of the pictures asked for.
+    """What became of the requested pictures.
 
     Attributes:
-      there: pictures that were in the folder before.
-      fetched: pictures that came.
-      gone: names to reasons: gone for good, now or known from before; not asked for again.
-      failed: names to reasons: did not come this time; the next download asks for them again.
+        there: how many pictures were in the folder before.
+        fetched: how many pictures were downloaded.
+        gone: names to reasons of pictures that are gone for good, now or before; they are not requested again.
+        failed: names to reasons of pictures that failed this time; the next download requests them again.
     """
 
     there: int = 0
@@ -45,20 +45,20 @@ def fetch(
     limits: Limits | None = None,
     progress: Callable[[Iterable, int], Iterable] | None = None,
 ) -> Fetched:
-    """Gets pictures that are not in the folder yet, as `<name>.<ending of their format>`.
+    """Download the pictures that are not in the folder yet, as `<name>.<ending of their format>`.
 
-    A picture gets its name only when it is there whole and decodes. `fetch_ledger.jsonl` in the folder keeps
-    what became of each; after an interruption, the same call goes on. Names that are gone for good (404, 410,
-    a server's picture for removed pictures) are not asked for again unless their address changed.
+    A picture gets its name only once it is complete and decodes. `fetch_ledger.jsonl` in the folder records what
+    became of each; after an interruption, the same call goes on. Pictures that are gone for good (404, 410, or a
+    server's placeholder for removed pictures) are not requested again unless their address changed.
 
     Args:
-      addresses: names (letters, digits, _ and -) to http or https addresses.
-      folder: is created.
-      limits: `Limits()` by default.
-      progress: wraps the outcomes, `progress(outcomes, total)`; for a progress bar.
+        addresses: names (letters, digits, _ and -) to http or https addresses.
+        folder: the folder to download into; it is created if it is missing.
+        limits: `Limits()` by default.
+        progress: wraps the outcomes, `progress(outcomes, total)`, to show a progress bar.
 
     Raises:
-      ValueError: a name that is not one, a folder that is a file or downloaded into by another process.
+        ValueError: a name with other characters, a folder that is a file, or another download into the folder.
     """
     limits = limits or Limits()
     folder = Path(folder).expanduser()
@@ -86,7 +86,7 @@ def fetch(
                 except transfer.Refused as error:
                     result.failed[name] = str(error)
         outcomes = _outcomes(jobs, folder, limits)
-        # Closed at once when interrupted, and not when somebody collects it: the ledger is open only here.
+        # Close it at once when interrupted, not at garbage collection: the ledger is open only here.
         with contextlib.closing(outcomes):
             for job, outcome, reason in progress(outcomes, len(jobs)) if progress else outcomes:
                 ledger.write(job.name, job.url, outcome, reason)
@@ -104,11 +104,11 @@ def _there(folder: Path) -> set[str]:
 
 
 def _outcomes(jobs: list[Job], folder: Path, limits: Limits):
-    """Yields `(job, outcome, reason)` as the threads finish; closing it stops them."""
+    """Yield `(job, outcome, reason)` as the threads finish; closing the generator stops them."""
     schedule = Schedule(jobs, limits)
     results = queue.SimpleQueue()
     threads = [
-        # Not waited for at exit: one may hang on a silent line, and no file is ever half written.
+        # Daemons, so that exit does not wait for a silent connection; no file is ever half written.
         threading.Thread(target=_work, args=(schedule, results, folder, limits), daemon=True)
         for _ in range(min(limits.workers, len(jobs)))
     ]
@@ -128,7 +128,7 @@ def _outcomes(jobs: list[Job], folder: Path, limits: Limits):
 
 
 def _work(schedule: Schedule, results: queue.SimpleQueue, folder: Path, limits: Limits) -> None:
-    """A thread: takes jobs until there are none. An error of this machine, such as a full disk, ends it all."""
+    """Run a thread: take jobs until there are none. An error of this machine, such as a full disk, ends them all."""
     while (taken := schedule.next()) is not None:
         job, left_alone = taken
         try:
@@ -147,7 +147,7 @@ def _work(schedule: Schedule, results: queue.SimpleQueue, folder: Path, limits: 
 
 
 def _try(job: Job, schedule: Schedule, folder: Path, limits: Limits) -> tuple[str | None, str, bool]:
-    """One try: the outcome (None if it is to be tried again), its reason, and whether the server is alive."""
+    """Try once; return the outcome (None to try again), its reason, and whether the server is alive."""
     job.tries += 1
     try:
         data, ending = transfer.get(job.url, limits, schedule.stopped)
@@ -163,7 +163,7 @@ def _try(job: Job, schedule: Schedule, folder: Path, limits: Limits) -> tuple[st
         if job.tries >= limits.attempts:
             return "failed", f"{error} (tried {job.tries} times)", False
         pause = min(limits.backoff * 2 ** (job.tries - 1), limits.max_backoff)
-        # Spread by chance, so that pictures that failed together do not come back together.
+        # Vary at random, so that pictures that failed together are not retried together.
         pause *= random.uniform(0.5, 1.5)
         schedule.again(job, max(pause, error.wait or 0.0), whole_host=error.wait is not None)
         return None, "", False
@@ -174,7 +174,7 @@ def _try(job: Job, schedule: Schedule, folder: Path, limits: Limits) -> tuple[st
 
 
 def _store(folder: Path, name: str, data: bytes) -> None:
-    """Writes a file that is there whole or not at all."""
+    """Write a file whole or not at all."""
     part = folder / f"{PART}{name}"
     try:
         with part.open("xb") as file:

@@ -1,4 +1,4 @@
-"""What became of each picture that was asked for, one JSON line each, so that the next download goes on."""
+"""Record what became of each requested picture, one JSON line each, so that the next download can go on."""
 
 import contextlib
 import json
@@ -8,15 +8,15 @@ from pathlib import Path
 
 from lena_jax.runtime.locks import try_lock
 
-# In the folder of pictures; who deletes it has everything that is not there asked for again.
+# Lies in the folder of pictures. If it is deleted, all missing pictures are requested again.
 LEDGER = "fetch_ledger.jsonl"
 
 
 class Ledger:
-    """The ledger of a folder, open for writing; made by `open_ledger`.
+    """A folder's ledger, opened for writing by `open_ledger`.
 
     Attributes:
-      gone: names to the addresses that were gone for good.
+        gone: names of pictures to their addresses, which are gone for good.
     """
 
     def __init__(self, file, gone: dict[str, str]):
@@ -24,7 +24,7 @@ class Ledger:
         self.gone = gone
 
     def write(self, name: str, url: str, outcome: str, reason: str = "") -> None:
-        """Adds one line. Not for several threads at once."""
+        """Add one line. Not safe for several threads at once."""
         entry = {"name": name, "url": url, "outcome": outcome}
         if reason:
             entry["reason"] = reason
@@ -36,14 +36,14 @@ class Ledger:
 
 @contextlib.contextmanager
 def open_ledger(folder: Path) -> Iterator[Ledger]:
-    """Opens the folder's ledger, for one download at a time.
+    """Open the folder's ledger, for one download at a time.
 
-    A last line that a killed download left half is dropped.
+    If a killed download left half a line at the end, that line is dropped.
 
     Raises:
-      ValueError: another download into the folder is under way, or a line is not one of ours.
+        ValueError: another download into the folder is under way, or a line is not a ledger's.
     """
-    # O_NOFOLLOW: a link in its place must not make us write elsewhere.
+    # With O_NOFOLLOW, a link in the ledger's place cannot make us write elsewhere.
     descriptor = os.open(folder / LEDGER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     with os.fdopen(descriptor, "r+b") as file:
         if not try_lock(file):

@@ -1,4 +1,4 @@
-"""How much a download may ask of servers and of this machine."""
+"""Limits on how much a download asks of servers and of this machine."""
 
 import dataclasses
 import math
@@ -6,26 +6,25 @@ import math
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Bounds of a download; times in seconds.
+    """Limits of a download; times are in seconds.
 
     Attributes:
-      workers: pictures under way at once.
-      per_host: of them, from one server.
-      delay: least time between two requests to one server.
-      attempts: tries for one picture when the server or the line fails.
-      backoff: wait before the second try; it doubles from try to try, and is spread by chance.
-      max_backoff: where the doubling ends.
-      max_wait: longest wait that a server may ask for by Retry-After; one that asks for more is left alone
-        for the rest of this download.
-      timeout: longest silence on a line.
-      total_timeout: longest time for one try, however steadily the bytes drip.
-      max_bytes: largest picture file.
-      redirects: most redirects in a row.
-      host_failures: so many pictures of one server in a row that fail, and it is left alone for the rest of
-        this download.
+        workers: how many pictures to download at once.
+        per_host: how many of them from one server.
+        delay: least time between two requests to one server.
+        attempts: how often to try one picture when the server or the connection fails.
+        backoff: wait before the second try. It doubles with each try and is varied at random.
+        max_backoff: the longest such wait.
+        max_wait: longest wait to accept from a server's Retry-After. A server that asks for more gets no further
+            requests in this download.
+        timeout: longest silence on a connection.
+        total_timeout: longest time for one try, however slowly the bytes arrive.
+        max_bytes: size of the largest picture file.
+        redirects: most redirects in a row.
+        host_failures: after so many failed pictures in a row, a server gets no further requests in this download.
 
     Raises:
-      ValueError: a count below 1 (redirects: below 0), or a time that is negative or not finite.
+        ValueError: a count below 1 (redirects: below 0), or a time that is negative or not finite.
     """
 
     workers: int = 8

@@ -1,4 +1,4 @@
-"""Which address is asked for next: so many at once, so many of one server, and none before its time."""
+"""Decide which address to request next, within the limits on all servers, on each server and on time."""
 
 import collections
 import dataclasses
@@ -12,7 +12,7 @@ from data_prep.download.limits import Limits
 
 @dataclasses.dataclass
 class Job:
-    """One picture to get: its name, address and server, and how often it was tried."""
+    """One picture to download: its name, address and server, and how often it was tried."""
 
     name: str
     url: str
@@ -22,7 +22,7 @@ class Job:
 
 @dataclasses.dataclass
 class _Host:
-    """One server: jobs by the time from which they may be tried, and what it can be asked to bear."""
+    """One server: its waiting jobs by the time from which they may be tried, and its state."""
 
     waiting: list[tuple[float, int, Job]] = dataclasses.field(default_factory=list)
     active: int = 0
@@ -35,8 +35,8 @@ class Schedule:
     """Hands out jobs to threads and takes back those that have to be tried again.
 
     Args:
-      jobs: all there is to do.
-      limits: see there; of them `per_host`, `delay` and `host_failures` matter here.
+        jobs: all jobs.
+        limits: `per_host`, `delay` and `host_failures` are used here.
     """
 
     def __init__(self, jobs: list[Job], limits: Limits):
@@ -49,7 +49,7 @@ class Schedule:
             heapq.heappush(self._hosts[job.host].waiting, (0.0, next(self._number), job))
 
     def next(self) -> tuple[Job, str] | None:
-        """Waits for a job and returns it, with the reason if its server is to be left alone; None at the end."""
+        """Wait for a job and return it, with a reason if its server gets no further requests; None at the end."""
         with self._changed:
             while not self._stopped:
                 job, wait = self._take(time.monotonic())
@@ -61,7 +61,7 @@ class Schedule:
             return None
 
     def done(self, job: Job, alive: bool) -> None:
-        """A job from `next` is over; `alive` says whether its server answered properly."""
+        """Finish a job from `next`; `alive` says whether its server answered properly."""
         with self._changed:
             host = self._hosts[job.host]
             host.active -= 1
@@ -71,7 +71,7 @@ class Schedule:
             self._changed.notify_all()
 
     def again(self, job: Job, seconds: float, whole_host: bool) -> None:
-        """A job from `next` is to be tried again in so many seconds; the whole server rests if it said so."""
+        """Try a job from `next` again in so many seconds; `whole_host` pauses all requests to its server."""
         with self._changed:
             host = self._hosts[job.host]
             host.active -= 1
@@ -82,23 +82,23 @@ class Schedule:
             self._changed.notify_all()
 
     def leave_alone(self, name: str, reason: str) -> None:
-        """From now on the jobs of a server come with a reason not to ask it."""
+        """Hand out all further jobs of a server with a reason not to request them."""
         with self._changed:
             self._hosts[name].left_alone = reason
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """No further job is handed out."""
+        """Hand out no further jobs."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
 
     def stopped(self) -> bool:
-        """Whether `stop` was called."""
+        """Return whether `stop` was called."""
         return self._stopped
 
     def _take(self, now: float) -> tuple[Job | None, float | None]:
-        """A job that may be tried now; or else the seconds until something may change, None if nothing will."""
+        """Return a job that may be tried now, or the seconds until one may; both are None if none ever will."""
         wait = None
         busy = False
         for host in self._hosts.values():
@@ -116,5 +116,5 @@ class Schedule:
                 host.next_request = now + self._limits.delay
                 return heapq.heappop(host.waiting)[2], None
             wait = ready - now if wait is None else min(wait, ready - now)
-        # An active job may come back; its end notifies, and the minute guards against nothing known.
+        # An active job may come back. Its end wakes us; the minute is only a safeguard.
         return None, 60.0 if wait is None and busy else wait

@@ -1,4 +1,4 @@
-"""One try at one address: the bytes of a picture, or the reason why there are none."""
+"""Try one address once: get the bytes of a picture, or the reason why there are none."""
 
 import email.utils
 import http.client
@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 from PIL import Image
 
+from data_prep.download.connection import open_address
 from data_prep.download.limits import Limits
-from data_prep.download.line import open_address
 from lena_jax.data import pictures
 
-# File name endings of the formats that `pictures.to_rgb` reads.
+# The file name ending of each format that `pictures.to_rgb` reads.
 ENDINGS = {
     "JPEG": "jpg",
     "MPO": "jpg",
@@ -32,18 +32,18 @@ _BLOCK = 64 << 10
 
 
 class Gone(Exception):
-    """The server says that the picture is gone for good; asking again is of no use."""
+    """The server says that the picture is gone for good; another request would not help."""
 
 
 class Refused(Exception):
-    """What came is not to be had as a picture; the next try would end the same way, a later day may not."""
+    """The answer is not a usable picture; an immediate retry would end the same way, a later download may not."""
 
 
 class Failed(Exception):
-    """The server or the line failed; trying again may help.
+    """The server or the connection failed; trying again may help.
 
     Attributes:
-      wait: seconds that the server asked for, or None.
+        wait: seconds that the server asked to wait, or None.
     """
 
     def __init__(self, message: str, wait: float | None = None):
@@ -56,17 +56,24 @@ class Stopped(Exception):
 
 
 def get(url: str, limits: Limits, stopped: Callable[[], bool] = lambda: False) -> tuple[bytes, str]:
-    """Gets one picture.
+    """Download one picture.
 
-    Follows redirects to http and https only. The content counts, not what the server says of it: it has to
-    decode as a picture.
+    Redirects are followed to http and https only. Whatever the server says about the content, it has to decode as a
+    picture.
+
+    Args:
+        url: the picture's address.
+        limits: see `Limits`.
+        stopped: returns True once the download is to stop.
 
     Returns:
-      The file's bytes, and the file name ending of its format without the dot.
+        The file's bytes, and the file name ending of its format, without the dot.
 
     Raises:
-      Gone, Refused, Failed: see there.
-      Stopped: `stopped()` became true.
+        Gone: the picture is gone for good.
+        Refused: the answer is not a usable picture.
+        Failed: the server or the connection failed.
+        Stopped: `stopped()` returned True.
     """
     deadline = time.monotonic() + limits.total_timeout
     seen = []
@@ -90,9 +97,9 @@ def get(url: str, limits: Limits, stopped: Callable[[], bool] = lambda: False) -
         except http.client.HTTPException as error:
             raise Failed(f"broken answer: {type(error).__name__}") from error
         except OSError as error:
-            raise Failed(f"the line broke: {error}") from error
+            raise Failed(f"the connection broke: {error}") from error
         except ValueError as error:
-            # Of an address or a header that cannot be made sense of.
+            # The address or a header makes no sense.
             raise Refused(f"broken answer: {error}") from error
         url = urllib.parse.urljoin(url, target)
         if url in seen:
@@ -103,10 +110,10 @@ def get(url: str, limits: Limits, stopped: Callable[[], bool] = lambda: False) -
 
 
 def check_address(url: str) -> str:
-    """Returns the server's name in `url`.
+    """Return the server's name in `url`.
 
     Raises:
-      Refused: not an http or https address, or one with a user name or a control character in it.
+        Refused: not an http or https address, or one that contains a user name or a control character.
     """
     try:
         parts = urllib.parse.urlsplit(url)
@@ -121,7 +128,7 @@ def check_address(url: str) -> str:
 
 
 def _redirect(response: http.client.HTTPResponse) -> str | None:
-    """The address that the response leads to; None if it is the picture itself, by its header."""
+    """Return the address that a response redirects to; None if, by its header, it is the picture itself."""
     status = response.status
     if status in (404, 410):
         raise Gone(f"the server says {status}")
@@ -135,7 +142,7 @@ def _redirect(response: http.client.HTTPResponse) -> str | None:
     if status != 200:
         raise Refused(f"the server says {status}")
     kind = response.headers.get_content_type() if response.headers.get("Content-Type") else ""
-    # Servers that know nothing of a file's type call it octet-stream.
+    # Servers that do not know a file's type call it octet-stream.
     if kind and not kind.startswith("image/") and kind not in ("application/octet-stream", "binary/octet-stream"):
         raise Refused(f"content type: got {kind[:80]!r}, expected a picture")
     return None
@@ -153,7 +160,7 @@ def _body(response: http.client.HTTPResponse, limits: Limits, stopped: Callable[
     if length is not None and length > limits.max_bytes:
         raise Refused(f"file too large: the server says {length:,} bytes, expected at most {limits.max_bytes:,}")
     blocks, size = [], 0
-    # read1 returns after one read of the line, so that dripping bytes do not hold up a stop.
+    # read1 returns after one read of the connection, so that a slow server cannot delay a stop.
     while block := response.read1(_BLOCK):
         size += len(block)
         if size > limits.max_bytes:
@@ -167,14 +174,14 @@ def _body(response: http.client.HTTPResponse, limits: Limits, stopped: Callable[
 
 
 def _ending(url: str, data: bytes) -> str:
-    """The file name ending of the picture's format.
+    """Return the file name ending of the picture's format.
 
     Raises:
-      Gone: it is the picture that a server shows in the place of one that was removed.
-      Refused: it is not a picture.
+        Gone: it is a server's placeholder for a removed picture.
+        Refused: it is not a picture.
     """
     if urllib.parse.urlsplit(url).path.rsplit("/", 1)[-1].lower() in ("removed.png", "removed.jpg", "removed.gif"):
-        raise Gone("the server shows its picture for removed pictures")
+        raise Gone("the server shows its placeholder for removed pictures")
     try:
         pictures.to_rgb(data)
     except pictures.BadPicture as error:
@@ -184,7 +191,7 @@ def _ending(url: str, data: bytes) -> str:
 
 
 def _retry_after(text: str | None) -> float | None:
-    """Seconds to wait: a number of them, or until a date."""
+    """Return the seconds to wait, given as a number or as a date."""
     if not text:
         return None
     if text.strip().isascii() and text.strip().isdigit():

@@ -1,14 +1,17 @@
-"""`python -m data_prep build image_scores`: its arguments."""
+"""`python -m data_prep build image_scores`."""
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+from data_prep.dataset_command import DatasetCommand
 
 DESCRIPTION = """\
-Reads a table (CSV with a header row, or Parquet) and a folder of pictures. One column names the pictures (paths
-relative to the folder), one holds their scores: any number, higher is better. Rows without a score are left out
-and counted. Equal pictures (same pixels) are never on both sides of a split or of a fold.
+Reads a folder of pictures and a table (CSV with a header row, or Parquet). One column of the table names the pictures
+(paths relative to the folder), another holds their scores: any numbers, higher is better. Rows without a score are
+left out and counted. Equal pictures (same pixels) are never on both sides of a split or fold.
 """
 
 EXAMPLES = """\
@@ -19,131 +22,149 @@ A small table, photos.csv:
   beach/002.jpg,12,b,test
 
 examples:
-  all pictures are comparable, in one split that is read as `all` (cross-validation):
+  all pictures are comparable, and there is one split, for cross-validation:
     python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes
   likes of different sites are not comparable, and the table says which pictures to test on:
     python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes \\
         --group=site --split=part
-  likes depend on how often a picture was shown: likes a view, few views held close to the site's rate:
+  likes depend on how often a picture was shown: score likes per view, with few views kept close to the site's rate:
     python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes --views=views \\
         --transform=rate --group=site
-  an author's pictures are never on both sides; ratings and likes in one data set, ratings are ranked by:
+  an author's pictures stay on one side of a split; store ratings and likes, and rank by ratings:
     python -m data_prep build image_scores --images=photos --csv=photos.parquet --score=rating --score=likes \\
         --fold_by=author
-  clips: the table names videos, of each of which 8 frames are stored:
+  the table names videos; store 8 frames of each:
     python -m data_prep build image_scores --images=clips --csv=clips.csv --image_column=video --score=likes --frames=8
   some files are broken; leave them out and list them:
     python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes --on-bad-image=skip
 
 transforms, each within the group:
   raw         the number as it is
-  rate        (likes + s * r) / (views + s): r is the group's likes a view; s is the strength of that prior in
-              views, --prior_views or estimated from how much the rates of the group differ beyond chance
-  percentile  share of the group that the picture is above; ties count half
+  rate        (likes + s * r) / (views + s), where r is the group's likes per view, and s is the strength of this
+              prior in views: --prior_views, or estimated from how much the group's rates differ beyond chance
+  percentile  share of the group that the picture beats; ties count half
 """
 
+# How many bad pictures are printed.
+_LISTED = 10
 
-def add(names, options: dict, shared: Callable, build: Callable) -> None:
-    """Adds `image_scores` to the data sets of the command line.
 
-    Args:
-      names: the subparsers of `build`.
-      options: of every parser.
-      shared: adds the arguments that all data sets have.
-      build: `build(make, arguments)` builds and says what came of it.
-    """
-    scores = names.add_parser(
-        "image_scores",
-        help="your pictures",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        **options,
-    )
-    scores.add_argument("--images", required=True, metavar="DIR", help="folder of pictures")
-    scores.add_argument(
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--images", required=True, metavar="DIR", help="folder of pictures")
+    parser.add_argument(
         "--csv", "--table", required=True, metavar="FILE", help="CSV with a header row (UTF-8), or Parquet"
     )
-    scores.add_argument(
+    parser.add_argument(
         "--score",
         required=True,
         action="append",
         metavar="COLUMN",
-        help="column of scores; repeat it to store more columns beside the first, which is the one ranked by",
+        help="column of scores; repeat it to store more columns. Pictures are ranked by the first",
     )
-    scores.add_argument(
+    parser.add_argument(
         "--transform",
         choices=("raw", "rate", "percentile"),
         default="raw",
-        help="how a score is made of the first column, see below (default: %(default)s)",
+        help="how to turn the first column into a score, see below (default: %(default)s)",
     )
-    scores.add_argument("--views", metavar="COLUMN", help="column of views, for --transform=rate")
-    scores.add_argument(
+    parser.add_argument("--views", metavar="COLUMN", help="column of views, for --transform=rate")
+    parser.add_argument(
         "--prior_views",
         type=float,
         metavar="N",
         help="strength of the prior in views, for --transform=rate (default: estimated for each group)",
     )
-    scores.add_argument(
+    parser.add_argument(
         "--image_column",
         default="image",
         metavar="COLUMN",
-        help="column of picture paths (default: %(default)s)",
+        help="column of paths of the pictures (default: %(default)s)",
     )
-    scores.add_argument("--group", metavar="COLUMN", help="compare only pictures that are equal in this column")
-    scores.add_argument("--split", metavar="COLUMN", help="column with train, validation or test")
-    scores.add_argument(
+    parser.add_argument("--group", metavar="COLUMN", help="compare only pictures with the same value in this column")
+    parser.add_argument("--split", metavar="COLUMN", help="column that says train, validation or test")
+    parser.add_argument(
         "--fold_by",
         metavar="COLUMN",
-        help="keep pictures that are equal in this column (an author) on one side of every split and fold",
+        help="keep pictures with the same value in this column (an author) on one side of every split and fold",
     )
-    scores.add_argument(
-        "--weight", metavar="COLUMN", help="a pair counts in training as the product of its pictures' weights"
+    parser.add_argument(
+        "--weight",
+        metavar="COLUMN",
+        help="column of weights; in training, a pair's weight is the product of its pictures' weights",
     )
-    scores.add_argument(
+    parser.add_argument(
         "--frames",
         type=int,
         metavar="T",
-        help="the files are videos: store T frames of each, evenly over its time (needs PyAV)",
+        help="the files are videos: store T frames of each, evenly spaced in time (needs PyAV)",
     )
-    scores.add_argument("--name", help="of the data set (default: the table's file name)")
-    scores.add_argument(
+    parser.add_argument("--name", help="name of the dataset (default: the table's file name)")
+    parser.add_argument(
         "--on-bad-image",
         choices=("error", "skip"),
         default="error",
-        help="a picture is missing or does not decode: stop, or skip and list it (default: %(default)s)",
+        help="if a picture is missing or does not decode: stop, or skip and list it (default: %(default)s)",
     )
-    scores.add_argument(
+    parser.add_argument(
         "--on-duplicate",
         choices=("error", "skip"),
         default="error",
-        help="a picture is in two splits: stop, or keep it in the last of train, validation and test only and "
-        "list it (default: %(default)s)",
+        help="if a picture is in two splits: stop, or keep it only in the last of train, validation and test, and "
+        "list what was left out (default: %(default)s)",
     )
-    shared(scores)
-    scores.set_defaults(run=lambda arguments: build(_maker(arguments), arguments))
 
 
 def clean_name(text: str) -> str:
-    """Returns `text` as a data set's name: lower case, of a-z, 0-9 and _; empty if nothing is left of it."""
+    """Return `text` as the name of a dataset, in a-z, 0-9 and _; empty if nothing of it remains.
+
+    Example:
+        >>> clean_name("Holiday Photos 2024")
+        'holiday_photos_2024'
+    """
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
-def _maker(arguments: argparse.Namespace) -> Callable:
-    """Returns what makes the builder for a data_dir."""
+def _prepare(arguments: argparse.Namespace) -> Callable:
     name = arguments.name
     if name is None:
         name = clean_name(Path(arguments.csv).stem)
     if not name or clean_name(name) != name:
         hint = f", such as --name={clean_name(name)}" if clean_name(name) else ""
         raise ValueError(f"--name: got {name!r}, expected a-z, 0-9 and _{hint}")
+    from data_prep.image_scores import Builder, ImageScoresConfig
 
-    def make(data_dir):
-        from data_prep.image_scores.image_scores_dataset_builder import Builder, ImageScoresConfig
+    keys = ("images", "csv", "image_column", "group", "split", "fold_by", "weight")
+    keys += ("transform", "views", "prior_views", "frames", "on_bad_image", "on_duplicate")
+    options = {key: getattr(arguments, key) for key in keys}
+    config = ImageScoresConfig(name=name, score=tuple(arguments.score), **options)
+    return lambda data_dir: Builder(data_dir=data_dir, config=config)
 
-        keys = ("images", "csv", "image_column", "group", "split", "fold_by", "weight")
-        keys += ("transform", "views", "prior_views", "frames", "on_bad_image", "on_duplicate")
-        options = {key: getattr(arguments, key) for key in keys}
-        config = ImageScoresConfig(name=name, score=tuple(arguments.score), **options)
-        return Builder(data_dir=data_dir, config=config)
 
-    return make
+def _left_out(report: dict[str, Any]) -> Iterator[str]:
+    """Yield which rows a build left out, and why."""
+    rows = f"{report.get('rows', 0):,} rows"
+    for reason in ("score", "group", "views"):
+        if count := report.get(f"rows_without_{reason}", 0):
+            yield f"left out {count:,} of {rows}: no {reason}"
+    if count := len(report.get("duplicates_left_out", [])):
+        yield f"left out {count:,} of {rows}: equal to a picture of another split"
+    bad = report.get("bad_pictures", [])
+    if bad:
+        yield f"left out {len(bad):,} of {rows}: bad picture (all are in build_report.json)"
+    for item in bad[:_LISTED]:
+        yield f"  {item['id']} (row {item['row']}): {item['reason']}"
+    if len(bad) > _LISTED:
+        yield f"  ... and {len(bad) - _LISTED:,} more"
+
+
+COMMAND = DatasetCommand(
+    name="image_scores",
+    summary="your own folder of pictures, or videos, and a table with a score for each",
+    description=DESCRIPTION,
+    examples=EXAMPLES,
+    add_arguments=_add_arguments,
+    prepare=_prepare,
+    training_config=lambda arguments: "image_scores" if arguments.frames is None else "clips",
+    has_configs=True,
+    left_out=_left_out,
+)

@@ -1,4 +1,4 @@
-"""The TFDS builder `image_scores`: anyone's folder of pictures and a table of scores."""
+"""The TFDS builder `image_scores`: a folder of pictures and a table of scores."""
 
 import array
 import dataclasses
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data_prep import film_strip, picture_folder
+from data_prep import build_report, film_strip, picture_folder
 from data_prep.image_scores import table
 from data_prep.streaming import StreamingBuilder
 from lena_jax.data import pictures
@@ -22,23 +22,25 @@ from lena_jax.data.video import ENDINGS
 
 @dataclasses.dataclass(eq=False, kw_only=True)
 class ImageScoresConfig(tfds.core.BuilderConfig):
-    """What to build from; `name` is the data set's name, of a-z, 0-9 and _.
+    """What to build from; `name` is the dataset's name, in a-z, 0-9 and _.
 
     Attributes:
-      images: folder that the table's paths are relative to.
-      csv: the table, CSV with a header row or Parquet.
-      score: its column of scores, or several: the first is `score`, the others are stored beside it under
-        `scores`. Rows with an empty cell in the first are left out.
-      image_column: its column of picture paths.
-      group: its column of groups; only pictures of one group are compared.
-      split: its column of splits (train, validation, test); without it all pictures are in `train`.
-      fold_by: its column of units, such as authors; a unit is never on both sides of a split or fold.
-      weight: its column of weights in training.
-      transform, views, prior_views: how the first score is made from its column, see `table.read`.
-      frames: the files are videos, of each of which so many frames are stored, evenly over its time; None: pictures.
-      on_bad_image: "error", or "skip" to leave out and list pictures that are missing or do not decode.
-      on_duplicate: a picture of one split is equal to one of another: "error", or "skip" to keep it in the last
-        of train, validation, test only, and list it.
+        images: folder that the table's paths are relative to.
+        csv: the table, CSV with a header row or Parquet.
+        score: its column of scores, or several: the first becomes `score`, the others are stored under `scores`. Rows
+            without the first are left out.
+        image_column: its column of paths of the pictures.
+        group: its column of groups; only pictures of one group are compared.
+        split: its column of splits (train, validation, test); without it all pictures are in `train`.
+        fold_by: its column of units, such as authors; a unit is never on both sides of a split or fold.
+        weight: its column of weights in training.
+        transform: how to turn the first column into a score, see `table.read`.
+        views: its column of views, for the transform "rate".
+        prior_views: strength of the prior in views, for the transform "rate".
+        frames: the files are videos: store so many frames of each, evenly spaced in time. None: they are pictures.
+        on_bad_image: "error", or "skip" to leave out and list pictures that are missing or do not decode.
+        on_duplicate: what to do with a picture that is in two splits: "error", or "skip" to keep it only in the last
+            of train, validation and test, and list what was left out.
     """
 
     images: str = ""
@@ -66,13 +68,13 @@ class Builder(StreamingBuilder):
     """Pictures with a score each, from a folder and a table; ordered by the hashes of their ids.
 
     Args:
-      config: an `ImageScoresConfig`.
-      data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
+        config: an `ImageScoresConfig`.
+        **kwargs: `data_dir` and the other options of `tfds.core.DatasetBuilder`.
 
-    Building raises:
-      ValueError: missing folder or table, an unusable table (see `table.read`), a picture that is missing or
-        does not decode or is in two splits (unless skipped), a path that leaves the folder, a split without two
-        comparable pictures.
+    Raises:
+        ValueError: while building, a missing folder or table, an unusable table (see `table.read`), a picture that is
+            missing, does not decode or is in two splits (unless skipped), a path that leaves the folder, or a split
+            without two comparable pictures.
     """
 
     VERSION = tfds.core.Version("1.1.0")
@@ -99,7 +101,7 @@ class Builder(StreamingBuilder):
 
     @functools.cached_property
     def content(self) -> table.Table:
-        """The table, read and checked with all that can be known before a picture is opened."""
+        """The table, with every check that needs no picture."""
         config = self.builder_config
         for key in ("on_bad_image", "on_duplicate"):
             if getattr(config, key) not in ("error", "skip"):
@@ -125,7 +127,7 @@ class Builder(StreamingBuilder):
         return {split: len(rows) for split, rows in _splits(self.content).items()}
 
     def fingerprint(self) -> str:
-        """Reads every picture and returns a hash of what the records depend on: the rows and the files."""
+        """Read every picture and return a hash of all that the records depend on: the rows and the files."""
         digest = _Fingerprint(self.content, self.builder_config.frames)
         rows = [row for rows in _splits(self.content).values() for row in rows]
         for row in rows if self.progress is None else self.progress(rows, "comparing", len(rows)):
@@ -151,7 +153,7 @@ class Builder(StreamingBuilder):
             "rows_without_group": len(content.without_group),
             "rows_without_views": len(content.without_views),
             "bad_pictures": self._bad,
-            "duplicates_left_out": self._left_out,
+            "duplicates_left_out": self._duplicates,
             "duplicates_kept": self._repeated,
             "stored_as_they_were": self._unchanged,
             "columns": {
@@ -161,14 +163,13 @@ class Builder(StreamingBuilder):
             "transform": config.transform,
             "priors": {group: dataclasses.asdict(prior) for group, prior in content.priors.items()},
         }
-        text = json.dumps(report, indent=2, ensure_ascii=False)
-        (folder / "build_report.json").write_text(text + "\n", encoding="utf-8")
+        build_report.write(folder, report)
 
     def _split_generators(self, dl_manager) -> dict[str, Iterator]:
         del dl_manager  # Nothing is downloaded.
         splits = _splits(self.content)
         self._kept = {split: (array.array("d"), []) for split in splits}
-        self._bad, self._left_out = [], []
+        self._bad, self._duplicates = [], []
         self._unchanged = self._repeated = 0
         self._seen: dict[bytes, table.Row] = {}
         self._fingerprint = _Fingerprint(self.content, self.builder_config.frames)
@@ -207,7 +208,7 @@ class Builder(StreamingBuilder):
             yield row.id, example
 
     def _is_in_another_split(self, row: table.Row, content: str) -> bool:
-        """Whether the picture is left out because a split written before has an equal one."""
+        """Return whether to leave the picture out because a split written before has an equal one."""
         first = self._seen.setdefault(bytes.fromhex(content), row)
         if first.split == row.split:
             self._repeated += first is not row
@@ -217,7 +218,7 @@ class Builder(StreamingBuilder):
                 f"picture {row.id!r} (row {row.number}) in {row.split} is equal to {first.id!r} (row {first.number}) "
                 f"in {first.split}: expected equal pictures in one split; --on-duplicate=skip keeps the latter only"
             )
-        self._left_out.append({"id": row.id, "row": row.number, "equal_to": first.id})
+        self._duplicates.append({"id": row.id, "row": row.number, "equal_to": first.id})
         return True
 
     def _read(self, row: table.Row) -> bytes:
@@ -225,7 +226,7 @@ class Builder(StreamingBuilder):
 
 
 class _Fingerprint:
-    """Hash of rows and the content of their pictures, taken in while they are read anyway."""
+    """A hash of rows and the content of their pictures, computed while the pictures are read anyway."""
 
     def __init__(self, content: table.Table, frames: int | None):
         self._hash = hashlib.sha256(f"image_scores {Builder.VERSION} {json.dumps(content.others)}".encode())
@@ -234,17 +235,17 @@ class _Fingerprint:
 
     def add(self, row: table.Row, data: bytes | None) -> None:
         content = None if data is None else hashlib.sha256(data).hexdigest()
-        cells = [row.id, row.score, row.group, row.split, row.unit, row.weight, row.others, content]
-        self._hash.update(json.dumps(cells).encode())
+        values = [row.id, row.score, row.group, row.split, row.unit, row.weight, row.others, content]
+        self._hash.update(json.dumps(values).encode())
 
     def hexdigest(self) -> str:
         return self._hash.hexdigest()
 
 
 def _splits(content: table.Table) -> dict[str, list[table.Row]]:
-    """The rows of each split that has any, in an order that depends on the ids and on nothing else.
+    """Return the rows of each split that has any, in an order that depends on the ids alone.
 
-    The test split is first: of equal pictures in two splits, the one to test on stays.
+    The test split comes first, so that of equal pictures in two splits the one in the test split stays.
     """
     splits = {name: [row for row in content.rows if row.split == name] for name in reversed(table.SPLITS)}
     return {
@@ -255,7 +256,11 @@ def _splits(content: table.Table) -> dict[str, list[table.Row]]:
 
 
 def _count_pairs(split: str, scores: Sequence[float], groups: Sequence[str]) -> int:
-    """How many pairs of a split can be compared; none is an error."""
+    """Return how many pairs of a split can be compared.
+
+    Raises:
+        ValueError: none can.
+    """
     pairs = len(ComparablePairs(np.array(scores, np.float64), np.array(groups, str)))
     if not pairs:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The table of `image_scores`: which picture has which scores, in which group and split, every cell checked."""
+"""The table of `image_scores`: each picture's scores, group and split, every value checked."""
 
 import dataclasses
 import math
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.image_scores import cells, transforms
+from data_prep.image_scores import table_values, transforms
 from data_prep.picture_folder import check_name
 
 SPLITS = ("train", "validation", "test")
@@ -19,13 +19,14 @@ class Row:
     """One usable row.
 
     Attributes:
-      number: of the row, see `cells.read`.
-      id: the picture's path.
-      score: transformed.
-      group, split: see `read`.
-      unit: what must stay on one side of a split, or empty.
-      weight: how much the picture counts in training.
-      others: more scores, in the order of `Table.others`; NaN where the cell is empty.
+        number: the row's number, see `table_values.read`.
+        id: the picture's path.
+        score: the transformed score.
+        group: only pictures of one group are compared.
+        split: one of `SPLITS`.
+        unit: pictures of one unit must stay on one side of a split; or empty.
+        weight: how much the picture counts in training.
+        others: further scores, in the order of `Table.others`; NaN where the table has none.
     """
 
     number: int
@@ -40,11 +41,16 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A read table: the usable rows in order, how many rows there are, and the numbers of those left out.
+    """The content of a table.
 
     Attributes:
-      others: names of the further scores.
-      priors: of each group, for the transform "rate".
+        rows: the usable rows, in the table's order.
+        total: how many rows the table has.
+        without_score: numbers of the rows left out because they have no score.
+        without_group: numbers of the rows left out because they have no group.
+        without_views: numbers of the rows left out because they have no views.
+        others: names of the further scores.
+        priors: the prior of each group, for the transform "rate".
     """
 
     rows: tuple[Row, ...]
@@ -70,26 +76,28 @@ def read(
     views: str | None = None,
     prior_views: float | None = None,
 ) -> Table:
-    """Reads a CSV or Parquet file, see `cells.read`.
+    """Read the table from a CSV or Parquet file.
 
     Args:
-      path: the file.
-      score: column of scores. A row whose cell is empty is left out and counted.
-      image_column: column of paths relative to the folder of pictures.
-      group: column; only pictures of one group are compared. A row whose cell is empty is left out and
-        counted.
-      split: column with "train", "validation" or "test"; without it every row is in "train".
-      others: columns of more scores, stored as they are.
-      fold_by: column; pictures that are equal in it are never on both sides of a split or fold.
-      weight: column of weights, >= 0.
-      transform: "raw": the score as it is; "rate": likes a view, see `transforms.shrunk_rates`; "percentile":
-        within the group, see `transforms.percentiles`. Unless raw, the column itself is the first of the others.
-      views: column, for "rate" only. A row whose cell is empty is left out and counted.
-      prior_views: strength of the prior, for "rate" only; None to estimate it for each group.
+        path: the file, see `table_values.read`.
+        score: column of scores. Rows without a score are left out and counted.
+        image_column: column of paths relative to the folder of pictures.
+        group: column of groups; only pictures of one group are compared. Rows without a group are left out and
+            counted.
+        split: column with "train", "validation" or "test"; without it every row is in "train".
+        others: columns of further scores, stored as they are.
+        fold_by: column of units; pictures of one unit are never on both sides of a split or fold.
+        weight: column of weights, >= 0.
+        transform: "raw" keeps the score; "rate" is likes per view, see `transforms.shrunk_rates`; "percentile" ranks
+            within the group, see `transforms.percentiles`. Unless raw, the column itself becomes the first of the
+            further scores.
+        views: column of views, for "rate" only. Rows without views are left out and counted.
+        prior_views: strength of the prior, for "rate" only; None estimates it for each group.
 
     Raises:
-      ValueError: as of `cells.read`; a score that is not a finite number, likes above views, an unknown
-        split or transform, a path that leaves the folder, a picture twice, a unit in two splits.
+        ValueError: an unreadable table (see `table_values.read`), a score that is not a finite number, likes above
+            views, an unknown split or transform, a path that leaves the folder, a picture listed twice, or a unit in
+            two splits.
     """
     _check_options(score, others, transform, views, prior_views)
     wanted = (image_column, score, group, split, fold_by, weight, views, *others)
@@ -97,26 +105,26 @@ def read(
     rows, without = [], {kind: [] for kind in required}
     seen, split_of = {}, {}
     seen_views = []
-    for number, cell in cells.read(Path(path), [name for name in wanted if name]):
+    for number, values in table_values.read(Path(path), [name for name in wanted if name]):
         where = f"{path}, row {number}"
-        empty = [kind for kind, name in required.items() if name and not cell[name]]
+        empty = [kind for kind, name in required.items() if name and not values[name]]
         if empty:
             without[empty[0]].append(number)
             continue
-        value = _number(where, score, cell[score])
+        value = _number(where, score, values[score])
         row = Row(
             number=number,
-            id=cell[image_column],
-            score=value if transform == "raw" else float(cell[score]),
-            # One object for all that are equal: a table of a million rows has a few groups.
-            group=sys.intern(cell[group]) if group else "",
-            split=_split(where, split, cell[split]) if split else "train",
-            unit=sys.intern(cell[fold_by]) if fold_by else "",
-            weight=_number(where, weight, cell[weight], least=0.0) if weight else 1.0,
-            others=(value,) * (transform != "raw") + tuple(_maybe(where, name, cell[name]) for name in others),
+            id=values[image_column],
+            score=value if transform == "raw" else float(values[score]),
+            # Share equal strings: a table of a million rows has few groups.
+            group=sys.intern(values[group]) if group else "",
+            split=_split(where, split, values[split]) if split else "train",
+            unit=sys.intern(values[fold_by]) if fold_by else "",
+            weight=_number(where, weight, values[weight], least=0.0) if weight else 1.0,
+            others=(value,) * (transform != "raw") + tuple(_maybe(where, name, values[name]) for name in others),
         )
         if transform == "rate":
-            seen_views.append(_views(where, row.score, score, views, cell[views]))
+            seen_views.append(_views(where, row.score, score, views, values[views]))
         _check_new(where, row, seen)
         if row.unit and split_of.setdefault(row.unit, row).split != row.split:
             first = split_of[row.unit]
@@ -127,12 +135,12 @@ def read(
         rows.append(row)
     priors = {}
     if transform != "raw":
-        groups, values = [row.group for row in rows], [row.score for row in rows]
+        groups, scores = [row.group for row in rows], [row.score for row in rows]
         if transform == "rate":
-            values, priors = transforms.shrunk_rates(values, seen_views, groups, prior_views)
+            scores, priors = transforms.shrunk_rates(scores, seen_views, groups, prior_views)
         else:
-            values = transforms.percentiles(values, groups)
-        rows = [dataclasses.replace(row, score=_stored(v)) for row, v in zip(rows, values, strict=True)]
+            scores = transforms.percentiles(scores, groups)
+        rows = [dataclasses.replace(row, score=_stored(new)) for row, new in zip(rows, scores, strict=True)]
     return Table(
         tuple(rows),
         len(rows) + sum(map(len, without.values())),
@@ -146,7 +154,7 @@ def _check_options(score, others, transform, views, prior_views) -> None:
     if transform not in TRANSFORMS:
         raise ValueError(f"transform: got {transform!r}, expected one of {', '.join(TRANSFORMS)}")
     if transform == "rate" and not views:
-        raise ValueError("transform 'rate' is likes a view: got no column of views, expected its name")
+        raise ValueError("transform 'rate' is likes per view: got no column of views, expected its name")
     for name, value in (("views", views), ("prior_views", prior_views)):
         if value is not None and transform != "rate":
             raise ValueError(f"{name}: got {value!r} with transform {transform!r}, expected it with 'rate' only")
@@ -166,14 +174,14 @@ def _check_new(where: str, row: Row, seen: dict[str, int]) -> None:
 
 
 def _stored(value: float) -> float:
-    # As it will be stored: TFDS keeps 32 bits, in which close numbers become equal and huge ones infinite.
+    # TFDS stores 32 bits, in which close numbers become equal and huge ones infinite.
     with np.errstate(over="ignore"):
         return float(np.float32(value))
 
 
 def _number(where: str, column: str, text: str, least: float = -math.inf) -> float:
     try:
-        # Python reads 1_000 as a number; nobody's table means that.
+        # Python reads 1_000 as a number, but no table means that.
         value = math.nan if "_" in text else _stored(float(text))
     except ValueError:
         value = math.nan

@@ -1,4 +1,4 @@
-"""From counts to scores: likes a view, shrunk towards the group's rate, and percentiles within the group.
+"""Turn counts into scores: likes per view, shrunk towards the group's rate, or percentiles within the group.
 
 Pure functions: arrays in, arrays out.
 """
@@ -13,7 +13,7 @@ from scipy import stats
 class Prior:
     """A beta distribution of like rates: its mean `rate`, and its `strength` in views.
 
-    A picture with as many views as the strength counts half its own rate and half the group's.
+    For a picture with as many views as the strength, its own rate and the group's count half each.
     """
 
     rate: float
@@ -21,23 +21,29 @@ class Prior:
 
 
 def shrunk_rates(likes, views, groups, strength=None) -> tuple[np.ndarray, dict[str, Prior]]:
-    """Likes a view, shrunk towards the rate of the picture's group.
+    """Return likes per view, shrunk towards the rate of the picture's group.
 
         score_i = (likes_i + strength * rate) / (views_i + strength),   rate = sum(likes) / sum(views)
 
-    the posterior mean of the rate under a beta prior of the group: 1 like of 2 views does not outrank 400 of
-    1,000. Without a `strength` each group has its own, see `fit_prior`.
+    This is the posterior mean of the rate under the group's beta prior: 1 like in 2 views does not outrank 400 in
+    1,000. Without a `strength`, `fit_prior` estimates one for each group.
 
     Args:
-      likes, views: [n], 0 <= likes <= views.
-      groups: [n] str.
-      strength: of the prior in views, > 0; None to estimate it for each group.
+        likes: [n], 0 <= likes <= views.
+        views: [n].
+        groups: [n] str.
+        strength: strength of the prior in views, > 0; None estimates it for each group.
 
     Returns:
-      scores [n] in [0, 1], and the prior of each group.
+        The scores [n] in [0, 1], and the prior of each group.
 
     Raises:
-      ValueError: likes above views, a negative or infinite count, a strength that is not above 0.
+        ValueError: likes above views, a negative or infinite count, or a strength that is not above 0.
+
+    Example:
+        >>> scores, priors = shrunk_rates([1, 400], [2, 1000], ["a", "a"], strength=100)
+        >>> scores.round(3).tolist()
+        [0.402, 0.4]
     """
     likes, views, groups = np.asarray(likes, float), np.asarray(views, float), np.asarray(groups)
     if strength is not None and not 0 < strength < np.inf:
@@ -59,7 +65,7 @@ def shrunk_rates(likes, views, groups, strength=None) -> tuple[np.ndarray, dict[
 
 
 def fit_prior(likes, views) -> Prior:
-    """Estimates a beta prior of like rates from one group's counts, by the analysis of variance.
+    """Estimate a beta prior of like rates from one group's counts, by analysis of variance.
 
     With K pictures that have views, p_i = likes_i / views_i, p = sum(likes) / sum(views), n = sum(views):
 
@@ -69,12 +75,16 @@ def fit_prior(likes, views) -> Prior:
         strength = n0 * within / (between - within)
 
     which is (1 - r) / r for the intraclass correlation r = (between - within) / (between + (n0 - 1) * within). The
-    more the rates differ beyond chance, the weaker the prior. It is held within [1, n]: at `n` (rates that do not
-    differ beyond chance, fewer than two pictures) a picture hardly leaves the group's rate. Reference: Ridout,
-    Demetrio and Firth, "Estimating intraclass correlation for binary data", Biometrics 55, 1999.
+    more the rates differ beyond chance, the weaker the prior. The strength is clipped to [1, n]. It is `n` where the
+    rates do not differ beyond chance or fewer than two pictures have views; a picture then hardly leaves the group's
+    rate.
 
     Args:
-      likes, views: [n], 0 <= likes <= views.
+        likes: [n], 0 <= likes <= views.
+        views: [n].
+
+    References:
+        Ridout, Demetrio and Firth, "Estimating intraclass correlation for binary data", Biometrics 55, 1999.
     """
     likes, views = np.asarray(likes, float), np.asarray(views, float)
     likes, views = likes[views > 0], views[views > 0]
@@ -93,11 +103,15 @@ def fit_prior(likes, views) -> Prior:
 
 
 def percentiles(values, groups) -> np.ndarray:
-    """The share of its group that a picture is above, ties counting half: (rank - 1/2) / n, in (0, 1).
+    """Return the share of its group that each picture beats, ties counting half: (rank - 1/2) / n, in (0, 1).
 
     Args:
-      values: [n] finite.
-      groups: [n] str.
+        values: [n] finite.
+        groups: [n] str.
+
+    Example:
+        >>> percentiles([3, 1, 2, 7], ["a", "a", "a", "b"]).round(2).tolist()
+        [0.83, 0.17, 0.5, 0.5]
     """
     values, groups = np.asarray(values, float), np.asarray(groups)
     result = np.empty(len(values))

@@ -1,12 +1,6 @@
-"""The data set `ivgp`: pictures of Google+ posts, after "Exploring Image Virality in Google Plus" (2013)."""
+"""The dataset `ivgp`: pictures of Google+ posts, after "Exploring Image Virality in Google Plus" (2013)."""
+
+from data_prep import lazy_import
 
 __all__ = ["Builder"]
-
-
-def __getattr__(name):
-    # Late: the command line, which lies in this package too, answers --help without importing TFDS.
-    if name == "Builder":
-        from data_prep.ivgp.ivgp_dataset_builder import Builder
-
-        return Builder
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_import.from_module(__name__, "ivgp_dataset_builder", __all__)

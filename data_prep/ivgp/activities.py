@@ -1,4 +1,4 @@
-"""Google+ activities from a file of JSON lines or a flat CSV: counts, author, time and picture of each post."""
+"""Read Google+ activities from JSON lines or a flat CSV: counts, author, time and picture of each post."""
 
 import csv
 import dataclasses
@@ -11,7 +11,7 @@ from typing import Any
 from data_prep.picture_folder import check_name
 
 COUNTS = ("plusoners", "replies", "resharers")
-# Columns of a CSV that mean the same; of JSON, the path in the activity.
+# Names of the columns of a CSV: our own name, or the path in an activity's JSON.
 COLUMNS = {
     "id": ("id",),
     **{name: (name, f"object.{name}.totalItems") for name in COUNTS},
@@ -34,13 +34,15 @@ class Activity:
     """One post.
 
     Attributes:
-      id: of the post.
-      plusoners, replies, resharers: its counts.
-      published: seconds since 1970 (UTC), or None.
-      author: id of who posted it, or empty.
-      image: the picture's path in the folder, if a column says so; else empty, and the file is `<id>.<ending>`.
-      url: where its picture was, or empty.
-      has_picture: False if the file says nothing of a picture although it does so of others.
+        id: the post's id.
+        plusoners: how many gave it a plus-one.
+        replies: how many replied.
+        resharers: how many reshared it.
+        published: seconds since 1970 (UTC), or None.
+        author: id of its author, or empty.
+        image: the picture's path in the folder, if a column says so. Otherwise empty: the file is `<id>.<ending>`.
+        url: original address of its picture, or empty.
+        has_picture: False if the file names pictures but none for this post.
     """
 
     id: str
@@ -56,20 +58,23 @@ class Activity:
 
 @dataclasses.dataclass(frozen=True)
 class Activities:
-    """A read file: the posts in its order, and how many activities were reshares of somebody's post."""
+    """The posts of a file, in its order, and how many activities were reshares of another post."""
 
     posts: tuple[Activity, ...]
     reshares: int
 
 
 def read(path: Path) -> Activities:
-    """Reads a file of activities; `.csv` is a CSV with a header row, everything else is JSON, one a line.
+    """Read a file of activities: `.csv` is a CSV with a header row, anything else is JSON, one activity per line.
 
-    Activities whose verb is "share" are left out and counted: their picture is that of another post.
+    Activities with the verb "share" are counted and left out: their picture belongs to another post.
+
+    Args:
+        path: the file.
 
     Raises:
-      ValueError: no such file, not UTF-8, a line that is not an activity, a count that is not a whole number of
-        at least 0, a time that is none, a picture path that leaves the folder, an id twice.
+        ValueError: no such file, not UTF-8, a line that is not an activity, a count that is not a whole number >= 0,
+            an invalid time, a path that leaves the folder of pictures, or an id that is there twice.
     """
     path = Path(path)
     if not path.is_file():
@@ -92,7 +97,7 @@ def read(path: Path) -> Activities:
 
 
 def _from_json(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields where it is and the fields of each activity."""
+    """Yield the place and the fields of each activity."""
     with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
@@ -118,7 +123,7 @@ def _object(record: dict, name: str) -> dict:
 
 
 def _attached_url(attachments) -> str:
-    """Where the first attached picture was, in full size if that is known."""
+    """Return the address of the first attached picture, in full size if there is one."""
     for attachment in attachments if isinstance(attachments, list) else []:
         for size in ("fullImage", "image"):
             if isinstance(attachment, dict) and (url := _object(attachment, size).get("url")):
@@ -127,7 +132,7 @@ def _attached_url(attachments) -> str:
 
 
 def _from_csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields where it is and the fields of each row."""
+    """Yield the place and the fields of each row."""
     number = 1
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, strict=True)
@@ -135,13 +140,13 @@ def _from_csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             header = [name.strip() for name in next(reader, [])]
             position = _positions(path, header)
             says_pictures = bool({"image", "url"} & position.keys())
-            for number, cells in enumerate(reader, start=2):
+            for number, values in enumerate(reader, start=2):
                 where = f"{path}, row {number}"
-                if not cells:
+                if not values:
                     continue
-                if len(cells) != len(header):
-                    raise ValueError(f"{where}: got {len(cells)} cells, expected {len(header)} as in the header")
-                fields = {name: cells[index].strip() for name, index in position.items()}
+                if len(values) != len(header):
+                    raise ValueError(f"{where}: got {len(values)} values, expected {len(header)} as in the header")
+                fields = {name: values[index].strip() for name, index in position.items()}
                 has_picture = bool(fields.get("image") or fields.get("url")) or not says_pictures
                 yield where, fields | {"has_picture": has_picture}
         except csv.Error as error:
@@ -149,10 +154,10 @@ def _from_csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _positions(path: Path, header: list[str]) -> dict[str, int]:
-    """Which column holds which field."""
+    """Return the column of each field."""
     position = {}
     for name, spellings in COLUMNS.items():
-        # Of the addresses the first there is, which is the largest picture.
+        # Where there are several columns of addresses, take the first: it has the largest picture.
         there = [spelling for spelling in spellings if spelling in header]
         if sum(header.count(spelling) for spelling in there) > 1 and name != "url":
             raise ValueError(f"{path}: got {' and '.join(there)} in several columns, expected one")
@@ -167,7 +172,7 @@ def _positions(path: Path, header: list[str]) -> dict[str, int]:
 def _activity(where: str, fields: dict[str, Any]) -> Activity:
     id = fields["id"]
     if not isinstance(id, str) or not id:
-        raise ValueError(f"{where}: got id {id!r}, expected a text")
+        raise ValueError(f"{where}: got id {id!r}, expected a non-empty string")
     try:
         image = check_name(fields["image"]) if fields.get("image") else ""
     except ValueError as error:
@@ -186,7 +191,7 @@ def _activity(where: str, fields: dict[str, Any]) -> Activity:
 def _count(where: str, name: str, value) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         value = int(value)
-    # JSON's true is a number to Python.
+    # Python counts JSON's true as a number.
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
         raise ValueError(f"{where}: {name} is {value!r}, expected a whole number from 0 to {2**31 - 1}")
     return value

@@ -1,4 +1,4 @@
-"""What a record of `ivgp` holds."""
+"""The features of a record of `ivgp`."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 
 def of_images() -> dict[str, Any]:
-    """Returns the features of one post's picture."""
+    """Return the features of one post's picture."""
     return {
         "image": tfds.features.Image(shape=(None, None, 3), doc="upright RGB"),
         "id": tfds.features.Text(doc="of the post"),
@@ -23,7 +23,7 @@ def of_images() -> dict[str, Any]:
 
 
 def of_pairs() -> dict[str, Any]:
-    """Returns the features of two pictures that were compared."""
+    """Return the features of two compared pictures."""
     return {
         "left": tfds.features.Image(shape=(None, None, 3), doc="upright RGB"),
         "right": tfds.features.Image(shape=(None, None, 3)),

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data_prep import left_out as losses
-from data_prep import usable_pictures
+from data_prep import build_report, usable_pictures
 from data_prep.ivgp import activities, features, posts
 from data_prep.ivgp.posts import Post
+from data_prep.left_out import MAX_SHARE, LeftOut, check_share
 from data_prep.streaming import StreamingBuilder
 from data_prep.usable_pictures import Unusable
 from lena_jax.data.pairs import ComparablePairs
@@ -25,26 +25,28 @@ REASONS = (*usable_pictures.REASONS, "duplicate")
 
 
 class Builder(StreamingBuilder):
-    """Pictures of Google+ posts (config `images`), or pairs of which one spread more (`pairs`).
+    """Pictures of Google+ posts (config `images`), or pairs of them, and which spread more (`pairs`).
 
-    Every picture is looked at before the first record is written: pairs are drawn among pictures that can be
-    used. Records are ordered by the hashes of their ids. No author's posts are on both sides of the split.
+    Every picture is read before the first record is written, because pairs are drawn from usable pictures only.
+    Records are ordered by the hashes of their ids. An author's posts are all on one side of the split.
 
     Args:
-      activities: file of Google+ activities, JSON lines or CSV; see `activities.read`.
-      images: folder of pictures, `<post id>.<ending>` unless the CSV names them.
-      test, window_days, same_author: how posts are split and grouped; see `posts.make`.
-      pairs: most pairs of a split; where there are more, so many different ones are drawn.
-      gap: least difference of the scores of a pair.
-      seed: of the draw, and of which picture is left.
-      max_loss: share of a split's pictures that may be lost; 1 allows everything but an empty split.
-      min_side: least width and height, in pixels, of a picture.
-      config: "images" (default) or "pairs".
-      data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
+        activities: file of Google+ activities, JSON lines or CSV; see `activities.read`.
+        images: folder of pictures, `<post id>.<ending>` unless the CSV names them.
+        test: share of authors whose posts are for testing; see `posts.make`.
+        window_days: compare only posts in the same window of so many days; see `posts.make`.
+        same_author: compare only posts of one author.
+        pairs: most pairs in a split; where more are comparable, that many are drawn.
+        gap: least difference between the scores of a pair.
+        seed: seed of the draw, and of the side of each picture.
+        max_loss: share of a split's pictures that may be left out; 1 allows all but an empty split.
+        min_side: least width and height of a picture, in pixels.
+        **kwargs: `config` ("images", the default, or "pairs"), `data_dir` and the other options of
+            `tfds.core.DatasetBuilder`.
 
-    Building raises:
-      ValueError: an unusable file of activities, no such folder, a split that lost too much or has no two
-        comparable pictures, a path that leaves the folder.
+    Raises:
+        ValueError: bad options; while building, an unusable file of activities, no such folder, too much of a split
+            left out, a split without two comparable pictures, or a path that leaves the folder.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -66,7 +68,7 @@ class Builder(StreamingBuilder):
         pairs: int = PAIRS,
         gap: float = 0.0,
         seed: int = 0,
-        max_loss: float = losses.MAX_LOSS,
+        max_loss: float = MAX_SHARE,
         min_side: int = usable_pictures.MIN_SIDE,
         **kwargs: Any,
     ):
@@ -80,7 +82,7 @@ class Builder(StreamingBuilder):
         if seed < 0:
             raise ValueError(f"seed: got {seed}, expected a whole number >= 0")
         self.pairs, self.gap, self.seed = pairs, gap, seed
-        self.max_loss = losses.check_share(max_loss)
+        self.max_loss = check_share(max_loss)
         self.min_side = usable_pictures.check_side(min_side)
         super().__init__(**kwargs)
 
@@ -104,7 +106,7 @@ class Builder(StreamingBuilder):
         return dict(self._counts)
 
     def fingerprint(self) -> str:
-        """Reads every picture and returns a hash of what the records depend on."""
+        """Read every picture and return a hash of all that the records depend on."""
         digest = self._new_fingerprint()
         for post in self._watched("comparing"):
             try:
@@ -127,24 +129,22 @@ class Builder(StreamingBuilder):
             "authors": {
                 split: len({post.activity.author for post in kept} - {""}) for split, kept in self._kept.items()
             },
-            "splits": self._losses.summary(),
-            "left_out": self._losses.left_out,
+            "splits": self._left_out.summary(),
+            "left_out": self._left_out.pictures,
         }
-        text = json.dumps(report, indent=2, ensure_ascii=False)
-        (folder / "build_report.json").write_text(text + "\n", encoding="utf-8")
-        (folder / "build_report.txt").write_text(self._text(), encoding="utf-8")
+        build_report.write(folder, report, self._text())
 
     def _text(self) -> str:
         numbers = self.content.activities
-        fell = ("reshares", "without_picture", "without_time")
-        what = ", ".join(f"{numbers[name]:,} {name.replace('_', ' ')}" for name in fell)
-        return f"{numbers['activities']:,} activities, of which left out: {what}\n" + self._losses.text()
+        names = ("reshares", "without_picture", "without_time")
+        what = ", ".join(f"{numbers[name]:,} {name.replace('_', ' ')}" for name in names)
+        return f"{numbers['activities']:,} activities, of which left out: {what}\n" + self._left_out.text()
 
     def _split_generators(self, dl_manager) -> dict[str, Iterator]:
         del dl_manager  # Nothing is downloaded.
         self._fingerprint = self._new_fingerprint()
         self._survey()
-        self._losses.check(self.max_loss)
+        self._left_out.check(self.max_loss)
         comparable = {split: self._comparable(split, kept) for split, kept in self._kept.items()}
         if self._is_pairs:
             self._counts = {split: min(len(pairs), self.pairs) for split, pairs in comparable.items()}
@@ -153,10 +153,10 @@ class Builder(StreamingBuilder):
         return {split: self._generate_examples(kept) for split, kept in self._kept.items()}
 
     def _survey(self) -> None:
-        """Decodes every picture once: which can be used, and which are equal."""
+        """Decode every picture once, to find which can be used and which are equal."""
         everything = self.content.posts
         splits = sorted({post.split for post in everything}, reverse=True)
-        self._losses = losses.Losses(
+        self._left_out = LeftOut(
             "pictures",
             {split: sum(post.split == split for post in everything) for split in splits},
             reasons=REASONS,
@@ -170,7 +170,7 @@ class Builder(StreamingBuilder):
                 data = self._read(post)
                 content = usable_pictures.decode(data, self.min_side).content
             except Unusable as error:
-                self._losses.leave_out(post.split, post.id, error.reason, str(error))
+                self._left_out.add(post.split, post.id, error.reason, str(error))
                 continue
             finally:
                 _add(self._fingerprint, post, data)
@@ -182,12 +182,12 @@ class Builder(StreamingBuilder):
             earliest = first[self._contents[post.id]]
             if earliest is post:
                 self._kept[post.split].append(post)
-                self._losses.kept[post.split] += 1
+                self._left_out.kept[post.split] += 1
             else:
-                self._losses.leave_out(post.split, post.id, "duplicate", f"equal to the picture of {earliest.id}")
+                self._left_out.add(post.split, post.id, "duplicate", f"equal to the picture of {earliest.id}")
 
     def _comparable(self, split: str, kept: list[Post]) -> ComparablePairs:
-        # As they are stored: in 32 bits close scores become equal.
+        # As stored, in 32 bits, close scores become equal.
         scores = np.float32([post.score for post in kept])
         pairs = ComparablePairs(scores, [post.group for post in kept], self.gap)
         if not len(pairs):
@@ -223,7 +223,7 @@ class Builder(StreamingBuilder):
             high, low = kept[high], kept[low]
             digest = hashlib.sha256(f"{self.seed} {high.id} {low.id}".encode()).digest()
             drawn.append((digest, high, low))
-        # The digest is the order, and its last bit says which one is left.
+        # The digest gives the order, and its last bit which picture is on the left.
         for digest, high, low in sorted(drawn, key=lambda item: item[0]):
             label = digest[-1] & 1
             left, right = (high, low) if label else (low, high)
@@ -240,7 +240,7 @@ class Builder(StreamingBuilder):
             )
 
     def _picture(self, post: Post) -> bytes:
-        """The picture of a post that the survey found usable."""
+        """Return the picture of a post that the survey found usable."""
         try:
             return usable_pictures.decode(self._read(post), self.min_side).data
         except Unusable as error:
@@ -272,10 +272,10 @@ def _time_and_id(post: Post) -> tuple[float, str]:
 
 def _add(digest, post: Post, data: bytes | None) -> None:
     activity = post.activity
-    cells = [post.id, post.score, post.split, post.group, activity.author, activity.published]
-    cells += [activity.plusoners, activity.replies, activity.resharers]
-    cells.append(None if data is None else hashlib.sha256(data).hexdigest())
-    digest.update(json.dumps(cells).encode())
+    values = [post.id, post.score, post.split, post.group, activity.author, activity.published]
+    values += [activity.plusoners, activity.replies, activity.resharers]
+    values.append(None if data is None else hashlib.sha256(data).hexdigest())
+    digest.update(json.dumps(values).encode())
 
 
 def _side(post: Post) -> dict[str, Any]:

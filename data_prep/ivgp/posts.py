@@ -1,4 +1,4 @@
-"""From activities to posts that can be compared: score, split by author, and group by time and author."""
+"""Turn activities into posts that can be compared: score them, split by author, group by time and author."""
 
 import dataclasses
 import datetime
@@ -13,7 +13,7 @@ WINDOW_DAYS = 30
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Post:
-    """An activity with its score, split, and group; only posts of one group are compared."""
+    """An activity with its score, split and group; only posts of one group are compared."""
 
     activity: Activity
     score: float
@@ -31,10 +31,10 @@ class Posts:
     """The posts that can be compared, and how many activities of each kind there were.
 
     Attributes:
-      posts: ordered by the hashes of their ids.
-      activities: activities, of which reshares, without_picture and without_time are not among `posts`; and
-        without_author, which are, each as if by an author of its own.
-      window_days: length of the windows of time that posts are compared within; 0 for none.
+        posts: the posts, ordered by the hashes of their ids.
+        activities: counts of all activities, of those that are not in `posts` (reshares, without_picture,
+            without_time), and of posts without_author.
+        window_days: posts are compared within windows of so many days; 0 compares posts of any time.
     """
 
     posts: tuple[Post, ...]
@@ -49,23 +49,23 @@ def make(
     window_days: int | None = None,
     same_author: bool = False,
 ) -> Posts:
-    """Scores all posts, and groups and splits those that have a picture and, if it matters, a time.
+    """Score all posts; group and split those with a picture and, if windows are used, a time.
 
-    The means of the score are over all posts of the file, whether their pictures are there or not, so that a
-    lost picture changes no other's score.
+    The score's means are over all posts of the file, with or without a picture, so that a missing picture does not
+    change the scores of others.
 
     Args:
-      activities: what was read.
-      there: ids whose picture is in the folder, whatever the file says.
-      test: share of authors, by the hash of their ids, whose posts are for testing: more posts of the same
-        authors, or of others, move nobody. Who has no author is split by the post's id.
-      window_days: posts are compared if they lie in the same window of so many days, counted from 1970; 0 to
-        compare across all time; None is 30 if any post has a time, else 0.
-      same_author: compare only posts of one author.
+        activities: the activities of a file.
+        there: ids whose picture is in the folder, whatever the file says.
+        test: share of authors whose posts are for testing. The hash of an author's id decides, so adding posts or
+            authors never moves an author. A post without an author is split by its own id.
+        window_days: compare only posts in the same window of so many days, counted from 1970. 0 compares posts of any
+            time; None is 30 if any post has a time, else 0.
+        same_author: compare only posts of one author.
 
     Raises:
-      ValueError: a share or length that is none; windows or authors asked for that no post has; a split
-        without posts.
+        ValueError: a share or number of days out of range, windows or authors asked for although no post has them, or
+            a split without posts.
     """
     if not 0 <= test < 1:
         raise ValueError(f"test: got {test}, expected a share from 0 to below 1")
@@ -103,7 +103,7 @@ def make(
 
 
 def _split(post: Activity, test: float) -> str:
-    # A post without author counts as one by an author of its own, whose id no author has.
+    # A post without an author counts as by its own author, with an id that no author has.
     key = f"author {post.author}" if post.author else f"post {post.id}"
     place = int.from_bytes(hashlib.sha256(key.encode()).digest()) / 2**256
     return "test" if place < test else "train"

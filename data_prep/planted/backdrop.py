@@ -1,4 +1,4 @@
-"""What lies behind the objects: a crop of a texture photograph, and the veil of haze over parts of it."""
+"""Draw what is behind the objects: a crop of a texture photograph, and a veil of haze over parts of it."""
 
 import colorsys
 import functools
@@ -9,11 +9,10 @@ from scipy import ndimage
 
 from data_prep import photographs
 
-# Each split crops from rows of its own, as shares of the photograph's height: no split sees another's
-# backdrop.
+# Each split crops from its own rows, as shares of the photograph's height: no split sees another's backdrop.
 BANDS = {"train": (0.0, 0.5), "validation": (0.5, 0.75), "test": (0.75, 1.0)}
 
-# The part of the photograph that is used: left, top, right, bottom (the retina is a disc on black).
+# The part of each photograph to use: left, top, right, bottom (the retina is a disc on black).
 REGIONS = {
     "brick": (0, 0, 512, 512),
     "grass": (0, 0, 512, 512),
@@ -24,13 +23,12 @@ REGIONS = {
 NAMES = tuple(REGIONS)
 GREY = frozenset({"brick", "grass", "gravel"})
 
-# Crop sides as shares of the narrowest band, the same for all splits so that textures have the same scale.
+# Sides of a crop as shares of the narrowest band; the same for all splits, so that textures have the same scale.
 MIN_CROP, MAX_CROP = 0.6, 1.0
 
 HAZE = np.array([196.0, 203.0, 214.0], np.float32)
 HAZE_STRENGTH = 0.72
-# Correlation length of the veil as a share of the picture's side, and the softness of its edge in standard
-# deviations.
+# Correlation length of the veil as a share of the picture's side, and softness of its edge in standard deviations.
 VEIL_SMOOTHNESS = 0.13
 VEIL_EDGE = 0.12
 
@@ -42,7 +40,7 @@ def _region(name: str) -> Image.Image:
 
 
 def crop_box(name: str, split: str, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """Draws a square inside the rows of `split`: left, top, right, bottom in the region's pixels."""
+    """Draw a square inside the rows of `split`; return left, top, right, bottom in the region's pixels."""
     width, height = _region(name).size
     low, high = (int(height * share) for share in BANDS[split])
     narrowest = int(height * min(end - start for start, end in BANDS.values()))
@@ -53,7 +51,7 @@ def crop_box(name: str, split: str, rng: np.random.Generator) -> tuple[int, int,
 
 
 def draw(size: int, split: str, rng: np.random.Generator) -> np.ndarray:
-    """Draws a backdrop `[size, size, 3]`, float32 in 0..255: photograph, crop, flips, tint, brightness."""
+    """Draw a backdrop `[size, size, 3]`, float32 in 0..255: a random photograph, crop, flip, tint and brightness."""
     name = NAMES[rng.integers(len(NAMES))]
     crop = _region(name).resize((size, size), Image.Resampling.BICUBIC, box=crop_box(name, split, rng))
     pixels = np.asarray(crop, np.float32)
@@ -61,7 +59,7 @@ def draw(size: int, split: str, rng: np.random.Generator) -> np.ndarray:
         pixels = pixels[:, ::-1]
     if rng.random() < 0.5:
         pixels = pixels[::-1]
-    # Grey textures get a colour and none is as bright as the haze: what looks washed out is the veil's doing.
+    # Grey textures get a colour, and none is as bright as the haze: only the veil washes colours out.
     hue, saturation = rng.uniform(0, 1), rng.uniform(0.35, 0.65)
     if name in GREY:
         pixels = pixels * np.asarray(colorsys.hsv_to_rgb(hue, saturation, 1.0), np.float32)
@@ -69,8 +67,8 @@ def draw(size: int, split: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def veil(size: int, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Draws a patchy veil `[size, size]`, float32 in [0, 1], above 1/2 on `share` of the cells."""
-    # Smooth enough to be drawn on a quarter of the grid and enlarged.
+    """Draw a patchy veil `[size, size]`, float32 in [0, 1], above 1/2 on `share` of the pixels."""
+    # The field is smooth enough to draw it on a quarter of the grid and enlarge it.
     coarse = max(8, size // 4)
     field = ndimage.gaussian_filter(rng.standard_normal((coarse, coarse)), VEIL_SMOOTHNESS * coarse, mode="wrap")
     field = np.asarray(Image.fromarray(field.astype(np.float32)).resize((size, size), Image.Resampling.BICUBIC))
@@ -80,7 +78,7 @@ def veil(size: int, share: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def add_haze(pixels: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """Washes `pixels: [H, W, 3]` out towards grey haze where `strength: [H, W]` in [0, 1] says so."""
+    """Blend `pixels: [H, W, 3]` into grey haze by `strength: [H, W]` in [0, 1]."""
     strength = strength[..., None]
     grey = pixels.mean(axis=-1, keepdims=True)
     return (1 - strength) * pixels + strength * (0.25 * grey + 0.75 * HAZE)

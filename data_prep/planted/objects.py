@@ -1,4 +1,4 @@
-"""The cut-outs that are pasted: ellipses chosen by hand in six photographs, with feathered edges."""
+"""The objects to paste: ellipses chosen by hand in five photographs, with feathered edges."""
 
 import dataclasses
 import functools
@@ -10,13 +10,23 @@ from data_prep import photographs
 
 # Width of the soft edge, as a share of the ellipse's radius.
 FEATHER = 0.12
-# Of a cut-out before it is scaled to its place.
+# Longest side of a cut-out in pixels, before it is scaled to its place.
 LONG_SIDE = 128
 
 
 @dataclasses.dataclass(frozen=True)
 class CutOut:
-    """An ellipse in a photograph, in its pixels; its long side once pasted, as a range of the picture's."""
+    """An ellipse in a photograph, and how large it is when pasted.
+
+    Attributes:
+        photograph: a key of `photographs.FILES`.
+        centre_x: column of the centre in the photograph, in pixels; the next three are in pixels too.
+        centre_y: row of the centre.
+        half_width: half the width of the ellipse.
+        half_height: half the height of the ellipse.
+        min_side: least length of the long side once pasted, as a share of the picture's side.
+        max_side: greatest length of the long side once pasted, as a share of the picture's side.
+    """
 
     photograph: str
     centre_x: int
@@ -30,7 +40,7 @@ class CutOut:
 CUT_OUTS = {
     "cat": CutOut("chelsea", 232, 150, 140, 142),
     "cup": CutOut("coffee", 285, 195, 192, 188),
-    # Slim, so its long side is larger; its area is still the smallest of all.
+    # Slim, so its long side is larger; its area is still the smallest.
     "rocket": CutOut("rocket", 322, 268, 62, 145, min_side=0.32, max_side=0.48),
     "astronaut": CutOut("astronaut", 226, 98, 70, 92),
     "helmet": CutOut("astronaut", 398, 430, 108, 100),
@@ -40,7 +50,7 @@ CUT_OUTS = {
 
 @functools.cache
 def cut_out(kind: str) -> Image.Image:
-    """Returns the object `kind` (a key of `CUT_OUTS`) in premultiplied RGBa, clear outside its ellipse."""
+    """Return the object `kind` (a key of `CUT_OUTS`) in premultiplied RGBa, transparent outside its ellipse."""
     shape = CUT_OUTS[kind]
     top, left = shape.centre_y - shape.half_height, shape.centre_x - shape.half_width
     pixels = photographs.load(shape.photograph)
@@ -51,26 +61,25 @@ def cut_out(kind: str) -> Image.Image:
     radius = np.hypot(y[:, None], x[None, :])
     alpha = np.clip((1 - radius) / FEATHER, 0, 1)
     rgba = np.dstack([pixels[np.ix_(rows, columns)], np.round(255 * alpha).astype(np.uint8)])
-    # Premultiplied, so that resizing bleeds in no colour from outside the ellipse; shrunk once here to save
-    # time later.
+    # Premultiplied, so that resizing bleeds in no colour from outside the ellipse. Shrinking it once here saves time.
     picture = Image.fromarray(rgba).convert("RGBa")
     picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
     return picture
 
 
 def instance(kind: str, side: float, flip: bool, angle: float, gain: float) -> tuple[np.ndarray, np.ndarray]:
-    """Renders one instance of an object.
+    """Render one instance of an object.
 
     Args:
-      kind: a key of `CUT_OUTS`.
-      side: the long side of the upright object, in pixels of the picture.
-      flip: mirrored left to right.
-      angle: rotation in degrees, counter-clockwise.
-      gain: factor on the brightness.
+        kind: a key of `CUT_OUTS`.
+        side: the long side of the upright object, in pixels of the picture.
+        flip: whether to mirror it left to right.
+        angle: rotation in degrees, counter-clockwise.
+        gain: factor on the brightness.
 
     Returns:
-      Colours `[h, w, 3]` in 0..255 and opacity `[h, w]` in [0, 1], both float32, trimmed to where the opacity
-      is not 0.
+        Colours `[h, w, 3]` in 0..255 and opacity `[h, w]` in [0, 1], both float32, trimmed to where the opacity is
+        above 0.
     """
     picture = cut_out(kind)
     scale = side / max(picture.size)

@@ -1,7 +1,6 @@
 """The TFDS builder `planted`: pictures composed from scikit-image's photographs, with a known answer."""
 
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,23 +9,26 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from data_prep import build_report
 from data_prep.planted import scene, score
+from data_prep.planted.split_sizes import COUNTS
 from data_prep.streaming import StreamingBuilder
 
 SIZE = 128
-COUNTS = {"train": 2400, "validation": 200, "test": 400}
 
 
 class Builder(StreamingBuilder):
-    """Pictures scored by some objects (small support), a veil (large support) and noise, all known.
+    """Pictures scored by objects (small support), a veil (large support) and noise, all known.
 
     Args:
-      seed: of all randomness, >= 0; the same seed gives byte-identical records.
-      train, validation, test: pictures in each split.
-      data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
+        seed: seed of all randomness, >= 0; the same seed gives byte-identical records.
+        train: number of pictures in the training split.
+        validation: number of pictures in the validation split.
+        test: number of pictures in the test split.
+        **kwargs: `data_dir` and the other options of `tfds.core.DatasetBuilder`.
 
     Raises:
-      ValueError: a negative seed, or a split with fewer than two pictures.
+        ValueError: a negative seed, or a split with fewer than two pictures.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -57,7 +59,7 @@ class Builder(StreamingBuilder):
             features=features.FeaturesDict(
                 {
                     "image": features.Image(shape=(SIZE, SIZE, 3), encoding_format="jpeg"),
-                    "id": features.Text(doc="split and number, unique in the data set"),
+                    "id": features.Text(doc="split and number, unique in the dataset"),
                     "score": features.Scalar(np.float32, doc="signal plus noise"),
                     "group": features.Text(doc="always empty: all pictures are comparable"),
                     "signal": features.Scalar(np.float32, doc="the score before noise"),
@@ -82,13 +84,12 @@ class Builder(StreamingBuilder):
         return dict(self.counts)
 
     def fingerprint(self) -> str:
-        """Returns what the records depend on, in words; equal fingerprints mean equal records."""
+        """Return all that the records depend on, in words; equal fingerprints mean equal records."""
         counts = ", ".join(f"{split} {count}" for split, count in self.counts.items())
         return f"{self.name} {self.VERSION}, seed {self.seed}, {counts}"
 
     def finish(self, folder: Path) -> None:
-        report = {"fingerprint": self.fingerprint(), "seed": self.seed, "counts": self.counts}
-        (folder / "build_report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        build_report.write(folder, {"fingerprint": self.fingerprint(), "seed": self.seed, "counts": self.counts})
 
     def _split_generators(self, dl_manager) -> dict[str, Iterator]:
         del dl_manager  # Nothing is downloaded.
@@ -117,7 +118,7 @@ class Builder(StreamingBuilder):
 
 
 def encode(pixels: np.ndarray, encoding: str, **options: Any) -> bytes:
-    """Returns pixels as the bytes of a picture file."""
+    """Return pixels as the bytes of a picture file."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, encoding, **options)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Composes a planted picture: a backdrop, a veil over parts of it, recognisable objects in front."""
+"""Compose a planted picture: a backdrop, a veil over parts of it, and recognisable objects in front."""
 
 import dataclasses
 
@@ -7,15 +7,21 @@ import numpy as np
 from data_prep.planted import backdrop, objects, score
 
 SPLITS = ("train", "validation", "test")
-# How much of the veil's strength reaches the objects: they may be hazed, never erased.
+# How much of the veil's strength reaches the objects: the veil may haze them but never hides them.
 VEIL_ON_OBJECTS = 0.35
-# Tries to place an object clear of those before it; the try that hides least is taken.
+# How often to try to place an object clear of the others; the try that hides least of them wins.
 PLACEMENTS = 40
 
 
 @dataclasses.dataclass(frozen=True)
 class PlacedObject:
-    """A pasted object: kind, effect on the score, box (ymin, xmin, ymax, xmax) as shares of the side."""
+    """A pasted object.
+
+    Attributes:
+        kind: a key of `score.EFFECTS`.
+        effect: what its presence adds to the score.
+        bbox: ymin, xmin, ymax, xmax as shares of the side.
+    """
 
     kind: str
     effect: float
@@ -27,14 +33,14 @@ class Scene:
     """One planted picture.
 
     Attributes:
-      image: `[size, size, 3]` uint8.
-      mask: `[size, size]` bool, the visible pixels of the objects that raise the score.
-      objects: what was pasted, in pasting order.
-      owner: `[size, size]` int8, the index in `objects` of what is seen there, -1 for the backdrop.
-      veil: `[size, size]` float32 in [0, 1], above 1/2 where the veil is.
-      veil_share: share of the picture that the veil covers.
-      signal: the score before noise.
-      score: the score.
+        image: `[size, size, 3]` uint8.
+        mask: `[size, size]` bool, the visible pixels of the objects that raise the score.
+        objects: what was pasted, in the order of pasting.
+        owner: `[size, size]` int8, the index in `objects` of what each pixel shows, -1 for the backdrop.
+        veil: `[size, size]` float32 in [0, 1], above 1/2 where the veil is.
+        veil_share: share of the picture that the veil covers.
+        signal: the score before noise.
+        score: the score.
     """
 
     image: np.ndarray
@@ -48,19 +54,19 @@ class Scene:
 
 
 def compose(seed: int, split: str, index: int, size: int) -> Scene:
-    """Composes picture `index` of `split`; the same arguments give the same pixels in any process.
+    """Compose picture `index` of `split`; the same arguments give the same pixels in any process.
 
     Args:
-      seed: of the data set, >= 0.
-      split: "train", "validation" or "test"; each crops its backdrops from its own part of the photographs.
-      index: of the picture in its split, >= 0.
-      size: side of the picture in pixels.
+        seed: seed of the dataset, >= 0.
+        split: "train", "validation" or "test"; each crops its backdrops from its own part of the photographs.
+        index: number of the picture in its split, >= 0.
+        size: side of the picture in pixels.
     """
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     kinds, veil_share = score.draw_content(rng)
     pixels = backdrop.draw(size, split, rng)
     veil = backdrop.veil(size, veil_share, rng)
-    # owner[y, x] is the index of the object seen there, -1 for the backdrop.
+    # owner[y, x] is the index of the object that the pixel shows, -1 for the backdrop.
     owner = np.full((size, size), -1, np.int8)
     coverage = np.zeros((size, size), np.float32)
     placed = []
@@ -89,15 +95,15 @@ def compose(seed: int, split: str, index: int, size: int) -> Scene:
 
 
 def place(kind: str, owner: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """Draws an instance of an object and its place, inside the picture and hiding as little of others as possible.
+    """Draw an instance of an object and a place inside the picture where it hides little of the other objects.
 
     Args:
-      kind: of `objects.CUT_OUTS`.
-      owner: `[size, size]`, not negative where another object is seen.
-      rng: what the draw is made with.
+        kind: a key of `objects.CUT_OUTS`.
+        owner: `[size, size]`, not negative where another object shows.
+        rng: the source of randomness.
 
     Returns:
-      Colours `[h, w, 3]` and opacity `[h, w]`, as of `objects.instance`, and the window's top and left.
+        Colours `[h, w, 3]` and opacity `[h, w]` (see `objects.instance`), and the window's top and left.
     """
     size = owner.shape[0]
     shape = objects.CUT_OUTS[kind]
@@ -109,7 +115,7 @@ def place(kind: str, owner: np.ndarray, rng: np.random.Generator) -> tuple[np.nd
             rng.uniform(-15, 15),
             rng.uniform(0.8, 1.2),
         )
-        # The rotated box is at most this large; the exact one is known after rendering, which is done once.
+        # The rotated box is at most this large. Its exact size is known only after rendering, which is done once.
         reach = int(np.ceil(1.3 * look[0])) + 2
         top, left = (int(rng.integers(0, max(1, size - reach + 1))) for _ in range(2))
         hidden = np.count_nonzero(owner[top : top + reach, left : left + reach] >= 0)

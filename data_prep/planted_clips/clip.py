@@ -1,4 +1,4 @@
-"""Composes a planted clip: as a planted picture, but each object is there in a run of its frames only."""
+"""Compose a planted clip: a planted picture in which each object shows only in a run of frames."""
 
 import dataclasses
 
@@ -6,18 +6,20 @@ import numpy as np
 
 from data_prep.planted import backdrop, scene, score
 
-# Apart from the pictures of `planted` with the same seed.
+# Keeps the clips apart from the pictures of `planted` with the same seed.
 _STREAM = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class PassingObject:
-    """A pasted object, and when it is there.
+    """A pasted object, and when it shows.
 
     Attributes:
-      kind, effect, bbox: as of `scene.PlacedObject`; it does not move.
-      first: number of the first frame that shows it.
-      shown: how many frames do, 1 to T.
+        kind: a key of `score.EFFECTS`.
+        effect: what its presence adds to the score.
+        bbox: ymin, xmin, ymax, xmax as shares of the side; the object does not move.
+        first: number of the first frame that shows it, from 0.
+        shown: how many frames show it, 1 to T.
     """
 
     kind: str
@@ -32,11 +34,11 @@ class PlantedClip:
     """One planted clip.
 
     Attributes:
-      frames: `[T, size, size, 3]` uint8.
-      objects: what was pasted, in pasting order.
-      veil_share: share of every frame that the veil covers.
-      signal: the score before noise, that of a picture with all the objects: how long one is there does not count.
-      score: the score.
+        frames: `[T, size, size, 3]` uint8.
+        objects: what was pasted, in the order of pasting.
+        veil_share: share of every frame that the veil covers.
+        signal: the score before noise: that of a picture with all the objects, however long each shows.
+        score: the score.
     """
 
     frames: np.ndarray
@@ -47,14 +49,17 @@ class PlantedClip:
 
 
 def compose(seed: int, split: str, index: int, size: int, frames: int) -> PlantedClip:
-    """Composes clip `index` of `split`; the same arguments give the same pixels in any process.
+    """Compose clip `index` of `split`; the same arguments give the same pixels in any process.
 
-    The length of an object's run is uniform on 1..T, its start uniform on what that leaves; the run says nothing of
-    the score.
+    The length of an object's run is uniform on 1..T, and its start uniform on the frames that fit. The run tells
+    nothing about the score.
 
     Args:
-      seed, split, index, size: as of `scene.compose`.
-      frames: T, >= 1.
+        seed: seed of the dataset, >= 0.
+        split: "train", "validation" or "test"; each crops its backdrops from its own part of the photographs.
+        index: number of the clip in its split, >= 0.
+        size: side of a frame in pixels.
+        frames: T, >= 1.
     """
     rng = np.random.default_rng([seed, _STREAM, scene.SPLITS.index(split), index])
     kinds, veil_share = score.draw_content(rng)

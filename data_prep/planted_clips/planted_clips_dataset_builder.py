@@ -1,6 +1,5 @@
 """The TFDS builder `planted_clips`: clips composed from scikit-image's photographs, with a known answer."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,25 +7,27 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data_prep import film_strip
+from data_prep import build_report, film_strip
 from data_prep.planted import planted_dataset_builder, score
 from data_prep.planted_clips import clip
+from data_prep.planted_clips.split_sizes import COUNTS
 
 SIZE = 112
 FRAMES = 8
-COUNTS = {"train": 800, "validation": 100, "test": 200}
 
 
 class Builder(planted_dataset_builder.Builder, skip_registration=True):
-    """Clips scored by objects that are there for some frames, a veil and noise, all known.
+    """Clips scored by objects that show in some of the frames, a veil and noise, all known.
 
     Args:
-      seed: of all randomness, >= 0; the same seed gives byte-identical records.
-      train, validation, test: clips in each split.
-      data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
+        seed: seed of all randomness, >= 0; the same seed gives byte-identical records.
+        train: number of clips in the training split.
+        validation: number of clips in the validation split.
+        test: number of clips in the test split.
+        **kwargs: `data_dir` and the other options of `tfds.core.DatasetBuilder`.
 
     Raises:
-      ValueError: a negative seed, or a split with fewer than two clips.
+        ValueError: a negative seed, or a split with fewer than two clips.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -53,7 +54,7 @@ class Builder(planted_dataset_builder.Builder, skip_registration=True):
                         shape=(FRAMES * SIZE, SIZE, 3), encoding_format="jpeg", doc="frames one below the other"
                     ),
                     "frames": features.Scalar(np.int32, doc="of the clip"),
-                    "id": features.Text(doc="split and number, unique in the data set"),
+                    "id": features.Text(doc="split and number, unique in the dataset"),
                     "score": features.Scalar(np.float32, doc="signal plus noise"),
                     "group": features.Text(doc="always empty: all clips are comparable"),
                     "signal": features.Scalar(np.float32, doc="the score before noise"),
@@ -73,13 +74,13 @@ class Builder(planted_dataset_builder.Builder, skip_registration=True):
 
     def finish(self, folder: Path) -> None:
         report = {"fingerprint": self.fingerprint(), "seed": self.seed, "frames": FRAMES, "counts": self.counts}
-        (folder / "build_report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        build_report.write(folder, report)
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for index in range(self.counts[split]):
             made = clip.compose(self.seed, split, index, SIZE, FRAMES)
             key = f"{split}/{index:05d}"
-            # Frames are as high as whole blocks of a JPEG without subsampling: none shows in another.
+            # A frame's height is a multiple of the block of a JPEG without subsampling: no frame bleeds into another.
             strip = film_strip.lay_out(made.frames)
             boxes = [
                 {

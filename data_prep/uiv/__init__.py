@@ -1,12 +1,6 @@
-"""The data set `uiv`: pictures and pairs of "Understanding Image Virality" (Deza and Parikh, CVPR 2015)."""
+"""The dataset `uiv`: pictures and pairs of "Understanding Image Virality" (Deza and Parikh, CVPR 2015)."""
+
+from data_prep import lazy_import
 
 __all__ = ["Builder"]
-
-
-def __getattr__(name):
-    # Late: the command line, which lies in this package too, answers --help without importing TFDS.
-    if name == "Builder":
-        from data_prep.uiv.uiv_dataset_builder import Builder
-
-        return Builder
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_import.from_module(__name__, "uiv_dataset_builder", __all__)

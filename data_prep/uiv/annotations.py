@@ -1,4 +1,4 @@
-"""The published annotation files of UIV, read and checked: which pictures, which pairs, which attributes.
+"""Read and check the published annotation files of UIV: pictures, pairs and attributes.
 
 "Understanding Image Virality" (Deza and Parikh, CVPR 2015), repository ArturoDeza/virality, BSD 2-clause.
 """
@@ -24,16 +24,24 @@ URLS = {
 }
 # Columns of Attribute_matrix.mat.
 ATTRIBUTES = ("animal", "synthetically_generated", "beautiful", "explicit", "sexual")
-# How far a published score may lie from the one that follows from its counts.
+# How far a published score may be from the one that follows from its counts.
 TOLERANCE = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture: its number as a string, where it was, its score and the counts behind it, and its split.
+    """One picture.
 
-    `best_likes` (published as max_a_score) and `submissions` make the score; `mean_likes`, `best_upvotes` and
-    `most_comments` are published beside them.
+    Attributes:
+        id: its number in the publication.
+        url: its original address.
+        score: its virality score, made from `best_likes` and `submissions`.
+        best_likes: published as max_a_score.
+        mean_likes: published as mean_a_score.
+        submissions: how often it was submitted.
+        best_upvotes: published as max_raw_upvotes.
+        most_comments: published as max_number_of_comments.
+        split: "train" or "test", the split of its pair.
     """
 
     id: str
@@ -49,10 +57,15 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Pair:
-    """Two pictures as shown to people: `label` is 1 if the left one is the more viral, else 0.
+    """Two pictures as shown to people.
 
-    `attributes`, in the order of `ATTRIBUTES`: 1 if the left picture has more of it, -1 if the right one, 0 if
-    neither.
+    Attributes:
+        left: id of the left picture.
+        right: id of the right picture.
+        label: 1 if the left picture is more viral, else 0.
+        attributes: in the order of `ATTRIBUTES`: 1 if the left picture has more of it, -1 if the right one, 0 if
+            neither.
+        split: "train" or "test".
     """
 
     left: str
@@ -64,20 +77,20 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True)
 class Annotations:
-    """All pictures by id, and all pairs; every picture is in one pair and has the split of its pair."""
+    """All pictures by id, and all pairs. Every picture is in one pair and has the split of its pair."""
 
     pictures: dict[str, Picture]
     pairs: tuple[Pair, ...]
 
 
 def read(paths: Mapping[str, Path]) -> Annotations:
-    """Reads the annotation files.
+    """Read the annotation files.
 
     Args:
-      paths: file names (the keys of `URLS`) to where they lie.
+        paths: file names (the keys of `URLS`) to the paths of the files.
 
     Raises:
-      ValueError: a file that is not what it should be, or files that contradict each other.
+        ValueError: a file is not what it should be, or files contradict each other.
     """
     viral_first = _matrix(paths, "pair_matrix.mat", "pair_matrix_spot", 2)
     shown_left = _matrix(paths, "virality_label.mat", "virality_label_spot", 1)[:, 0]
@@ -129,7 +142,7 @@ def _pictures(paths: Mapping[str, Path], split: dict[int, str]) -> dict[str, Pic
             for number, record in zip(ids, records, strict=True)
         ]
     except (TypeError, KeyError, IndexError) as error:
-        raise ValueError(f"viral_datasetV2.mat: not the records that were expected: {error!r}") from error
+        raise ValueError(f"viral_datasetV2.mat: got records with other fields than expected: {error!r}") from error
     if sorted(ids) != sorted(split):
         raise ValueError(
             f"viral_datasetV2.mat: got {len(ids):,} pictures, expected the {len(split):,} of pair_matrix.mat"
@@ -141,7 +154,7 @@ def _pictures(paths: Mapping[str, Path], split: dict[int, str]) -> dict[str, Pic
 
 
 def _matrix(paths: Mapping[str, Path], name: str, variable: str, columns: int) -> np.ndarray:
-    """A matrix of whole numbers as int64: the files have uint8 and uint16, whose differences wrap around."""
+    """Return a matrix of whole numbers as int64: the files hold uint8 and uint16, whose differences wrap around."""
     values = _load(paths, name, variable)
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu":
         raise ValueError(f"{name}: got {variable} of type {type(values).__name__}, expected whole numbers")
@@ -155,7 +168,7 @@ def _matrix(paths: Mapping[str, Path], name: str, variable: str, columns: int) -
 def _load(paths: Mapping[str, Path], name: str, variable: str):
     try:
         content = scipy.io.loadmat(paths[name], simplify_cells=True, variable_names=[variable])
-    # scipy raises almost anything at a file that is not its own.
+    # For a file of another format, scipy may raise almost anything.
     except Exception as error:
         raise ValueError(f"{paths[name]}: not a MATLAB 5 file: {error}") from error
     if variable not in content:

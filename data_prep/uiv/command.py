@@ -1,61 +1,47 @@
-"""`python -m data_prep build uiv`: its arguments and the build."""
+"""`python -m data_prep build uiv`."""
 
 import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from data_prep.published_pictures import add_fetch_arguments, add_loss_arguments, fetch_pictures
+from data_prep.dataset_command import DatasetCommand
+from data_prep.published_pictures import add_fetch_arguments, add_limit_arguments, fetch_pictures
 
 DESCRIPTION = """\
-Builds the data set of "Understanding Image Virality" (Deza and Parikh, CVPR 2015): 10,078 pictures in 5,039
-pairs, of which one spread more than the other. 489 pairs, the published ones, are for testing.
+Builds the dataset of "Understanding Image Virality" (Deza and Parikh, CVPR 2015): 10,078 pictures in 5,039 pairs. In
+each pair, one picture spread more than the other. The 489 published test pairs are for testing.
 
-The annotations (1 MB) are downloaded and checked against known hashes, or taken from --manual_dir. The pictures
-are not published with them: give a folder of <number>.jpg, or let --fetch ask for each where it once was. Many
-may be gone; the build says what it kept and why the rest fell out, and stops if a split lost too much.
+The annotations (1 MB) are downloaded and checked against known hashes, or read from --manual_dir. The pictures are
+not published with them: give a folder of <number>.jpg, or let --fetch request each from its original address. Many
+may be gone. The build says what it kept and why it left out the rest, and stops if it left out too much of a split.
 
-Some pictures are explicit or sexual, and were labelled as such.
+Some pictures are explicit or sexual, and are labelled as such.
 """
 
 EXAMPLES = """\
 configs:
-  pairs     left and right picture as shown to people, label (1: left is the more viral), ids, scores, and five
-            attributes (1: left has more of it, -1: right, 0: equal)
-  images    one picture, its score and the counts behind it; what the training reads
+  pairs     left and right picture as shown to people, label (1: the left one is more viral), ids, scores, and five
+            attributes (1: the left one has more of it, -1: the right one, 0: equal)
+  images    one picture, its score and the counts behind it; what training reads
 
 examples:
   the pictures are in a folder:
     python -m data_prep build uiv --images=reddit_pictures
     python -m data_prep build uiv --images=reddit_pictures --config=images
-  they are not; interrupted, the same command goes on:
+  fetch the pictures; after an interruption, the same command goes on:
     python -m data_prep build uiv --fetch
-  most are gone, and what is left will do:
+  most are gone, and the rest is enough:
     python -m data_prep build uiv --fetch --max_loss=0.9
   no network:
     python -m data_prep build uiv --images=reddit_pictures --manual_dir=virality
 
-What became of each fetched picture is kept in fetch_ledger.jsonl beside them. What was gone for good is not asked
-for again; delete the file to ask again.
+fetch_ledger.jsonl, beside the fetched pictures, records what became of each. Pictures that are gone for good are not
+requested again; delete the file to request them again.
 """
 
 
-def add(names, options: dict, shared: Callable, build: Callable) -> None:
-    """Adds `uiv` to the data sets of the command line.
-
-    Args:
-      names: the subparsers of `build`.
-      options: of every parser.
-      shared: adds the arguments that all data sets have.
-      build: `build(make, arguments)` builds and says what came of it.
-    """
-    parser = names.add_parser(
-        "uiv",
-        help="Understanding Image Virality, 10,078 pictures",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        **options,
-    )
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", choices=("pairs", "images"), default="pairs", help="see below (default: %(default)s)"
     )
@@ -63,23 +49,21 @@ def add(names, options: dict, shared: Callable, build: Callable) -> None:
         "--images",
         metavar="DIR",
         help="folder of pictures, <number>.jpg or another ending; with --fetch, where to put them "
-        "(default then: downloads/uiv/pictures in --data_dir)",
+        "(default with --fetch: downloads/uiv/pictures in --data_dir)",
     )
     parser.add_argument("--manual_dir", metavar="DIR", help="folder with the annotation files (default: download them)")
-    add_loss_arguments(parser)
+    add_limit_arguments(parser)
     add_fetch_arguments(parser)
-    shared(parser)
-    parser.set_defaults(run=lambda arguments: _run(arguments, build))
 
 
-def _run(arguments: argparse.Namespace, build: Callable) -> None:
+def _prepare(arguments: argparse.Namespace) -> Callable:
     if arguments.images is None and not arguments.fetch:
-        raise ValueError("got neither --images=DIR nor --fetch, expected a folder of pictures or leave to fetch them")
+        raise ValueError("got neither --images=DIR nor --fetch, expected a folder of pictures, or --fetch to get them")
     import tensorflow_datasets as tfds
 
     from data_prep.uiv import Builder
 
-    # Its bars count the five small annotation files.
+    # TFDS's bars would count the five small annotation files.
     tfds.disable_progress_bar()
     cache = Path(arguments.data_dir).expanduser().absolute() / "downloads" / "uiv"
     images = cache / "pictures" if arguments.images is None else Path(arguments.images).expanduser()
@@ -100,4 +84,16 @@ def _run(arguments: argparse.Namespace, build: Callable) -> None:
     if arguments.fetch:
         pictures = make(arguments.data_dir).content.pictures.values()
         fetch_pictures(arguments, {picture.id: picture.url for picture in pictures}, images)
-    build(make, arguments)
+    return make
+
+
+COMMAND = DatasetCommand(
+    name="uiv",
+    summary="Understanding Image Virality: pairs of pictures, and which of each spread more",
+    description=DESCRIPTION,
+    examples=EXAMPLES,
+    add_arguments=_add_arguments,
+    prepare=_prepare,
+    training_config=lambda arguments: "image_scores" if arguments.config == "images" else None,
+    has_configs=True,
+)

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -15,8 +14,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import download_manager
 
-from data_prep import left_out as losses
-from data_prep import usable_pictures
+from data_prep import build_report, usable_pictures
+from data_prep.left_out import MAX_SHARE, LeftOut, check_share
 from data_prep.streaming import StreamingBuilder
 from data_prep.uiv import annotations
 
@@ -24,25 +23,24 @@ SPLITS = ("train", "test")
 
 
 class Builder(StreamingBuilder):
-    """Pairs of pictures of which one spread more (config `pairs`), or each picture by itself (`images`).
+    """Pairs of pictures, and which of them spread more (config `pairs`), or single pictures (`images`).
 
-    Records are ordered by the hashes of their ids. The 489 published test pairs and their pictures are in
-    `test`, all others in `train`. A picture that is missing or unusable is left out, with its pair, and
-    counted.
+    Records are ordered by the hashes of their ids. The 489 published test pairs and their pictures are in `test`, all
+    others in `train`. A picture that is missing or unusable is counted and left out, with its pair.
 
     Args:
-      images: folder of pictures named by their number, `10354.jpg`, with any common ending.
-      manual_dir: folder with the five annotation files; without it they are downloaded.
-      cache_dir: folder where downloaded annotation files are kept for the next time; or None.
-      max_loss: share of a split's examples that may be lost; 1 allows everything but an empty split.
-      min_side: least width and height, in pixels, of a picture.
-      config: "pairs" (default) or "images".
-      data_dir, version, ...: as for every `tfds.core.DatasetBuilder`.
+        images: folder of pictures named by their number, such as `10354.jpg`, with any common ending.
+        manual_dir: folder with the five annotation files; None downloads them.
+        cache_dir: folder that keeps downloaded annotation files for the next time; or None.
+        max_loss: share of a split's examples that may be left out; 1 allows all but an empty split.
+        min_side: least width and height of a picture, in pixels.
+        **kwargs: `config` ("pairs", the default, or "images"), `data_dir` and the other options of
+            `tfds.core.DatasetBuilder`.
 
-    Building raises:
-      ValueError: no such folder, annotation files other than the published ones, a split that lost too much,
-        a link out of the folder.
-      OSError: the annotation files cannot be downloaded.
+    Raises:
+        ValueError: bad options; while building, no such folder, annotation files other than the published ones, too
+            much of a split left out, or a link out of the folder.
+        OSError: while building, the annotation files cannot be downloaded.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -59,14 +57,14 @@ class Builder(StreamingBuilder):
         images: str | os.PathLike,
         manual_dir: str | os.PathLike | None = None,
         cache_dir: str | os.PathLike | None = None,
-        max_loss: float = losses.MAX_LOSS,
+        max_loss: float = MAX_SHARE,
         min_side: int = usable_pictures.MIN_SIDE,
         **kwargs: Any,
     ):
         self.images = Path(images).expanduser()
         self.manual_dir = None if manual_dir is None else Path(manual_dir).expanduser()
         self.cache_dir = None if cache_dir is None else Path(cache_dir).expanduser()
-        self.max_loss = losses.check_share(max_loss)
+        self.max_loss = check_share(max_loss)
         self.min_side = usable_pictures.check_side(min_side)
         super().__init__(**kwargs)
 
@@ -80,7 +78,7 @@ class Builder(StreamingBuilder):
 
     @functools.cached_property
     def content(self) -> annotations.Annotations:
-        """The published annotations, downloaded if they are not there."""
+        """The published annotations, downloaded if they are missing."""
         with tempfile.TemporaryDirectory(prefix="uiv-") as folder:
             return self._read(self._make_download_manager(folder, tfds.download.DownloadConfig()))
 
@@ -88,7 +86,7 @@ class Builder(StreamingBuilder):
         return {split: len(examples) for split, examples in self._splits().items()}
 
     def fingerprint(self) -> str:
-        """Reads every picture and returns a hash of what the records depend on."""
+        """Read every picture and return a hash of all that the records depend on."""
         names = usable_pictures.find(self.images)
         digest = self._new_fingerprint()
         for split, examples in self._splits().items():
@@ -103,38 +101,36 @@ class Builder(StreamingBuilder):
         return digest.hexdigest()
 
     def finish(self, folder: Path) -> None:
-        self._losses.check(self.max_loss)
+        self._left_out.check(self.max_loss)
         report = {
             "fingerprint": self._fingerprint.hexdigest(),
             # Nothing here is random.
             "seed": None,
-            "counts": self._losses.kept,
+            "counts": self._left_out.kept,
             "annotations": f"ArturoDeza/virality, commit {annotations.COMMIT}",
             "min_side": self.min_side,
             "max_loss": self.max_loss,
-            "splits": self._losses.summary(),
-            "left_out": self._losses.left_out,
+            "splits": self._left_out.summary(),
+            "left_out": self._left_out.pictures,
         }
-        text = json.dumps(report, indent=2, ensure_ascii=False)
-        (folder / "build_report.json").write_text(text + "\n", encoding="utf-8")
-        (folder / "build_report.txt").write_text(self._losses.text(), encoding="utf-8")
+        build_report.write(folder, report, self._left_out.text())
 
     def _split_generators(self, dl_manager) -> dict[str, Iterator]:
-        # Through the manager even if they were read before: it keeps the record of what was downloaded.
+        # Read through the manager even if they were read before: it records what was downloaded.
         self.__dict__["content"] = self._read(dl_manager)
         names = usable_pictures.find(self.images)
         splits = self._splits()
         counts = {split: len(examples) for split, examples in splits.items()}
         each = 2 if self._is_pairs else 1
-        self._losses = losses.Losses(
+        self._left_out = LeftOut(
             "pairs" if self._is_pairs else "pictures",
             counts,
             {split: each * count for split, count in counts.items()},
         )
         for split, examples in splits.items():
-            # Known before any picture is opened.
+            # This much is known before any picture is opened.
             lost = sum(any(id not in names for id in self._ids(example)) for example in examples)
-            self._losses.check_lost(split, lost, self.max_loss, f" in {self.images}")
+            self._left_out.check_split(split, lost, self.max_loss, f" in {self.images}")
         self._fingerprint = self._new_fingerprint()
         return {split: self._generate_examples(examples, names) for split, examples in splits.items()}
 
@@ -142,10 +138,10 @@ class Builder(StreamingBuilder):
         encode = self._pair if self._is_pairs else self._image
         for example in examples:
             ids = self._ids(example)
-            # Both pictures of a pair are looked at even if the first is bad: the report counts each.
+            # Look at both pictures of a pair even if the first is bad: the report counts each.
             pictures = [self._picture(example.split, id, names) for id in ids]
             if None not in pictures:
-                self._losses.kept[example.split] += 1
+                self._left_out.kept[example.split] += 1
                 yield " ".join(ids), encode(example, *pictures)
 
     def _picture(self, split: str, id: str, names: dict[str, str]) -> bytes | None:
@@ -154,7 +150,7 @@ class Builder(StreamingBuilder):
             data = usable_pictures.read(self.images, names.get(id))
             return usable_pictures.decode(data, self.min_side).data
         except usable_pictures.Unusable as error:
-            self._losses.leave_out(split, id, error.reason, str(error))
+            self._left_out.add(split, id, error.reason, str(error))
             return None
         finally:
             _add(self._fingerprint, id, data)
@@ -186,7 +182,7 @@ class Builder(StreamingBuilder):
         return (example.left, example.right) if isinstance(example, annotations.Pair) else (example.id,)
 
     def _splits(self) -> dict[str, list]:
-        """The examples of each split, in an order that depends on their ids and on nothing else."""
+        """Return the examples of each split, in an order that depends on their ids alone."""
         examples = self.content.pairs if self._is_pairs else self.content.pictures.values()
         ordered = sorted(examples, key=lambda item: hashlib.sha256(" ".join(self._ids(item)).encode()).digest())
         return {split: [example for example in ordered if example.split == split] for split in SPLITS}
@@ -196,7 +192,7 @@ class Builder(StreamingBuilder):
         return hashlib.sha256(text.encode())
 
     def _make_download_manager(self, download_dir, download_config):
-        """As every builder does, but looks into the given or the cached files first and checks all hashes."""
+        """Return a manager that looks for given or cached files first, and checks all hashes."""
         manual_dir = self.manual_dir or download_config.manual_dir
         if manual_dir is not None:
             missing = [name for name in annotations.URLS if not (Path(manual_dir) / name).is_file()]
@@ -209,7 +205,7 @@ class Builder(StreamingBuilder):
 
     def _read(self, manager) -> annotations.Annotations:
         try:
-            # One after the other: after a failure no thread goes on trying the others.
+            # Download one after the other: after a failure, no thread goes on with the others.
             paths = {name: Path(manager.download(url)) for name, url in annotations.URLS.items()}
         except download_manager.NonMatchingChecksumError as error:
             raise ValueError(f"not the published annotation file: {error}") from error
@@ -224,7 +220,7 @@ class Builder(StreamingBuilder):
 
 
 def _keep(paths: dict[str, Path], folder: Path) -> None:
-    """Copies files, checked before, to where they are found next time; each is there whole or not at all."""
+    """Copy checked files to where the next build finds them; each is there whole or not at all."""
     for name, path in paths.items():
         if path.parent != folder:
             folder.mkdir(parents=True, exist_ok=True)

@@ -45,7 +45,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def write_csv(tmp_path):
-    """Writes rows of cells (the first is the header) to a CSV and returns its path."""
+    """Writes rows of values (the first is the header) to a CSV and returns its path."""
 
     def write(*rows, name="Holiday Photos.csv"):
         path = tmp_path / name

@@ -1,4 +1,4 @@
-"""`check`: a sound data set passes, and each way to be unsound is found and named."""
+"""`check`: a sound dataset passes, and every kind of problem is found and named."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from data_prep import check, streaming
-from data_prep.built import BuiltDataSet
+from data_prep.built import BuiltDataset
 from data_prep.command import main
 
 
@@ -59,7 +59,7 @@ def checked(tmp_path, folder):
             for split, records in splits.items()
         }
         Any(records, features, data_dir=tmp_path / "data").download_and_prepare()
-        return check.check(BuiltDataSet("any", tmp_path / "data"))
+        return check.check(BuiltDataset("any", tmp_path / "data"))
 
     return checked
 
@@ -122,7 +122,7 @@ def test_pairs_across_splits_and_twice(checked):
 
 
 def test_planted_is_sound(planted_dir):
-    result = check.check(BuiltDataSet("planted", planted_dir))
+    result = check.check(BuiltDataset("planted", planted_dir))
     assert not result.problems and result.counts == {"train": 40, "validation": 20, "test": 400}
 
 
@@ -168,10 +168,10 @@ def test_no_such_data_set_exits_2(tmp_path, capfd):
         assert not out and err.startswith("data_prep: error: no data set 'image_scores/gone'")
         (Path(tmp_path) / "empty" / "1.0.0").mkdir(parents=True, exist_ok=True)
         assert main([command, "empty", f"--data_dir={tmp_path}"]) == 2
-        assert "expected a built data set" in capfd.readouterr().err
+        assert "expected a built dataset" in capfd.readouterr().err
 
 
-def test_a_data_set_without_scored_pictures_is_refused(tmp_path):
+def test_a_dataset_without_scored_pictures_is_refused(tmp_path):
     Any({"train": [{"n": 1}]}, {"n": np.int64}, data_dir=tmp_path).download_and_prepare()
     with pytest.raises(ValueError, match="any: got the features n, expected scored pictures"):
-        BuiltDataSet("any", tmp_path)
+        BuiltDataset("any", tmp_path)

@@ -29,12 +29,15 @@ assert not any(name.split(".")[0] in ("experiments", "jax", "flax") for name in 
 def test_help_answers_without_the_heavy_imports():
     script = """
 import sys
-from data_prep.command import main
-try:
-    main(["build", "image_scores", "--help"])
-except SystemExit as end:
-    assert end.code == 0
-assert "tensorflow_datasets" not in sys.modules
+from data_prep.command import DATASETS, main
+for arguments in ([], ["list"], ["build"], *(["build", dataset.name] for dataset in DATASETS)):
+    try:
+        main([*arguments, "--help"])
+    except SystemExit as end:
+        assert end.code == 0
+main(["list"])
+heavy = {"tensorflow_datasets", "jax", "flax", "scipy", "matplotlib", "pyarrow", "tqdm", "absl"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -1,11 +1,11 @@
-"""`describe`: the counts are right, and the two pictures show what they say."""
+"""`describe`: the counts are right, and the two PNGs show what they should."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from data_prep import charts, describe
-from data_prep.built import BuiltDataSet
+from data_prep.built import BuiltDataset
 from data_prep.command import main
 
 
@@ -22,7 +22,7 @@ def photos(tmp_path, write_csv):
     csv = write_csv(["image", "score", "site", "part"], *rows)
     options = [f"--images={images}", f"--csv={csv}", "--score=score", "--group=site", "--split=part", "--name=x"]
     assert main(["build", "image_scores", *options, f"--data_dir={tmp_path / 'data'}"]) == 0
-    return BuiltDataSet("image_scores/x", tmp_path / "data")
+    return BuiltDataset("image_scores/x", tmp_path / "data")
 
 
 def test_counts_and_scores(photos):
@@ -41,7 +41,7 @@ def test_the_command_says_where_and_leaves_two_pictures(photos, tmp_path, capfd)
         assert f"see   {photos.folder / name}" in out
         with Image.open(photos.folder / name) as picture:
             assert picture.format == "PNG" and picture.width > 500 and picture.height > 200
-    # The data set is as sound as before.
+    # The dataset is as sound as before.
     assert main(["check", "image_scores/x", data_dir]) == 0
     assert main(["describe", "image_scores/x", data_dir, f"--out={tmp_path / 'out'}"]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [describe.SHEET, describe.HISTOGRAM]
@@ -95,6 +95,6 @@ def test_few_pictures_make_a_sheet(tmp_path, count):
 
 
 def test_pictures_of_pairs_count_once(planted_dir):
-    data = BuiltDataSet("planted", planted_dir)
+    data = BuiltDataset("planted", planted_dir)
     scores = describe.read_scores(data)
     assert len(scores.ids) == 460 and not scores.groups.any()

@@ -1,4 +1,4 @@
-"""`data_prep objectness`: what is stored, that stopped work goes on, and that nothing unfinished looks finished."""
+"""`data_prep objectness`: what is stored, that interrupted work goes on, and that nothing unfinished looks finished."""
 
 import fcntl
 import json
@@ -158,7 +158,7 @@ def test_maps_of_other_pictures_or_another_recipe_are_made_anew(whole, data_dir,
     make(tmp_path / "other")
     make(tmp_path / "other", split="train")
     assert files(tmp_path / "other")["train.npy"] != whole["train.npy"]
-    # As if somebody had copied the maps of another data set, one of them half done.
+    # As if somebody had copied the maps of another dataset, one of them half finished.
     shutil.copytree(folder(tmp_path / "other"), folder(data_dir))
     (folder(data_dir) / "test.npy").rename(folder(data_dir) / "test.npy.unfinished")
     assert all(made.fresh for made in make(data_dir))

@@ -1,4 +1,4 @@
-"""Paths from a table: those inside the folder are read, those that lead out are refused by name."""
+"""Paths from a table: those inside the folder are read, and those that leave it are refused by name."""
 
 import os
 

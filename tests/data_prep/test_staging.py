@@ -1,4 +1,4 @@
-"""Builds go aside first: killed, failed, repeated and competing builds leave whole data sets or none."""
+"""Builds are staged: killed, failed, repeated and competing builds leave whole datasets or none."""
 
 import os
 import signal

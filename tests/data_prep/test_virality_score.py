@@ -38,7 +38,7 @@ def test_reproduces_every_published_score():
     assert len(records) == 10_078
     scores = deza_parikh(column["max_a_score"], column["submissions"])
     assert np.abs(scores - column["v_score"]).max() < 1e-12
-    # A part of the data set, with the mean of the whole.
+    # Part of the dataset, with the mean of the whole.
     part = deza_parikh(
         column["max_a_score"][:9], column["submissions"][:9], mean_submissions=column["submissions"].mean()
     )

@@ -17,7 +17,7 @@ from PIL import Image
 from scipy import stats
 
 from data_prep import check
-from data_prep.built import BuiltDataSet
+from data_prep.built import BuiltDataset
 from data_prep.image_scores import Builder, ImageScoresConfig
 from lena_jax.data import dataset, pictures
 from lena_jax.data.splits import make_folds
@@ -306,11 +306,11 @@ def test_equal_pictures_are_in_one_fold(build, twice):
 
 
 def built_data(builder):
-    return BuiltDataSet("image_scores/photos", Path(builder.data_path).parents[2])
+    return BuiltDataset("image_scores/photos", Path(builder.data_path).parents[2])
 
 
 def no_duplicate_across_folds(builder, count=5):
-    """Folds of a built data set; checks that pixels differ between them, by pixels decoded here."""
+    """Return the folds of a built dataset; check by pixels decoded here that they share no picture."""
     loaded = dataset.load("image_scores/photos", str(Path(builder.data_path).parents[2]), "all")
     folds = make_folds(loaded, count)
     contents = [{hashlib.sha256(loaded.picture(i).tobytes()).digest() for i in fold} for fold in folds]

@@ -8,7 +8,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from data_prep.image_scores import cells, table, transforms
+from data_prep.image_scores import table, table_values, transforms
 
 
 def test_rows_are_read_with_their_numbers(write_csv):
@@ -70,10 +70,10 @@ def test_a_column_there_twice_is_an_error(write_csv):
         table.read(write_csv(["image", "s", "s"], ["a.jpg", "1", "2"]), "s")
 
 
-@pytest.mark.parametrize(("cells", "got"), [(["b.jpg"], 1), (["b.jpg", "1", "2"], 3)])
-def test_a_row_of_another_length_is_an_error(write_csv, cells, got):
-    with pytest.raises(ValueError, match=f"row 3: got {got} cells, expected 2"):
-        table.read(write_csv(["image", "s"], ["a.jpg", "1"], cells), "s")
+@pytest.mark.parametrize(("values", "got"), [(["b.jpg"], 1), (["b.jpg", "1", "2"], 3)])
+def test_a_row_of_another_length_is_an_error(write_csv, values, got):
+    with pytest.raises(ValueError, match=f"row 3: got {got} values, expected 2"):
+        table.read(write_csv(["image", "s"], ["a.jpg", "1"], values), "s")
 
 
 @pytest.mark.parametrize("second", ["a.jpg", "./a.jpg"])
@@ -138,7 +138,7 @@ def test_parquet_is_read_as_the_csv_is(write_csv, write_parquet):
 
 
 def test_parquet_in_many_batches_keeps_its_row_numbers(write_parquet, monkeypatch):
-    monkeypatch.setattr(cells, "_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(table_values, "_ROWS_AT_ONCE", 3)
     path = write_parquet(image=[f"{number}.jpg" for number in range(10)], s=list(range(10)))
     content = table.read(path, "s")
     assert [(row.number, row.score) for row in content.rows] == [(n + 1, float(n)) for n in range(10)]

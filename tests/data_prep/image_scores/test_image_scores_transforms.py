@@ -1,4 +1,4 @@
-"""Rates and percentiles: by hand, in the limits, and a prior that is found again from simulated counts."""
+"""Rates and percentiles: examples by hand, limiting cases, and a prior recovered from simulated counts."""
 
 import numpy as np
 import pytest

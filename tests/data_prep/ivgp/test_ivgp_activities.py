@@ -1,4 +1,4 @@
-"""Reading activities: JSON and CSV say the same, and what is no activity is named with its line."""
+"""Reading activities: JSON and CSV give the same posts, and an error names the line."""
 
 import json
 
@@ -69,7 +69,7 @@ def test_reshares_of_other_posts_are_left_out(write):
         (["not json"], "line 1: expected one activity in JSON, got 'not json"),
         ([activity(), "[1]"], "line 2: expected one activity in JSON"),
         (["[" * 100_000], "line 1: expected one activity in JSON"),
-        ([activity(id=7)], "line 1: got id 7, expected a text"),
+        ([activity(id=7)], "line 1: got id 7, expected a non-empty string"),
         ([activity(), activity()], "line 2: got id 'a' twice, expected once; first in line 1"),
         ([activity(resharers=None)], "line 1: resharers is None, expected a whole number"),
         ([activity(plusoners=-1)], "plusoners is -1, expected a whole number from 0"),
@@ -93,9 +93,9 @@ def test_bad_lines_are_named(write, lines, message):
         (["id,plusoners,replies", "a,1,2"], "expected one named resharers or object.resharers.totalItems"),
         ([""], "expected one named id"),
         (["id,plusoners,replies,resharers,author,actor.id"], "got author and actor.id in several columns"),
-        (["id,plusoners,replies,resharers", "a,1,2"], "row 2: got 3 cells, expected 4"),
+        (["id,plusoners,replies,resharers", "a,1,2"], "row 2: got 3 values, expected 4"),
         (["id,plusoners,replies,resharers", "a,1,2,x"], "row 2: resharers is 'x'"),
-        (["id,plusoners,replies,resharers", ",1,2,3"], "row 2: got id '', expected a text"),
+        (["id,plusoners,replies,resharers", ",1,2,3"], "row 2: got id '', expected a non-empty string"),
         (["id,plusoners,replies,resharers", 'a,1,2,"3'], "not a CSV"),
         (["id,plusoners,replies,resharers,image", "a,1,2,3,../x.jpg"], "row 2: .*leaves the folder"),
         (["id,plusoners,replies,resharers,image", "a,1,2,3,/x.jpg"], "row 2: .*is absolute"),

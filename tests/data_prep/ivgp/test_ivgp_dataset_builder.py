@@ -1,4 +1,4 @@
-"""The built `ivgp`: pictures, pairs, losses and duplicates, through the command too."""
+"""The built `ivgp`: pictures, pairs, pictures left out and duplicates, also through the command."""
 
 import datetime
 import hashlib
@@ -164,7 +164,7 @@ def test_other_seed_other_pairs(source, tmp_path):
     assert len(names[0]) == len(names[1]) == 50 and names[0] != names[1]
 
 
-def test_losses_and_duplicates_add_up(copy):
+def test_pictures_left_out_and_duplicates_add_up(copy):
     images = copy / "images"
     lines = [activity(number) for number in range(300)]
     lines += [activity(300, verb="share"), activity(301, object={**activity(301)["object"], "attachments": []})]
@@ -257,7 +257,7 @@ def test_too_great_a_loss_stops_the_build(copy):
     for number in range(300):
         if number % 10 < 6:
             (copy / "images" / f"z{number}.jpg").unlink()
-    with pytest.raises(ValueError, match="a loss of 60.0%, expected at most 50%"):
+    with pytest.raises(ValueError, match="leaves out 60.0%, expected at most 50%"):
         build(copy, copy / "data")
     assert sum(report(build(copy, copy / "data", max_loss=0.6))["counts"].values()) == 120
 

@@ -1,4 +1,4 @@
-"""One planted picture: repeatable, its parts where they are said to be, its splits apart."""
+"""One planted picture: repeatable, with its parts where the record says, and with splits that share nothing."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""`planted_clips`: objects are where and when they are said to be, and how long they are there says nothing."""
+"""`planted_clips`: objects show where and when the record says, and the length of a run does not affect the score."""
 
 import json
 
@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import stats
 
 from data_prep import check, command
-from data_prep.built import BuiltDataSet
+from data_prep.built import BuiltDataset
 from data_prep.planted import score
 from data_prep.planted_clips import Builder, clip
 from lena_jax.data import dataset
@@ -88,7 +88,7 @@ def test_report_and_check(data_dir, capsys):
     report = json.loads((data_dir / "planted_clips" / "1.0.0" / "build_report.json").read_text())
     assert report["frames"] == 8 and report["counts"] == {"train": 12, "validation": 3, "test": 4}
     assert report["fingerprint"].startswith("planted_clips 1.0.0, seed 0")
-    assert not check.check(BuiltDataSet("planted_clips", data_dir)).problems
+    assert not check.check(BuiltDataset("planted_clips", data_dir)).problems
     assert command.main(["list", f"--data_dir={data_dir}"]) == 0
     assert "planted_clips/1.0.0" in capsys.readouterr().out
     assert command.main(["describe", "planted_clips", f"--data_dir={data_dir}"]) == 0

@@ -1,4 +1,4 @@
-"""The published files as read: every fact that is known of them, and that damaged ones are refused."""
+"""The published annotation files: all known facts hold, and damaged files are refused."""
 
 import hashlib
 

@@ -62,7 +62,7 @@ def test_bad_input_exits_2_with_one_line_and_leaves_nothing(run, images, few, tm
     cases = {
         "neither --images=DIR nor --fetch": [],
         "no such folder of pictures": [f"--images={tmp_path / 'gone'}"],
-        "a loss of 62.5%, expected at most 50%": [f"--images={images}"],
+        "leaves out 62.5%, expected at most 50%": [f"--images={images}"],
         "max_loss: got 2.0, expected a share": [f"--images={images}", "--max_loss=2"],
         "min_side: got 0": [f"--images={images}", "--min_side=0"],
         "expected at least one": [f"--images={images}", "--min_side=41", "--max_loss=1"],

@@ -189,11 +189,11 @@ def no_files(folder):
     return not [path for path in folder.rglob("*") if path.is_file() and path.parent.name != ".config"]
 
 
-def test_a_split_that_lost_too_much_stops_the_build(published, few, images, encode, tmp_path):
+def test_a_split_that_leaves_out_too_much_stops_the_build(published, few, images, encode, tmp_path):
     test = [pair for pair in few.pairs if pair.split == "test"]
     for pair in test[1:]:
         (images / f"{pair.left}.jpg").unlink()
-    with pytest.raises(ValueError, match="split 'test': got 1 of 4 pairs .*a loss of 75.0%, expected at most 50%"):
+    with pytest.raises(ValueError, match="split 'test': got 1 of 4 pairs .*leaves out 75.0%, expected at most 50%"):
         make(published, images, tmp_path / "data").download_and_prepare()
     # There but broken: known only at the end.
     for pair in test[1:]:

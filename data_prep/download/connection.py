@@ -1,4 +1,4 @@
-"""Opens an http or https address with one deadline for all of it: no server can hold us by dripping bytes."""
+"""Open an http or https address with one deadline for headers and body: a slow server cannot hold up the download."""
 
 import http.client
 import io
@@ -7,21 +7,23 @@ import time
 import urllib.parse
 import urllib.request
 
-USER_AGENT = "lena-jax-data-prep/0.1 (builds a research data set; asks for each picture once)"
+USER_AGENT = "lena-jax-data-prep/0.1 (builds a research dataset; asks for each picture once)"
 
 
 def open_address(url: str, timeout: float, deadline: float) -> http.client.HTTPResponse:
-    """Opens `url`; any status is a response, none is an exception, and no redirect is followed.
+    """Open `url` and return the response, whatever its status; redirects are not followed.
 
     Args:
-      url: http or https; checked by the caller.
-      timeout: longest silence, in seconds.
-      deadline: by `time.monotonic()`, for headers and body together.
+        url: http or https; the caller checks it.
+        timeout: longest silence, in seconds.
+        deadline: a time of `time.monotonic()`, for headers and body together.
 
     Raises:
-      TimeoutError, or OSError with it as its reason: a silence, or the deadline has passed; the body may raise it
-        too.
-      OSError, http.client.HTTPException, ValueError: as urllib does.
+        TimeoutError: the server was silent for too long, or the deadline has passed. Reading the body raises it too.
+            It may come as the reason of an OSError.
+        OSError: the connection failed.
+        http.client.HTTPException: the answer is not HTTP.
+        ValueError: the address or a header makes no sense.
     """
 
     def respond(socket, *args, **kwargs):
@@ -47,7 +49,7 @@ def open_address(url: str, timeout: float, deadline: float) -> http.client.HTTPR
         def https_open(self, request):
             return self.do_open(secure, request)
 
-    # The default opener would follow redirects by itself, and open file and ftp too.
+    # The default opener would follow redirects, and open file and ftp addresses.
     opener = urllib.request.OpenerDirector()
     for handler in (urllib.request.ProxyHandler(), Plain(), Secure()):
         opener.add_handler(handler)
@@ -57,7 +59,7 @@ def open_address(url: str, timeout: float, deadline: float) -> http.client.HTTPR
 
 
 class _Watched(io.RawIOBase):
-    """What comes from a socket, until a deadline."""
+    """The bytes from a socket, until a deadline."""
 
     def __init__(self, raw: io.RawIOBase, socket, timeout: float, deadline: float):
         self._raw, self._socket, self._timeout, self._deadline = raw, socket, timeout, deadline

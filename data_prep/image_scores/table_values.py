@@ -1,4 +1,4 @@
-"""The cells of a CSV or Parquet file as text, row by row: a large table is never in memory whole."""
+"""Read a CSV or Parquet file as text values, row by row: a large table is never in memory whole."""
 
 import csv
 import difflib
@@ -6,20 +6,24 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-# How every Parquet file starts; the name's ending is not asked.
+# The first bytes of every Parquet file. The file's name does not matter.
 _PARQUET = b"PAR1"
 _ROWS_AT_ONCE = 4096
 
 
 def read(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yields the number of each row and its cells of `columns`, stripped; a missing value is an empty text.
+    """Yield the number of each row and its values in `columns`, stripped; a missing value is an empty string.
 
-    A CSV (UTF-8, with a header row) is numbered as a spreadsheet does: the header is row 1. Of a Parquet file, the
-    first row is row 1.
+    The rows of a CSV (UTF-8, with a header row) are numbered as in a spreadsheet: the header is row 1. In a Parquet
+    file the first row is row 1.
+
+    Args:
+        path: the file.
+        columns: the columns to read.
 
     Raises:
-      ValueError: no such file, not a table, a column that is not there or there twice, a row of another length
-        than the header.
+        ValueError: no such file, not a table, a column that is missing or there twice, or a row whose length differs
+            from the header's.
     """
     path = Path(path)
     if not path.is_file():
@@ -37,15 +41,15 @@ def _csv(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, str]]]
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
             position = {name: _column(path, header, name) for name in columns}
-            for number, cells in enumerate(reader, start=2):
-                if not cells:
-                    # An empty line holds nothing; many editors leave one at the end.
+            for number, values in enumerate(reader, start=2):
+                if not values:
+                    # Skip empty lines: many editors leave one at the end.
                     continue
-                if len(cells) != len(header):
+                if len(values) != len(header):
                     raise ValueError(
-                        f"{path}, row {number}: got {len(cells)} cells, expected {len(header)} as in the header"
+                        f"{path}, row {number}: got {len(values)} values, expected {len(header)} as in the header"
                     )
-                yield number, {name: cells[index].strip() for name, index in position.items()}
+                yield number, {name: values[index].strip() for name, index in position.items()}
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: expected UTF-8 text, got {error}") from error
     except csv.Error as error:
@@ -53,7 +57,7 @@ def _csv(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, str]]]
 
 
 def _parquet(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    # Here and not above: a CSV needs none of it.
+    # Imported here because a CSV does not need it.
     import pyarrow
     from pyarrow import parquet
 
@@ -64,20 +68,20 @@ def _parquet(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, st
             for name in columns:
                 _column(path, header, name)
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns):
-                values = [batch.column(name).to_pylist() for name in columns]
-                for cells in zip(*values, strict=True):
+                by_column = [batch.column(name).to_pylist() for name in columns]
+                for values in zip(*by_column, strict=True):
                     number += 1
-                    yield number, {name: _text(cell) for name, cell in zip(columns, cells, strict=True)}
+                    yield number, {name: _text(value) for name, value in zip(columns, values, strict=True)}
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(f"{path}, after row {number}: not a readable Parquet file: {error}") from error
 
 
-def _text(cell: Any) -> str:
-    if cell is None:
+def _text(value: Any) -> str:
+    if value is None:
         return ""
-    if isinstance(cell, bytes):
-        return cell.decode(errors="replace").strip()
-    return str(cell).strip()
+    if isinstance(value, bytes):
+        return value.decode(errors="replace").strip()
+    return str(value).strip()
 
 
 def _column(path: Path, header: list[str], name: str) -> int:

@@ -1,0 +1,47 @@
+"""What the command line knows about one dataset: the record in each dataset's `command.py`."""
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from data_prep import build_report
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DatasetCommand:
+    """One dataset of `python -m data_prep build`.
+
+    The command line imports the records of all datasets before it answers `--help`, so the module of a record imports
+    nothing heavy: `prepare` imports the builder.
+
+    Attributes:
+        name: the dataset's name, which is also that of its folder and of its subcommand.
+        summary: what it is, in one line, for `list` and `--help`.
+        description: what it builds, shown above the options in its `--help`.
+        examples: commands to copy, shown below the options.
+        add_arguments: adds the dataset's options to a parser. Every dataset has `--data_dir` and `--overwrite` as well.
+        prepare: checks the options, fetches what is missing, and returns what makes the builder (a
+            `StreamingBuilder`) for a data_dir. Raises ValueError for bad options.
+        training_config: returns the name of the config in `experiments/configs` that trains on what the options build;
+            None if training on single pictures does not read it.
+        has_configs: whether the dataset is stored as NAME/CONFIG/VERSION, not as NAME/VERSION.
+        left_out: returns lines that say what a build left out, from its report. A builder that writes a table beside
+            its report (see `build_report`) needs none.
+    """
+
+    name: str
+    summary: str
+    description: str
+    examples: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    prepare: Callable[[argparse.Namespace], Callable[[Path], Any]]
+    training_config: Callable[[argparse.Namespace], str | None]
+    has_configs: bool = False
+    left_out: Callable[[dict[str, Any]], Iterable[str]] = lambda report: ()
+
+    def built_in(self, data_dir: Path) -> list[Path]:
+        """Return the folders of all that was built of this dataset in `data_dir`, sorted."""
+        versions = "*/*" if self.has_configs else "*"
+        return sorted(report.parent for report in data_dir.glob(f"{self.name}/{versions}/{build_report.NAME}"))

@@ -1,0 +1,58 @@
+"""`python -m data_prep build planted`."""
+
+import argparse
+from collections.abc import Callable, Mapping
+
+from data_prep.dataset_command import DatasetCommand
+from data_prep.planted.split_sizes import COUNTS
+
+DESCRIPTION = """\
+Composes pictures from the photographs in the scikit-image package. The presence of an object raises or lowers a
+picture's score, a veil of haze lowers it by the share that it covers, and noise keeps the best possible pair
+accuracy near 0.95. Each picture comes with its score, the mask of the objects that raised it, and the boxes of all
+objects. The same seed gives the same pictures.
+"""
+
+EXAMPLES = """\
+examples:
+  python -m data_prep build planted
+  python -m data_prep build planted --seed=1 --data_dir=/tmp/planted1
+  python -m data_prep build planted --train=200 --validation=50 --test=50 --data_dir=/tmp/small
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser, what: str = "pictures", counts: Mapping[str, int] = COUNTS) -> None:
+    """Add the seed and the size of each split.
+
+    Args:
+        parser: the parser to add to.
+        what: what a split consists of.
+        counts: the default size of each split.
+    """
+    parser.add_argument("--seed", type=int, default=0, help="seed of all randomness (default: %(default)s)")
+    for split, count in counts.items():
+        parser.add_argument(
+            f"--{split}", type=int, default=count, metavar="N", help=f"{what} in {split} (default: %(default)s)"
+        )
+
+
+def builder_options(arguments: argparse.Namespace) -> dict[str, int]:
+    """Return the options of `add_arguments` as the builder takes them."""
+    return {name: getattr(arguments, name) for name in ("seed", *COUNTS)}
+
+
+def _prepare(arguments: argparse.Namespace) -> Callable:
+    from data_prep.planted import Builder
+
+    return lambda data_dir: Builder(data_dir=data_dir, **builder_options(arguments))
+
+
+COMMAND = DatasetCommand(
+    name="planted",
+    summary="composed pictures with a known answer; needs no data of yours",
+    description=DESCRIPTION,
+    examples=EXAMPLES,
+    add_arguments=add_arguments,
+    prepare=_prepare,
+    training_config=lambda arguments: "quickstart",
+)
