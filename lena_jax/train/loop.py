@@ -9,8 +9,10 @@ import numpy as np
 from lena_jax.data.input_pipeline import batches
 from lena_jax.metrics import pair_accuracy, pairs_to_compare
 from lena_jax.models.batching import in_batches, on_devices
+from lena_jax.models.predict import predictor_of
 from lena_jax.models.ranker import learned_shares
 from lena_jax.runs import checkpoints, folder, health, percentiles
+from lena_jax.runs.load import best_step, load_ranker
 from lena_jax.runtime import distributed
 from lena_jax.runtime.locks import own
 from lena_jax.runtime.signals import Stopped, StopSignal
@@ -62,6 +64,7 @@ def _run(plan, workdir, devices, stop, watch):
     config, model = plan.config, plan.model
     progress = runs_progress.find_progress(config, plan.fingerprint, workdir)
     if progress.finished(config):
+        _complete(plan, workdir)
         return np.zeros(0)
     start, processes, me = progress.step, distributed.count(), distributed.index()
 
@@ -148,6 +151,12 @@ def _run(plan, workdir, devices, stop, watch):
     _write_percentiles(plan, workdir, inputs, manager)
     manager.close()
     return np.array(losses)
+
+
+def _complete(plan, workdir):
+    """Writes what a kill at the very end of training left out."""
+    if not distributed.index() and percentiles.read(workdir, best_step(workdir), plan.fingerprint) is None:
+        percentiles.ensure(workdir, load_ranker(workdir), plan.pictures["train"], predictor_of(plan.config))
 
 
 def _initial_variables(plan):

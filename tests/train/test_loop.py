@@ -104,9 +104,9 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(trained, small_config,
     np.testing.assert_array_equal(train(small_config, str(tmp_path)), expected[6:])
     assert (tmp_path / "metrics.jsonl").read_text() == (workdir / "metrics.jsonl").read_text()
     chex.assert_trees_all_equal(load_ranker(str(tmp_path))[1], load_ranker(str(workdir))[1])
-    (tmp_path / "training.png").unlink()
+    (tmp_path / "training_scores.json").unlink()
     assert train(small_config, str(tmp_path)).size == 0  # Finished: nothing is done again,
-    assert (tmp_path / "training.png").exists()  # but what a kill at the very end left out.
+    assert (tmp_path / "training_scores.json").exists()  # but what a kill at the very end left out.
 
 
 def test_training_that_diverges_stops_and_keeps_the_checkpoint_before(tiny, tmp_path):
@@ -118,15 +118,15 @@ def test_training_that_diverges_stops_and_keeps_the_checkpoint_before(tiny, tmp_
     assert all(np.isfinite(list(row.values())).all() for row in rows)
 
 
-def test_a_data_set_that_was_built_anew_is_refused(trained, small_config, tmp_path):
+def test_a_dataset_that_has_been_rebuilt_is_refused(trained, small_config, tmp_path):
     from data_prep import command
 
     other = ["build", "planted", f"--data_dir={tmp_path}", "--train=48", "--validation=16", "--test=24", "--seed=1"]
     assert command.main(other) == 0
     small_config.data.dir = str(tmp_path)
-    with pytest.raises(ValueError, match="before it was built anew"):
+    with pytest.raises(ValueError, match="has been rebuilt since"):
         train(small_config, str(trained[0]))
-    with pytest.raises(ValueError, match="built anew since"):
+    with pytest.raises(ValueError, match="has been rebuilt since"):
         evaluate(str(trained[0]), data_dir=str(tmp_path))
 
 
