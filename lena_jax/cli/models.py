@@ -1,5 +1,6 @@
 """What the subcommands share: the arguments that name a model, and opening it."""
 
+import argparse
 import contextlib
 import logging
 import os
@@ -19,7 +20,8 @@ def add_model(parser):
         metavar="ONNX",
         help="U2-Net-p's file, for a model trained with objectness maps (default: that of an installed wheel)",
     )
-    parser.add_argument("--data_dir", metavar="DIR", help="where the data set of a run lies now, for percentiles")
+    # Accepted until version 0.3: percentiles are in the run's folder now.
+    parser.add_argument("--data_dir", metavar="DIR", help=argparse.SUPPRESS)
 
 
 @contextlib.contextmanager
