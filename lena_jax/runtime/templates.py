@@ -17,7 +17,7 @@ import re
 _MARKDOWN = re.compile(r"[\\`*<>|]|\](?=[(\[])")
 
 
-def render(package, name, **values):
+def render(package, name, /, **values):
     """Fills a template in.
 
     Args:

@@ -19,7 +19,7 @@ def fill_in(tmp_path, monkeypatch):
     (tmp_path / "owner/__init__.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
 
-    def fill(name, text, **values):
+    def fill(name, text, /, **values):
         (tmp_path / "owner/templates" / name).write_text(text)
         return templates.render("owner", name, **values)
 
@@ -68,6 +68,10 @@ def test_what_a_macro_writes_is_markdown_already(fill_in):
 def test_a_value_that_nobody_passed_is_an_error(fill_in, name):
     with pytest.raises(jinja2.UndefinedError, match="'other' is undefined"):
         fill_in(name, "{{ other }}", value=1)
+
+
+def test_every_name_can_be_a_value(fill_in):
+    assert fill_in("a.html.j2", "{{ package }} {{ name }} {{ values }}", package=1, name=2, values=3) == "1 2 3"
 
 
 def test_only_html_is_markup(fill_in):
