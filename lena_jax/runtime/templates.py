@@ -2,7 +2,7 @@
 
 The name of a template says how its values are kept from becoming markup:
 
-*.html.j2: every value is escaped for HTML.
+*.html.j2: every value is escaped for HTML, unless it is `markupsafe.Markup`.
 *.md.j2: every value is put on one line, and what Markdown would read as markup is escaped. The filter `code` makes a
     code span of a value.
 *.css.j2: values are taken as they are.
@@ -26,16 +26,13 @@ def render(package, name, /, **values):
         **values: that the template names.
 
     Returns:
-        The text; of HTML as `markupsafe.Markup`, which another template takes as it is.
+        The text.
 
     Raises:
         jinja2.UndefinedError: the template names a value that was not passed.
     """
-    from markupsafe import Markup
-
     kind = name.removesuffix(".j2").rpartition(".")[2]
-    text = _environment(package, kind).get_template(name).render(values)
-    return Markup(text) if kind == "html" else text
+    return _environment(package, kind).get_template(name).render(values)
 
 
 @functools.cache
