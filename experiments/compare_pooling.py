@@ -36,7 +36,7 @@ def main(argv):
     # Imported after the flags are read, so that --help and a typo answer at once.
     from lena_jax.pooling import POOLINGS
     from lena_jax.studies import poolings
-    from lena_jax.studies import report as study_report
+    from lena_jax.studies.poolings_report import poolings_markdown
 
     study = poolings.Study(
         _CONFIG.value,
@@ -50,7 +50,7 @@ def main(argv):
         print("\n".join(f"{number} {name}" for number, name in enumerate(study.configs())))
         return
     table = poolings.run(study, _WORKDIR.value, _CELL.value)
-    print("done; other runs are still missing" if table is None else study_report.poolings_markdown(table))
+    print("done; other runs are still missing" if table is None else poolings_markdown(table))
 
 
 if __name__ == "__main__":

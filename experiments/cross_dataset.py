@@ -32,14 +32,14 @@ def main(argv):
         raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
     # Imported after the flags are read, so that --help and a typo answer at once.
     from lena_jax.studies import cross_dataset
-    from lena_jax.studies import report as study_report
+    from lena_jax.studies.cross_report import cross_markdown
 
     study = cross_dataset.Study(_CONFIG.value, tuple(_DATA.value), _SEEDS.value)
     if _LIST.value:
         print("\n".join(f"{number} {name}" for number, name in enumerate(study.configs())))
         return
     table = cross_dataset.run(study, _WORKDIR.value, _CELL.value)
-    print("done; other trainings are still missing" if table is None else study_report.cross_markdown(table))
+    print("done; other trainings are still missing" if table is None else cross_markdown(table))
 
 
 if __name__ == "__main__":

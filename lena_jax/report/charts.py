@@ -1,113 +1,146 @@
-"""Small charts as SVG that takes its colours from the page's style, and reads the same in light, dark and print."""
+"""The charts of the report, drawn by Matplotlib."""
 
+import dataclasses
+
+import matplotlib
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from markupsafe import Markup
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from lena_jax.report.html import Html, join, tag
+from lena_jax.report import svg
 
 WIDTH, HEIGHT = 400, 200
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 8, 34
-_COLOURS = ("one", "two", "three")
 MOST_POINTS = 300
 
+_SERIES = ("one", "two", "three")
+_MOST_DOTS = 25
+_MARK = {"linewidth": 1, "linestyle": (0, (3, 3)), "clip_on": False}
 
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """A chart with what is written around it.
+
+    Attributes:
+        title, note: above it; the note may be empty.
+        svg: the drawing.
+        keys: (name of a colour, what is drawn in it) of the legend; "mark" stands for dotted lines.
+    """
+
+    title: str
+    note: str
+    svg: Markup
+    keys: list
+
+
+@matplotlib.rc_context(svg.SETTINGS)
 def lines(title, note, series, x_label, *, marks=(), low=None, high=None, x_end=None):
-    """Curves over steps.
+    """Draws curves over steps.
 
     Args:
         title, note: of the chart; the note may be empty.
         series: {name: (x [n], y [n])}; values that are not finite are left out, and of many the means are drawn.
         x_label: of the horizontal axis.
         marks: (name, y) of dotted horizontal lines.
-        low, high: ends of the vertical axis; None for those of the values.
+        low, high: what the vertical axis shows at least; None for the values' own ends.
         x_end: of the horizontal axis; None for the last x.
 
     Returns:
-        `Html`; empty without a value.
+        `Chart`; None without a value.
     """
     points = {name: _thin(*values) for name, values in series.items()}
     points = {name: values for name, values in points.items() if len(values[0])}
     if not points:
-        return Html()
-    ys = np.concatenate([y for _, y in points.values()] + [[y] for _, y in marks])
-    low, high = (ys.min() if low is None else low), (ys.max() if high is None else max(high, ys.max()))
-    frame = _Frame(
-        min(0, *(x.min() for x, _ in points.values())), x_end or max(x.max() for x, _ in points.values()), low, high
-    )
-    drawn = [frame.axes(x_label)]
+        return None
+    xs = np.concatenate([x for x, _ in points.values()])
+    others = [end for end in (low, high, *(y for _, y in marks)) if end is not None]
+    ys = np.concatenate([*(y for _, y in points.values()), others])
+    figure, axes = _axes(x_label, (min(0, xs.min()), x_end or xs.max()), (ys.min(), ys.max()))
     for _, y in marks:
-        drawn.append(tag("line", class_="mark", x1=_LEFT, x2=WIDTH - _RIGHT, y1=frame.y(y), y2=frame.y(y)))
-    for colour, (x, y) in zip(_COLOURS, points.values(), strict=False):
-        at = [(frame.x(a), frame.y(b)) for a, b in zip(x, y, strict=True)]
-        drawn.append(tag("polyline", class_=f"line {colour}", points=" ".join(f"{a},{b}" for a, b in at)))
-        if len(at) <= 25:
-            drawn += [tag("circle", class_=f"dot {colour}", cx=a, cy=b, r=2.2) for a, b in at]
+        axes.axhline(y, color=svg.COLOURS["quiet"], **_MARK)
+    for colour, (x, y) in zip(_SERIES, points.values(), strict=False):
+        marker = "o" if len(x) <= _MOST_DOTS else None
+        style = {"linewidth": 1.75, "solid_joinstyle": "round", "solid_capstyle": "round", "clip_on": False}
+        axes.plot(x, y, color=svg.COLOURS[colour], marker=marker, markersize=4.4, markeredgewidth=0, **style)
     said = "; ".join(f"{name} from {y[0]:.3g} to {y[-1]:.3g}" for name, (_, y) in points.items())
-    keys = [(_key(colour), name) for colour, name in zip(_COLOURS, points, strict=False)]
-    keys += [(_key(None), name) for name, _ in marks]
-    return _figure(title, note, f"{title}: {said}", drawn, keys)
+    keys = [*zip(_SERIES, points, strict=False), *(("mark", name) for name, _ in marks)]
+    return Chart(title, note, svg.inline(figure, f"{title}: {said}"), keys)
 
 
+@matplotlib.rc_context(svg.SETTINGS)
 def histogram(title, note, edges, counts, x_label, mark=None):
-    """Bars over bins; `mark` is (name, x) of a dotted vertical line, or None."""
-    frame = _Frame(edges[0], edges[-1], 0, max(counts))
-    drawn = [frame.axes(x_label)]
-    for left, right, count in zip(edges, edges[1:], counts, strict=False):
-        drawn.append(
-            tag(
-                "rect",
-                class_="bar one",
-                x=round(frame.x(left) + 0.5, 1),
-                y=frame.y(count),
-                width=round(frame.x(right) - frame.x(left) - 1, 1),
-                height=round(frame.y(0) - frame.y(count), 1),
-            )
-        )
+    """Draws the channels over bins; `mark` is (name, x) of a dotted vertical line, or None.
+
+    Returns:
+        `Chart`.
+    """
+    figure, axes = _axes(x_label, (edges[0], edges[-1]), (0, max(counts)))
+    gap = 0.05 * (edges[1] - edges[0])
+    axes.bar(
+        np.array(edges[:-1]) + gap,
+        counts,
+        np.diff(edges) - 2 * gap,
+        align="edge",
+        color=svg.COLOURS["one"],
+        alpha=0.75,
+        clip_on=False,
+    )
     if mark:
-        drawn.append(tag("line", class_="mark", x1=frame.x(mark[1]), x2=frame.x(mark[1]), y1=_TOP, y2=HEIGHT - _BOTTOM))
+        axes.axvline(mark[1], color=svg.COLOURS["quiet"], **_MARK)
     top = int(np.argmax(counts))
     said = (
         f"{title}: {sum(counts)} in {len(counts)} bins, most ({counts[top]}) from {edges[top]:.3g} to "
         f"{edges[top + 1]:.3g}"
     )
-    return _figure(title, note, said, drawn, [(_key("one"), "channels")] + ([(_key(None), mark[0])] if mark else []))
+    keys = [("one", "channels")] + ([("mark", mark[0])] if mark else [])
+    return Chart(title, note, svg.inline(figure, said), keys)
 
 
+@matplotlib.rc_context(svg.SETTINGS)
 def interval(value, low, high, start, end):
-    """A measure and its interval on a line from `start` to `end`."""
-
-    def x(at):
-        return round(4 + 292 * (min(max(at, start), end) - start) / (end - start), 1)
-
-    parts = [tag("line", class_="track", x1=4, x2=296, y1=7, y2=7)]
+    """Draws a measure and its interval, or None for both ends, on a line from `start` to `end`; returns the drawing."""
+    width, height, margin = 300, 30, 4
+    figure = svg.new_figure(width, height)
+    axes = figure.add_axes((margin / width, 0, 1 - 2 * margin / width, 1))
+    axes.set(xlim=(start, end), ylim=(0, height))
+    axes.axis("off")
+    place, style = height - 7, {"solid_capstyle": "round", "clip_on": False}
+    axes.plot([start, end], [place, place], color=svg.COLOURS["rule"], linewidth=3, **style)
     if low is not None:
-        parts.append(tag("line", class_="span", x1=x(low), x2=x(high), y1=7, y2=7))
-    parts += [
-        tag("circle", class_="dot one", cx=x(value), cy=7, r=4.5),
-        tag("text", f"{start:g}", x=2, y=26),
-        tag("text", f"{end:g}", x=298, y=26, text_anchor="end"),
-    ]
-    return tag("svg", *parts, viewBox="0 0 300 30", aria_hidden="true")
+        inside = np.clip([low, high], start, end)
+        axes.plot(inside, [place, place], color=svg.COLOURS["one"], alpha=0.5, linewidth=5, **style)
+    # A line without length, for its round ends: a marker would have a name, the same in every interval.
+    axes.plot(np.clip([value, value], start, end), [place, place], color=svg.COLOURS["one"], linewidth=9, **style)
+    for at, side in ((start, "left"), (end, "right")):
+        axes.text(at, 4, f"{at:g}", horizontalalignment=side)
+    return svg.inline(figure)
 
 
-def _figure(title, note, said, drawn, keys):
-    legend = tag("ul", *(tag("li", key, name) for key, name in keys), class_="legend") if len(keys) > 1 else Html()
-    return tag(
-        "figure",
-        tag("figcaption", title, tag("p", note) if note else Html()),
-        tag("svg", *drawn, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=said),
-        legend,
-        class_="chart",
-    )
+def _axes(x_label, x_ends, y_ends):
+    """A figure, and its axes with a quiet grid; the vertical axis ends at ticks."""
+    (x_low, x_high), (y_low, y_high) = x_ends, y_ends
+    if not y_high > y_low:
+        y_low, y_high = y_low - 0.5 * (abs(y_low) or 1), y_high + 0.5 * (abs(y_high) or 1)
+    figure = svg.new_figure(WIDTH, HEIGHT, "constrained")
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01)
+    axes = figure.add_subplot()
+    axes.patch.set_visible(False)
+    ticks = _locator().tick_values(y_low, y_high)
+    axes.set(xlim=(x_low, x_high if x_high > x_low else x_low + 1), xlabel=x_label)
+    axes.set(ylim=(min(y_low, ticks[0]), max(y_high, ticks[-1])), yticks=ticks)
+    axes.xaxis.set_major_locator(_locator())
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
+    axes.tick_params(left=False, bottom=False)
+    axes.spines[["left", "top", "right"]].set_visible(False)
+    axes.spines["bottom"].set(color=svg.COLOURS["rule"], linewidth=1, zorder=0.5)
+    axes.grid(axis="y", color=svg.COLOURS["grid"], linewidth=1, clip_on=False)
+    axes.set_axisbelow(True)
+    return figure, axes
 
 
-def _key(colour):
-    shape = (
-        tag("circle", class_=f"key {colour}", cx=5, cy=5, r=4.5)
-        if colour
-        else tag("line", class_="mark", x1=0, x2=10, y1=5, y2=5)
-    )
-    return tag("svg", shape, viewBox="0 0 10 10", aria_hidden="true")
+def _locator():
+    return MaxNLocator(5, steps=[1, 2, 2.5, 5, 10])
 
 
 def _thin(x, y):
@@ -118,47 +151,3 @@ def _thin(x, y):
     if len(x) <= MOST_POINTS:
         return x, y
     return tuple(np.array([part.mean() for part in np.array_split(values, MOST_POINTS)]) for values in (x, y))
-
-
-class _Frame:
-    """From values to places in the drawing, and the axes."""
-
-    def __init__(self, x_low, x_high, y_low, y_high):
-        if not y_high > y_low:
-            y_low, y_high = y_low - 0.5 * (abs(y_low) or 1), y_high + 0.5 * (abs(y_high) or 1)
-        self._x_ticks = self._ticks(x_low, x_high, 5)
-        self._y_ticks = self._ticks(y_low, y_high, 5)
-        self._xs = (x_low, x_high if x_high > x_low else x_low + 1)
-        self._ys = (min(y_low, self._y_ticks[0]), max(y_high, self._y_ticks[-1]))
-
-    @staticmethod
-    def _ticks(low, high, count):
-        return MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high if high > low else low + 1)
-
-    def x(self, value):
-        low, high = self._xs
-        return round(float(_LEFT + (WIDTH - _LEFT - _RIGHT) * (value - low) / (high - low)), 1)
-
-    def y(self, value):
-        low, high = self._ys
-        return round(float(HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * (value - low) / (high - low)), 1)
-
-    def axes(self, x_label):
-        parts = []
-        for number, tick in enumerate(self._y_ticks):
-            parts += [
-                tag(
-                    "line",
-                    class_="grid" if number else "base",
-                    x1=_LEFT,
-                    x2=WIDTH - _RIGHT,
-                    y1=self.y(tick),
-                    y2=self.y(tick),
-                ),
-                tag("text", f"{tick:g}", x=_LEFT - 6, y=self.y(tick) + 4, text_anchor="end"),
-            ]
-        for tick in self._x_ticks:
-            if self._xs[0] <= tick <= self._xs[1]:
-                parts.append(tag("text", f"{tick:g}", x=self.x(tick), y=HEIGHT - _BOTTOM + 15, text_anchor="middle"))
-        parts.append(tag("text", x_label, x=(_LEFT + WIDTH - _RIGHT) / 2, y=HEIGHT - 3, text_anchor="middle"))
-        return join(parts)

@@ -1,16 +1,14 @@
-"""The pairs that a ranker is surest of, as pictures with their maps, for `run_report`."""
+"""The pairs that a ranker is surest of, as pictures with their maps, for the report."""
 
 import base64
 import io
 
-import matplotlib
 import numpy as np
 from PIL import Image
 
 from lena_jax.localization import overlays
 from lena_jax.localization.maps import telling_frame
 from lena_jax.models.predict import predict
-from lena_jax.report.html import Html, section, tag
 
 PAIRS = 4  # Of each kind.
 SIDE = 256  # Longest side of a picture in the page, in pixels.
@@ -43,33 +41,35 @@ def most_confident(scores, pairs, most=PAIRS):
     return tuple(chosen)
 
 
-def most_confident_pairs(model, variables, batch_size, pooling, pictures, scores, pairs):
-    """The surest right and wrong pairs, with maps where those add up to the score, as a section of the page.
+def most_confident_pairs(run, measured):
+    """The surest right and wrong pairs, with maps where those add up to the score.
 
     Args:
-        model, variables: as of `evaluation.load_ranker`.
-        batch_size: pictures a call.
-        pooling: its name in prose.
-        pictures: `ScoredPictures`, n of them.
-        scores: [n] predicted.
-        pairs: [p, 2] indices; column 0 is the picture that is truly higher.
+        run: `reading.Run`.
+        measured: `reading.Measured`, or None.
+
+    Returns:
+        {"text", "scale": of the maps or None, "kinds": of pairs}, for the template; None without pictures or pairs.
     """
+    if measured is None or measured.pictures is None:
+        return None
+    pictures, scores, pairs = measured.pictures, measured.scores, measured.pairs
     right, wrong = most_confident(scores, pairs)
     shown = np.unique(np.concatenate([right, wrong]))
     if not len(shown):
-        return Html()
-    maps, scale = {}, None
-    if model.network.pooling.reproduces:
-        size = min(len(shown), batch_size)
-        found = predict(model, variables, pictures.subset(shown), size, "maps")[1]
+        return None
+    maps = {}
+    if run.model.network.pooling.reproduces:
+        size = min(len(shown), run.config.batch_size)
+        found = predict(run.model, run.variables, pictures.subset(shown), size, "maps")[1]
         maps = dict(zip(shown.tolist(), found, strict=True))
         said = (
             "Under each picture is what its cells add to the score, on one scale for the whole page; cells and "
-            "bias sum to the score. Black outlines are the masks of the data set, where it has them."
+            "bias sum to the score. Black outlines are the masks of the dataset, where it has them."
         )
     else:
         said = (
-            f"No maps: the value of {pooling} pooling is not a weighted mean of the cells, so no map "
+            f"No maps: the value of {run.pooling} pooling is not a weighted mean of the cells, so no map "
             "adds up to the score."
         )
     records = {index: dict(pictures.record(index)) for index in shown.tolist()}
@@ -79,60 +79,57 @@ def most_confident_pairs(model, variables, batch_size, pooling, pictures, scores
         else:
             record["image"] = pictures.still(index)
     scale = overlays.common_scale(list(maps.values())) if maps else None
-    parts = [tag("p", f"{said} Within a list no picture is shown twice.")]
-    if scale:
-        parts.append(_scale(scale))
     margins = scores[pairs[:, 0]] - scores[pairs[:, 1]]
-    for name, chosen, count in (("Right", right, (margins > 0).sum()), ("Wrong", wrong, (margins < 0).sum())):
-        parts.append(tag("h3", f"{name}: {count:,} of {len(margins):,} pairs"))
-        cards = [_pair(pictures, scores, records, maps, scale, *pair) for pair in chosen.tolist()]
-        parts.append(tag("div", *cards, class_="pairs"))
-    return section("Most confident pairs", *parts)
+
+    def side(title, index):
+        return {
+            "title": title,
+            "text": f"true {pictures.scores[index]:.3g}, predicted {scores[index]:+.2f}",
+            "name": pictures.ids[index],
+            "pictures": _pictures(pictures.ids[index], records[index], maps.get(index), scale),
+        }
+
+    return {
+        "text": f"{said} Within a list no picture is shown twice.",
+        "scale": _scale(scale) if maps else None,
+        "kinds": [
+            {
+                "title": f"{verdict}: {count:,} of {len(margins):,} pairs",
+                "pairs": [
+                    {
+                        "verdict": verdict,
+                        "text": _certainty(scores[high] - scores[low]),
+                        "sides": [side("truly higher", high), side("truly lower", low)],
+                    }
+                    for high, low in chosen.tolist()
+                ],
+            }
+            for verdict, chosen, count in (
+                ("Right", right, (margins > 0).sum()),
+                ("Wrong", wrong, (margins < 0).sum()),
+            )
+        ],
+    }
 
 
-def _pair(pictures, scores, records, maps, scale, high, low):
-    margin = scores[high] - scores[low]
+def _certainty(margin):
+    """What the ranker says of a pair, with the truly higher picture on the left and ahead by `margin`."""
     # The logistic of the margin, written so that it cannot overflow.
     chance = 0.5 * (1 + np.tanh(0.5 * abs(margin)))
-    verdict = tag("b", "Right" if margin > 0 else "Wrong", class_="right" if margin > 0 else "wrong")
-    side = "left" if margin > 0 else "right"
-    return tag(
-        "div",
-        tag("p", verdict, f": {_percent(chance)} sure that the {side} one is higher, by {abs(margin):.2f}"),
-        *(
-            _picture(pictures, scores, records[index], maps.get(index), scale, index, side)
-            for index, side in ((high, "truly higher"), (low, "truly lower"))
-        ),
-        class_="pair",
-    )
+    percent = "over 99.9 %" if chance > 0.999 else f"{100 * chance:.1f} %"
+    return f"{percent} sure that the {'left' if margin > 0 else 'right'} one is higher, by {abs(margin):.2f}"
 
 
-def _picture(pictures, scores, record, values, scale, index, side):
-    name = str(pictures.ids[index])
+def _pictures(name, record, values, scale):
+    """A picture, and its map where there is one."""
     small = Image.fromarray(record["image"])
     small.thumbnail((SIDE, SIDE))
-    parts = [_image(small, f"Picture {name}")]
+    found = [_inline(small, f"Picture {name}")]
     if values is not None:
         mask = record["mask"][..., 0] > 0 if "mask" in record else None
-        parts.append(
-            _image(
-                _overlay(small, values, scale, mask),
-                f"Map of {name}: its cells add {values[values > 0].sum():+.2f} and "
-                f"{values[values < 0].sum():+.2f} to the score",
-            )
-        )
-    caption = tag(
-        "figcaption",
-        tag("b", side),
-        f"true {pictures.scores[index]:.3g}, predicted {scores[index]:+.2f}",
-        Html("<br>"),
-        tag("bdi", name, class_="quiet"),
-    )
-    return tag("figure", *parts, caption)
-
-
-def _percent(chance):
-    return "over 99.9 %" if chance > 0.999 else f"{100 * chance:.1f} %"
+        said = f"its cells add {values[values > 0].sum():+.2f} and {values[values < 0].sum():+.2f} to the score"
+        found.append(_inline(_overlay(small, values, scale, mask), f"Map of {name}: {said}"))
+    return found
 
 
 def _overlay(picture, values, scale, mask):
@@ -146,39 +143,18 @@ def _overlay(picture, values, scale, mask):
     return Image.fromarray(mixed)
 
 
-def _image(picture, alt):
+def _scale(scale):
+    """The colours of the maps, as they look over a grey of medium light, and what their ends stand for."""
+    colours = overlays.diverging()(np.linspace(0, 1, SIDE))[None, :, :3]
+    mixed = overlays.OPACITY * colours + (1 - overlays.OPACITY) * 0.75
+    said = f"Scale of the maps: blue lowers the score by up to {scale:.2g}, red raises it by as much"
+    strip = Image.fromarray(np.round(255 * mixed).astype(np.uint8))
+    return {"picture": _inline(strip, said), "low": f"{-scale:.2g}", "high": f"{scale:+.2g}"}
+
+
+def _inline(picture, alt):
+    """A picture as the source of an `img` element, with nothing to be fetched."""
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=82)
-    return tag(
-        "img",
-        src="data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode(),
-        alt=alt,
-        width=picture.width,
-        height=picture.height,
-    )
-
-
-def _scale(scale):
-    """The colours of the maps and what they stand for."""
-    colours = overlays.diverging()
-    stops = [
-        tag(
-            "stop",
-            offset=f"{at:.0%}",
-            stop_color=matplotlib.colors.to_hex(
-                overlays.OPACITY * np.array(colours(at)[:3]) + (1 - overlays.OPACITY) * 0.75
-            ),
-        )
-        for at in np.linspace(0, 1, 11)
-    ]
-    ends = ((0, "start", f"{-scale:.2g} lowers"), (200, "middle", "0"), (400, "end", f"raises {scale:+.2g}"))
-    return tag(
-        "svg",
-        tag("defs", tag("linearGradient", *stops, id="scale")),
-        tag("rect", x=0, y=0, width=400, height=10, rx=2, fill="url(#scale)"),
-        *(tag("text", text, x=x, y=25, text_anchor=anchor) for x, anchor, text in ends),
-        viewBox="0 0 400 28",
-        class_="scale",
-        role="img",
-        aria_label=f"Scale of the maps: blue lowers the score by up to {scale:.2g}, red raises it by as much",
-    )
+    source = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return {"src": source, "alt": alt, "width": picture.width, "height": picture.height}

@@ -1,5 +1,9 @@
 """Measures as short plain-text tables for the console."""
 
+import os
+
+from lena_jax.runs.folder import REPORT, path_of
+
 _MEASURES = {"pair_accuracy": "pair accuracy", "spearman": "Spearman", "kendall": "Kendall tau-b"}
 _MORE = {"auc": "pair AUC", "ndcg@10": "NDCG@10", "ndcg@100": "NDCG@100"}
 _OF_MAPS = {"pointing": "points at it", "pxap": "PxAP", "max_box_acc_v2": "MaxBoxAccV2"}
@@ -72,14 +76,11 @@ def table(metrics, workdir):
             )
             for name, value in metrics["map_checks"]["insertion_deletion"].items()
         ]
-    prefix = "" if metrics["split"] == "test" else metrics["split"] + "_"
-    rows += [
-        ("", ""),
-        ("where", f"{workdir}/{prefix}maps.png"),
-        ("all numbers", f"{workdir}/{prefix}metrics.json"),
-        ("each picture", f"{workdir}/{prefix}scores.csv"),
-        ("on one page", f"{workdir}/report.html"),
+    rows += [("", "")] + [
+        (name, path_of(workdir, file, metrics["split"]))
+        for name, file in (("where", "maps.png"), ("all numbers", "metrics.json"), ("each picture", "scores.csv"))
     ]
+    rows.append(("on one page", os.path.join(workdir, REPORT)))
     return _align(rows)
 
 

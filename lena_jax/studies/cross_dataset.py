@@ -16,8 +16,8 @@ from lena_jax.models.predict import predict, predictor_of
 from lena_jax.runs import checkpoints
 from lena_jax.runs.load import best_step, load_ranker
 from lena_jax.runtime.files import write_whole
-from lena_jax.studies import report as study_report
 from lena_jax.studies.adabn import adapt_batch_norm, running_update
+from lena_jax.studies.cross_report import write_cross
 from lena_jax.studies.study import RUNS, run_missing
 
 ADAPTATION_PICTURES = 512  # More change the statistics little.
@@ -124,7 +124,7 @@ def run(study, workdir, only=None):
     }
     table = table_of(study, {data: parts["test"] for data, (parts, _) in targets.items()}, scores)
     write_whole(os.path.join(workdir, "table.json"), lambda file: json.dump(table, file, indent=2, allow_nan=False))
-    study_report.write_cross(table, workdir)
+    write_cross(table, workdir)
     return table
 
 

@@ -14,7 +14,7 @@ from lena_jax.pooling import POOLINGS
 from lena_jax.runs.folder import read_timing
 from lena_jax.runtime.files import write_whole
 from lena_jax.studies import repeated_runs
-from lena_jax.studies import report as study_report
+from lena_jax.studies.poolings_report import write_poolings
 from lena_jax.studies.scalars import mean_interval, mean_measures, scalar_measures
 from lena_jax.studies.study import RUNS, run_missing
 
@@ -120,7 +120,7 @@ def parse_pooling(text):
 
 
 def run(study, workdir, only=None):
-    """Does the runs that are missing, and writes the table once all are there (see `study_report.write_poolings`).
+    """Does the runs that are missing, and writes the table once all are there (see `write_poolings`).
 
     Args:
         study: `Study`.
@@ -138,7 +138,7 @@ def run(study, workdir, only=None):
         return None
     table = table_of(study, workdir, results)
     write_whole(os.path.join(workdir, "table.json"), lambda file: json.dump(table, file, indent=2, allow_nan=False))
-    study_report.write_poolings(table, workdir)
+    write_poolings(table, workdir)
     return table
 
 

@@ -1,3 +1,5 @@
+"""The report of a small run: what it says, that it needs nothing else, and that text in it stays text."""
+
 import dataclasses
 import html.parser
 import json
@@ -7,17 +9,12 @@ import shutil
 import browser
 import numpy as np
 import pytest
-from ml_collections import ConfigDict
 from PIL import Image
 
 from lena_jax.data.splits import open_pictures
-from lena_jax.evaluation import evaluate as evaluation
 from lena_jax.evaluation.evaluate import evaluate
 from lena_jax.localization import upsample
-from lena_jax.report import charts
-from lena_jax.report import confident_pairs as report_pairs
-from lena_jax.report import html as report_page
-from lena_jax.report import page as run_report
+from lena_jax.report import confident_pairs, reading, sections
 from lena_jax.report.page import write_report
 from lena_jax.runs.load import load_ranker
 
@@ -36,8 +33,8 @@ def evaluated(trained, tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def _predictions_are_made_once():
-    """All runs here are copies of one, and compiling its network anew for every page would take minutes."""
-    predict, known = run_report.predict, {}
+    """All runs here are copies of one, and compiling its network again for every page would take minutes."""
+    predict, known = reading.predict, {}
 
     def remembered(model, variables, pictures, *rest):
         key = (pictures.digest, *pictures.rows)
@@ -46,8 +43,8 @@ def _predictions_are_made_once():
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_report, "predict", remembered)
-        patch.setattr(report_pairs, "predict", remembered)
+        patch.setattr(reading, "predict", remembered)
+        patch.setattr(confident_pairs, "predict", remembered)
         yield
 
 
@@ -64,7 +61,7 @@ def written(workdir, **options):
 
 
 class _Parser(html.parser.HTMLParser):
-    """All elements with their attributes, and the text."""
+    """All elements with their attributes, and the text without the line breaks between elements."""
 
     def __init__(self, text):
         super().__init__()
@@ -75,7 +72,7 @@ class _Parser(html.parser.HTMLParser):
         self.elements.append((tag, dict(attrs)))
 
     def handle_data(self, data):
-        self.text += data
+        self.text += data.strip("\n")
 
 
 def test_the_page_says_what_the_files_say(evaluated):
@@ -111,6 +108,7 @@ def test_the_page_needs_nothing_else_and_forbids_it(evaluated):
     assert not {name for name, _ in elements} & {"script", "link", "iframe", "object", "a", "base", "form"}
     for name, attributes in elements:
         assert not any(key.startswith("on") or key in ("style", "srcset") for key in attributes)
+        assert attributes.get("href", "#").startswith("#")  # To a marker in the same figure.
         if "src" in attributes:
             assert name == "img" and attributes["src"].startswith("data:image/jpeg;base64,") and attributes["alt"]
     assert path.stat().st_size < 3e6
@@ -139,14 +137,14 @@ def test_the_pairs_are_the_most_confident_ones(evaluated):
         margins[verdict].append(margin)
     every = [predicted[high] - predicted[low] for high in true for low in true if true[high] > true[low]]
     assert margins["right"][0] == max(every) and margins["wrong"][0] == min(every)
-    assert 1 <= len(margins["wrong"]) <= len(margins["right"]) == report_pairs.PAIRS
+    assert 1 <= len(margins["wrong"]) <= len(margins["right"]) == confident_pairs.PAIRS
 
 
 def test_of_pairs_that_share_a_picture_the_surest_is_taken():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=12).round(1)
     pairs = np.array([(a, b) for a in range(12) for b in range(12) if a != b])[rng.permutation(132)[:60]]
-    for sign, chosen in zip((1, -1), report_pairs.most_confident(scores, pairs, 3), strict=True):
+    for sign, chosen in zip((1, -1), confident_pairs.most_confident(scores, pairs, 3), strict=True):
         margin = {tuple(pair): sign * (scores[pair[0]] - scores[pair[1]]) for pair in pairs.tolist()}
         chosen = [tuple(pair) for pair in chosen.tolist()]
         assert len(set(sum(chosen, ()))) == 2 * len(chosen) and all(margin[pair] > 0 for pair in chosen)
@@ -154,55 +152,43 @@ def test_of_pairs_that_share_a_picture_the_surest_is_taken():
             # Whatever is surer than the last one shown is shown, or shares a picture with a surer one that is.
             if value > margin[chosen[-1]]:
                 assert any(set(pair) & set(other) and margin[other] >= value for other in chosen)
-    right, wrong = report_pairs.most_confident(np.zeros(3), np.array([[0, 1], [1, 2]]))
+    right, wrong = confident_pairs.most_confident(np.zeros(3), np.array([[0, 1], [1, 2]]))
     assert right.shape == wrong.shape == (0, 2)
 
 
 def test_text_stays_text(copy, monkeypatch):
     """Ids, warnings and config values that look like markup."""
-    opened = open_pictures
-
-    def renamed(config):
-        parts = opened(config)
-        ids = np.array([f"{EVIL}{number}" for number in range(len(parts["test"]))])
-        return parts | {"test": dataclasses.replace(parts["test"], ids=ids)}
-
-    first = opened(load_ranker(str(copy))[2])["test"]
+    loaded = load_ranker(str(copy))
+    parts = open_pictures(loaded.config)
+    known = parts["test"].ids
+    ids = np.array([f"{EVIL}{number}" for number in range(len(known))])
     for name in ("scores.csv", "pairs.csv"):
         text = (copy / name).read_text()
-        for number, known in enumerate(first.ids):
-            text = text.replace(known, '"' + f"{EVIL}{number}".replace('"', '""') + '"')
+        for old, new in zip(known, ids, strict=True):
+            text = text.replace(old, '"' + new.replace('"', '""') + '"')
         (copy / name).write_text(text)
-    loaded = load_ranker(str(copy))
-    loaded[2].data.name = "</style><script>alert(2)</script>"
-    monkeypatch.setattr(
-        run_report,
-        "open_pictures",
-        lambda config: renamed(ConfigDict(config.to_dict() | {"data": config.data.to_dict() | {"name": "planted"}})),
-    )
-    monkeypatch.setattr(run_report, "fingerprint", lambda parts: loaded[3])
-    monkeypatch.setattr(evaluation, "load_ranker", lambda workdir: loaded)
-    monkeypatch.setattr(run_report.health, "collapsed_supports", lambda eta: f"{EVIL} warned")
+    metrics = json.loads((copy / "metrics.json").read_text())
+    metrics["localization"] = {EVIL: metrics["localization"]["contribution_map"]}
+    (copy / "metrics.json").write_text(json.dumps(metrics))
+    timing = json.loads((copy / "timing.json").read_text())
+    (copy / "timing.json").write_text(json.dumps(timing | {"device_kind": EVIL, "versions": {EVIL: EVIL}}))
+    loaded.config.data.name = "</style><script>alert(2)</script>"
+    loaded.config.optimizer.name = EVIL
+    renamed = parts | {"test": dataclasses.replace(parts["test"], ids=ids)}
+    monkeypatch.setattr(reading, "load_ranker", lambda workdir: loaded)
+    monkeypatch.setattr(reading, "open_trained_pictures", lambda *run: renamed)
+    monkeypatch.setattr(sections.health, "collapsed_supports", lambda eta: f"{EVIL} warned")
     text = written(copy)
     parsed = _Parser(text)
-    assert (
-        text.count(
-            f"{EVIL}".replace("&", "&amp;")
-            .replace("<", "&lt;")
-            .replace(">", "&gt;")
-            .replace('"', "&quot;")
-            .replace("'", "&#x27;")
-        )
-        >= 16
-    )
+    escaped = EVIL.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = escaped.replace('"', "&#34;").replace("'", "&#39;")
+    assert text.count(escaped) >= 24
     assert "<script" not in text and "<img src=x" not in text
     assert f"{EVIL} warned" in parsed.text and "</style><script>alert(2)</script>" in parsed.text
+    assert f"{EVIL}, cosine schedule." in parsed.text and f"2 ({EVIL})" in parsed.text
     assert not any(key.startswith("on") for _, attributes in parsed.elements for key in attributes)
-    assert (
-        report_page.tag("p", "<b>", report_page.tag("i", "&"), title='"')
-        == '<p title="&quot;">&lt;b&gt;<i>&amp;</i></p>'
-    )
-    assert report_page.join([f"{report_page.tag('i')}"]) == "&lt;i&gt;&lt;/i&gt;"  # Put together as text: is text.
+    said = [each["alt"] for name, each in parsed.elements if name == "img"]
+    assert sum(f"Picture {EVIL}" in one for one in said) >= 4 and sum(f"Map of {EVIL}" in one for one in said) >= 4
 
 
 def test_before_evaluation_the_validation_pictures_are_shown(copy):
@@ -247,7 +233,7 @@ def test_without_checkpoint_or_data_the_rest_is_shown(copy, tmp_path):
 
 
 def test_several_processes_leave_the_model_alone(copy, monkeypatch):
-    monkeypatch.setattr(run_report.distributed, "count", lambda: 2)
+    monkeypatch.setattr(reading.distributed, "count", lambda: 2)
     text = written(copy)
     assert "Several processes trained this" in text and "Training loss" in text and "Most confident" not in text
 
@@ -258,31 +244,29 @@ def test_other_poolings_without_validation(trained, small_config, tmp_path, monk
 
     small_config.pooling = pooling
     model, rng = ranker.build(small_config), np.random.default_rng(0)
-    monkeypatch.setattr(evaluation, "load_ranker", lambda workdir: (model, {}, small_config, "data", 12))
-    monkeypatch.setattr(
-        evaluation,
-        "predict",
-        lambda model, variables, pictures, *_: (
-            rng.normal(size=len(pictures)),
-            *rng.normal(size=(2, len(pictures), 4, 4)),
-        ),
-    )
+    monkeypatch.setattr(reading, "load_ranker", lambda workdir: (model, {}, small_config, "data", 12))
+
+    def predict(model, variables, pictures, *rest):
+        return rng.normal(size=len(pictures)), *rng.normal(size=(2, len(pictures), 4, 4))
+
+    for module in (reading, confident_pairs):
+        monkeypatch.setattr(module, "predict", predict)
     parts = open_pictures(small_config)
     few = parts["validation"].subset(range(6))
-    monkeypatch.setattr(run_report, "open_trained_pictures", lambda *run: {"validation": few})
+    monkeypatch.setattr(reading, "open_trained_pictures", lambda *run: {"validation": few})
     shutil.copytree(trained[0], tmp_path / "run")
     text = written(tmp_path / "run")
     assert f"{name} pooling" in text and "What LENA" not in text
     assert (f"the value of {name} pooling is not a weighted mean" in text) == (not maps)
     assert ("Map of" in text and "Scale of the maps" in text) == maps and "Picture validation/" in text
-    monkeypatch.setattr(run_report, "open_trained_pictures", lambda *run: {"validation": None})
+    monkeypatch.setattr(reading, "open_trained_pictures", lambda *run: {"validation": None})
     text = written(tmp_path / "run")
     assert "Not evaluated yet." in text and "Most confident" not in text
 
 
 def test_warnings_of_the_history(copy, monkeypatch):
     history = [{"step": 10 * number, "loss": 0.6931, "pair_accuracy": 0.5} for number in range(1, 8)]
-    monkeypatch.setattr(run_report, "_history", lambda workdir: history)
+    monkeypatch.setattr(reading, "_history", lambda workdir: history)
     text = written(copy)
     assert "step 70: the training loss has stayed within" in text and "; 3 evaluations said so" in text
 
@@ -290,7 +274,7 @@ def test_warnings_of_the_history(copy, monkeypatch):
 def test_the_drawn_map_is_the_upsampled_map():
     rng = np.random.default_rng(0)
     values, picture = rng.normal(size=(5, 4)).astype(np.float32), Image.new("RGB", (64, 80), (90, 90, 90))
-    drawn = np.asarray(report_pairs._overlay(picture, values, 3.0, None), float)
+    drawn = np.asarray(confident_pairs._overlay(picture, values, 3.0, None), float)
     large = np.asarray(upsample(values[None], 80, 64))[0]
     # Red less blue falls where the map does, and is nothing where the map is nothing.
     redness = drawn[..., 0] - drawn[..., 2]
@@ -298,22 +282,8 @@ def test_the_drawn_map_is_the_upsampled_map():
     assert np.abs(redness[np.abs(large) < 0.01]).max() < 8
     mask = np.zeros((80, 64), bool)
     mask[20:40, 10:30] = True
-    outlined = np.asarray(report_pairs._overlay(picture, values, 3.0, mask))
+    outlined = np.asarray(confident_pairs._overlay(picture, values, 3.0, mask))
     assert (outlined[20, 10:30] == 0).all() and (outlined[21:39, 11:29] == drawn[21:39, 11:29]).all()
-
-
-def test_charts_of_odd_values():
-    assert charts.lines("t", "", {"a": ([], [])}, "step") == ""
-    flat = charts.lines("t", "", {"a": ([1], [0.0]), "b": ([1, 2], [np.nan, np.inf])}, "step")
-    assert "nan" not in flat and "inf" not in flat and flat.count("<polyline") == 1
-    many = charts.lines("t", "", {"a": (range(5000), np.arange(5000.0))}, "step")
-    points = [tuple(map(float, point.split(","))) for point in re.search(r'points="(.*?)"', many)[1].split()]
-    assert len(points) == charts.MOST_POINTS
-    assert (np.diff(points, axis=0) * [1, -1] >= 0).all()
-    bars = charts.histogram("t", "", [0, 0.5, 1], [3, 0], "eta", ("start", 0.1))
-    heights = [float(height) for height in re.findall(r'<rect[^>]*height="([-0-9.]+)"', bars)]
-    assert heights[0] > heights[1] == 0
-    assert "nan" not in charts.interval(0.5, None, None, 0.0, 1.0)
 
 
 @pytest.mark.skipif(browser.PATH is None, reason="no Chromium is installed")

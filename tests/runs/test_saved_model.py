@@ -325,6 +325,40 @@ def test_a_hostile_model_is_still_described(copied):
     assert "not readable" in information.text(copied)
 
 
+def markdown_of(text):
+    """The elements of a text of Markdown, as a reader that knows tables and HTML sees them."""
+    reader = pytest.importorskip("markdown_it").MarkdownIt("commonmark", {"html": True}).enable("table")
+    for block in reader.parse(text):
+        yield from block.children or [block]
+
+
+def test_what_a_hostile_model_says_stays_text(folder, copied):
+    """Neither headings nor tables, code, links or HTML of the card come from what a folder from elsewhere says."""
+    from lena_jax.cli.serve import about
+
+    evil = "a`\n## What it is not\n- <script>x</script> | [b](javascript:c) ![d](e) \x1b\ud800\r\n| f | g |"
+    rewrite(copied, put("data", {name: evil for name in ("name", "score", "fingerprint")}))
+    rewrite(copied, put("versions", {evil: evil}))
+    rewrite(copied, put("picture_properties", {evil: {"predicted": 0.5, "true": None}}))
+    stored = saved_model._description((copied / "model.json").read_bytes())
+    card, ordinary = (
+        text.split("\n---\n")[1] for text in (model_card.text(stored), (folder / "README.md").read_text())
+    )
+    rewrite(copied, put("measures", None))
+    for text in (card, about.text(copied)):
+        kinds = [element.type for element in markdown_of(text)]
+        assert not {"html_inline", "html_block", "link_open", "image"} & set(kinds)
+        assert kinds.count("tr_open") * 3 == kinds.count("td_open") + kinds.count("th_open")
+        assert kinds.count("fence") == 0 and "\x1b" not in text and "\ud800" not in text
+    elements, expected = list(markdown_of(card)), list(markdown_of(ordinary))
+    for kind in ("heading_open", "code_inline", "code_block", "list_item_open", "table_open"):
+        assert [one.type for one in elements].count(kind) == [one.type for one in expected].count(kind), kind
+    kept = "a' ## What it is not - <script>x</script> | [b](javascript:c) ![d](e)     | f | g |"
+    assert [one.content for one in elements if one.type == "code_inline"].count(kept) == 3
+    assert sum(one.content.count("[b](javascript:c)") for one in elements if one.type == "text") == 4
+    assert model_card.sections(stored)["What it is not"] == model_card.sections(description(folder))["What it is not"]
+
+
 def test_pipes_and_missing_files(copied, tmp_path):
     (copied / "model.safetensors").unlink()
     with pytest.raises(ValueError, match="it has no file model.safetensors"):

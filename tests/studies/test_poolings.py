@@ -16,8 +16,9 @@ from lena_jax.metrics import compare_trainings, holm, pair_accuracy, pairs_to_co
 from lena_jax.models.predict import predict
 from lena_jax.runs.load import load_ranker
 from lena_jax.studies import poolings
-from lena_jax.studies import report as study_report
 from lena_jax.studies import study as study_module
+from lena_jax.studies.poolings_report import poolings_markdown
+from lena_jax.studies.report import signed
 
 POOLINGS = ("lena", "average", "top_n:2")
 
@@ -251,5 +252,5 @@ def test_objectness_is_compared_with_the_same_pooling_without(planted_dir, tmp_p
         assert found["runs"]["difference"] == pytest.approx(found["difference"])
         raw.append((found["p_value"], found["p_holm"]))
     assert [corrected for _, corrected in raw] == pytest.approx(holm([p for p, _ in raw]))
-    text = study_report.poolings_markdown(table)
-    assert "Objectness against none" in text and f"| gate | max | {study_report.signed(found)} |" in text
+    text = poolings_markdown(table)
+    assert "Objectness against none" in text and f"| gate | max | {signed(found)} |" in text

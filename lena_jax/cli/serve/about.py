@@ -2,6 +2,7 @@
 
 from lena_jax.runs import model_card
 from lena_jax.runs.load import open_model
+from lena_jax.runtime.templates import render
 
 _SHOWN = ("What the score is", "What it is not", "How good it is", "What it follows")
 
@@ -21,9 +22,11 @@ def text(source):
         # How the score depends on properties of pictures is measured when a run is saved as a model.
         shown = [name for name in _SHOWN[:3] if name != "How good it is" or description["measures"] is not None]
     sections = model_card.sections(description)
-    data, network = description["data"], description["network"]
-    head = (
-        f"The model was trained on the data set `{data['name']}` (score `{data['score']}`); trunk "
-        f"`{network['backbone']['name']}`, pooling `{network['pooling']}`, step {description['step']}."
+    return render(
+        __package__,
+        "about.md.j2",
+        data=description["data"],
+        network=description["network"],
+        step=description["step"],
+        sections=[(name, sections[name]) for name in shown],
     )
-    return "\n\n".join([head, *(f"## {name}\n{sections[name]}" for name in shown)])

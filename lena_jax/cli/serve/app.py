@@ -10,6 +10,7 @@ import numpy as np
 
 from lena_jax.cli.serve import clips, judging, results
 from lena_jax.cli.video import MOST_FRAMES, RATE
+from lena_jax.runtime.templates import render
 
 # Seconds after which an upload that nobody asked about is deleted, and from one look for such to the next. One that
 # waits for its turn looks the same, and one video before it may take ten minutes.
@@ -35,10 +36,7 @@ def build(scorer, uploads, limits, about):
     # One at a time, whatever is asked.
     once = {"preprocess": False, "concurrency_limit": 1, "concurrency_id": "network", "api_visibility": "private"}
     with gr.Blocks(title="lena-jax", analytics_enabled=False, delete_cache=(LOOK, FORGOTTEN)) as blocks:
-        gr.HTML(
-            '<div class="lena"><h1>Which picture is ahead, and why?</h1><p class="lena-quiet">Pictures are scored '
-            "by a trained ranker on the machine that serves this page, and forgotten afterwards.</p></div>"
-        )
+        gr.HTML(render(__package__, "heading.html.j2"))
         ranked = gr.State(None, time_to_live=_REMEMBERED)
         with gr.Tab("Rank"):
             gr.HTML(
@@ -98,6 +96,11 @@ def theme():
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
     )
+
+
+def style():
+    """How the page looks, as CSS."""
+    return render(__package__, "page.css.j2")
 
 
 def _said_plainly(method):

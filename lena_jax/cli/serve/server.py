@@ -35,7 +35,6 @@ def serve(scorer, about, limits, host, port):
         import uvicorn
 
         from lena_jax.cli.serve import app as page
-        from lena_jax.cli.serve import style
         from lena_jax.cli.serve.gate import Gate
 
         listening = _listen(host, port)
@@ -59,7 +58,7 @@ def serve(scorer, about, limits, host, port):
                 enable_monitoring=False,
                 mcp_server=False,
                 theme=page.theme(),
-                css=style.CSS,
+                css=page.style(),
                 app_kwargs=undocumented,
                 max_file_size=max(limits.max_megabytes, limits.max_video_megabytes) * 1_000_000,
             )

@@ -1,0 +1,132 @@
+"""Read what a run's folder, its best checkpoint and its pictures say, as far as they are there."""
+
+import dataclasses
+
+import ml_collections
+import numpy as np
+
+from lena_jax.data.dataset import ScoredPictures
+from lena_jax.metrics import pairs_to_compare, ranking_metrics
+from lena_jax.models.predict import predict
+from lena_jax.runs import checkpoints, folder
+from lena_jax.runs.load import load_ranker
+from lena_jax.runs.trained_data import open_trained_pictures
+from lena_jax.runtime import distributed
+
+_POOLINGS = {"lena": "LENA", "average": "average", "max": "max", "top_n": "top-N", "gem": "GeM", "lse": "log-sum-exp"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What is known of a run.
+
+    Attributes:
+        config: of the run.
+        rows: of its log.
+        timing: how long training took, or None.
+        notes: why something is not known, as sentences.
+        model, variables, step, history: of the best checkpoint; None where it cannot be read.
+        pictures: {split: `ScoredPictures`}, None where they are not there.
+    """
+
+    config: ml_collections.ConfigDict
+    rows: list
+    timing: dict | None
+    notes: list
+    model: object = None
+    variables: dict | None = None
+    step: int | None = None
+    history: list | None = None
+    pictures: dict | None = None
+
+    @property
+    def pooling(self):
+        """The name of the pooling in prose."""
+        return _POOLINGS.get(self.config.pooling, self.config.pooling)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """Measures of some pictures.
+
+    Attributes:
+        metrics: as of `metrics.json`.
+        pictures: `ScoredPictures`, n of them; None where they are not there, and then the other two are too.
+        scores: [n] predicted.
+        pairs: [p, 2] indices; column 0 is the picture that is truly higher.
+    """
+
+    metrics: dict
+    pictures: ScoredPictures | None = None
+    scores: np.ndarray | None = None
+    pairs: np.ndarray | None = None
+
+
+def read_run(workdir, data_dir=None):
+    """Reads a run.
+
+    Args:
+        workdir: folder of the run.
+        data_dir: where the dataset lies now; None for where it lay in training.
+
+    Returns:
+        `Run`.
+
+    Raises:
+        ValueError: if the folder holds no run.
+    """
+    stored, known, notes = folder.read_config(workdir), {}, []
+    config = None if stored is None else ml_collections.ConfigDict(stored)
+    if distributed.count() > 1:
+        # One process alone can neither open checkpoints nor score pictures.
+        notes.append("Several processes trained this; evaluation adds pairs of pictures to this page.")
+    else:
+        try:
+            model, variables, config, trained_on, step = load_ranker(workdir)
+            known = {"model": model, "variables": variables, "step": step, "history": _history(workdir)}
+            if data_dir is not None:
+                config.data.dir = data_dir
+            known["pictures"] = open_trained_pictures(workdir, config, trained_on)
+        except (ValueError, OSError) as error:
+            if config is None:
+                raise
+            notes.append(f"Not everything can be shown: {error}")
+    if config is None:
+        raise ValueError(f"no run in {workdir!r}: expected a folder that experiments/train.py wrote")
+    return Run(config, folder.read_log(workdir), folder.read_timing(workdir), notes, **known)
+
+
+def read_measures(run, workdir):
+    """Reads the measures of a run's best checkpoint.
+
+    They are those of `metrics.json`, else of `validation_metrics.json`; where neither is of the best checkpoint, the
+    validation pictures are scored here.
+
+    Args:
+        run: `Run`.
+        workdir: its folder.
+
+    Returns:
+        `Measured`; None where there are no measures and no validation pictures to measure.
+    """
+    for split in ("test", "validation"):
+        metrics = folder.read_metrics(workdir, split)
+        if metrics is None or run.step not in (None, metrics.get("step")):
+            continue  # None, or those of an earlier checkpoint.
+        if run.pictures is None or not folder.has_scores(workdir, split):
+            return Measured(metrics)
+        pictures = run.pictures[split]
+        scores = folder.read_predicted(workdir, pictures, split)
+        return Measured(metrics, pictures, scores, folder.read_compared(workdir, pictures.ids, split))
+    if run.pictures is None or run.pictures["validation"] is None:
+        return None
+    pictures = run.pictures["validation"]
+    pairs = pairs_to_compare(pictures.scores, pictures.groups, run.config.pairs.min_gap, given=pictures.pairs)
+    scores = predict(run.model, run.variables, pictures, run.config.batch_size, "report")[0]
+    measures = ranking_metrics(scores, pictures.scores, pictures.groups, pairs=pairs)
+    return Measured({"split": "validation", "step": run.step, **measures}, pictures, scores.astype(np.float64), pairs)
+
+
+def _history(workdir):
+    with checkpoints.open_checkpoints(workdir, read_only=True) as manager:
+        return checkpoints.restore_run(manager, manager.latest_step())["history"]

@@ -1,0 +1,259 @@
+"""The sections of the report as the values that its template shows: sentences, numbers as text, charts and rows."""
+
+import json
+
+import jax
+import numpy as np
+
+from lena_jax.backbones import BACKBONES
+from lena_jax.config import as_json, default_config
+from lena_jax.models.ranker import eta_distribution, learned_shares
+from lena_jax.report import charts
+from lena_jax.runs import folder, health
+
+_MEASURES = {
+    "pair_accuracy": ("Pair accuracy", 0.5),
+    "spearman": ("Spearman's rho", 0.0),
+    "kendall": ("Kendall's tau-b", 0.0),
+}
+_LEARNING_POOLINGS = ("lena", "gem", "lse", "softmax")
+
+
+def heading(run):
+    """The page's title, and the sentence below it."""
+    config = run.config
+    place = f" at {config.backbone.endpoint}" if config.backbone.endpoint else ""
+    fold = f"fold {config.data.fold} of {config.data.folds}, " if config.data.folds else ""
+    subtitle = (
+        f"A siamese ranker: {config.data.name}, {fold}backbone {config.backbone.name}{place} "
+        f"({'frozen' if config.backbone.frozen else 'trained'}), {run.pooling} pooling, seed {config.seed}"
+    )
+    if config.get("fusion", "none") != "none":
+        subtitle += f", objectness maps fused by {config.fusion}"
+    return f"{config.data.name} · {config.backbone.name} · {run.pooling} pooling", subtitle
+
+
+def notices(run):
+    """What `health` has to say of the run's history, and what the page could not show."""
+    losses = [row["loss"] for row in run.history or []]
+    still = [(row["step"], health.still_loss(losses[:number])) for number, row in enumerate(run.history or [], 1)]
+    found = [f"step {step}: {warning}" for step, warning in still if warning]
+    if len(found) > 1:
+        found = [f"{found[-1]}; {len(found)} evaluations said so"]
+    if run.variables is not None:
+        collapsed = health.collapsed_supports(learned_shares(run.config, run.variables))
+        found += [f"step {run.step}: {collapsed}"] if collapsed else []
+    return [*found, *run.notes]
+
+
+def measures(run, measured):
+    """The measures with their intervals, and how the maps lie on the masks."""
+    if measured is None:
+        last = [row for row in run.rows if "validation_pair_accuracy" in row]
+        said = (
+            f"The validation pair accuracy of step {last[-1]['step']} was {last[-1]['validation_pair_accuracy']:.3f}."
+            if last
+            else "There are no validation pictures."
+        )
+        return {"title": "Measures", "text": f"Not evaluated yet. {said}", "tiles": [], "maps": []}
+    metrics = measured.metrics
+    flattered = (
+        " They chose the checkpoint, so the measures flatter it; evaluation on the test pictures will replace them."
+    )
+    return {
+        "title": {"test": "Test pictures", "validation": "Validation pictures"}[metrics["split"]],
+        "text": (
+            f"{metrics['pictures']:,} pictures and {metrics['pairs']:,} pairs, ranked by the checkpoint of "
+            f"step {metrics['step']}. Intervals: bootstrap over pictures."
+            + ("" if metrics["split"] == "test" else flattered)
+        ),
+        "tiles": [_tile(name, metrics[key], start) for key, (name, start) in _MEASURES.items()],
+        "maps": [
+            (name.replace("_", " "), f"{each['energy_inside']:.1%}", f"{each['area']:.1%}", f"{each['ratio']:.1f}")
+            for name, each in metrics.get("localization", {}).items()
+        ],
+    }
+
+
+def _tile(name, measure, start):
+    value, low, high = (measure[end] for end in ("value", "low", "high"))
+    return {
+        "name": name,
+        "value": "undefined" if value is None else f"{value:.3f}",
+        "interval": None if low is None else f"95 % interval {low:.3f} to {high:.3f}",
+        "drawing": None
+        if value is None
+        else charts.interval(value, low, high, start if (low or value) >= start else -1.0, 1.0),
+    }
+
+
+def curves(run):
+    """Charts of training: loss, pair accuracy, gradient norm and learning rates over the steps."""
+    config = run.config
+    train, held_out = ([row for row in run.rows if key in row] for key in ("loss", "validation_pair_accuracy"))
+    end = max((row["step"] for row in run.rows), default=config.steps)
+    accuracies = {"training batches": _series(train, "pair_accuracy")}
+    if held_out:
+        accuracies["validation"] = _series(held_out, "validation_pair_accuracy")
+    clip = config.optimizer.clip_norm
+    stopped = f" The run ended at step {end}." if end < config.steps else ""
+    drawn = [
+        charts.lines(
+            "Training loss",
+            "Pairwise logistic loss.",
+            {"training": _series(train, "loss")},
+            "step",
+            marks=[("guessing, ln 2", np.log(2))],
+            low=0,
+            x_end=end,
+        ),
+        charts.lines(
+            "Pair accuracy",
+            "Share of pairs in the right order.",
+            accuracies,
+            "step",
+            marks=[("guessing", 0.5)],
+            low=0.5,
+            high=1.0,
+            x_end=end,
+        ),
+        charts.lines(
+            "Gradient norm",
+            f"Before clipping at {clip:g}." if clip else "Without clipping.",
+            {"gradient norm": _series(train, "gradient_norm")},
+            "step",
+            low=0,
+            x_end=end,
+        ),
+        charts.lines(
+            "Learning rates",
+            f"{config.optimizer.name}, {config.optimizer.schedule} schedule.{stopped}",
+            _rates(config, train),
+            "step",
+            low=0,
+        ),
+    ]
+    return [chart for chart in drawn if chart is not None]
+
+
+def _series(rows, key):
+    return [row["step"] for row in rows], [row[key] for row in rows]
+
+
+def _rates(config, rows):
+    """The learning rate of each part that is trained."""
+    steps, head = (np.array(values) for values in _series(rows, "learning_rate"))
+    rates = {"head": (steps, head)}
+    if config.pooling in _LEARNING_POOLINGS:
+        rates["pooling"] = (steps, head * config.optimizer.pooling_rate)
+    if not config.backbone.frozen:
+        name = "backbone, last stage" if config.optimizer.stage_decay < 1 else "backbone"
+        rates[name] = (steps, head * config.optimizer.backbone_rate)
+    return rates
+
+
+def supports(run, measured):
+    """LENA's eta over channels, where it started, and the supports in cells; None where nothing is known of them."""
+    config, moved, kept = run.config, "", None
+    if config.pooling != "lena":
+        return None
+    if run.variables is not None:
+        shape = jax.eval_shape(
+            run.model.feature_map,
+            run.variables,
+            jax.ShapeDtypeStruct((1, config.image_size, config.image_size, 3), np.float32),
+        ).shape
+        kept = eta_distribution(config, run.variables, shape[1] * shape[2])
+    elif measured is not None:
+        kept = measured.metrics.get("eta")
+    if kept is None:
+        return None
+    options = config.pooling_options.get("lena", {})
+    count = options.get("init_count")
+    start = count / kept["cells"] if count else options.get("init_share", 0.1)
+    if run.variables is not None:
+        eta = learned_shares(config, run.variables)
+        moved = (
+            f" It grew in {np.mean(eta > start + 1e-6):.0%} of the {len(eta):,} channels and shrank in "
+            f"{np.mean(eta < start - 1e-6):.0%}, by {np.mean(np.abs(eta - start)):.3f} on average."
+        )
+        counts, edges = (part.tolist() for part in np.histogram(eta, 25, (0, min(1, 1.05 * max(start, eta.max())))))
+    else:
+        counts, edges = (kept["histogram"][name] for name in ("channels", "edges"))
+    return {
+        "text": (
+            f"All channels started from eta = {start:.3g}, {start * kept['cells']:.1f} of {kept['cells']} cells; "
+            f"the median is now {kept['share']['50']:.3f}, {kept['support_size']['50']:.1f} cells.{moved}"
+        ),
+        "chart": charts.histogram(
+            "eta over channels",
+            "Share of the picture that a channel is averaged over.",
+            edges,
+            counts,
+            "eta",
+            ("where all started", start),
+        ),
+        "rows": [
+            (f"{quantile} %", f"{kept['share'][quantile]:.3f}", f"{kept['support_size'][quantile]:.1f} cells")
+            for quantile in kept["share"]
+        ],
+    }
+
+
+def facts(run):
+    """(name, value) of what is known of how the run went."""
+    config, timing = run.config, run.timing or {}
+    versions = timing.get("versions") or folder.versions()
+    done = max((row["step"] for row in run.rows), default=None)
+    devices = timing.get("devices")
+    speed, seconds = timing.get("pictures_per_second"), timing.get("seconds")
+    trained = (
+        None
+        if config.backbone.name not in BACKBONES or config.backbone.frozen
+        else f"from {config.backbone.train_from} on"
+        if config.backbone.train_from
+        else "all of it"
+    )
+    found = {
+        "Steps": None if done is None else f"{done:,} of {config.steps:,}",
+        "Pictures a step": f"{config.batch_size:,}",
+        "Best checkpoint": None if run.step is None else f"step {run.step:,}",
+        "Backbone trained": trained,
+        "Devices": None if devices is None else f"{devices} ({timing['device_kind']})",
+        "Speed": None if speed is None else f"{speed:,.0f} pictures a second",
+        "Time": None if seconds is None else f"{_duration(seconds)} for {timing['pictures']:,} pictures",
+        "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+    }
+    return [(name, value) for name, value in found.items() if value is not None]
+
+
+def _duration(seconds):
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def config(run):
+    """The keys of the config as rows: those that are not the default's, with the default, and all of them."""
+    ours, defaults = (_flat(as_json(each)) for each in (run.config, default_config()))
+    return {
+        "changed": [
+            (key, _as_text(value), _as_text(defaults[key]) if key in defaults else "absent")
+            for key, value in ours.items()
+            if key not in defaults or defaults[key] != value
+        ],
+        "all": [(key, _as_text(value)) for key, value in ours.items()],
+    }
+
+
+def _flat(tree, prefix=""):
+    """Dotted name -> value of the leaves of nested dicts, sorted."""
+    flat = {}
+    for name, value in sorted(tree.items()):
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) and value else {prefix + name: value}
+    return flat
+
+
+def _as_text(value):
+    return json.dumps(value, ensure_ascii=False)
