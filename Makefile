@@ -35,7 +35,7 @@ types: $(VENV)/installed-dev
 
 # Runs every example in a docstring.
 doctest: $(VENV)/installed-test
-	JAX_PLATFORMS=cpu JAX_NUMPY_RANK_PROMOTION=raise MPLBACKEND=Agg $(BIN)/python -m pytest --doctest-modules lena_jax data_prep
+	JAX_PLATFORMS=cpu JAX_NUMPY_RANK_PROMOTION=raise MPLBACKEND=Agg $(BIN)/python -m pytest --doctest-modules --ignore=lena_jax/_old_names lena_jax data_prep
 
 test: $(VENV)/installed-test $(VENV)/installed-network
 	$(BIN)/python -m pytest -n 2 --dist loadfile -rs
