@@ -41,9 +41,9 @@ class Picture:
     """A picture ready to be stored.
 
     Attributes:
-      data: the bytes of an upright RGB JPEG or PNG.
-      content: hash of the size and upright RGB pixels: 32 hexadecimal digits, equal for equal pictures
-        whatever their format and metadata.
+        data: the bytes of an upright RGB JPEG or PNG.
+        content: hash of the size and upright RGB pixels: 32 hexadecimal digits, equal for equal pictures
+            whatever their format and metadata.
     """
 
     data: bytes
@@ -63,7 +63,7 @@ def decode(data: bytes) -> Picture:
     8, transparency laid on white, the first frame of an animation.
 
     Raises:
-      BadPicture: not a picture, truncated, or too large to decode safely.
+        BadPicture: not a picture, truncated, or too large to decode safely.
     """
     # Registers every format; Pillow otherwise knows a few until those fail. Repeating it is free.
     Image.init()
@@ -85,11 +85,11 @@ def stored_pixels(source: bytes | Image.Image) -> Image.Image:
     is, so that Pillow's warnings about damaged metadata come through.
 
     Args:
-      source: the content of a file, or an opened picture, which stays open and is taken at the frame it is at. One
-        that Pillow read from a file is treated as the file would be.
+        source: the content of a file, or an opened picture, which stays open and is taken at the frame it is at. One
+            that Pillow read from a file is treated as the file would be.
 
     Raises:
-      BadPicture: as of `decode`.
+        BadPicture: as of `decode`.
     """
     Image.init()
     try:
@@ -105,8 +105,8 @@ def read(path: str | os.PathLike) -> bytes:
     """Returns the content of a picture file.
 
     Raises:
-      BadPicture: no such file, not a plain file (a pipe would be waited for), unreadable, or larger than
-        `MAX_FILE_BYTES`.
+        BadPicture: no such file, not a plain file (a pipe would be waited for), unreadable, or larger than
+            `MAX_FILE_BYTES`.
     """
     with open_plain(path, MAX_FILE_BYTES, BadPicture) as file:
         try:

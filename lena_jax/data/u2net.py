@@ -7,6 +7,7 @@ code is imported, and what it depends on need not be installed.
 
 import hashlib
 import importlib.metadata
+import os
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -43,14 +44,14 @@ RECIPE = {
 Network = Callable[[np.ndarray], np.ndarray]
 
 
-def open_network(model: Path | None = None) -> Network:
+def open_network(model: str | os.PathLike | None = None) -> Network:
     """Returns the network: picture [H, W, 3] uint8 -> probability of a salient object, [SIDE, SIDE] in [0, 1].
 
     Args:
-      model: the ONNX file, or a wheel or other zip file that has it as `MEMBER`; None for an installed wheel's.
+        model: the ONNX file, or a wheel or other zip file that has it as `MEMBER`; None for an installed wheel's.
 
     Raises:
-      ValueError: onnxruntime or the file is not installed, or it is not the file it should be.
+        ValueError: onnxruntime or the file is not installed, or it is not the file it should be.
     """
     try:
         import onnxruntime  # noqa: F401
@@ -85,7 +86,7 @@ def find_model() -> Path:
     """Returns the path of the file in an installed wheel, which need not be the version that is expected.
 
     Raises:
-      ValueError: it is not installed.
+        ValueError: it is not installed.
     """
     try:
         path = Path(importlib.metadata.distribution(DISTRIBUTION).locate_file(MEMBER))
@@ -96,11 +97,11 @@ def find_model() -> Path:
     return path
 
 
-def read_model(path: Path) -> bytes:
+def read_model(path: str | os.PathLike) -> bytes:
     """Returns the bytes of the ONNX file, or of that file in a wheel, once their hash is found right.
 
     Raises:
-      ValueError: there is no such file, or its content is another.
+        ValueError: there is no such file, or its content is another.
     """
     try:
         if zipfile.is_zipfile(path):
@@ -141,7 +142,7 @@ def to_map(probability: np.ndarray) -> np.ndarray:
     stands out has a map near zero, not one of amplified noise, and a flat answer is divided by nothing.
 
     Raises:
-      ValueError: a value is not in [0, 1], or not a number.
+        ValueError: a value is not in [0, 1], or not a number.
     """
     lowest, highest = probability.min(), probability.max()
     if not (lowest >= -1e-3 and highest <= 1 + 1e-3):

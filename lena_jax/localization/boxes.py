@@ -7,16 +7,22 @@ corners.
 import dataclasses
 
 import numpy as np
+import numpy.typing as npt
 
 CONNECTED = np.ones((3, 3), bool)
 
 
-def mask_boxes(mask):
-    """Boxes around the connected parts of a mask: [H, W] boolean -> [k, 4] integers, k = 0 for an empty mask."""
+def mask_boxes(mask: npt.ArrayLike) -> np.ndarray:
+    """Boxes around the connected parts of a mask: [H, W] boolean -> [k, 4] integers, k = 0 for an empty mask.
+
+    Example:
+        >>> mask_boxes([[0, 1, 1], [0, 0, 0], [1, 0, 0]]).tolist()
+        [[0, 1, 1, 3], [2, 0, 3, 1]]
+    """
     return _boxes(np.asarray(mask, bool))[0]
 
 
-def map_boxes(signed_map, share=0.5):
+def map_boxes(signed_map: npt.ArrayLike, share: float = 0.5) -> np.ndarray:
     """Boxes around the parts of a map that raise the score most.
 
     Args:
@@ -41,8 +47,13 @@ def map_boxes(signed_map, share=0.5):
     return boxes[np.argsort(-highest[1:], kind="stable")]
 
 
-def box_overlaps(boxes, others):
-    """Intersection over union: boxes [k, 4], others [m, 4] -> [k, m]."""
+def box_overlaps(boxes: npt.ArrayLike, others: npt.ArrayLike) -> np.ndarray:
+    """Intersection over union: boxes [k, 4], others [m, 4] -> [k, m].
+
+    Example:
+        >>> box_overlaps([[0, 0, 2, 2]], [[0, 0, 2, 2], [0, 1, 2, 3]]).round(2).tolist()
+        [[1.0, 0.33]]
+    """
     boxes, others = np.asarray(boxes)[:, None], np.asarray(others)[None]
     sides = np.minimum(boxes[..., 2:], others[..., 2:]) - np.maximum(boxes[..., :2], others[..., :2])
     common = np.maximum(sides, 0).prod(-1)
@@ -67,7 +78,7 @@ class LevelBoxes:
     levels: int
 
     @classmethod
-    def of(cls, map_levels, levels):
+    def of(cls, map_levels: np.ndarray, levels: int) -> "LevelBoxes":
         """From a map of integers 0..levels-1, [H, W]; only the part of the picture that is above is looked at."""
         found = []
         rows, columns = slice(None), slice(None)
@@ -82,15 +93,16 @@ class LevelBoxes:
             (low_row, low_column), (high_row, high_column) = boxes[:, :2].min(0), boxes[:, 2:].max(0)
             rows, columns = slice(low_row, high_row), slice(low_column, high_column)
             top, left = top + low_row, left + low_column
-        return cls(*(np.concatenate(part) for part in zip(*found, strict=True)), levels)
+        boxes, level, area = (np.concatenate(part) for part in zip(*found, strict=True))
+        return cls(boxes, level, area, levels)
 
-    def highest(self, values):
+    def highest(self, values: npt.ArrayLike) -> np.ndarray:
         """The highest of the boxes' values at each threshold: [k] -> [levels], 0 where there is no box."""
         highest = np.zeros(self.levels)
         np.maximum.at(highest, self.level, values)
         return highest
 
-    def of_largest(self, values):
+    def of_largest(self, values: npt.ArrayLike) -> np.ndarray:
         """The value of the largest part at each threshold (the first of equal ones): [k] -> [levels]."""
         order = np.lexsort((-np.arange(len(self.area)), self.area, self.level))
         result = np.zeros(self.levels)

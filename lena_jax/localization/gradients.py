@@ -1,10 +1,15 @@
 """Gradient times input: a check of the maps that knows nothing of pooling and feature maps."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 
-def gradient_map(score, pictures, baseline=None):
+def gradient_map(
+    score: Callable[[jax.Array], jax.Array], pictures: ArrayLike, baseline: ArrayLike | None = None
+) -> jax.Array:
     """What each pixel adds to the score, to first order: `sum_colour dscore/dx * (x - baseline)`.
 
     For a score that is linear in the pixels the map sums to `score(picture) - score(baseline)` exactly. For a deep
@@ -30,6 +35,6 @@ def gradient_map(score, pictures, baseline=None):
     return (gradient * away).sum(-1)
 
 
-def mean_colour(pictures):
+def mean_colour(pictures: jax.Array) -> jax.Array:
     """The mean colour of each picture: [B, H, W, 3] -> [B, 1, 1, 3]."""
     return pictures.mean((1, 2), keepdims=True)

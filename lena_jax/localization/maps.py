@@ -1,9 +1,14 @@
 """Maps read off the network itself: the virality map of the paper, the exact contribution map, the support map."""
 
+import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+Array = jax.Array | np.ndarray
 
 
-def virality_map(feature_map, kernel):
+def virality_map(feature_map: Array, kernel: Array) -> jax.Array:
     """Class activation map `sum_c w_c * z_c`.
 
     Args:
@@ -18,7 +23,7 @@ def virality_map(feature_map, kernel):
     return jnp.einsum("...c,c->...", feature_map.astype(jnp.float32), kernel, precision="highest")
 
 
-def contribution_map(feature_map, cell_weights, kernel):
+def contribution_map(feature_map: Array, cell_weights: Array, kernel: Array) -> jax.Array:
     """What each cell adds to the score: `sum_c w_c * weight_ci * z_ci`.
 
     With the weights with which the pooling averages its cells, the map sums to `score - bias` up to rounding;
@@ -31,11 +36,16 @@ def contribution_map(feature_map, cell_weights, kernel):
 
     Returns:
         [B, h, w], raw and signed.
+
+    Example:
+        >>> feature_map, averaging = jnp.ones((1, 1, 2, 3)), jnp.full((1, 1, 2, 3), 0.5)
+        >>> contribution_map(feature_map, averaging, kernel=jnp.array([1.0, 2.0, -1.0])).tolist()
+        [[[1.0, 1.0]]]
     """
     return virality_map(feature_map.astype(jnp.float32) * cell_weights.astype(jnp.float32), kernel)
 
 
-def telling_frame(picture, signed_map):
+def telling_frame(picture: Array, signed_map: Array) -> tuple[Array, Array]:
     """The frame of a clip of which its map says most, by the sum of absolute values; a picture as it is.
 
     Args:
@@ -47,11 +57,11 @@ def telling_frame(picture, signed_map):
     """
     if picture.ndim == 3:
         return picture, signed_map
-    frame = int(abs(signed_map).sum((1, 2)).argmax())
+    frame = int(np.abs(signed_map).sum((1, 2)).argmax())
     return picture[frame], signed_map[frame]
 
 
-def pair_contributions(contributions, pairs):
+def pair_contributions(contributions: Array, pairs: ArrayLike) -> jax.Array:
     """Why this rather than that: what each cell of both pictures adds to `logit = score(left) - score(right)`.
 
     The map of the left picture as it is and that of the right one with its sign changed, on one scale: positive cells
@@ -69,7 +79,7 @@ def pair_contributions(contributions, pairs):
     return contributions[jnp.asarray(pairs)] * signs
 
 
-def support_map(cell_weights, kernel):
+def support_map(cell_weights: Array, kernel: ArrayLike) -> jax.Array:
     """Which cells the pooling averaged, over all channels: `sum_c |w_c| weight_ci / sum_c |w_c|`.
 
     Channels count by how much they can move the score. The support of a single channel is where its own weights,

@@ -1,12 +1,22 @@
 """Occlusion: how much the score falls when a part of the picture is covered; a check that trusts the score alone."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from lena_jax.localization.gradients import mean_colour
 
 
-def occlusion_map(score, picture, grid, patch=None, fill=None, batch_size=32):
+def occlusion_map(
+    score: Callable[[jax.Array], jax.Array],
+    picture: ArrayLike,
+    grid: tuple[int, int],
+    patch: float | None = None,
+    fill: ArrayLike | None = None,
+    batch_size: int = 32,
+) -> jax.Array:
     """`score(picture) - score(picture with a square over cell i)`, for every cell.
 
     Positive where the covered part raises the score. Pure and of fixed shapes: wrap it in `jax.jit` with the picture as

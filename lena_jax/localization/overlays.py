@@ -1,8 +1,11 @@
 """Drawing signed maps over pictures, on one scale with a colour bar."""
 
 import functools
+import os
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
@@ -18,7 +21,7 @@ RAISES, LOWERS = (40.0, 45.0, 26.0), (40.0, 10.8, -50.8)
 
 
 @functools.cache
-def diverging(steps=128):
+def diverging(steps: int = 128) -> ListedColormap:
     """The colour map of signed values: blue lowers, near white is 0, red raises.
 
     Perceptually uniform: neighbouring colours differ by the same CIEDE2000 all along each arm, and lightness falls the
@@ -44,7 +47,7 @@ def _arm(end, steps):
     return np.clip(color.lab2rgb(np.array(CENTRE) * (1 - at) + end * at), 0, 1)
 
 
-def common_scale(maps, quantile=0.995):
+def common_scale(maps: Sequence[npt.ArrayLike] | np.ndarray, quantile: float = 0.995) -> float:
     """The value at which the colours of several maps end, on both sides of 0.
 
     Args:
@@ -55,12 +58,14 @@ def common_scale(maps, quantile=0.995):
     Returns:
         A positive float, also where every map is 0.
     """
-    maps = [np.asarray(one, np.float32) for one in maps]
-    values = np.abs(np.concatenate([np.ravel(upsample(one[None], *one.shape)) for one in maps]))
+    cells = [np.asarray(one, np.float32) for one in maps]
+    values = np.abs(np.concatenate([np.ravel(upsample(one[None], *one.shape)) for one in cells]))
     return max(float(np.quantile(values, quantile)), float(values.max()) * 1e-3, float(np.finfo(np.float32).tiny))
 
 
-def overlay(picture, signed_map, scale=None, opacity=OPACITY):
+def overlay(
+    picture: np.ndarray, signed_map: npt.ArrayLike, scale: float | None = None, opacity: float = OPACITY
+) -> np.ndarray:
     """A picture in grey with a signed map over it.
 
     Args:
@@ -84,12 +89,19 @@ def overlay(picture, signed_map, scale=None, opacity=OPACITY):
     return np.round(255 * (opacity * colours + (1 - opacity) * backdrop(picture))).astype(np.uint8)
 
 
-def backdrop(picture):
+def backdrop(picture: npt.ArrayLike) -> np.ndarray:
     """What maps are drawn over: the picture in pale grey, [H, W, 3] uint8 -> [H, W, 3] in [0.5, 1]."""
     return 0.5 + 0.5 * np.repeat(np.asarray(picture).mean(-1, keepdims=True) / 255, 3, -1)
 
 
-def save_overlays(path, pictures, maps, titles=None, label="contribution of a cell to the score", boxes=None):
+def save_overlays(
+    path: str | os.PathLike,
+    pictures: Sequence[np.ndarray],
+    maps: Sequence[np.ndarray] | np.ndarray,
+    titles: Sequence[str] | None = None,
+    label: str = "contribution of a cell to the score",
+    boxes: Sequence[np.ndarray] | None = None,
+) -> None:
     """Draws pictures above their maps, all on one scale with one colour bar.
 
     Args:
@@ -122,7 +134,9 @@ def save_overlays(path, pictures, maps, titles=None, label="contribution of a ce
     save(figure, path)
 
 
-def save_pair(path, pictures, maps, scores):
+def save_pair(
+    path: str | os.PathLike, pictures: Sequence[np.ndarray], maps: np.ndarray, scores: tuple[float, float]
+) -> None:
     """Why this rather than that: both pictures of a pair above what each cell adds to the difference of their scores.
 
     Args:
@@ -139,12 +153,12 @@ def save_pair(path, pictures, maps, scores):
     save_overlays(path, pictures, maps, titles, f"for left (+) or right (-); all cells: {scores[0] - scores[1]:+.2f}")
 
 
-def colour_bar(scale):
+def colour_bar(scale: float) -> ScalarMappable:
     """What a figure's colour bar of the signed values -scale to scale is made from."""
     return ScalarMappable(Normalize(-scale, scale), diverging())
 
 
-def save(figure, path):
+def save(figure: Figure, path: str | os.PathLike) -> None:
     """Writes a figure as PNG, whole or not at all."""
     # The figure draws on its own canvas: no global state of pyplot, and no screen, is needed.
     FigureCanvasAgg(figure)

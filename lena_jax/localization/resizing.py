@@ -2,13 +2,14 @@
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 DEGREE = 5  # Of the spline: its standard deviation is 0.7 cells.
 
 
-def upsample(maps, height, width):
+def upsample(maps: jax.Array | np.ndarray, height: int, width: int) -> np.ndarray:
     """Enlarges maps [B, h, w] to [B, height, width] as smooth surfaces, sign and level kept.
 
     `map(y, x) = sum_ij cell_ij B(y - i) B(x - j)`, with B the B-spline of degree 5, in units of a cell, and the cells
@@ -44,13 +45,17 @@ def _spline(cells, pixels):
     return matrix.astype(np.float32)
 
 
-def to_grid(maps, height, width):
+def to_grid(maps: jax.Array | np.ndarray, height: int, width: int) -> jax.Array:
     """Sums maps over the cells of a coarser grid: [B, H, W] -> [B, height, width] with the same sum.
 
     Cell i of n covers the pixels from `i H / n` to `(i + 1) H / n`; a pixel that lies in two cells is shared.
 
     Raises:
         ValueError: if the grid is finer than the maps.
+
+    Example:
+        >>> to_grid(np.arange(4.0).reshape(1, 1, 4), 1, 2).tolist()
+        [[[1.0, 5.0]]]
     """
     if height > maps.shape[1] or width > maps.shape[2]:
         raise ValueError(
@@ -60,7 +65,7 @@ def to_grid(maps, height, width):
     return _weighted(maps, _overlap(maps.shape[1], height) / height, _overlap(maps.shape[2], width) / width)
 
 
-def average_to_grid(maps, height, width):
+def average_to_grid(maps: jax.Array | np.ndarray, height: int, width: int) -> jax.Array:
     """Averages maps over the cells of a grid, which may be finer than the maps: [B, H, W] -> [B, height, width].
 
     Each cell averages exactly its part of the map, fractions of pixels included.

@@ -1,12 +1,15 @@
 """Whether two kinds of maps of the same pictures tell the same cells apart."""
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from lena_jax.metrics.resampling import bootstrap
 
 
-def map_agreement(maps, others, resamples=1000, seed=0):
+def map_agreement(
+    maps: npt.ArrayLike, others: npt.ArrayLike, resamples: int = 1000, seed: int = 0
+) -> dict[str, float | None]:
     """Spearman's rho over the cells of each picture, its mean over pictures and 95 % bootstrap interval.
 
     Ranks need no common scale or zero. With `others` an occlusion map this asks whether the cells that a map calls

@@ -1,11 +1,14 @@
 """Where pairs go wrong: pair accuracy by how far apart the scores are, and by group."""
 
 import numpy as np
+import numpy.typing as npt
 
 from lena_jax.metrics.ranking import pair_accuracy
 
 
-def accuracy_by_gap(predicted, scores, pairs, parts=4):
+def accuracy_by_gap(
+    predicted: npt.ArrayLike, scores: npt.ArrayLike, pairs: np.ndarray, parts: int = 4
+) -> list[dict[str, float]]:
     """Pair accuracy in parts of equally many pairs, from the smallest true score difference to the largest.
 
     Pairs of equal difference are never parted, so that with few different scores there are fewer parts, or uneven ones.
@@ -34,7 +37,9 @@ def accuracy_by_gap(predicted, scores, pairs, parts=4):
     ]
 
 
-def accuracy_by_group(predicted, pairs, groups):
+def accuracy_by_group(
+    predicted: npt.ArrayLike, pairs: np.ndarray, groups: npt.ArrayLike
+) -> dict[str, dict[str, float]]:
     """Pair accuracy within each group.
 
     Returns:

@@ -1,6 +1,9 @@
 """Whether `sigmoid(score difference)`, the chance that a picture is ahead of another, is as often right as it says."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from lena_jax.metrics.resampling import Units, bootstrap
@@ -8,7 +11,7 @@ from lena_jax.metrics.resampling import Units, bootstrap
 BINS = 10
 
 
-def calibration(differences, weight=None, bins=BINS):
+def calibration(differences: npt.ArrayLike, weight: npt.ArrayLike | None = None, bins: int = BINS) -> dict[str, Any]:
     """Expected calibration error, Brier score and logarithmic loss of `P(left ahead) = sigmoid(difference)`.
 
     Every pair counts in both orders, (P, label 1) and (1 - P, label 0), so that which picture stands left plays no
@@ -61,7 +64,14 @@ def calibration(differences, weight=None, bins=BINS):
     }
 
 
-def calibration_metrics(predicted, pairs, groups=None, bins=BINS, resamples=1000, seed=0):
+def calibration_metrics(
+    predicted: npt.ArrayLike,
+    pairs: npt.ArrayLike,
+    groups: npt.ArrayLike | None = None,
+    bins: int = BINS,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
     """`calibration` of pairs, the Brier score and the logarithmic loss with 95 % bootstrap intervals.
 
     Drawn as in `ranking_metrics`. The ECE has no interval: noise only ever adds to it, so that it is larger in nearly

@@ -1,6 +1,10 @@
 """Two models on the same pairs: how much better one orders them, with a paired interval and a p-value."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from lena_jax.metrics.ranking import checked, group_correlation, pair_accuracy, pairs_to_compare
@@ -10,7 +14,17 @@ from lena_jax.metrics.sign_flips import sign_flip_test
 MOST_BLOCKS = 500  # Of units left out together; bounds the cost of the jackknife.
 
 
-def compare_models(first, second, scores, groups=None, pairs=None, resamples=1000, flips=10_000, seed=0, clusters=None):
+def compare_models(
+    first: npt.ArrayLike,
+    second: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    groups: npt.ArrayLike | None = None,
+    pairs: np.ndarray | None = None,
+    resamples: int = 1000,
+    flips: int = 10_000,
+    seed: int = 0,
+    clusters: npt.ArrayLike | None = None,
+) -> dict[str, Any]:
     """Difference of pair accuracy and of Spearman's rho between two models on the same pictures and pairs.
 
     Both models meet the same pictures, so what makes a picture hard is in both results and drops out of the
@@ -62,10 +76,11 @@ def compare_models(first, second, scores, groups=None, pairs=None, resamples=100
         def difference(index, measure=measure):
             return measure(first, index) - measure(second, index)
 
+        def named(index, difference=difference):
+            return {"difference": difference(index)}
+
         everything = np.arange(len(units))
-        interval = bootstrap(
-            lambda index, difference=difference: {"difference": difference(index)}, len(units), resamples, seed
-        )["difference"]
+        interval = bootstrap(named, len(units), resamples, seed)["difference"]
         pseudo = pseudo_values(difference, len(units), seed)
         result[name] = {
             "first": _or_none(measure(first, everything)),
@@ -92,7 +107,7 @@ def _spearman(units, scores, groups):
     return measure
 
 
-def pseudo_values(statistic, count, seed):
+def pseudo_values(statistic: Callable[[np.ndarray], float], count: int, seed: int) -> np.ndarray:
     """Jackknife pseudo-values; of random blocks of units where there are more than `MOST_BLOCKS`."""
     whole = statistic(np.arange(count))
     blocks = np.array_split(np.random.default_rng(seed).permutation(count), min(count, MOST_BLOCKS))

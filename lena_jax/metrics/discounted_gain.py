@@ -1,17 +1,22 @@
 """NDCG@k: how good the first k pictures of a ranked folder are."""
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from lena_jax.metrics.resampling import members_of
 
 
-def percentile_gains(scores, groups=None):
+def percentile_gains(scores: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> np.ndarray:
     """The gain of showing each picture: the share of the other pictures of its group that are worse, [n] in [0, 1].
 
     Pictures of equal score share the mean of their places. A percentile, unlike the score itself, has no unit and no
     sign (virality scores are negative for half of all pictures) and is not ruled by one outlier; the gain grows
     linearly, so that the last of the group is worth 0, the first 1, and k pictures drawn at random 1/2 each.
+
+    Example:
+        >>> percentile_gains([-0.3, 8.0, 0.1]).tolist()
+        [0.0, 1.0, 0.5]
     """
     scores = np.asarray(scores, np.float64)
     gains = np.zeros(len(scores))
@@ -21,7 +26,7 @@ def percentile_gains(scores, groups=None):
     return gains
 
 
-def ndcg(predicted, gains, k):
+def ndcg(predicted: npt.ArrayLike, gains: npt.ArrayLike, k: int) -> float:
     """Normalised discounted cumulative gain of the k pictures that are predicted highest.
 
     `DCG@k = sum_{r=1..k} gain_r / log2(r + 1)`, divided by that of the best order. Pictures with equal predictions
@@ -39,6 +44,10 @@ def ndcg(predicted, gains, k):
 
     Raises:
         ValueError: for a negative gain, or k below 1.
+
+    Example:
+        >>> ndcg([3.0, 1.0, 2.0], gains=[1.0, 0.0, 0.5], k=2)
+        1.0
 
     Reference: Jarvelin and Kekalainen, Cumulated gain-based evaluation of IR techniques, ACM TOIS 2002.
     """

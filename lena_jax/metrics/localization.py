@@ -1,6 +1,10 @@
 """How well signed maps point at masks: energy, pointing game, pixel average precision and boxes."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from lena_jax.localization.boxes import LevelBoxes, box_overlaps, mask_boxes
 from lena_jax.metrics.resampling import weighted_bootstrap
@@ -10,7 +14,7 @@ BOX_LEVELS = 20  # Of `localization_metrics`: finding boxes is what takes its ti
 OVERLAPS = (0.3, 0.5, 0.7)
 
 
-def mask_energy(contribution, mask):
+def mask_energy(contribution: npt.ArrayLike, mask: npt.ArrayLike) -> tuple[float, float]:
     """Energy-based pointing game: share of a map's positive energy inside a mask, against the mask's share of the area.
 
     Args:
@@ -24,6 +28,10 @@ def mask_energy(contribution, mask):
     Raises:
         ValueError: if the shapes differ or the map has NaN.
 
+    Example:
+        >>> mask_energy([[3.0, -1.0], [1.0, 0.0]], [[True, False], [False, False]])
+        (0.75, 0.25)
+
     Reference: Wang et al., Score-CAM, CVPR workshops 2020.
     """
     contribution, mask = _checked(contribution, mask)
@@ -32,7 +40,7 @@ def mask_energy(contribution, mask):
     return float(positive[mask].sum() / total) if total > 0 else float("nan"), float(mask.mean())
 
 
-def pointing_hit(contribution, mask, tolerance=0):
+def pointing_hit(contribution: npt.ArrayLike, mask: npt.ArrayLike, tolerance: float = 0) -> float:
     """Pointing game: whether the highest cell of a map is on the object.
 
     Args:
@@ -59,7 +67,7 @@ def pointing_hit(contribution, mask, tolerance=0):
     return float(mask[contribution == contribution.max()].mean())
 
 
-def map_levels(contribution, levels=LEVELS):
+def map_levels(contribution: npt.ArrayLike, levels: int = LEVELS) -> np.ndarray:
     """A map moved to [0, 1] by its own least and largest value and cut into equal steps: integers 0..levels-1.
 
     Level k says `value >= k / levels`, the thresholds at which PxAP and MaxBoxAcc look at a map. Only the order of
@@ -74,14 +82,14 @@ def map_levels(contribution, levels=LEVELS):
     return np.minimum((share * levels).astype(np.int64), levels - 1)
 
 
-def pixel_counts(contribution, mask, levels=LEVELS):
+def pixel_counts(contribution: npt.ArrayLike, mask: npt.ArrayLike, levels: int = LEVELS) -> np.ndarray:
     """How many pixels of a map have each level, [2, levels]: outside and inside the mask."""
     contribution, mask = _checked(contribution, mask)
     place = map_levels(contribution, levels) + levels * mask
     return np.bincount(place.ravel(), minlength=2 * levels).reshape(2, levels)
 
 
-def pixel_average_precision(counts):
+def pixel_average_precision(counts: npt.ArrayLike) -> np.ndarray:
     """PxAP: area under the precision-recall curve of pixels, all pictures in one list.
 
     `PxAP = sum_k precision(t_k) (recall(t_k) - recall(t_k+1))` over the thresholds from high to low. Each map is
@@ -105,7 +113,13 @@ def pixel_average_precision(counts):
         return np.where(total > 0, (precision * recalled).sum(-1) / total, np.nan)
 
 
-def box_hits(contribution, mask, overlaps=OVERLAPS, levels=LEVELS, largest=False):
+def box_hits(
+    contribution: npt.ArrayLike,
+    mask: npt.ArrayLike,
+    overlaps: Sequence[float] = OVERLAPS,
+    levels: int = LEVELS,
+    largest: bool = False,
+) -> np.ndarray:
     """Whether a map's boxes find the object, at every threshold and for every overlap asked for.
 
     Args:
@@ -132,7 +146,7 @@ def box_hits(contribution, mask, overlaps=OVERLAPS, levels=LEVELS, largest=False
     return reached[:, None] >= np.asarray(overlaps)
 
 
-def max_box_accuracy(hits):
+def max_box_accuracy(hits: npt.ArrayLike) -> float:
     """MaxBoxAcc(V2): share of pictures found at the best common threshold, averaged over the overlaps.
 
     Args:
@@ -148,7 +162,7 @@ def max_box_accuracy(hits):
     return float(np.asarray(hits, np.float64).mean(0).max(0).mean())
 
 
-def picture_localization(contribution, mask):
+def picture_localization(contribution: npt.ArrayLike, mask: npt.ArrayLike) -> dict[str, Any]:
     """What `localization_metrics` needs of one picture, a few kilobytes.
 
     Args:
@@ -169,7 +183,7 @@ def picture_localization(contribution, mask):
     }
 
 
-def localization_metrics(each, resamples=1000, seed=0):
+def localization_metrics(each: Sequence[dict[str, Any]], resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
     """The measures above over many pictures, with 95 % bootstrap intervals over pictures.
 
     Args:

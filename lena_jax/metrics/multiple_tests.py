@@ -1,9 +1,11 @@
 """Several hypotheses at once: Holm's correction."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def holm(p_values):
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Holm's adjusted p-values: rejecting those up to alpha, the chance of any wrong rejection is at most alpha.
 
     With p_(1) <= ... <= p_(m), `adjusted_(i) = max_{j <= i} min(1, (m - j + 1) p_(j))`. Nothing is assumed of how the
@@ -18,6 +20,10 @@ def holm(p_values):
     Raises:
         ValueError: for a number outside [0, 1].
 
+    Example:
+        >>> holm([0.01, 0.04, None, 0.03])
+        [0.03, 0.06, None, 0.06]
+
     Reference: Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics, 1979.
     """
     tested = [place for place, p in enumerate(p_values) if p is not None]
@@ -26,7 +32,7 @@ def holm(p_values):
         raise ValueError(f"p-values must be in [0, 1], got {p.tolist()}")
     order = np.argsort(p, kind="stable")
     adjusted = np.minimum(np.maximum.accumulate(np.arange(len(p), 0, -1) * p[order]), 1)
-    result = [None] * len(p_values)
+    result: list[float | None] = [None] * len(p_values)
     for place, value in zip(order, adjusted, strict=True):
         result[tested[place]] = float(value)
     return result

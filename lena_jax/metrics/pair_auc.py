@@ -1,10 +1,13 @@
 """ROC AUC of the score difference of a pair as what tells which picture of the pair is ahead."""
 
+from collections.abc import Callable
+
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 
-def pair_auc(differences, weight=None):
+def pair_auc(differences: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> float:
     """Area under the ROC curve where every pair is shown in both orders.
 
     A pair whose better picture leads by d is one example "left is ahead" with the difference d, and, shown the other
@@ -24,12 +27,16 @@ def pair_auc(differences, weight=None):
 
     Returns:
         A float in [0, 1], 0.5 where all differences are 0; NaN without a pair.
+
+    Example:
+        >>> pair_auc([0.5, -0.2])  # The pair with the larger difference is in the right order.
+        0.75
     """
     differences = np.asarray(differences, np.float64)
     return prepare_pair_auc(differences)(np.ones(len(differences)) if weight is None else np.asarray(weight))
 
 
-def prepare_pair_auc(differences, most_levels=None):
+def prepare_pair_auc(differences: npt.ArrayLike, most_levels: int | None = None) -> Callable[[np.ndarray], float]:
     """`pair_auc` of fixed differences as a function of the weights [p].
 
     With `most_levels`, neighbouring sizes |d| are taken for equal until there are no more of them than that, which
@@ -53,7 +60,7 @@ def prepare_pair_auc(differences, most_levels=None):
     return auc
 
 
-def shown_pair_auc(predicted, pairs, label):
+def shown_pair_auc(predicted: npt.ArrayLike, pairs: npt.ArrayLike, label: npt.ArrayLike) -> float:
     """Area under the ROC curve of `predicted[left] - predicted[right]` against the label, each pair once as shown.
 
     Args:

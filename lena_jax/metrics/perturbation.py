@@ -1,9 +1,19 @@
 """Insertion and deletion: how fast the score moves when a map's pixels are put in or taken away; needs no masks."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 
-def insertion_deletion(score, picture, signed_map, steps=20, baseline=None):
+def insertion_deletion(
+    score: Callable[[np.ndarray], npt.ArrayLike],
+    picture: npt.ArrayLike,
+    signed_map: npt.ArrayLike,
+    steps: int = 20,
+    baseline: npt.ArrayLike | None = None,
+) -> dict[str, Any]:
     """Insertion and deletion curves of a score along a signed map, and their areas.
 
     Insertion starts from the baseline and puts the picture's pixels in, those with the highest map value first;

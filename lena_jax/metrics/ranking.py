@@ -1,6 +1,10 @@
 """How well predicted scores order pictures: pair accuracy, AUC, rank correlations and NDCG, with intervals."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from lena_jax.data.pairs import ComparablePairs
@@ -13,7 +17,7 @@ NDCG_AT = (10, 100)
 AUC_LEVELS = 2000  # Of the intervals' resamples; the area itself is exact.
 
 
-def pair_accuracy(predicted, pairs, weight=None):
+def pair_accuracy(predicted: npt.ArrayLike, pairs: np.ndarray, weight: np.ndarray | None = None) -> float:
     """Share of pairs whose first picture is predicted above the second; a predicted tie counts one half.
 
     Args:
@@ -23,19 +27,28 @@ def pair_accuracy(predicted, pairs, weight=None):
 
     Returns:
         A float in [0, 1]; NaN without a pair.
+
+    Example:
+        >>> pair_accuracy([3.0, 1.0, 2.0], np.array([[0, 1], [1, 2]]))  # One right, one wrong.
+        0.5
     """
     right = pairs_right(predicted, pairs)
     total = len(right) if weight is None else np.sum(weight)
     return float(np.sum(right if weight is None else right * weight) / total) if total else float("nan")
 
 
-def pairs_right(predicted, pairs):
+def pairs_right(predicted: npt.ArrayLike, pairs: np.ndarray) -> np.ndarray:
     """[p] of 1 where the first picture is predicted above the second, 0 where below, 1/2 for a tie."""
     predicted = np.asarray(predicted)
     return (np.sign(predicted[pairs[:, 0]] - predicted[pairs[:, 1]]) + 1) / 2
 
 
-def group_correlation(correlation, predicted, scores, groups=None):
+def group_correlation(
+    correlation: Callable[..., Any],
+    predicted: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    groups: npt.ArrayLike | None = None,
+) -> float:
     """A rank correlation within each group, averaged with the groups' numbers of pictures as weights.
 
     Args:
@@ -46,13 +59,19 @@ def group_correlation(correlation, predicted, scores, groups=None):
     Returns:
         A float in [-1, 1]; groups in which either side is constant are left out, NaN if all are.
     """
-    values, sizes = _correlations(
-        correlation, np.asarray(predicted), np.asarray(scores), members_of(groups, len(scores))
-    )
+    predicted, scores = np.asarray(predicted), np.asarray(scores)
+    values, sizes = _correlations(correlation, predicted, scores, members_of(groups, len(scores)))
     return _average(values, sizes)
 
 
-def pairs_to_compare(scores, groups=None, min_gap=0.0, most=MOST_PAIRS, seed=0, given=None):
+def pairs_to_compare(
+    scores: Sequence[float] | np.ndarray,
+    groups: npt.ArrayLike | None = None,
+    min_gap: float = 0.0,
+    most: int = MOST_PAIRS,
+    seed: int = 0,
+    given: np.ndarray | None = None,
+) -> np.ndarray:
     """The pairs that an evaluation compares: all comparable ones, or `most` of them drawn with `seed`.
 
     Args:
@@ -74,8 +93,15 @@ def pairs_to_compare(scores, groups=None, min_gap=0.0, most=MOST_PAIRS, seed=0, 
 
 
 def ranking_metrics(
-    predicted, scores, groups=None, min_gap=0.0, most_pairs=MOST_PAIRS, resamples=1000, seed=0, pairs=None
-):
+    predicted: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    groups: npt.ArrayLike | None = None,
+    min_gap: float = 0.0,
+    most_pairs: int = MOST_PAIRS,
+    resamples: int = 1000,
+    seed: int = 0,
+    pairs: np.ndarray | None = None,
+) -> dict[str, Any]:
     """Measures of the order, each with its 95 % percentile bootstrap interval.
 
     Pair accuracy, pair AUC (`pair_auc`), Spearman's rho, Kendall's tau-b, and NDCG@10 and @100 (`ndcg`) where a group
@@ -113,7 +139,7 @@ def ranking_metrics(
     return {**result, "pictures": len(scores), "pairs": len(pairs)}
 
 
-def checked(predicted, scores):
+def checked(predicted: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Both as float64; ValueError unless of one shape and, the predicted ones, finite."""
     predicted, scores = np.asarray(predicted, np.float64), np.asarray(scores, np.float64)
     if predicted.shape != scores.shape:

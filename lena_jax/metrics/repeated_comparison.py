@@ -1,6 +1,10 @@
 """Two configurations, each trained several times: their difference over new pictures, and over new trainings."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from lena_jax.metrics.comparison import pseudo_values
@@ -10,8 +14,16 @@ from lena_jax.metrics.sign_flips import sign_flip_test
 
 
 def compare_trainings(
-    first, second, scores, groups=None, pairs=None, resamples=1000, flips=10_000, seed=0, clusters=None
-):
+    first: npt.ArrayLike,
+    second: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    groups: npt.ArrayLike | None = None,
+    pairs: np.ndarray | None = None,
+    resamples: int = 1000,
+    flips: int = 10_000,
+    seed: int = 0,
+    clusters: npt.ArrayLike | None = None,
+) -> dict[str, Any]:
     """Difference of the mean pair accuracy and Spearman's rho of two sets of trained models on the same pictures.
 
     As `compare_models`, but a measure is the mean over the trainings of a configuration: of the pair accuracy that is
@@ -30,9 +42,9 @@ def compare_trainings(
     Raises:
         ValueError: unless the shapes fit, or as of `compare_models`.
     """
-    first, second = np.atleast_2d(first), np.atleast_2d(second)
+    first, second, scores = np.atleast_2d(first), np.atleast_2d(second), np.asarray(scores, np.float64)
     for one in (*first, *second):
-        _, scores = checked(one, scores)
+        checked(one, scores)
     if pairs is None:
         pairs = pairs_to_compare(scores, groups, seed=seed)
     pairs = np.asfortranarray(pairs)  # Columns are read thousands of times.
@@ -60,10 +72,11 @@ def compare_trainings(
             one, other = measure(index)
             return one - other
 
+        def named(index, difference=difference):
+            return {"difference": difference(index)}
+
         values = measure(np.arange(len(units)))
-        interval = bootstrap(
-            lambda index, difference=difference: {"it": difference(index)}, len(units), resamples, seed
-        )["it"]
+        interval = bootstrap(named, len(units), resamples, seed)["difference"]
         pseudo = pseudo_values(difference, len(units), seed)
         result[name] = {
             "first": _or_none(values[0]),
@@ -76,7 +89,7 @@ def compare_trainings(
     return {**result, "unit": units.kind, "units": len(units), "pictures": len(scores), "pairs": len(pairs)}
 
 
-def mean_spearman(predicted, scores, members):
+def mean_spearman(predicted: np.ndarray, scores: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
     """Spearman's rho of each row within the groups, averaged by the groups' numbers of pictures.
 
     Args:
@@ -95,13 +108,13 @@ def mean_spearman(predicted, scores, members):
         with np.errstate(invalid="ignore"):
             values.append(x @ y / np.sqrt((x * x).sum(1) * (y @ y)))
         sizes.append(len(index))
-    values, sizes = np.array(values).reshape(-1, len(predicted)), np.array(sizes, np.float64)[:, None]
-    defined = ~np.isnan(values)
+    each, weight = np.array(values).reshape(-1, len(predicted)), np.array(sizes, np.float64)[:, None]
+    defined = ~np.isnan(each)
     with np.errstate(invalid="ignore"):
-        return np.where(defined, values * sizes, 0).sum(0) / (defined * sizes).sum(0)
+        return np.where(defined, each * weight, 0).sum(0) / (defined * weight).sum(0)
 
 
-def paired_t(differences, overlap=0.0):
+def paired_t(differences: npt.ArrayLike, overlap: float = 0.0) -> dict[str, float | None]:
     """Student's paired t test over runs: two configurations that met the same seeds, or the same folds.
 
     `t = mean / sqrt((1/k + overlap) var)` with k - 1 degrees of freedom. `overlap = 0` is the ordinary test, right for

@@ -1,9 +1,14 @@
 """What a bootstrap may draw: the parts of a set of pictures that are independent, and intervals from drawing them."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
+
+# A measure: {"value", "low", "high"}; what is not defined is None.
+Interval = dict[str, float | None]
 
 CLUSTERS = 30  # Sets of pictures from which on whole sets are drawn.
 
@@ -22,14 +27,14 @@ class Units:
     """
 
     kind: str
-    members: list
+    members: list[np.ndarray]
     number: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.members)
 
     @classmethod
-    def of(cls, count, pairs, groups=None):
+    def of(cls, count: int, pairs: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> "Units":
         """The units of `count` pictures.
 
         Groups, where there are `CLUSTERS` or more; the pictures, where there are fewer. Without groups the sets of
@@ -50,11 +55,11 @@ class Units:
             return cls("set", members_of(number, count), number)
         return pictures
 
-    def pictures(self, index):
+    def pictures(self, index: np.ndarray) -> np.ndarray:
         """The pictures of the drawn units, a picture as often as its unit was drawn."""
         return index if self.kind == "picture" else np.concatenate([self.members[one] for one in index])
 
-    def pair_weight(self, index, pairs):
+    def pair_weight(self, index: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         """How often each pair was drawn, [p].
 
         A pair within a unit: as often as the unit. A pair of two units (single pictures): as often as both were drawn
@@ -64,7 +69,7 @@ class Units:
         return times[pairs[:, 0]] * times[pairs[:, 1]] if self.kind == "picture" else times[pairs[:, 0]]
 
 
-def members_of(groups, count):
+def members_of(groups: npt.ArrayLike | None, count: int) -> list[np.ndarray]:
     """The indices of each group's pictures; None stands for one group of all."""
     if groups is None:
         return [np.arange(count)]
@@ -72,7 +77,9 @@ def members_of(groups, count):
     return np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])
 
 
-def bootstrap(statistic, count, resamples=1000, seed=0):
+def bootstrap(
+    statistic: Callable[[np.ndarray], dict[str, float]], count: int, resamples: int = 1000, seed: int = 0
+) -> dict[str, Interval]:
     """Values and 95 % percentile bootstrap intervals of several measures, all from the same resamples.
 
     Args:
@@ -90,7 +97,7 @@ def bootstrap(statistic, count, resamples=1000, seed=0):
     return {name: summary(value, [one[name] for one in drawn]) for name, value in values.items()}
 
 
-def summary(value, drawn):
+def summary(value: float, drawn: npt.ArrayLike) -> Interval:
     """{"value", "low", "high"} of a measure and its values in resamples; NaN becomes None."""
     drawn = np.asarray(drawn, np.float64)
     defined = drawn[~np.isnan(drawn)]
@@ -98,7 +105,9 @@ def summary(value, drawn):
     return {key: None if np.isnan(one) else float(one) for key, one in (("value", value), ("low", low), ("high", high))}
 
 
-def weighted_bootstrap(statistic, count, resamples=1000, seed=0):
+def weighted_bootstrap(
+    statistic: Callable[[np.ndarray], np.ndarray], count: int, resamples: int = 1000, seed: int = 0
+) -> Interval:
     """As `bootstrap` for one measure that is computed from weights, many resamples in one call.
 
     Args:

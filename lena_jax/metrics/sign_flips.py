@@ -1,11 +1,12 @@
 """The sign-flip test: whether the mean of independent differences is more than their signs could give by chance."""
 
 import numpy as np
+import numpy.typing as npt
 
 EXACT_UP_TO = 14  # 2^14 patterns of signs.
 
 
-def sign_flip_test(differences, flips=10_000, seed=0):
+def sign_flip_test(differences: npt.ArrayLike, flips: int = 10_000, seed: int = 0) -> float:
     """Two-sided p-value of the hypothesis that the differences are independent and symmetric about 0.
 
     Under it every pattern of signs of the same sizes was equally likely; p is the share of the patterns whose mean is
@@ -24,6 +25,10 @@ def sign_flip_test(differences, flips=10_000, seed=0):
 
     Raises:
         ValueError: for no difference, or one that is not finite.
+
+    Example:
+        >>> sign_flip_test([0.4, 0.1, 0.3, 0.2])  # 2 of the 16 patterns of signs.
+        0.125
 
     Reference: Fisher, The Design of Experiments, 1935; Noreen, Computer-Intensive Methods for Testing Hypotheses, 1989.
     """

@@ -2,6 +2,7 @@
 
 import importlib
 import warnings
+from typing import Any
 
 from lena_jax.runs.saved_model import load_model
 from lena_jax.scoring.scorer import Scorer
@@ -9,7 +10,7 @@ from lena_jax.scoring.scorer import Scorer
 __all__ = ["Scorer", "load_model"]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     # Until version 0.3: saving measures first, which scoring has nothing to do with.
     if name == "save_model":
         warnings.warn("import save_model from lena_jax.evaluation.export", DeprecationWarning, stacklevel=2)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterable
 
 from lena_jax.scoring import picture_paths
 from lena_jax.scoring.blocks import Paths, Rows
@@ -9,7 +10,7 @@ from lena_jax.scoring.blocks import Paths, Rows
 _TABLE = ".parquet"
 
 
-def slices(given, column, size):
+def slices(given: Iterable[str | bytes | os.PathLike], column: str, size: int) -> list[Paths] | list[Rows]:
     """Cuts pictures into blocks. The order of what is given does not matter, and what is named twice is taken once.
 
     Args:
@@ -23,14 +24,14 @@ def slices(given, column, size):
     Raises:
         ValueError: there is nothing, or the Parquet files are not such.
     """
-    given = list(map(os.path.abspath, map(os.fsdecode, given)))
-    tables = sorted({path for path in given if path.lower().endswith(_TABLE)})
-    if tables and len(tables) < len(set(given)):
-        other = next(path for path in given if path not in tables)
+    every = [os.path.abspath(os.fsdecode(path)) for path in given]
+    tables = sorted({path for path in every if path.lower().endswith(_TABLE)})
+    if tables and len(tables) < len(set(every)):
+        other = next(path for path in every if path not in tables)
         raise ValueError(
             f"got the Parquet file {tables[0]!r} together with {other!r}, expected Parquet files alone, or none"
         )
-    found = _of_tables(tables, column, size) if tables else _of_paths(map(os.fsencode, picture_paths.find(given)), size)
+    found = _of_tables(tables, column, size) if tables else _of_paths(map(os.fsencode, picture_paths.find(every)), size)
     if not found:
         raise ValueError(
             "got no pictures, expected files, folders with files that end in "

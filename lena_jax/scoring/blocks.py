@@ -17,8 +17,11 @@ import hashlib
 import itertools
 import json
 import os
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from lena_jax.runtime.files import write_whole
+from lena_jax.scoring.scorer import Scorer
 
 MANIFEST, SUCCESS = "_manifest.json", "_SUCCESS"
 FORMAT = "lena-jax scores, version 1"
@@ -37,18 +40,18 @@ class Paths:
 
     paths: tuple[bytes, ...]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.paths)
 
-    def names(self):
+    def names(self) -> list[str]:
         """The name of each picture."""
         return [os.fsdecode(path) for path in self.paths]
 
-    def pictures(self):
+    def pictures(self) -> Iterator[str]:
         """Yields each picture, as `Scorer.score` takes it."""
         yield from self.names()
 
-    def identity(self):
+    def identity(self) -> bytes:
         """Bytes that tell these pictures from others."""
         return b"\0".join(self.paths)
 
@@ -70,19 +73,20 @@ class Rows:
     first: int
     end: int
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.end - self.first
 
-    def names(self):
+    def names(self) -> list[str]:
         """The name of each picture: file, "#" and the number of its row."""
         return [f"{self.file}#{row}" for row in range(self.first, self.end)]
 
-    def pictures(self):
+    def pictures(self) -> Iterator[bytes]:
         """Yields each picture, as `Scorer.score` takes it; only the groups of rows that they are in are read."""
         from pyarrow import parquet
 
         with parquet.ParquetFile(self.file) as file:
-            metadata, before, groups = file.metadata, 0, []
+            metadata, before = file.metadata, 0
+            groups: list[int] = []
             starts = [0, *itertools.accumulate(metadata.row_group(k).num_rows for k in range(metadata.num_row_groups))]
             for group, (start, end) in enumerate(itertools.pairwise(starts)):
                 if start < self.end and end > self.first:
@@ -93,7 +97,7 @@ class Rows:
             for value in itertools.islice(values, self.first - before, self.end - before):
                 yield value.as_py() or b""
 
-    def identity(self):
+    def identity(self) -> bytes:
         """Bytes that tell these pictures from others."""
         return json.dumps(dataclasses.astuple(self)).encode()
 
@@ -121,10 +125,10 @@ class Job:
     """
 
     blocks: list[Block]
-    manifest: dict
+    manifest: dict[str, Any]
 
 
-def make_job(slices, model):
+def make_job(slices: Sequence[Paths | Rows], model: str) -> Job:
     """Plans the scoring of pictures.
 
     Args:
@@ -147,7 +151,7 @@ def make_job(slices, model):
     return Job(found, manifest)
 
 
-def enter(folder, job):
+def enter(folder: str, job: Job) -> None:
     """Makes the folder that of a job, if it is not already.
 
     Raises:
@@ -182,12 +186,12 @@ def _difference(there, expected):
     return f"scores of another list of as many pictures ({expected['pictures']:,}), or in other blocks"
 
 
-def missing(folder, job):
+def missing(folder: str, job: Job) -> list[Block]:
     """The blocks whose file is not there, or is not whole."""
     return [block for block in job.blocks if _rows(os.path.join(folder, block.file)) != len(block.pictures)]
 
 
-def unreadable(folder, job):
+def unreadable(folder: str, job: Job) -> int:
     """How many pictures of a finished job have an error instead of a score; read from the ends of its files."""
     from pyarrow import parquet
 
@@ -200,7 +204,7 @@ def unreadable(folder, job):
     return count
 
 
-def finish(folder, job):
+def finish(folder: str, job: Job) -> int:
     """Says that the job is whole.
 
     Returns:
@@ -214,18 +218,18 @@ def finish(folder, job):
     return bad
 
 
-def attempts(folder, block):
+def attempts(folder: str, block: Block) -> int:
     """How many workers have ended within this block since the job was started: each left an unfinished file."""
     return len(glob.glob(glob.escape(os.path.join(folder, block.file)) + ".*.unfinished"))
 
 
-def clear_attempts(folder):
+def clear_attempts(folder: str) -> None:
     """Removes what workers that were ended left; nobody else may be writing."""
     for path in glob.glob(os.path.join(glob.escape(folder), "part-*.unfinished")):
         os.remove(path)
 
 
-def write_block(folder, block, scorer):
+def write_block(folder: str, block: Block, scorer: Scorer) -> None:
     """Scores a block and writes its file, whole or not at all; the unfinished file is there from the first moment.
 
     Args:

@@ -3,21 +3,25 @@
 import csv
 import json
 import os
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from lena_jax.data.video import Clip
 from lena_jax.localization import overlays
 from lena_jax.runtime.files import write_whole
-from lena_jax.scoring.clips import clock
+from lena_jax.scoring.clips import ClipScore, clock
 
 _COLUMNS = 4
 _SHEET_SIDE = 320
 FILES = ("frames.csv", "clip.json", "timeline.png", "moments.png", "thumbnail.jpg")
 
 
-def save(folder, name, clip, found, moments, thumbnail):
+def save(
+    folder: str, name: str, clip: Clip, found: ClipScore, moments: np.ndarray | Sequence[int], thumbnail: np.ndarray
+) -> None:
     """Writes `FILES` into a folder, which is made where it is absent.
 
     Args:
@@ -65,7 +69,7 @@ def _table(file, rows):
     writer.writerows(rows)
 
 
-def save_timeline(path, clip, found, moments):
+def save_timeline(path: str, clip: Clip, found: ClipScore, moments: np.ndarray | Sequence[int]) -> None:
     """Draws the scores of the frames over time above what each frame adds to the score of the clip.
 
     Args:
@@ -76,7 +80,7 @@ def save_timeline(path, clip, found, moments):
     """
     added = found.frame_contributions
     figure = Figure(figsize=(9, 3.2 if added is None else 5.2), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1 if added is None else 2, 1, sharex=True))
+    axes = figure.subplots(1 if added is None else 2, 1, sharex=True, squeeze=False)[:, 0]
     axes[0].plot(clip.times, found.frame_scores, ".-", color="C0", markersize=3, label="frame, as a still")
     axes[0].axhline(found.frame_mean, color="C0", linestyle=":", label=f"mean of the frames, {found.frame_mean:+.2f}")
     axes[0].axhline(found.score, color="C1", label=f"clip, {found.score:+.2f}")
@@ -103,7 +107,7 @@ def save_timeline(path, clip, found, moments):
     overlays.save(figure, path)
 
 
-def save_moments(path, clip, found, moments):
+def save_moments(path: str, clip: Clip, found: ClipScore, moments: np.ndarray | Sequence[int]) -> None:
     """Draws the best moments side by side, the best first, each with its time and score.
 
     Args:

@@ -1,9 +1,13 @@
 """The score of a clip, what each of its frames adds to it, and its best moments."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import jax
 import numpy as np
+import numpy.typing as npt
+
+from lena_jax.scoring.scorer import Scorer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +29,7 @@ class ClipScore:
     contributions: np.ndarray | None
 
     @property
-    def frame_contributions(self):
+    def frame_contributions(self) -> np.ndarray | None:
         """What each frame adds to `score`, [T] float32, or None."""
         return None if self.contributions is None else self.contributions.sum((1, 2))
 
@@ -34,10 +38,10 @@ class ClipScorer:
     """Scores clips with the trunk of a `Scorer`.
 
     Example:
-        >>> clips = ClipScorer(Scorer.from_checkpoint("runs/mine"))
-        >>> clip = read_clip("a.mp4")
-        >>> found = clips.score(clip.frames)
-        >>> found.score, clip.times[found.frame_scores.argmax()]
+        clips = ClipScorer(Scorer.from_checkpoint("runs/mine"))
+        clip = read_clip("a.mp4")
+        found = clips.score(clip.frames)
+        print(found.score, clip.times[found.frame_scores.argmax()])
 
     Args:
         scorer: `lena_jax.scoring.Scorer`.
@@ -46,7 +50,7 @@ class ClipScorer:
         ValueError: if its model looks at objectness maps, which clips do not have.
     """
 
-    def __init__(self, scorer):
+    def __init__(self, scorer: Scorer) -> None:
         if scorer.model.fusion != "none":
             raise ValueError(
                 f"got a model with fusion={scorer.model.fusion!r} for clips, expected 'none': objectness "
@@ -60,7 +64,7 @@ class ClipScorer:
         }
         self._pooled = jax.jit(self._pool)
 
-    def score(self, frames):
+    def score(self, frames: np.ndarray | Sequence[np.ndarray]) -> ClipScore:
         """Scores one clip.
 
         Args:
@@ -85,7 +89,7 @@ class ClipScorer:
         return model.score(head, maps), score[0], contributions[0]
 
 
-def best_moments(scores, most):
+def best_moments(scores: npt.ArrayLike, most: int) -> np.ndarray:
     """Peaks of the scores over time, the highest first, none close to another.
 
     A peak is not below the frames next to it. The highest is taken, then the next highest that is at least a
@@ -100,6 +104,10 @@ def best_moments(scores, most):
 
     Raises:
         ValueError: scores that are not T > 0 finite numbers, or `most` below 1.
+
+    Example:
+        >>> best_moments([0, 3, 1, 0, 2, 0], most=2).tolist()
+        [1, 4]
     """
     scores = np.asarray(scores, np.float64)
     if scores.ndim != 1 or not len(scores) or not np.isfinite(scores).all():
@@ -109,7 +117,7 @@ def best_moments(scores, most):
     apart = max(2, round(len(scores) / 20))
     around = np.concatenate([[-np.inf], scores, [-np.inf]])
     peaks = np.flatnonzero((scores >= around[:-2]) & (scores >= around[2:]))
-    chosen = []
+    chosen: list[int] = []
     for peak in peaks[np.argsort(-scores[peaks], kind="stable")].tolist():
         if all(abs(peak - other) >= apart for other in chosen):
             chosen.append(peak)
@@ -118,7 +126,12 @@ def best_moments(scores, most):
     return np.array(chosen)
 
 
-def clock(seconds):
-    """A time as "m:ss.s"."""
+def clock(seconds: float) -> str:
+    """A time as "m:ss.s".
+
+    Example:
+        >>> clock(75.3)
+        '1:15.3'
+    """
     tenths = round(seconds * 10)
     return f"{tenths // 600}:{tenths // 10 % 60:02}.{tenths % 10}"

@@ -7,12 +7,13 @@ import numpy as np
 from PIL import Image
 
 from lena_jax.localization import overlays
+from lena_jax.scoring.results import Comparison, Explanation
 
 # Longest side of what is drawn; a figure shows no more.
 _SIDE = 1024
 
 
-def save_explanation(path, explanation):
+def save_explanation(path: str | os.PathLike, explanation: Explanation) -> None:
     """Draws a picture above its map and boxes.
 
     Args:
@@ -26,7 +27,7 @@ def save_explanation(path, explanation):
     )
 
 
-def save_comparison(path, comparison):
+def save_comparison(path: str | os.PathLike, comparison: Comparison) -> None:
     """Draws two pictures above what speaks for the first (red) and for the second (blue).
 
     Args:
@@ -43,7 +44,7 @@ def save_comparison(path, comparison):
         )
 
 
-def map_path(folder, place, name):
+def map_path(folder: str, place: int, name: str) -> str:
     """Where the drawing of a ranked picture goes: its place in front, so that no two have one path."""
     stem = os.path.splitext(os.path.basename(name))[0].encode("utf-8", "replace").decode()[:80]
     return os.path.join(folder, f"{place:05}_{stem}.png")

@@ -1,6 +1,7 @@
 """The picture files that a list of files and folders names."""
 
 import os
+from collections.abc import Callable, Iterable, Iterator
 
 # File name endings of the formats that `lena_jax.data.pictures` reads.
 ENDINGS = (
@@ -24,7 +25,9 @@ ENDINGS = (
 )
 
 
-def find(paths, passed_over=lambda path: None):
+def find(
+    paths: Iterable[str | bytes | os.PathLike], passed_over: Callable[[str], object] = lambda path: None
+) -> Iterator[str]:
     """Yields files as they are given, and of folders the picture files in and below them, by their endings.
 
     Folders are read as they are come to, each in the order of its names. Links to folders are not followed, so that no

@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import io
 import os
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -13,6 +15,10 @@ from PIL import Image
 from lena_jax.data import pictures, u2net
 from lena_jax.data.pictures import BadPicture
 from lena_jax.data.transforms import square
+from lena_jax.models.ranker import Ranker
+
+# Whatever a picture may come as: a path, the content of a file, an array [H, W, 3] uint8 or an opened picture.
+PictureLike = str | os.PathLike | bytes | np.ndarray | Image.Image
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,17 +44,17 @@ class Preparation:
         objectness: a `u2net.Network` where the model looks at objectness maps, otherwise None.
     """
 
-    def __init__(self, image_size, objectness=None):
+    def __init__(self, image_size: int, objectness: u2net.Network | None = None) -> None:
         self._size, self._objectness = image_size, objectness
 
-    def inputs(self, picture):
+    def inputs(self, picture: Image.Image) -> np.ndarray | dict[str, np.ndarray]:
         """An upright RGB `PIL.Image` -> [S, S, 3] uint8, or {"pictures": that, "objectness": [64, 64] uint8}."""
         seen = square(picture, self._size)
         if self._objectness is None:
             return seen
         return {"pictures": seen, "objectness": u2net.to_map(self._objectness(np.asarray(picture)))}
 
-    def prepare(self, name, picture):
+    def prepare(self, name: str, picture: PictureLike) -> Prepared:
         """`Prepared` of one picture, whatever becomes of it."""
         try:
             return Prepared(name, self.inputs(open_picture(picture)))
@@ -57,7 +63,7 @@ class Preparation:
         except MemoryError:
             return Prepared(name, None, "too large for the memory that is left")
 
-    def stream(self, items, threads, ahead):
+    def stream(self, items: Iterable[PictureLike], threads: int, ahead: int) -> Generator[Prepared]:
         """Yields the `Prepared` of each picture in order; files and bytes are decoded in threads.
 
         Opened pictures and arrays are made ready as they are taken: whoever gave them may close or reuse them then.
@@ -67,7 +73,7 @@ class Preparation:
             threads: that decode.
             ahead: how many pictures are taken before they are asked for, at most.
         """
-        waiting = collections.deque()
+        waiting: collections.deque = collections.deque()
         with concurrent.futures.ThreadPoolExecutor(threads) as pool:
             try:
                 for number, picture in enumerate(items):
@@ -85,7 +91,7 @@ class Preparation:
                     one.cancel()
 
 
-def open_objectness(model, path):
+def open_objectness(model: Ranker, path: str | os.PathLike | None) -> u2net.Network | None:
     """The network that makes objectness maps for a model, None for a model that looks at none.
 
     Args:
@@ -111,12 +117,12 @@ def open_objectness(model, path):
         ) from error
 
 
-def cores():
+def cores() -> int:
     """How many cores this process may use; where that cannot be known, as on macOS, how many there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def open_picture(picture):
+def open_picture(picture: PictureLike) -> Image.Image:
     """A path, the content of a file, an array [H, W, 3] uint8 or a `PIL.Image` -> an upright RGB `PIL.Image`.
 
     Raises:
@@ -134,20 +140,20 @@ def open_picture(picture):
     raise BadPicture(f"got {type(picture).__name__}, expected a path, bytes, an array [H, W, 3] uint8 or a PIL.Image")
 
 
-def name_of(picture, number):
+def name_of(picture: PictureLike, number: int) -> str:
     """A path or the file that a `PIL.Image` was opened from; otherwise "#" and the picture's number, from 0."""
     if isinstance(picture, (str, os.PathLike)):
         return os.fsdecode(picture)
     return os.fsdecode(getattr(picture, "filename", "") or f"#{number}")
 
 
-def as_iterable(picture_or_pictures):
+def as_iterable(picture_or_pictures: PictureLike | Iterable[PictureLike]) -> Iterable[PictureLike]:
     """One picture as a list of it; several as they are.
 
     Raises:
         TypeError: it is neither; an open file, for one, would be taken line by line.
     """
-    given = picture_or_pictures
+    given: Any = picture_or_pictures
     if isinstance(given, (bytearray, memoryview)):
         return [bytes(given)]
     if isinstance(given, (str, os.PathLike, bytes, Image.Image)) or getattr(given, "ndim", 0) in (2, 3):
@@ -163,10 +169,12 @@ def as_iterable(picture_or_pictures):
 class Taken:
     """Iterates; an error of the iterable ends it and is kept, to be raised behind what came before it."""
 
-    def __init__(self, items):
+    error: Exception | None
+
+    def __init__(self, items: Iterable[PictureLike]) -> None:
         self._items, self.error = items, None
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[PictureLike]:
         try:
             yield from self._items
         except Exception as error:
@@ -186,7 +194,7 @@ class _Done:
         pass
 
 
-def batches(stream, most):
+def batches(stream: Generator[Prepared], most: int) -> Generator[list[Prepared]]:
     """Groups what a stream yields: lists with up to `most` usable pictures, and no more than four times as many."""
     with contextlib.closing(stream):
         group, usable = [], 0

@@ -23,6 +23,8 @@ import pickle
 import socket
 import sys
 import warnings
+from collections.abc import Iterable
+from typing import Any
 
 from tqdm import tqdm
 
@@ -30,6 +32,7 @@ from lena_jax.runtime.locks import own
 from lena_jax.scoring import blocks
 from lena_jax.scoring.block_inputs import slices
 from lena_jax.scoring.preparation import cores
+from lena_jax.scoring.scorer import Scorer
 
 # Blocks that may fail, by a full disk for example, before the run ends.
 _MOST_FAILURES = 8
@@ -45,7 +48,7 @@ class BlockActor:
         threads: of the network, and again of decoding.
     """
 
-    def __init__(self, scorer, folder, threads):
+    def __init__(self, scorer: Scorer, folder: str, threads: int) -> None:
         # XLA reads it when the first device is touched, which no unpickling does.
         os.environ["PJRT_NPROC"] = str(threads)
         from lena_jax.runtime.compilation_cache import keep_compiled_programs
@@ -54,7 +57,7 @@ class BlockActor:
         scorer.threads = threads
         self._scorer, self._folder = scorer, folder
 
-    def __call__(self, rows):
+    def __call__(self, rows: dict[str, Any]) -> dict[str, list[int]]:
         """{"block": [a pickled `Block`]} -> {"pictures": [how many were scored]}; 0 where it was left out."""
         (block,) = map(pickle.loads, rows["block"])
         if blocks.attempts(self._folder, block) >= blocks.MOST_ATTEMPTS:
@@ -64,16 +67,16 @@ class BlockActor:
 
 
 def score(
-    scorer,
-    given,
-    folder,
-    workers=1,
-    block=1000,
-    column="path",
-    cpus_per_worker=None,
-    gpus_per_worker=0,
-    ray_address=None,
-):
+    scorer: Scorer,
+    given: Iterable[str | bytes | os.PathLike],
+    folder: str,
+    workers: int = 1,
+    block: int = 1000,
+    column: str = "path",
+    cpus_per_worker: int | None = None,
+    gpus_per_worker: float = 0,
+    ray_address: str | None = None,
+) -> tuple[int, int]:
     """Scores pictures into a folder of Parquet files, with a progress bar, or goes on where that was interrupted.
 
     Args:

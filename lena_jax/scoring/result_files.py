@@ -4,8 +4,14 @@ import contextlib
 import csv
 import json
 import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from lena_jax.runtime.locks import try_lock
+from lena_jax.scoring.results import PictureScore
+
+if TYPE_CHECKING:
+    import pyarrow
 
 COLUMNS = ("name", "score", "percentile", "error")
 PARTIAL = ".partial"
@@ -15,7 +21,7 @@ _FORMULA = tuple("=+-@\t\r")
 
 
 @contextlib.contextmanager
-def open_results(path):
+def open_results(path: str) -> Iterator[Callable[[PictureScore], None]]:
     """Opens a file of results; `write(result)` adds a row.
 
     Rows go into `path.partial`, which becomes `path` when the block ends well. An exception or Ctrl-C leaves the rows
@@ -57,7 +63,7 @@ def open_results(path):
         os.replace(partial, path)
 
 
-def printable(text):
+def printable(text: str) -> str:
     """Text of unknown origin with what would steer a terminal, or has no letters, written as escapes."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
@@ -91,7 +97,7 @@ def _json_lines(path):
         yield lambda row: file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def as_table(results):
+def as_table(results: Iterable[PictureScore]) -> "pyarrow.Table":
     """Results as a `pyarrow.Table` with the columns of a .parquet file."""
     return _table(map(_row, results))
 
@@ -104,7 +110,7 @@ def _parquet(path):
         raise ValueError(
             f"a .parquet file needs pyarrow ({error}): pip install 'lena-jax[parquet]'; .csv and .jsonl need nothing"
         ) from error
-    rows = []
+    rows: list[dict] = []
     with parquet.ParquetWriter(path, _table([]).schema) as writer:
 
         def flush():

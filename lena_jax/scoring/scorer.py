@@ -1,12 +1,13 @@
 """Scores of new pictures from a trained ranker, and where in them the scores come from."""
 
 import contextlib
-import dataclasses
 import hashlib
 import itertools
 import os
 import re
 import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import flax.traverse_util
 import jax
@@ -16,9 +17,11 @@ from lena_jax import localization
 from lena_jax.data import u2net
 from lena_jax.data.pictures import BadPicture
 from lena_jax.models.batching import on_devices, stacked
+from lena_jax.models.ranker import Ranker
 from lena_jax.runs.load import open_model
-from lena_jax.runs.percentiles import NoPercentiles
+from lena_jax.runs.percentiles import NoPercentiles, TrainingScores
 from lena_jax.scoring.preparation import (
+    PictureLike,
     Preparation,
     Taken,
     as_iterable,
@@ -28,6 +31,7 @@ from lena_jax.scoring.preparation import (
     open_objectness,
     open_picture,
 )
+from lena_jax.scoring.results import Comparison, Explanation, PictureScore
 
 # Pictures a call of the network: each size is a program of its own, compiled when it is first needed.
 SIZES = (1, 8, 32)
@@ -35,63 +39,6 @@ SIZES = (1, 8, 32)
 AHEAD = 2 * SIZES[-1]
 # Longest side at which boxes are searched; they are given in the picture's own pixels.
 _BOX_SIDE = 512
-
-
-@dataclasses.dataclass(frozen=True)
-class PictureScore:
-    """The score of one picture, or why it has none.
-
-    Attributes:
-        name: its path, the file that it was opened from, or "#" and its number, from 0.
-        score: higher is predicted to be ahead; comparable with scores of the same model only. None with an error.
-        percentile: of the training pictures' predicted scores that are below, in [0, 100]; None with an error, or
-            where those are not known.
-        error: why the picture could not be scored, or None.
-    """
-
-    name: str
-    score: float | None
-    percentile: float | None
-    error: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Explanation:
-    """Where in a picture its score comes from.
-
-    Attributes:
-        name, score, percentile: as of `PictureScore`.
-        map: [h, w] float32, raw and signed: what each cell adds to the score.
-        exact: whether the map is a contribution map, which sums to the score without the model's constant; otherwise
-            the pooling allows none, and it is the virality map.
-        boxes: [k, 4] (top, left, bottom, right) in pixels around the parts that raise the score most, best first.
-        picture: [H, W, 3] uint8, as it was decoded.
-    """
-
-    name: str
-    score: float
-    percentile: float | None
-    map: np.ndarray
-    exact: bool
-    boxes: np.ndarray
-    picture: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """Why one picture rather than another.
-
-    Attributes:
-        probability: that the first is ahead of the second, in (0, 1).
-        left, right: `Explanation` of the first and of the second.
-        maps: [2, h, w]: positive cells speak for the first picture, negative ones for the second, in whichever picture
-            they are. Of exact maps all cells together sum to the difference of the scores.
-    """
-
-    probability: float
-    left: Explanation
-    right: Explanation
-    maps: np.ndarray
 
 
 class Scorer:
@@ -102,9 +49,9 @@ class Scorer:
     `data_prep` builds a data set (`lena_jax.data.pictures`) and seen whole, as a square.
 
     Example:
-        >>> scorer = Scorer.from_checkpoint("runs/mine")
-        >>> for one in scorer.score(["a.jpg", "b.png"]):
-        ...     print(one.name, one.score, one.percentile, one.error)
+        scorer = Scorer.from_checkpoint("runs/mine")
+        for one in scorer.score(["a.jpg", "b.png"]):
+            print(one.name, one.score, one.percentile, one.error)
 
     A scorer can be pickled (by cloudpickle, as Ray does); what arrives needs neither the folder of the model nor its
     data.
@@ -122,7 +69,15 @@ class Scorer:
         ValueError: if the model needs objectness maps and there is no network for them, or the other way round.
     """
 
-    def __init__(self, model, variables, scores=None, objectness=None):
+    threads: int | None
+
+    def __init__(
+        self,
+        model: Ranker,
+        variables: Mapping[str, Any],
+        scores: TrainingScores | None = None,
+        objectness: u2net.Network | None = None,
+    ) -> None:
         if (model.fusion == "none") != (objectness is None):
             raise ValueError(
                 f"got a model with fusion={model.fusion!r} and "
@@ -131,14 +86,16 @@ class Scorer:
             )
         self._model, self._variables, self._scores = model, variables, scores
         self._preparation = Preparation(model.image_size, objectness)
-        self._programs = {}
+        self._programs: dict = {}
         self.threads = None
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_variables": jax.tree.map(np.asarray, self._variables), "_programs": {}}
 
     @classmethod
-    def from_checkpoint(cls, source, objectness=None, data_dir=None):
+    def from_checkpoint(
+        cls, source: str | os.PathLike, objectness: str | os.PathLike | None = None, data_dir: object = None
+    ) -> "Scorer":
         """Opens a trained ranker.
 
         Args:
@@ -166,11 +123,11 @@ class Scorer:
         return cls(loaded.model, loaded.variables, loaded.scores, open_objectness(loaded.model, objectness))
 
     @property
-    def image_size(self):
+    def image_size(self) -> int:
         """Side of the square as which the network sees a picture, in pixels."""
         return self._model.image_size
 
-    def digest(self):
+    def digest(self) -> str:
         """Hexadecimal digest of all that scores and percentiles depend on, besides the pictures and rounding."""
         found = hashlib.sha256()
         scores, fused = self._scores, self._model.fusion != "none"
@@ -190,16 +147,16 @@ class Scorer:
         return found.hexdigest()
 
     @property
-    def model(self):
+    def model(self) -> Ranker:
         """The `ranker.Ranker`."""
         return self._model
 
     @property
-    def variables(self):
+    def variables(self) -> Mapping[str, Any]:
         """Of the model."""
         return self._variables
 
-    def feature_maps(self, pictures):
+    def feature_maps(self, pictures: Iterable[PictureLike]) -> Iterator[np.ndarray]:
         """Runs the trunk alone, in batches of the sizes that `score` has.
 
         Args:
@@ -219,7 +176,7 @@ class Scorer:
             size = next(size for size in SIZES if size >= len(group))
             yield from np.asarray(self._run("feature_map", group, size))[: len(group)]
 
-    def score(self, pictures):
+    def score(self, pictures: PictureLike | Iterable[PictureLike]) -> Iterator[PictureScore]:
         """Scores pictures, any number of them in bounded memory.
 
         Args:
@@ -250,7 +207,7 @@ class Scorer:
         if taken.error is not None:
             raise taken.error
 
-    def explain(self, picture):
+    def explain(self, picture: PictureLike) -> Explanation:
         """Why a picture has its score.
 
         Returns:
@@ -273,7 +230,7 @@ class Scorer:
             name, float(score), self._percentile(score), signed, exact, _boxes(signed, *pixels.shape[:2]), pixels
         )
 
-    def compare(self, first, second):
+    def compare(self, first: PictureLike, second: PictureLike) -> Comparison:
         """Which of two pictures is ahead, and why.
 
         Returns:
@@ -304,8 +261,13 @@ class Scorer:
         return None if self._scores is None else self._scores.percentile(float(score))
 
 
-def ahead(score, other):
-    """The model's probability that the picture of the first score is ahead of that of the second."""
+def ahead(score: float, other: float) -> float:
+    """The model's probability that the picture of the first score is ahead of that of the second.
+
+    Example:
+        >>> ahead(1.5, 1.5)
+        0.5
+    """
     # The logistic of the difference, written so that it cannot overflow.
     return float(0.5 * (1 + np.tanh(0.5 * (score - other))))
 
