@@ -30,7 +30,7 @@ def test_train_and_evaluate(planted_dir, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "evaluate.py" in done.stdout and "training" in done.stderr
-    assert "a step of 1 traced ones" in done.stdout and "waited for" in done.stdout
+    assert "mean over 1 traced steps" in done.stdout and "waiting for the next batch" in done.stdout
     assert len(list((tmp_path / "run/profile").rglob("*.xplane.pb"))) == 1
     (tmp_path / "run/report.html").unlink()
     done = run("evaluate.py", f"--workdir={tmp_path / 'run'}", "--split=validation")
