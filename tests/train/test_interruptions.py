@@ -161,7 +161,7 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_before_is_kept(trainings, un
     config, workdir = FROZEN | {"data.dir": own_data}, tmp_path / "run"
     ended = trainings.run(config=config, workdir=workdir, limit=("caching", 1, 1000))
     assert ended["code"] == 1 and len(error_lines(ended["err"])) == 1 and "Traceback" not in ended["err"]
-    assert "trunk features, train, in" in ended["err"] and "too large" in ended["err"].lower()
+    assert "backbone features, train, in" in ended["err"] and "too large" in ended["err"].lower()
     assert not list((own_data / "features").iterdir())
     for count in (2, 1):  # Of this start; both are the checkpoint of step 8.
         # The second time not even a name can be written.
