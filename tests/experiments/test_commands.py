@@ -111,10 +111,14 @@ def test_folds_of_an_own_folder_in_groups(tmp_path):
         ("evaluate.py", ["--workdir=nowhere", "--check_maps=-1"], "check_maps"),
         ("compare_runs.py", ["--workdirs=nowhere,elsewhere"], "no evaluation of the test pictures in 'nowhere'"),
         ("compare_runs.py", ["--workdirs=nowhere"], "two folders, got 1: nowhere"),
-        ("compare_pooling.py", ["--poolings=lena,averge", "--seeds=2"], "got pooling 'averge', expected some of lena,"),
+        ("compare_pooling.py", ["--poolings=lena,averge", "--seeds=2"], "got pooling 'averge', expected one of lena,"),
         ("compare_pooling.py", [], "folds=0 and seeds=1"),
         ("compare_pooling.py", ["--seeds=2", "--against=top_n:3"], "got 'top_n:3' and the poolings lena,average"),
-        ("cross_dataset.py", ["--data=planted"], "at least two data sets of different names (or folders), got planted"),
+        (
+            "cross_dataset.py",
+            ["--data=planted"],
+            "at least two datasets with different names (or folders), got planted",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(script, arguments, message, tmp_path):

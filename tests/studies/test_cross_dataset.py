@@ -149,7 +149,7 @@ def test_a_trunk_without_batch_norm_leaves_its_rows_empty(data_dir):
 def test_what_cannot_be_studied(data_dir, tmp_path):
     config = small(data_dir)
     for data in (("planted",), ("planted", "planted"), ("planted@a/b", "planted@c/b")):
-        with pytest.raises(ValueError, match="at least two data sets of different names"):
+        with pytest.raises(ValueError, match="at least two datasets with different names"):
             cross_dataset.Study(config, data)
     with pytest.raises(ValueError, match="seeds must be at least 1, got 0"):
         cross_dataset.Study(config, DATA, 0)

@@ -92,7 +92,7 @@ def test_a_trunk_without_batch_norm_cannot_train_by_batch_statistics(config, tmp
     "change, message",
     [
         ({"train_from": "third"}, r"'third', expected '' or one of \['first', 'second'\]"),
-        ({"batch_norm": "train", "accumulate": 2}, "accumulate=2: the statistics"),
+        ({"batch_norm": "train", "accumulate": 2}, "accumulate=2: BatchNorm would see"),
         ({"weights": "x.pth"}, "backbone.weights 'x.pth' and backbone.pretrained=False"),
         ({"frozen": True, "train_from": "second"}, "set backbone.frozen=False"),
     ],

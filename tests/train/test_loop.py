@@ -147,7 +147,7 @@ def test_a_workdir_of_another_config_is_refused_and_kept(trained, small_config):
 @pytest.mark.parametrize(
     "key, value, message",
     [
-        ("batch_size", 15, "batch_size=15 and 2 devices"),
+        ("batch_size", 15, "batch_size=15, 2 devices"),
         ("steps", 0, "steps must be at least 1, got 0"),
         ("image_size", 32, "at least 64 pixels, got 32"),
         ("pooling", "averag", "average"),
@@ -160,8 +160,8 @@ def test_a_workdir_of_another_config_is_refused_and_kept(trained, small_config):
         ("augmentation.views", 0, "augmentation.views must be at least 1, got 0"),
         ("pairs.mode", "all", "got 'all'"),
         ("augmentation.crop", 2.0, "got 2.0"),
-        ("accumulate", 3, "2 devices times 3"),
-        ("accumulate", 0, "times 0"),
+        ("accumulate", 3, "2 devices and accumulate=3"),
+        ("accumulate", 0, "accumulate=0"),
         ("average_decay", 1.0, "average_decay must be in .0, 1., got 1.0"),
         ("stop_after", -1, "at least 0, got -1"),
         (
