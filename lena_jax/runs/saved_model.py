@@ -30,7 +30,7 @@ DESCRIPTION, WEIGHTS, CARD = "model.json", "model.safetensors", "README.md"
 FORMAT = "lena-jax model, version 1"
 # Limits for folders from untrusted sources.
 _MOST_BYTES = 1 << 20
-_MOST_PIXELS_A_SIDE = 2048
+_MAX_SIDE = 2048
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _no_constant(name):
 
 
 def _description(content):
-    """Parse and check the JSON, but not `measures`, `picture_properties` and `versions`, which are only shown as text."""
+    """Parse and check the JSON; not `measures`, `picture_properties` and `versions`, which are only shown as text."""
     try:
         stored = json.loads(content.decode("utf-8"), parse_constant=_no_constant)
     except RecursionError as error:
@@ -218,10 +218,8 @@ def _description(content):
         },
     )
     _check_keys("network.backbone", network["backbone"], {"name": str, "endpoint": str, "output_stride": int})
-    if not 64 <= network["image_size"] <= _MOST_PIXELS_A_SIDE:
-        raise ValueError(
-            f"network.image_size: got {_short(network['image_size'])}, expected 64 to {_MOST_PIXELS_A_SIDE}"
-        )
+    if not 64 <= network["image_size"] <= _MAX_SIDE:
+        raise ValueError(f"network.image_size: got {_short(network['image_size'])}, expected 64 to {_MAX_SIDE}")
     for name, value in network["pooling_options"].items():
         if not isinstance(value, (str, int, float)) or not np.isfinite(0.0 if isinstance(value, str) else value):
             raise ValueError(
