@@ -1,4 +1,4 @@
-"""Cells, their table and its files, on the small `planted` with a tiny frozen trunk."""
+"""Cells, their table and its files, on the small `planted` with a tiny frozen backbone."""
 
 import csv
 import json

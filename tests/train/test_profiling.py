@@ -9,7 +9,7 @@ from lena_jax.train import profiling
 
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory):
-    """Twelve steps of a known kind, of which five are traced, and their time on this side's clock."""
+    """Run twelve steps with known operations, trace five of them, and time them with the clock of this process."""
     folder = tmp_path_factory.mktemp("profile")
 
     @jax.jit
