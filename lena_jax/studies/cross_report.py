@@ -46,7 +46,7 @@ def _figure(table):
     figure = Figure(figsize=(9, 1.2 + 0.28 * len(table["rows"])), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     names = [f"{row['source']} → {row['target']}, {row['remedy']}" for row in table["rows"]]
-    titles = {"drop": "drop from training on the target", "gain": "gain of the remedy"}
+    titles = {"drop": "drop compared with training on the target", "gain": "gain of the remedy"}
     for axis, (key, title) in zip(axes, titles.items(), strict=True):
         values = [row[key] and (row[key]["difference"], row[key]["low"], row[key]["high"]) for row in table["rows"]]
         dot_panel(axis, names, values, title, 0.0)

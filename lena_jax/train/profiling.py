@@ -44,7 +44,7 @@ class StepProfile:
     def report(self):
         """Return the costs per step as text, or one line that says why there are none."""
         if not self.steps:
-            return f"no profile: this run did fewer than {FIRST} steps"
+            return f"no profile: this call trained fewer than {FIRST} steps"
         try:
             return f"{table(read(self.folder, self.steps))}\ntrace for TensorBoard or Perfetto: {self.folder}"
         except (ValueError, RuntimeError, OSError) as error:

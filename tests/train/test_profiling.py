@@ -66,7 +66,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path):
     profile = profiling.StepProfile(str(tmp_path))
     with profile:
         assert list(profile.watch(range(3))) == [0, 1, 2]
-    assert profile.report() == "no profile: this run did fewer than 4 steps" and not list(tmp_path.iterdir())
+    assert profile.report() == "no profile: this call trained fewer than 4 steps" and not list(tmp_path.iterdir())
     profile.steps = 2
     assert "could not be summarized: no trace" in profile.report()
     (tmp_path / "vm.xplane.pb").write_bytes(b"\xff not a trace")
