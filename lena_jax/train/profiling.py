@@ -194,7 +194,7 @@ def table(costs, most=10):
 
     everything = sum(costs.operations.values())
     rows = [
-        f"mean over {costs.steps} traced steps",
+        f"mean per step ({costs.steps} traced)",
         row("wall time", costs.total, costs.total),
         row("a device computes", costs.compute, costs.total),
         row("no device computes, waiting for the next batch", costs.waiting, costs.total),

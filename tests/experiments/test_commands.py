@@ -30,7 +30,7 @@ def test_train_and_evaluate(planted_dir, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "evaluate.py" in done.stdout and "training" in done.stderr
-    assert "mean over 1 traced steps" in done.stdout and "waiting for the next batch" in done.stdout
+    assert "mean per step (1 traced)" in done.stdout and "waiting for the next batch" in done.stdout
     assert len(list((tmp_path / "run/profile").rglob("*.xplane.pb"))) == 1
     (tmp_path / "run/report.html").unlink()
     done = run("evaluate.py", f"--workdir={tmp_path / 'run'}", "--split=validation")
@@ -99,7 +99,7 @@ def test_folds_of_an_own_folder_in_groups(tmp_path):
         ("train.py", ["--wokdir=x"], "workdir"),
         ("train.py", ["--config.steps=many"], "many"),
         ("train.py", ["stray"], "stray"),
-        ("train.py", ["--config.batch_size=6"], "batch_size=6 and 4 devices"),
+        ("train.py", ["--config.batch_size=6"], "batch_size=6, 4 devices"),
         ("train.py", ["--config.data.dir=nowhere"], "python -m data_prep build planted"),
         ("train.py", ["--config=missing.py"], "missing.py"),
         ("train.py", ["--config=README.md"], "expected a Python file"),

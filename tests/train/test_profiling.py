@@ -46,7 +46,7 @@ def test_a_trace_names_operations_and_its_numbers_add_up(traced):
 
 def test_the_report_has_shares_of_the_whole(traced):
     text = traced[0].report()
-    assert "mean over 5 traced steps" in text and "sort" in text and text.endswith(traced[0].folder)
+    assert "mean per step (5 traced)" in text and "sort" in text and text.endswith(traced[0].folder)
     clock, operations = text.split("device time of")
     shares = [
         [float(line.split("%")[0].split()[-1]) for line in part.splitlines() if "%" in line]
