@@ -268,16 +268,16 @@ def test_hostile_descriptions(copied, change, message):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"", "no JSON"),
+        (b"", "not valid JSON"),
         (b"[]", "has the format 'list'"),
         (b"null", "has the format"),
-        (b"\xff\xfe{}", "no JSON"),
-        (b"[" * 100_000, "nested too deeply|no JSON"),
+        (b"\xff\xfe{}", "not valid JSON"),
+        (b"[" * 100_000, "nested too deeply|not valid JSON"),
         (b'{"format": NaN}', "got NaN"),
-        (b'{"format": 1' + b"0" * 5000 + b"}", "no JSON|format"),
+        (b'{"format": 1' + b"0" * 5000 + b"}", "not valid JSON|format"),
         (b" " * (2 << 20), "more than 1,048,576 bytes"),
         (b'{"format": "lena-jax model, version 1"}', "got the keys"),
-        (b'import os; os.system("exit 1")', "no JSON"),
+        (b'import os; os.system("exit 1")', "not valid JSON"),
     ],
 )
 def test_what_is_no_description(copied, content, message):
