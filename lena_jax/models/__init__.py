@@ -1,1 +1,1 @@
-"""The siamese ranker: network, preprocessing and weights as one model, and running it over many pictures."""
+"""The siamese ranker: network, preprocessing and weights as one model, and its predictions for many pictures."""

@@ -1,4 +1,4 @@
-"""Run a function over many inputs: compiled once, in batches of one size, split over the local devices."""
+"""Run a function over many inputs: compile it once, for batches of one size, split over the local devices."""
 
 import math
 
@@ -7,15 +7,15 @@ import numpy as np
 
 
 def on_devices(function, variables, batch_size):
-    """Compiles `batch -> function(variables, batch)`, with the batch split over the local devices.
+    """Compile `batch -> function(variables, batch)`, with the batch split over the local devices.
 
     Args:
         function: (variables, pytree of [batch_size, ...]) -> pytree of arrays with the same leading length.
-        variables: pytree; copied to the devices once.
-        batch_size: rows of a batch; as many devices are used as divide it.
+        variables: pytree, copied to the devices once.
+        batch_size: rows per batch; uses gcd(batch_size, number of local devices) devices.
 
     Returns:
-        A function of the batch.
+        The compiled function of the batch.
     """
     devices = jax.local_devices()
     mesh = jax.sharding.Mesh(np.array(devices[: math.gcd(batch_size, len(devices))]), ("devices",))
@@ -26,15 +26,15 @@ def on_devices(function, variables, batch_size):
 
 
 def in_batches(function, inputs, batch_size):
-    """Applies a compiled function to inputs in batches of one fixed shape, the last one padded.
+    """Apply a compiled function to inputs in batches of one fixed shape; pad the last batch.
 
     Args:
         function: pytree of arrays [batch_size, ...] -> pytree of arrays with the same leading length.
-        inputs: iterable of pytrees of the same structure and shapes, of one row each; one array is one too.
-        batch_size: rows a call.
+        inputs: iterable of rows; each is an array or a pytree of arrays, all of the same structure and shapes.
+        batch_size: rows per call.
 
     Yields:
-        The pytree of each batch as NumPy arrays, the padding removed.
+        The result for each batch as a pytree of NumPy arrays, without the padding.
     """
     rows = []
 
@@ -51,5 +51,5 @@ def in_batches(function, inputs, batch_size):
 
 
 def stacked(rows, size):
-    """Stacks pytrees of one row each to one of `size` rows; the last row fills it up."""
+    """Stack the pytrees of rows to one of `size` rows, repeating the last row as padding."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *rows, *[rows[-1]] * (size - len(rows)))

@@ -1,4 +1,4 @@
-"""The cache of a frozen trunk's feature maps: each view of each picture runs through the trunk once, ever."""
+"""The cache of a frozen backbone's feature maps: each view of each picture passes through the backbone only once."""
 
 import hashlib
 import math
@@ -13,33 +13,33 @@ from lena_jax.models.batching import in_batches, on_devices
 
 
 def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cache_dir, label, batch_size=32):
-    """Feature maps of some views of each picture of a source, computed now or read from an earlier run.
+    """Compute the feature maps of some views of each picture of a source, or read them from the cache.
 
-    View 0 is the whole picture; the others are random views of it. All pictures of `pictures.source` are held, so
-    that the folds of a cross-validation share one cache: float16 in a memory-mapped file whose name is a digest
-    of everything that it depends on (pictures, weights, size, augmentation, seed).
+    View 0 is the whole picture; the others are random views. The cache holds all pictures of `pictures.source`, so that
+    the folds of a cross-validation share it. It is a memory-mapped float16 file whose name is a digest of everything it
+    depends on (pictures, weights, size, augmentation, seed).
 
     Args:
-        ranker, variables: the model; only its trunk is used.
+        ranker, variables: `Ranker` and its variables; only the backbone is used.
         pictures: `ScoredPictures`, whose source has n pictures.
         views: number of views, >= 1.
-        augmentation: `Augmentation` of the views after the first.
-        seed: of the random views.
-        cache_dir: folder for the files; made if absent.
-        label: what to call the pictures on the progress bar.
-        batch_size: pictures, or frames of clips, a call of the trunk.
+        augmentation: `Augmentation` for the views after the first.
+        seed: seed of the random views.
+        cache_dir: folder for the files; created if missing.
+        label: name of the pictures on the progress bar.
+        batch_size: pictures, or frames of clips, per call of the backbone.
 
     Returns:
-        [views, n, h, w, C] float16, read-only; `maps[view, pictures.rows[i]]` belongs to picture i. Of clips
+        [views, n, h, w, C] float16, read-only; `maps[view, pictures.rows[i]]` belongs to picture i. For clips,
         [views, n, T, h, w, C].
 
     Raises:
         OSError: if the disk has no room for them.
-        ValueError: if a feature is beyond what float16 holds.
+        ValueError: if a feature is too large for float16.
     """
-    trunk = {name: tree["backbone"] for name, tree in variables.items() if "backbone" in tree}
+    backbone = {name: tree["backbone"] for name, tree in variables.items() if "backbone" in tree}
     weights = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(trunk):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(backbone):
         weights.update(jax.tree_util.keystr(path).encode() + np.asarray(leaf).tobytes())
     key = {
         "pictures": pictures.digest,
@@ -66,25 +66,25 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
         (views * len(source), *shape),
         np.float16,
         lambda: in_batches(on_devices(ranker.feature_map, variables, batch_size), inputs(), batch_size),
-        f"trunk features, {label}",
+        f"backbone features, {label}",
     )
     return np.asarray(rows[:]).reshape(views, len(source), *shape)
 
 
 def features_folder(config):
-    """Where the feature maps of a run's dataset are kept."""
+    """Return the folder of the cached feature maps of a run's dataset."""
     return os.path.join(os.path.expanduser(config.data.dir), "features")
 
 
 def view_of(picture, size, number, row, augmentation, seed):
-    """One of the views that `feature_cache` holds, of a picture or of its objectness map.
+    """Make one of the views that `feature_cache` holds, of a picture or of its objectness map.
 
     Args:
-        picture: [H, W, 3] uint8, or a map of all of it, [H', W'] uint8.
-        size: side of the result.
-        number: of the view; 0 is the whole picture.
-        row: of the picture in its source.
-        augmentation, seed: as of `feature_cache`.
+        picture: picture [H, W, 3] uint8, or map of the whole picture [H', W'] uint8.
+        size: side of the result, in pixels.
+        number: number of the view; 0 is the whole picture.
+        row: row of the picture in its source.
+        augmentation, seed: see `feature_cache`.
 
     Returns:
         [size, size, 3] or [size, size], uint8.

@@ -1,4 +1,4 @@
-"""Scores and maps of every picture: from the pictures, or from the cache of a frozen backbone's feature maps."""
+"""Predict scores and maps from pictures, or from the cached feature maps of a frozen backbone."""
 
 import functools
 import math
@@ -11,17 +11,17 @@ from lena_jax.models.feature_cache import feature_cache, features_folder
 
 
 def predict(model, variables, pictures, batch_size=32, label="scoring"):
-    """Scores every picture and maps where the score comes from.
+    """Score every picture and map where in the picture the score comes from.
 
     Args:
         model, variables: `Ranker` and its variables.
         pictures: `ScoredPictures`, n of them.
         batch_size: pictures, or frames of clips, per call of the network.
-        label: on the progress bar.
+        label: text on the progress bar.
 
     Returns:
-        (scores [n], contribution maps [n, h, w], virality maps [n, h, w]), float32; see `Ranker.explain`. Of clips
-        maps [n, T, h, w].
+        (scores [n], contribution maps [n, h, w], virality maps [n, h, w]), float32; see `Ranker.explain`. For
+        clips, the maps are [n, T, h, w].
 
     Raises:
         ValueError: if the model needs objectness maps and the pictures have none.
@@ -32,18 +32,18 @@ def predict(model, variables, pictures, batch_size=32, label="scoring"):
 
 
 def predict_from_cache(model, variables, pictures, batch_size=32, label="scoring", *, cache_dir):
-    """Returns what `predict` returns, from feature maps that are computed once and kept in a file.
+    """Return what `predict` returns, from feature maps that are computed once and cached in a file.
 
-    The cache holds them as float16 (relative error 2^-11, 0.05 %); pooling and scores are float32.
+    The cache is float16 (relative error 2^-11, 0.05 %); pooling and scores are float32.
 
     Args:
-        model, variables, pictures, batch_size, label: as of `predict`.
-        cache_dir: folder of `feature_cache`.
+        model, variables, pictures, batch_size, label: see `predict`.
+        cache_dir: the `cache_dir` of `feature_cache`.
 
     Raises:
-        OSError, ValueError: as of `feature_cache`.
+        OSError, ValueError: see `feature_cache`.
     """
-    # One view: nothing is random.
+    # With one view, nothing is random.
     maps = feature_cache(
         model, variables, pictures, views=1, augmentation=None, seed=0, cache_dir=cache_dir, label=label
     )[0]
@@ -62,7 +62,7 @@ def predict_from_cache(model, variables, pictures, batch_size=32, label="scoring
 
 
 def predictor_of(config):
-    """`predict`; for a run with a frozen backbone `predict_from_cache`, from the maps that its training has cached."""
+    """Return `predict`, or for a frozen backbone `predict_from_cache` with the cache that training filled."""
     return (
         functools.partial(predict_from_cache, cache_dir=features_folder(config)) if config.backbone.frozen else predict
     )

@@ -1,9 +1,9 @@
 """The whole model that a config describes: network, preprocessing, weights; pictures in, scores and maps out.
 
-Where the model fuses objectness (`Ranker.fusion` is not "none"), its input is not an array of pictures [B, H, W, 3] but
-{"pictures": [B, H, W, 3], "objectness": [B, S, S] uint8}, each map of what its picture shows.
+If the model fuses objectness (`Ranker.fusion` is not "none"), its input is not an array of pictures [B, H, W, 3] but
+{"pictures": [B, H, W, 3], "objectness": [B, S, S] uint8}, with the objectness map of each picture.
 
-Clips [B, T, H, W, 3] are taken wherever pictures are: feature maps are then [B, T, h, w, C] and maps [B, T, h, w].
+Clips [B, T, H, W, 3] may replace pictures everywhere: feature maps are then [B, T, h, w, C] and maps [B, T, h, w].
 """
 
 import dataclasses
@@ -22,12 +22,12 @@ from lena_jax.runtime.trees import part_like
 
 @dataclasses.dataclass(frozen=True)
 class Ranker:
-    """A siamese ranker with the preprocessing that belongs to its trunk.
+    """A siamese ranker with the preprocessing of its backbone.
 
     Attributes:
-        network: the Flax module.
-        backbone: the trunk's entry of the registry.
-        preprocessing: what the trunk's weights expect of pixels; a checkpoint brings its own.
+        network: Flax module.
+        backbone: the registry's entry for the backbone.
+        preprocessing: how to normalize pixels for the backbone's weights; a checkpoint brings its own.
         image_size: side of the square that pictures are resized to, in pixels.
     """
 
@@ -38,32 +38,32 @@ class Ranker:
 
     @property
     def fusion(self):
-        """What becomes of objectness maps, one of `siamese.FUSIONS`; "none": the model needs none."""
+        """How the model uses objectness maps, one of `siamese.FUSIONS`; "none": not at all."""
         return self.network.fusion
 
     def init(self, seed, pretrained=True, weights=None):
-        """Variables {"params": {"backbone", "pooling", "head"}, "batch_stats"}.
+        """Make the initial variables {"params": {"backbone", "pooling", "head"}, "batch_stats"}.
 
         Args:
-            seed: of what is random.
-            pretrained: whether the trunk has its ImageNet weights.
-            weights: where those come from, see `backbones.load_pretrained`; None for the trunk's own source.
+            seed: seed of the random parameters.
+            pretrained: whether to load the backbone's ImageNet weights.
+            weights: source of these weights, see `backbones.load_pretrained`; None for the backbone's default.
 
         Raises:
-            ValueError, FileNotFoundError: as of `backbones.load_pretrained`.
+            ValueError, FileNotFoundError: see `backbones.load_pretrained`.
         """
         key = jax.random.key(seed)
         images = jnp.zeros((1, self.image_size, self.image_size, 3))
         inputs = self._joined("pictures", images, jnp.zeros((1, MAP_SIDE, MAP_SIDE), jnp.uint8))
         if not pretrained:
             return self.network.init(key, inputs)
-        # Only the trunk's shapes are needed: what it would be initialised with is replaced, and slow to make.
+        # Only compute the backbone's shapes: its initial values would be replaced, and are slow to make.
         needed = self.abstract_variables()
         loaded = {
             name: {"backbone": tree} for name, tree in backbones.load_pretrained(self.backbone.name, weights).items()
         }
-        # A trunk that ends early has no use for the weights behind its end.
-        trunk = {
+        # If the endpoint is not the last layer, drop the weights of the layers after it.
+        backbone = {
             name: {"backbone": part_like(tree["backbone"], loaded[name]["backbone"])} for name, tree in needed.items()
         }
         feature_map = self.abstract_feature_map()
@@ -73,63 +73,62 @@ class Ranker:
             jnp.zeros((1, MAP_SIDE, MAP_SIDE), jnp.uint8),
         )
         head = self.network.init(key, features, method=SiameseRanker.score)
-        return {**trunk, "params": {**trunk["params"], **head["params"]}}
+        return {**backbone, "params": {**backbone["params"], **head["params"]}}
 
     def abstract_variables(self):
-        """Shapes and types of the variables, without making them."""
-        # Not the tree itself, which the caller may change.
+        """Return shapes and types of the variables, without making them."""
+        # Copy the cached tree, because the caller may change it.
         return jax.tree.map(lambda leaf: leaf, _shapes(self)[0])
 
     def abstract_feature_map(self):
-        """Shape and type of the feature map of one picture, [1, h, w, C]."""
+        """Return shape and type of the feature map of one picture, [1, h, w, C]."""
         return _shapes(self)[1]
 
     def feature_map(self, variables, pictures):
-        """Runs the trunk: pictures [B, H, W, 3] in 0..255 -> feature map [B, h, w, C] in the trunk's dtype."""
+        """Run the backbone: pictures [B, H, W, 3] in 0..255 -> feature map [B, h, w, C] in the backbone's dtype."""
         return self.network.apply(
             variables, backbones.normalize(pictures, self.preprocessing), method=SiameseRanker.feature_map
         )
 
     def features(self, variables, inputs):
-        """The input of `score`: pictures [B, H, W, 3] in 0..255, with objectness -> feature map, with objectness."""
-        pictures, objectness = self._parted(inputs)
+        """Make the input of `score`: pictures [B, H, W, 3] in 0..255 -> feature map, both with objectness if fused."""
+        pictures, objectness = self._split(inputs)
         return self._joined("feature_map", self.feature_map(variables, pictures), objectness)
 
     def score(self, variables, features):
-        """Scores feature maps [B, h, w, C] -> [B]; with objectness, {"feature_map", "objectness"} -> [B]."""
+        """Score feature maps [B, h, w, C] -> [B]; if objectness is fused, {"feature_map", "objectness"} -> [B]."""
         return self.network.apply(variables, features, method=SiameseRanker.score)
 
     def score_pictures(self, variables, inputs):
-        """Scores pictures [B, H, W, 3] in 0..255, with objectness -> [B]."""
+        """Score pictures [B, H, W, 3] in 0..255, with objectness if fused -> [B]."""
         return self.score(variables, self.features(variables, inputs))
 
     def score_for_training(self, variables, inputs):
-        """Scores pictures with BatchNorm by the statistics of the batch, those of all devices of a training step.
+        """Score pictures with BatchNorm by the statistics of the batch, taken over all devices of a training step.
 
         Returns:
             (scores [B], {"batch_stats": the running statistics moved towards the batch's}).
         """
-        pictures, objectness = self._parted(inputs)
+        pictures, objectness = self._split(inputs)
         normal = self._joined("pictures", backbones.normalize(pictures, self.preprocessing), objectness)
         return self.network.apply(variables, normal, train=True, mutable=["batch_stats"])
 
     def explain(self, variables, inputs):
-        """Scores and maps.
+        """Score pictures and map where the scores come from.
 
         Args:
-            variables: as of `init`.
-            inputs: pictures [B, H, W, 3] in 0..255, with objectness.
+            variables: variables of the model, see `init`.
+            inputs: pictures [B, H, W, 3] in 0..255, with objectness if fused.
 
         Returns:
-            (scores [B], contribution maps [B, h, w], virality maps [B, h, w]), of the maps that are pooled
-            (`SiameseRanker.fused`): what an objectness map adds to the score belongs to its cells. A contribution map
-            sums to the score without the bias for every pooling whose weights reproduce its value
-            (`Pooling.reproduces`).
+            (scores [B], contribution maps [B, h, w], virality maps [B, h, w]). The maps include what the objectness map
+            contributes to each cell (see `SiameseRanker.fused`). If the weights of the pooling reproduce its value
+            (`Pooling.reproduces`), a contribution map sums to the score minus the bias.
         """
         return self.explain_features(variables, self.features(variables, inputs))
 
     def explain_features(self, variables, features):
-        """`explain` behind the trunk: of what `features` returns."""
+        """Return what `explain` returns, from the output of `features`."""
         fused, weights = (
             self.network.apply(variables, features, method=method)
             for method in (SiameseRanker.fused, SiameseRanker.cell_weights)
@@ -142,14 +141,14 @@ class Ranker:
         )
 
     def whole(self, pictures, index):
-        """The input that shows the whole of one picture, without the axis of the batch.
+        """Make the model's input for one whole picture, without a batch axis.
 
         Args:
             pictures: `ScoredPictures`.
-            index: of the picture.
+            index: index of the picture.
 
         Raises:
-            ValueError: if the model needs objectness maps and the pictures came without.
+            ValueError: if the model needs objectness maps and the pictures have none.
         """
         picture = resize(pictures.picture(index), self.image_size)
         return self._joined("pictures", picture, None if self.fusion == "none" else pictures.objectness_map(index))
@@ -157,11 +156,11 @@ class Ranker:
     def _joined(self, name, images, objectness):
         return images if self.fusion == "none" else {name: images, "objectness": objectness}
 
-    def _parted(self, inputs):
+    def _split(self, inputs):
         return (inputs, None) if self.fusion == "none" else (inputs["pictures"], inputs["objectness"])
 
 
-@functools.lru_cache(maxsize=64)  # Going through a whole trunk takes a second, and a run asks several times.
+@functools.lru_cache(maxsize=64)  # Tracing a backbone takes a second, and a run asks several times.
 def _shapes(model):
     variables = jax.eval_shape(functools.partial(model.init, pretrained=False), 0)
     image = jax.ShapeDtypeStruct((1, model.image_size, model.image_size, 3), jnp.uint8)
@@ -169,37 +168,37 @@ def _shapes(model):
 
 
 def build(config) -> Ranker:
-    """Builds the model that a config describes.
+    """Build the model that a config describes.
 
-    Read are its `image_size`, `dtype`, `backbone`, `fusion`, `pooling`, `pooling_options` and `clip_pooling`.
+    It reads `image_size`, `dtype`, `backbone`, `fusion`, `pooling`, `pooling_options` and `clip_pooling`.
 
     Raises:
-        ValueError: for an unknown trunk, fusion, pooling, pooling of clips or type, or a picture size or endpoint
-            that the trunk cannot take.
+        ValueError: if the backbone, fusion, pooling, `clip_pooling` or `dtype` is unknown, or the backbone cannot take
+            the picture size or endpoint.
     """
     backbone = backbones.get_backbone(config.backbone.name)
     if config.image_size < 64:
         raise ValueError(f"image_size must be at least 64 pixels, got {config.image_size}")
-    trunk = {
+    options = {
         "endpoint": config.backbone.endpoint or backbone.endpoints[0],
         "dtype": _dtype(config.dtype),
         "output_stride": config.backbone.output_stride or backbone.stride,
-        # The statistics of a batch are those of all devices.
+        # BatchNorm's batch statistics are taken over all devices.
         "axis_name": AXIS,
     }
-    if trunk["endpoint"] not in backbone.endpoints:
+    if options["endpoint"] not in backbone.endpoints:
         raise ValueError(
-            f"got backbone.endpoint {trunk['endpoint']!r}, expected one of {backbone.endpoints} for the "
-            f"trunk {backbone.name!r}"
+            f"got backbone.endpoint {options['endpoint']!r}, expected one of {backbone.endpoints} for the "
+            f"backbone {backbone.name!r}"
         )
     if config.fusion not in FUSIONS:
         raise ValueError(f"got fusion {config.fusion!r}, expected one of {FUSIONS}")
     if config.clip_pooling not in CLIP_POOLINGS:
         raise ValueError(f"got clip_pooling {config.clip_pooling!r}, expected one of {CLIP_POOLINGS}")
-    options = config.pooling_options.get(config.pooling, {})
+    pooling_options = config.pooling_options.get(config.pooling, {})
     network = SiameseRanker(
-        backbone=backbone.build(**trunk),
-        pooling=pooling.make_pooling(config.pooling, **options),
+        backbone=backbone.build(**options),
+        pooling=pooling.make_pooling(config.pooling, **pooling_options),
         fusion=config.fusion,
         clip_pooling=config.clip_pooling,
     )
@@ -213,7 +212,7 @@ def _dtype(name):
 
 
 def learned_shares(config, variables):
-    """LENA's learned eta of each map that is pooled, [C] in [0, 1]; None where the pooling has none."""
+    """Return LENA's learned eta of each pooled map, [C] in [0, 1]; None for other poolings."""
     if config.pooling != "lena":
         return None
     parameterization = config.pooling_options.get("lena", {}).get("parameterization", "sigmoid")
@@ -221,10 +220,15 @@ def learned_shares(config, variables):
 
 
 def eta_distribution(config, variables, cells):
-    """How large the learned supports are: quantiles over channels of eta and of N, and a histogram of eta.
+    """Summarize the sizes of LENA's learned supports.
+
+    Args:
+        config: config of the run.
+        variables: variables of the model.
+        cells: number of cells of a feature map.
 
     Returns:
-        None where the pooling has no eta.
+        Quantiles over channels of eta and of the support size N, and a histogram of eta; None for other poolings.
     """
     eta = learned_shares(config, variables)
     if eta is None:

@@ -1,7 +1,7 @@
-"""The siamese ranker: one trunk, one pooling and one inner product, applied to every picture of a batch of pairs.
+"""The siamese ranker: one backbone, one pooling and one inner product, applied to every picture of a batch of pairs.
 
-A clip of T frames is a picture with one more axis, [T, H, W, 3]: the trunk sees its frames one by one, and what is
-pooled are the cells of all of them.
+A clip of T frames is a picture with one more axis, [T, H, W, 3]: the backbone sees its frames one by one, and the
+pooling sees the cells of all of them.
 """
 
 import flax.linen as nn
@@ -12,40 +12,40 @@ from lena_jax.localization import average_to_grid
 
 FUSIONS = ("none", "concat", "gate")
 CLIP_POOLINGS = ("joint", "frame_mean")
-AXIS = "devices"  # Of the mapped training step; BatchNorm in training takes its statistics over it.
+AXIS = "devices"  # Axis of the mapped training step; training's BatchNorm takes its statistics over it.
 
 
 class SiameseRanker(nn.Module):
-    """`score = w . pool(fuse(trunk(picture), objectness)) + b`; both branches are one call on the stacked batch.
+    """`score = w . pool(fuse(backbone(picture), objectness)) + b`; both pictures of a pair go through one batched call.
 
-    With `z_c` the trunk's feature maps and `o` in [0, 1] the picture's objectness map, averaged over the cells of the
-    trunk's grid, what is pooled is:
+    Let `z_c` be the backbone's feature maps, and `o` in [0, 1] the picture's objectness map, averaged over the cells
+    of their grid. The pooling sees, for each fusion:
 
     - "none": the C maps `z_c`.
-    - "concat": the C + 1 maps `z_1, ..., z_C, o`. The last one is pooled like the others, with a share `eta` and a
-      weight of its own: the score rises or falls with how surely the picture shows an object, and LENA learns over how
-      much of it. It is in [0, 1] while features may be larger, so its weight has a longer way to go.
-    - "gate": the C maps `o * z_c`. It shrinks what lies off the objects. For features that are never negative (trunks
-      that end in a ReLU) gated cells lie in [0, z_c], so the cells that LENA takes first are those that are strong and
-      on an object; a support that is larger than the objects is filled up with (almost) zeros, which lowers the mean,
-      so that a large object counts for more than a small one and `eta` also decides by how much. A negative feature
-      would be raised by the gate. A picture whose map is 0 everywhere has the score `b`, whatever it shows.
+    - "concat": the C + 1 maps `z_1, ..., z_C, o`. The last one is pooled like the others, with its own share `eta` and
+      its own weight: the score rises or falls with the objectness, and LENA learns what share of its cells to average.
+      Objectness is in [0, 1] and features may be larger, so its weight has farther to grow.
+    - "gate": the C maps `o * z_c`, which shrinks features away from objects. If features are never negative (backbones
+      that end in a ReLU), gated cells lie in [0, z_c], and LENA first takes cells that are strong and on an object. A
+      support larger than the objects fills up with cells near zero, which lowers the mean. So a large object counts
+      for more than a small one, and `eta` also sets by how much. The gate would raise a negative feature. A picture
+      whose objectness is 0 everywhere gets the score `b`, whatever it shows.
 
     Attributes:
-        backbone: fully convolutional trunk, images [B, H, W, 3] -> feature map [B, h, w, C].
+        backbone: fully convolutional module, images [B, H, W, 3] -> feature map [B, h, w, C].
         pooling: module of `lena_jax.pooling`, maps [B, h, w, C] -> pooled [B, C].
-        fusion: one of `FUSIONS`. But for "none", objectness maps [B, S, S] uint8 come with the pictures: the inputs
-            are dicts, {"pictures", "objectness"} of the whole network and {"feature_map", "objectness"} behind the
-            trunk. Clips have no objectness maps.
-        clip_pooling: how the maps [B, T, h, w, C] of a clip are pooled, one of `CLIP_POOLINGS`. "joint": over space and
-            time at once, the T h w cells of a channel being one map; LENA's share is then one of the whole clip, and
-            cells of one frame may have all of it. "frame_mean": each frame by itself, as a still, and the mean of
-            them; the score of the clip is then the mean of the scores of its frames. A clip of one frame has the score
-            of that picture either way.
+        fusion: one of `FUSIONS`. Unless it is "none", the inputs are dicts with objectness maps [B, S, S] uint8:
+            {"pictures", "objectness"} for the whole network, {"feature_map", "objectness"} after the backbone. Clips
+            have no objectness maps.
+        clip_pooling: how to pool the maps [B, T, h, w, C] of a clip, one of `CLIP_POOLINGS`. "joint" pools over space
+            and time at once: the T h w cells of a channel are one map, so LENA's share is a share of the whole clip,
+            and the cells of one frame may fill it. "frame_mean" pools each frame like a picture and averages the
+            results, so the score of the clip is the mean of the scores of its frames. In both cases, a clip of one
+            frame has the score of that picture.
 
-    Reference: Alameda-Pineda et al., Viraliency: Pooling Local Virality, CVPR 2017; the inner product starts
-    N(0, 0.01) as there. That objectness maps help is a finding of the paper; how they are made (`data_prep.objectness`)
-    and fused is ours.
+    Reference: Alameda-Pineda et al., Viraliency: Pooling Local Virality, CVPR 2017. As in the paper, the weights of the
+    inner product start from N(0, 0.01). The paper found that objectness maps help; how they are made
+    (`data_prep.objectness`) and fused here is ours.
     """
 
     backbone: nn.Module
@@ -57,9 +57,9 @@ class SiameseRanker(nn.Module):
         self.head = nn.Dense(1, kernel_init=nn.initializers.normal(0.01), name="head")
 
     def __call__(self, inputs, train=False):
-        """Scores pictures: normalised images [B, H, W, 3] -> scores [B] float32, higher is more viral.
+        """Score pictures: normalized images [B, H, W, 3] -> scores [B] float32; a higher score is more viral.
 
-        `train`: BatchNorm by the batch's statistics; `batch_stats` must be mutable.
+        With `train`, BatchNorm uses the batch's statistics, and `batch_stats` must be mutable.
         """
         if self.fusion == "none":
             return self.score(self.feature_map(inputs, train))
@@ -68,9 +68,9 @@ class SiameseRanker(nn.Module):
         )
 
     def feature_map(self, images, train=False):
-        """Runs the trunk alone: normalised images [B, H, W, 3] -> feature map [B, h, w, C].
+        """Run the backbone alone: normalized images [B, H, W, 3] -> feature map [B, h, w, C].
 
-        Clips [B, T, H, W, 3] -> [B, T, h, w, C].
+        Clips [B, T, H, W, 3] give [B, T, h, w, C].
         """
         if images.ndim == 4:
             return self.backbone(images, train)
@@ -78,7 +78,7 @@ class SiameseRanker(nn.Module):
         return maps.reshape(*images.shape[:2], *maps.shape[1:])
 
     def fused(self, inputs):
-        """The maps that are pooled: feature map [B, h, w, C], with objectness -> [B, h, w, C], of "concat" C + 1."""
+        """Fuse feature map [B, h, w, C] and objectness, if any -> maps to pool [B, h, w, C], C + 1 for "concat"."""
         if self.fusion == "none":
             return inputs
         feature_map = inputs["feature_map"]
@@ -86,7 +86,7 @@ class SiameseRanker(nn.Module):
         return jnp.concatenate([feature_map, grid], -1) if self.fusion == "concat" else feature_map * grid
 
     def score(self, inputs):
-        """Pools and scores: feature map [B, h, w, C] or [B, T, h, w, C], with objectness -> scores [B] float32."""
+        """Fuse, pool and score: feature map [B, h, w, C] or [B, T, h, w, C], with objectness if fused -> scores [B]."""
         maps = self.fused(inputs)
         if maps.ndim == 4:
             pooled = self.pooling(maps)
@@ -97,7 +97,7 @@ class SiameseRanker(nn.Module):
         return self.head(pooled.astype(jnp.float32))[:, 0]
 
     def cell_weights(self, inputs):
-        """Weights with which the pooling averages the cells, in the shape of `fused`, summing to 1 per map or clip."""
+        """Return the pooling's weight of each cell, in the shape of `fused`; they sum to 1 per map, or per clip."""
         maps = self.fused(inputs)
         if maps.ndim == 4:
             return self.pooling.weights(maps)
@@ -107,30 +107,30 @@ class SiameseRanker(nn.Module):
 
 
 def _side_by_side(maps):
-    """The frames of a clip as one map, one below the other: [B, T, h, w, C] -> [B, T h, w, C].
+    """Join the frames of a clip into one map, one below the other: [B, T, h, w, C] -> [B, T h, w, C].
 
-    What is pooled so is pooled over the axes (-4, -3, -2) of the clip: poolings do not look where a cell lies.
+    Poolings ignore where a cell lies, so pooling this map pools over the clip's axes (-4, -3, -2).
     """
     return maps.reshape(maps.shape[0], -1, *maps.shape[3:])
 
 
 def objectness_grid(maps, h, w):
-    """Objectness maps averaged over the cells of a grid.
+    """Average objectness maps over the cells of a grid.
 
     Args:
-        maps: [B, H, W]; uint8, of which 255 becomes 1, or floating point, used as it is.
-        h, w: of the grid, Python integers; they need not divide H and W.
+        maps: [B, H, W]; uint8 is divided by 255, floating point is used as it is.
+        h, w: height and width of the grid, Python integers; they need not divide H and W.
 
     Returns:
-        [B, h, w] float32; of uint8 in [0, 1].
+        [B, h, w] float32; in [0, 1] for uint8 maps.
 
     Raises:
-        ValueError: for another shape or type, or a grid without a cell.
+        ValueError: if the shape or type is another, or the grid is empty.
     """
     if maps.ndim != 3 or not (maps.dtype == np.uint8 or jnp.issubdtype(maps.dtype, jnp.floating)):
         raise ValueError(f"got maps {maps.shape} {maps.dtype}, expected [B, H, W] uint8 or floating point")
     if min(h, w) < 1:
         raise ValueError(f"got a grid of {h} x {w} cells, expected at least 1 x 1")
     averaged = average_to_grid(maps, h, w)
-    # Rounding may end a little above 255.
+    # Rounding may give a value just above 255.
     return jnp.clip(averaged / 255, 0, 1) if maps.dtype == np.uint8 else averaged

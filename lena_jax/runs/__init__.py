@@ -1,1 +1,1 @@
-"""What a run leaves: its folder, checkpoints and percentiles, and trained models opened from wherever they are."""
+"""What a run writes: folder, checkpoints, percentiles, saved models; and how to open a trained model from each."""

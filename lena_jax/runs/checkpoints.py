@@ -1,4 +1,4 @@
-"""Orbax checkpoints that hold all that evaluation and resuming need, with digests that tell a damaged one."""
+"""Orbax checkpoints with everything that evaluation and resuming need, and digests that reveal damage."""
 
 import hashlib
 import json
@@ -21,12 +21,12 @@ _DIGESTS = "checkpoint_digests.json"
 
 
 def open_checkpoints(workdir, *, read_only=False):
-    """Checkpoints of a run, in `workdir/checkpoints`; keeps the two newest and the best one by `METRIC`.
+    """Open the checkpoints of a run, in `workdir/checkpoints`; keep the two newest and the best by `METRIC`.
 
-    Of several processes all open them to write, and any to read.
+    With several processes, all must open them to write, but any one may open them to read.
 
     Raises:
-        ValueError: with `read_only`, if there is none.
+        ValueError: if there is no checkpoint and `read_only` is set.
     """
     path = _folder(workdir)
     if read_only and not os.path.isdir(path):
@@ -34,7 +34,7 @@ def open_checkpoints(workdir, *, read_only=False):
     policies = ocp.checkpoint_managers
     me = distributed.index()
     options = ocp.CheckpointManagerOptions(
-        # Several processes write together; what is only read, each reads for itself.
+        # Processes write together, but each reads on its own.
         multiprocessing_options=ocp.options.MultiprocessingOptions(
             primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"reader_{me}"
         )
@@ -57,15 +57,15 @@ def open_checkpoints(workdir, *, read_only=False):
 
 
 def save(manager, step, variables, training, run, pair_accuracy):
-    """Saves one step; an interrupted save leaves nothing that is taken for a checkpoint.
+    """Save a checkpoint of one step; an interrupted save leaves nothing that looks like a checkpoint.
 
     Args:
-        manager: of `open_checkpoints`.
+        manager: manager from `open_checkpoints`.
         step: number of steps done.
-        variables: what evaluation reads, a pytree of arrays (one copy, not one a device).
-        training: what else resuming needs, the same.
-        run: JSON values, see `describe`.
-        pair_accuracy: on the validation pictures; 0 without any, so that the newest step is the best.
+        variables: what evaluation needs, as a pytree of arrays (one copy, not one per device).
+        training: what else resuming needs, in the same form.
+        run: what `describe` returns.
+        pair_accuracy: accuracy on the validation pictures; 0 if there are none, so that the newest step is the best.
 
     Raises:
         OSError: if the disk has no room for it.
@@ -89,7 +89,7 @@ def save(manager, step, variables, training, run, pair_accuracy):
         )
         manager.wait_until_finished()
     except (OSError, ValueError) as error:
-        # The library below Orbax says by a ValueError what the operating system has refused.
+        # The library below Orbax reports errors of the operating system as ValueError.
         refused = re.search(r"([^:]*) \[os_error_code=", str(error))
         if not (refused or isinstance(error, OSError)):
             raise
@@ -100,21 +100,21 @@ def save(manager, step, variables, training, run, pair_accuracy):
         ) from error
     if not distributed.index():
         workdir = os.path.dirname(manager.directory)
-        known = _read_digests(workdir) | {step: None}  # A checkpoint of this step may have been here, and damaged.
+        known = _read_digests(workdir) | {step: None}  # Forget the digests of a damaged one of this step.
         _write_digests(
             workdir, {kept: known.get(kept) or _digests(_step(workdir, kept)) for kept in manager.all_steps()}
         )
 
 
 def describe(config, preprocessing, data, history, pending=()):
-    """What a checkpoint says of its run, as JSON values.
+    """Describe a run as JSON values, to store in a checkpoint.
 
     Args:
         config: the run's `ConfigDict`.
         preprocessing: `Preprocessing` of the backbone's weights.
         data: `splits.fingerprint` of the run's pictures.
-        history: one dict of numbers for each evaluation so far.
-        pending: losses of the steps since the last of them.
+        history: one dict of numbers per evaluation so far.
+        pending: losses of the steps since the last evaluation.
     """
     return {
         "config": as_json(config),
@@ -126,7 +126,7 @@ def describe(config, preprocessing, data, history, pending=()):
 
 
 def restore_run(manager, step):
-    """What `describe` was given, as a dict; a key that the config did not have yet has its default."""
+    """Restore the arguments of `describe` as a dict, with defaults for config keys that were added since."""
     stored = manager.restore(step, args=ocp.args.Composite(run=ocp.args.JsonRestore()))["run"]
     return {
         **stored,
@@ -136,10 +136,10 @@ def restore_run(manager, step):
 
 
 def restore(manager, step, **abstract):
-    """Restores `variables` and/or `training` against pytrees of shapes and types.
+    """Restore `variables`, `training` or both; pass a pytree of shapes and types for each.
 
     Returns:
-        A dict with NumPy arrays under the names given.
+        A dict of pytrees of NumPy arrays under the same names.
     """
     targets = {
         name: jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), tree) for name, tree in abstract.items()
@@ -150,7 +150,7 @@ def restore(manager, step, **abstract):
 
 
 def set_aside_damaged(workdir):
-    """Moves checkpoints whose files are not what was written to `workdir/damaged_checkpoints`.
+    """Move checkpoints whose files have changed since they were written to `workdir/damaged_checkpoints`.
 
     Returns:
         The steps that were moved, sorted.
@@ -173,21 +173,21 @@ def set_aside_damaged(workdir):
 
 
 def check(workdir, step):
-    """Refuses a checkpoint whose files are not what was written.
+    """Refuse a damaged checkpoint.
 
     Raises:
-        ValueError: if they are not.
+        ValueError: if its files have changed since they were written.
     """
     digests = _read_digests(workdir).get(step)
     if digests is not None and digests != _digests(_step(workdir, step)):
         raise ValueError(
-            f"the checkpoint of step {step} in {workdir!r} is damaged: its files are not what was "
-            "written. Train on (the same command), which takes the one before it, or delete it"
+            f"the checkpoint of step {step} in {workdir!r} is damaged: its files have changed since they "
+            "were written. Run the training command again to resume from the checkpoint before it, or delete it"
         )
 
 
 def identity(workdir, step):
-    """One hash for the files of a checkpoint, from what was noted on writing; None where nothing was."""
+    """Hash the digests that were stored when a checkpoint was written; return None if there are none."""
     digests = _read_digests(workdir).get(step)
     return digests and hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
 
@@ -201,7 +201,7 @@ def _step(workdir, step):
 
 
 def _digests(folder):
-    """Path in the folder -> SHA-256 of each of its files."""
+    """Return {path in the folder: SHA-256} of its files."""
     digests = {}
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -212,9 +212,10 @@ def _digests(folder):
 
 
 def _read_digests(workdir):
-    """{step: digests}; a checkpoint that a kill left without any is whole, Orbax sees to that.
+    """Read {step: digests}.
 
-    A file that is damaged itself says nothing of the checkpoints: they are taken for whole, and get new digests.
+    A kill may leave a checkpoint without digests. It counts as intact, because Orbax only keeps whole checkpoints. If
+    the file of digests is itself damaged, all checkpoints count as intact and get new digests.
     """
     try:
         with open(os.path.join(workdir, _DIGESTS)) as file:

@@ -1,12 +1,12 @@
-"""The files of a run's folder: their names, and the one place that reads and writes those that several rooms share.
+"""The files of a run's folder: their names, and the functions that read and write the shared ones.
 
-config.json         the config, written by training
-metrics.jsonl       a line every few steps, by training
-timing.json         how long training took, by training
-checkpoints/        see `checkpoints`
-training_scores.json  see `percentiles`
-metrics.json, scores.csv, pairs.csv   of an evaluation; of a split other than "test" with the split's name in front
-report.html         by the report
+- config.json: the config, written by training
+- metrics.jsonl: one line every few steps, written by training
+- timing.json: how long training took, written by training
+- checkpoints/: see `checkpoints`
+- training_scores.json: see `percentiles`
+- metrics.json, scores.csv, pairs.csv: written by evaluation; for a split other than "test", prefixed with its name
+- report.html: written by the report
 """
 
 import csv
@@ -27,27 +27,27 @@ _CONFIG, _METRICS, _SCORES, _PAIRS = "config.json", "metrics.json", "scores.csv"
 
 
 def path_of(workdir, name, split="test"):
-    """The path of a file of an evaluation: that of the test pictures has no prefix."""
+    """Return the path of an evaluation's file; the split's name is its prefix, except for "test"."""
     return os.path.join(workdir, name if split == "test" else f"{split}_{name}")
 
 
 def write_json(path, value):
-    """Writes JSON values, whole or not at all; numbers that are not finite are refused."""
+    """Write JSON values, whole or not at all; refuse numbers that are not finite."""
     write_whole(path, lambda file: json.dump(value, file, indent=2, allow_nan=False))
 
 
 def write_config(workdir, config):
-    """Writes the run's config."""
+    """Write the run's config."""
     write_json(os.path.join(workdir, _CONFIG), as_json(config))
 
 
 def read_config(workdir):
-    """The run's config as a dict of JSON values, None if there is none."""
+    """Read the run's config as a dict of JSON values; None if there is no file."""
     return _json(os.path.join(workdir, _CONFIG))
 
 
 def read_log(workdir):
-    """The rows of `metrics.jsonl`, without those that a kill or a bad disk left unreadable; [] if there is none."""
+    """Read the rows of `metrics.jsonl`, skipping unreadable ones; [] if there is no file."""
     try:
         with open(os.path.join(workdir, LOG), encoding="utf-8", errors="replace") as file:
             return [row for line in file if line.endswith("\n") and (row := _row(line))]
@@ -56,25 +56,25 @@ def read_log(workdir):
 
 
 def read_timing(workdir):
-    """What `train.log.RunClock` wrote, or None."""
+    """Read what `train.log.RunClock` wrote; None if there is no file."""
     return _json(os.path.join(workdir, TIMING))
 
 
 def versions():
-    """The versions of this package and of `PACKAGES`."""
+    """Return the versions of this package and of `PACKAGES`."""
     return {"lena_jax": lena_jax.__version__, **{name: metadata.version(name) for name in PACKAGES}}
 
 
 def write_evaluation(workdir, split, metrics, pictures, scores, pairs):
-    """Writes what an evaluation found: `scores.csv`, `pairs.csv`, and `metrics.json` last.
+    """Write the results of an evaluation: `scores.csv`, `pairs.csv`, and last `metrics.json`.
 
     Args:
         workdir: folder of the run.
-        split: the evaluated part.
+        split: name of the evaluated split.
         metrics: JSON values.
         pictures: `ScoredPictures`, n of them.
-        scores: [n] predicted.
-        pairs: [p, 2] indices of the pairs compared, the truly higher picture in column 0.
+        scores: predicted scores [n].
+        pairs: [p, 2] indices of the compared pairs; column 0 is the picture with the higher true score.
     """
     write_whole(path_of(workdir, _SCORES, split), lambda file: _score_table(file, pictures, scores))
     write_whole(path_of(workdir, _PAIRS, split), lambda file: write_pairs(file, pictures.ids, pairs))
@@ -82,12 +82,12 @@ def write_evaluation(workdir, split, metrics, pictures, scores, pairs):
 
 
 def write_metrics(workdir, metrics):
-    """Writes the measures of several runs together, which have no scores of their own."""
+    """Write `metrics.json` alone, for the measures of several runs together."""
     write_json(path_of(workdir, _METRICS), metrics)
 
 
 def read_metrics(workdir, split="test"):
-    """The measures that an evaluation left, None if there are none.
+    """Read the measures of an evaluation; None if there is no file.
 
     Raises:
         ValueError: if the file is damaged.
@@ -96,7 +96,7 @@ def read_metrics(workdir, split="test"):
 
 
 def metrics_of_step(workdir, step, split="test"):
-    """The measures of one checkpoint; None where there are none, or they are of another, or not readable."""
+    """Read the measures of one checkpoint; None if they are missing, unreadable, or of another checkpoint."""
     try:
         metrics = read_metrics(workdir, split)
         return metrics if metrics["step"] == step else None
@@ -105,39 +105,39 @@ def metrics_of_step(workdir, step, split="test"):
 
 
 def read_scores(workdir, split="test"):
-    """{id: row of `scores.csv`} of an evaluation.
+    """Read an evaluation's `scores.csv` as {id: row}.
 
     Raises:
-        FileNotFoundError: if there is none.
+        FileNotFoundError: if there is no evaluation.
     """
     with open(path_of(workdir, _SCORES, split), newline="", encoding="utf-8") as file:
         return {row["id"]: row for row in csv.DictReader(file)}
 
 
 def has_scores(workdir, split="test"):
-    """Whether the tables of an evaluation are there."""
+    """Tell whether the tables of an evaluation exist."""
     return all(os.path.exists(path_of(workdir, name, split)) for name in (_SCORES, _PAIRS))
 
 
 def pairs_path(workdir, split="test"):
-    """Path of the pairs that an evaluation compared."""
+    """Return the path of the pairs that an evaluation compared."""
     return path_of(workdir, _PAIRS, split)
 
 
 def read_predicted(workdir, pictures, split="test"):
-    """The predicted scores of an evaluation, in the order of its pictures.
+    """Read the predicted scores of an evaluation, in the order of the given pictures.
 
     Args:
         workdir: folder of the run.
         pictures: `ScoredPictures`, n of them.
-        split: the evaluated part.
+        split: name of the evaluated split.
 
     Returns:
         [n] float64.
 
     Raises:
         FileNotFoundError: if there is no evaluation.
-        ValueError: if it is of other pictures.
+        ValueError: if the evaluation is of other pictures.
     """
     rows = read_scores(workdir, split)
     if set(rows) != set(pictures.ids.tolist()):
@@ -149,7 +149,7 @@ def read_predicted(workdir, pictures, split="test"):
 
 
 def read_compared(workdir, ids, split="test"):
-    """The pairs that an evaluation compared, [p, 2] indices into `ids`."""
+    """Read the pairs that an evaluation compared, as indices [p, 2] into `ids`."""
     return read_pairs(pairs_path(workdir, split), ids)
 
 

@@ -1,5 +1,4 @@
-"""What can go wrong in training without an error: numbers that are not finite, a loss that stands still, supports that
-collapse."""
+"""Detect training that goes wrong silently: numbers that are not finite, a stuck loss, collapsed supports."""
 
 import numpy as np
 
@@ -9,16 +8,16 @@ COLLAPSED_SHARE = 0.01
 
 
 def check_finite(rows, first_step, ids, last_checkpoint):
-    """Refuses to go on after a loss or gradient that is not finite.
+    """Raise if a loss or gradient is not finite.
 
     Args:
-        rows: dicts with `loss` and `gradient_norm`, one for each step from `first_step` on.
-        first_step: number of the first row's step.
-        ids: for each row the ids of the batch's pictures.
+        rows: dicts with `loss` and `gradient_norm`, one per step from `first_step` on.
+        first_step: step of the first row.
+        ids: for each row, the ids of the batch's pictures.
         last_checkpoint: step of the newest checkpoint.
 
     Raises:
-        FloatingPointError: with the step, what is not finite, the ids of its pictures and the last checkpoint.
+        FloatingPointError: if one is not; names the step, the value, the ids of its pictures and the newest checkpoint.
     """
     for number, row in enumerate(rows):
         bad = [name for name in ("loss", "gradient_norm") if not np.isfinite(row[name])]
@@ -26,12 +25,12 @@ def check_finite(rows, first_step, ids, last_checkpoint):
             raise FloatingPointError(
                 f"the {' and the '.join(bad).replace('_', ' ')} of step {first_step + number} is {row[bad[0]]}; its "
                 f"pictures are {', '.join(map(str, ids[number]))}. The newest checkpoint is of step {last_checkpoint}. "
-                "Try a smaller optimizer.learning_rate, or look at these pictures"
+                "Try a smaller optimizer.learning_rate, or check these pictures"
             )
 
 
 def still_loss(losses):
-    """A warning if the training loss has not moved for `STILL_EVALUATIONS` evaluations, else None.
+    """Return a warning if the training loss has not moved for `STILL_EVALUATIONS` evaluations, else None.
 
     Args:
         losses: mean training loss before each evaluation so far.
@@ -40,16 +39,16 @@ def still_loss(losses):
     if len(last) == STILL_EVALUATIONS and np.ptp(last) < STILL_LOSS:
         return (
             f"the training loss has stayed within {STILL_LOSS} of {last[-1]:.4f} for {STILL_EVALUATIONS} "
-            "evaluations (guessing gives 0.6931)"
+            "evaluations (random guessing gives 0.6931)"
         )
     return None
 
 
 def collapsed_supports(eta):
-    """A warning if most channels pool one cell only, or all of them, else None.
+    """Return a warning if most channels pool only one cell, or all cells, else None.
 
     Args:
-        eta: [C] LENA's shares in [0, 1], or None.
+        eta: LENA's shares [C] in [0, 1], or None for another pooling.
     """
     if eta is None:
         return None

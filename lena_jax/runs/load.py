@@ -1,4 +1,4 @@
-"""Opening a trained ranker from wherever it is: a run's folder, a saved model, or the Hugging Face hub."""
+"""Open a trained ranker from a run's folder, a saved model, or the Hugging Face hub."""
 
 import dataclasses
 import os
@@ -13,10 +13,10 @@ class TrainedRun(NamedTuple):
 
     Attributes:
         model: `Ranker`.
-        variables: of the model, NumPy arrays.
-        config: of the run, which the caller may change.
-        fingerprint: of the dataset that it was trained on, and of its parts (`data.splits.fingerprint`).
-        step: of the checkpoint.
+        variables: variables of the model, NumPy arrays.
+        config: config of the run; the caller may change it.
+        fingerprint: `data.splits.fingerprint` of the dataset it was trained on, and of its splits.
+        step: step of the checkpoint.
     """
 
     model: ranker.Ranker
@@ -28,14 +28,14 @@ class TrainedRun(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class LoadedModel:
-    """A trained ranker and what is known of it.
+    """A trained ranker and what is known about it.
 
     Attributes:
         model: `Ranker`.
-        variables: of the model, NumPy arrays.
-        scores: `TrainingScores`, or None where they are not known.
-        description: what a saved model's `model.json` says; of a run the same keys, with None for what is not known.
-        data_dir: of a run, where its dataset lay in training; None for a saved model.
+        variables: variables of the model, NumPy arrays.
+        scores: `TrainingScores`, or None if they are unknown.
+        description: content of a saved model's `model.json`; for a run the same keys, with None for unknown values.
+        data_dir: folder of a run's dataset at training; None for a saved model.
     """
 
     model: ranker.Ranker
@@ -46,23 +46,23 @@ class LoadedModel:
 
     @property
     def is_run(self):
-        """Whether it is a run's checkpoint, and not a saved model."""
+        """Whether this is a run's checkpoint, not a saved model."""
         return self.data_dir is not None
 
 
 def open_model(source):
-    """Opens a trained ranker.
+    """Open a trained ranker.
 
     Args:
-        source: folder of a run (its best checkpoint is taken), folder that `save_model` wrote, or
-            "hf:OWNER/NAME[@REVISION]", such a folder on the Hugging Face hub.
+        source: folder of a run (its best checkpoint is loaded), folder that `save_model` wrote, or
+            "hf:OWNER/NAME[@REVISION]" for such a folder on the Hugging Face hub.
 
     Returns:
         `LoadedModel`.
 
     Raises:
-        ValueError: no such folder, or a damaged one.
-        FileNotFoundError: it cannot be fetched from the hub.
+        ValueError: if the folder is missing or damaged.
+        FileNotFoundError: if the hub does not have it or cannot be reached.
     """
     source = os.fspath(source)
     where = saved_model.fetch(source) if source.startswith("hf:") else source
@@ -85,15 +85,15 @@ def open_model(source):
 
 
 def load_ranker(workdir):
-    """Restores the best checkpoint of a run.
+    """Restore the best checkpoint of a run.
 
     Returns:
         `TrainedRun`.
 
     Raises:
-        ValueError: if the folder holds no finished checkpoint, or the best one is damaged.
+        ValueError: if the folder has no finished checkpoint, or the best one is damaged.
     """
-    # Orbax takes a second to import, which a saved model does not need.
+    # Import Orbax only here: it takes a second, and saved models do not need it.
     from lena_jax.runs import checkpoints
 
     with checkpoints.open_checkpoints(workdir, read_only=True) as manager:
@@ -106,10 +106,10 @@ def load_ranker(workdir):
 
 
 def best_step(workdir):
-    """The step of the checkpoint that `load_ranker` restores, which is not read.
+    """Return the step of the checkpoint that `load_ranker` would restore, without reading it.
 
     Raises:
-        ValueError: if the folder holds no finished checkpoint.
+        ValueError: if the folder has no finished checkpoint.
     """
     from lena_jax.runs import checkpoints
 

@@ -1,8 +1,8 @@
-"""The README.md of a saved model: what its score is and is not, how good it is, and what it follows."""
+"""The model card (README.md) of a saved model: what its score is and is not, how good it is, and what it follows."""
 
 from lena_jax.runtime.templates import render
 
-# What formatting says of a value that is no number, of a part that is missing, and of a number that is too large.
+# What formatting raises for values that are missing, not numbers, or too large.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 _MEASURES = {
@@ -15,13 +15,13 @@ _MEASURES = {
 }
 _FUSION = {
     "none": "",
-    "concat": ", with an objectness map as one more feature map",
-    "gate": ", with feature maps times an objectness map",
+    "concat": ", with the objectness map as one more feature map",
+    "gate": ", with the feature maps multiplied by the objectness map",
 }
 
 
 def text(description):
-    """The card of what `save_model` describes in its `model.json`."""
+    """Write the card for the description in a `model.json`."""
     scores = description["training_scores"]
     return render(
         __package__,
@@ -38,7 +38,7 @@ def text(description):
 
 
 def sections(description):
-    """The card's parts as {heading: text}."""
+    """Split the card into {heading: text}."""
     return {
         heading: body.strip()
         for heading, _, body in (part.partition("\n") for part in text(description).split("\n## ")[1:])
@@ -46,12 +46,12 @@ def sections(description):
 
 
 def _shown(table, stored):
-    """Numbers for a table, or under "problem" why there are none.
+    """Format stored numbers for a table, or say under "problem" why there are none.
 
-    They may be missing, and of a folder from elsewhere they are anything: nobody has checked them.
+    The numbers may be missing. In a folder from elsewhere they may be anything, because nothing has checked them.
     """
     if stored is None:
-        return {"problem": "Not measured: the test pictures were not there when this folder was written."}
+        return {"problem": "Not measured: the test pictures were not available when this folder was written."}
     try:
         return {"problem": None} | table(stored)
     except UNREADABLE:

@@ -1,6 +1,6 @@
-"""The predicted scores of the training pictures: the scale on which a new score is a percentile.
+"""The predicted scores of the training pictures, which turn a new score into a percentile.
 
-Training writes them when it ends; evaluation writes those of a run that has none. Scoring only reads them.
+Training writes them when it ends; evaluation writes them for a run that has none. Scoring only reads them.
 """
 
 import dataclasses
@@ -14,25 +14,25 @@ from lena_jax.runtime.files import write_whole
 from lena_jax.runtime.notices import Notice
 
 FILE = "training_scores.json"
-# So many pictures, drawn at random where there are more, give a percentile to about one point.
+# Number of pictures to draw at random: enough for percentiles that are accurate to about one point.
 MOST = 2000
 LEVELS = 1001
 
 
 class NoPercentiles(Notice):
-    """Scores come without percentiles; the message says why."""
+    """Notice that scores come without percentiles; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingScores:
-    """Quantiles of the scores that the training pictures were predicted.
+    """Quantiles of the predicted scores of the training pictures.
 
     Attributes:
-        quantiles: [LEVELS] ascending, at equal steps from the lowest score to the highest.
-        pictures: how many pictures were scored.
+        quantiles: [LEVELS] ascending quantiles at equally spaced levels, from the lowest score to the highest.
+        pictures: number of pictures that were scored.
 
     Raises:
-        ValueError: if the quantiles are not so many ascending finite numbers, or `pictures` is no positive number.
+        ValueError: if the quantiles are not LEVELS ascending finite numbers, or `pictures` is not a positive integer.
     """
 
     quantiles: np.ndarray
@@ -51,11 +51,11 @@ class TrainingScores:
 
     @classmethod
     def of(cls, scores):
-        """From the scores [n] themselves."""
+        """Compute the quantiles of scores [n]."""
         return cls(np.quantile(np.asarray(scores, np.float64), np.linspace(0, 1, LEVELS)), len(scores))
 
     def percentile(self, score):
-        """Share of the training pictures that were predicted below a score, those equal to it by half, in [0, 100]."""
+        """Return the percentage of training pictures with a lower predicted score; equal scores count half."""
         low, high = (np.searchsorted(self.quantiles, score, side) for side in ("left", "right"))
         if low < high:
             share = (low + high - 1) / 2
@@ -67,15 +67,15 @@ class TrainingScores:
         return float(100 * share / (LEVELS - 1))
 
     def as_json(self):
-        """As plain JSON values."""
+        """Return plain JSON values."""
         return {"pictures": self.pictures, "quantiles": self.quantiles.tolist()}
 
     @classmethod
     def from_json(cls, stored):
-        """What `as_json` gave.
+        """Read what `as_json` returned.
 
         Raises:
-            ValueError: for anything else.
+            ValueError: if `stored` is anything else.
         """
         if not isinstance(stored, dict) or set(stored) != {"pictures", "quantiles"}:
             raise ValueError("got training scores that are not {'pictures', 'quantiles'}")
@@ -83,15 +83,15 @@ class TrainingScores:
 
 
 def read(workdir, step, fingerprint):
-    """The training scores of a run's checkpoint.
+    """Read the training scores of a run's checkpoint.
 
     Args:
         workdir: folder of the run.
-        step: of the checkpoint.
-        fingerprint: of the dataset that it was trained on.
+        step: step of the checkpoint.
+        fingerprint: fingerprint of the dataset it was trained on.
 
     Returns:
-        `TrainingScores`; None where there are none, or they are damaged, or of another checkpoint or dataset.
+        `TrainingScores`; None if they are missing, damaged, or of another checkpoint or dataset.
     """
     try:
         with open(os.path.join(workdir, FILE), encoding="utf-8") as file:
@@ -104,10 +104,10 @@ def read(workdir, step, fingerprint):
 
 
 def write(workdir, step, fingerprint, scores):
-    """Writes the training scores of a run's checkpoint.
+    """Write the training scores of a run's checkpoint.
 
     Args:
-        workdir, step, fingerprint: as of `read`.
+        workdir, step, fingerprint: see `read`.
         scores: predicted scores of the `drawn` training pictures.
 
     Returns:
@@ -125,17 +125,17 @@ def write(workdir, step, fingerprint, scores):
 
 
 def drawn(count):
-    """The indices, sorted, of the training pictures that stand for all `count` of them."""
+    """Draw the training pictures to score out of all `count`; return their sorted indices."""
     return np.sort(np.random.default_rng(0).permutation(count)[:MOST])
 
 
 def ensure(workdir, run, train, predictor=predict):
-    """The training scores of a run's checkpoint: those in its folder, else predicted now and written there.
+    """Read the training scores of a run's checkpoint, or compute and write them if there are none.
 
     Args:
         workdir: folder of the run.
         run: `load.TrainedRun` of that folder.
-        train: `ScoredPictures` that it was trained on.
+        train: `ScoredPictures` it was trained on.
         predictor: scores pictures, as `predict` does.
 
     Returns:

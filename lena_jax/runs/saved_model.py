@@ -1,6 +1,6 @@
-"""A trained ranker as one folder to pass on: weights (safetensors), what they are (JSON), and a model card.
+"""Save a trained ranker as one folder to share: weights (safetensors), a description (JSON) and a model card.
 
-Nothing in such a folder is run: whoever sends one can make `load_model` refuse it, and no more.
+Loading runs no code from the folder, so it is safe for folders from strangers: the worst they can cause is an error.
 """
 
 import dataclasses
@@ -28,20 +28,20 @@ from lena_jax.runs.percentiles import TrainingScores
 
 DESCRIPTION, WEIGHTS, CARD = "model.json", "model.safetensors", "README.md"
 FORMAT = "lena-jax model, version 1"
-# Bounds on what is read of a folder that anyone may have made.
+# Limits for folders from untrusted sources.
 _MOST_BYTES = 1 << 20
-_MOST_PIXELS_A_SIDE = 2048
+_MAX_SIDE = 2048
 
 
 @dataclasses.dataclass(frozen=True)
 class SavedModel:
-    """What a folder of `save_model` holds.
+    """The content of a folder that `save_model` wrote.
 
     Attributes:
         model: `ranker.Ranker`.
-        variables: of the model, NumPy arrays.
-        scores: `TrainingScores`, or None where they were not known.
-        description: the whole of its `model.json`.
+        variables: variables of the model, NumPy arrays.
+        scores: `TrainingScores`, or None if they are unknown.
+        description: content of `model.json`.
     """
 
     model: ranker.Ranker
@@ -51,22 +51,22 @@ class SavedModel:
 
 
 def write(place, description, variables):
-    """Writes a saved model's folder, whole or not at all.
+    """Write a saved model's folder, whole or not at all.
 
     Args:
-        place: `pathlib.Path` of the folder, which must not be there (`backbones.saved.check_place`).
-        description: what `model.json` is to say; the hash of the weights is added.
-        variables: of the model.
+        place: `pathlib.Path` of the folder, which must not exist yet (see `backbones.saved.check_place`).
+        description: content of `model.json`; the hash of the weights is added here.
+        variables: variables of the model.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: if the folder cannot be written.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, so that the last step is one rename.
+    # Write next to the target, so that one rename finishes it.
     with tempfile.TemporaryDirectory(prefix=f".{place.name}.", suffix=".unfinished", dir=place.parent) as unfinished:
         written = Path(unfinished, "model")
         written.mkdir()
-        # By Python, for the permissions that the other files have.
+        # Write the bytes with Python, so that all files get the same permissions.
         (written / WEIGHTS).write_bytes(safetensors_numpy.save(_flat(variables)))
         description = description | {"weights_sha256": _digest(written / WEIGHTS)}
         (written / DESCRIPTION).write_text(json.dumps(description, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -75,13 +75,13 @@ def write(place, description, variables):
 
 
 def load_model(folder):
-    """Reads a folder that `save_model` wrote; it need not be trusted, no code of it is run.
+    """Read a folder that `save_model` wrote. The folder may be untrusted: none of its code is run.
 
     Returns:
         `SavedModel`.
 
     Raises:
-        ValueError: it is no such folder, of another version, damaged, or describes no network; says what is wrong.
+        ValueError: if the folder is of another kind or version, damaged, or describes no valid network.
     """
     folder = Path(folder).expanduser().absolute()
     try:
@@ -90,7 +90,7 @@ def load_model(folder):
         scores = description["training_scores"]
         scores = None if scores is None else TrainingScores.from_json(scores)
         if _digest(_file(folder / WEIGHTS)) != description["weights_sha256"]:
-            raise ValueError(f"{WEIGHTS} is not the file that was written: another SHA-256")
+            raise ValueError(f"{WEIGHTS} has changed since it was written: its SHA-256 differs")
         variables = _variables(folder / WEIGHTS, model)
     except (ValueError, OSError) as error:
         raise ValueError(f"{str(folder)!r} is not a folder that save_model wrote whole: {error}") from error
@@ -98,19 +98,19 @@ def load_model(folder):
 
 
 def is_saved_model(folder):
-    """Whether a folder has the file in which `save_model` says what it is."""
+    """Tell whether a folder looks like one that `save_model` wrote: it has a `model.json`."""
     return os.path.isfile(os.path.join(folder, DESCRIPTION))
 
 
 def fetch(source):
-    """The folder of a model on the Hugging Face hub, in the cache of `huggingface_hub`; fetched when it is not there.
+    """Return the folder of a model from the Hugging Face hub, in the cache of `huggingface_hub`; download if needed.
 
     Args:
         source: "hf:OWNER/NAME" or "hf:OWNER/NAME@REVISION".
 
     Raises:
-        ValueError: another source.
-        FileNotFoundError: as of `backbones.hub.find_on_hub`.
+        ValueError: if the source has another form, or the cache mixes files of two revisions.
+        FileNotFoundError: see `backbones.hub.find_on_hub`.
     """
     repository, at, revision = source.partition("@")
     if repository.count("/") != 1:
@@ -118,14 +118,14 @@ def fetch(source):
     weights, description = (find_on_hub(f"{repository}/{name}{at}{revision}") for name in (WEIGHTS, DESCRIPTION))
     if weights.parent != description.parent:
         raise ValueError(
-            f"the cache has files of {source!r} from two revisions, {weights} and {description}: delete "
+            f"the cache holds files of {source!r} from two revisions, {weights} and {description}: delete "
             "one of them, or name the revision"
         )
     return description.parent
 
 
 def network_of(config):
-    """The part of a config that the network is built from, as JSON values."""
+    """Return the part of a config that defines the network, as JSON values."""
     return {
         "image_size": config.image_size,
         "dtype": config.dtype,
@@ -138,7 +138,7 @@ def network_of(config):
 
 
 def versions():
-    """The versions that a saved model says it was made with."""
+    """Return the versions to store in a saved model."""
     return {
         "lena_jax": lena_jax.__version__,
         "python": platform.python_version(),
@@ -152,7 +152,7 @@ def _flat(variables):
 
 
 def _file(path):
-    if not path.is_file():  # A pipe would be waited for.
+    if not path.is_file():  # Reading a pipe could block forever.
         raise ValueError(f"it has no file {path.name}")
     return path
 
@@ -175,13 +175,13 @@ def _no_constant(name):
 
 
 def _description(content):
-    """The checked JSON; what is in `measures`, `picture_properties` and `versions` is only shown, and shown as text."""
+    """Parse and check the JSON; not `measures`, `picture_properties` and `versions`, which are only shown as text."""
     try:
         stored = json.loads(content.decode("utf-8"), parse_constant=_no_constant)
     except RecursionError as error:
         raise ValueError(f"{DESCRIPTION} is nested too deeply") from error
     except ValueError as error:
-        raise ValueError(f"{DESCRIPTION} is no JSON of finite numbers: {error}") from error
+        raise ValueError(f"{DESCRIPTION} is not valid JSON with finite numbers: {error}") from error
     if not isinstance(stored, dict) or stored.get("format") != FORMAT:
         got = stored.get("format") if isinstance(stored, dict) else type(stored).__name__
         raise ValueError(f"{DESCRIPTION} has the format {_short(got)}, expected {FORMAT!r}")
@@ -203,7 +203,7 @@ def _description(content):
     )
     _check_keys("data", stored["data"], {"name": str, "score": str, "fingerprint": str})
     network = stored["network"]
-    network.setdefault("clip_pooling", "joint")  # Folders from before clips do not have it.
+    network.setdefault("clip_pooling", "joint")  # Older folders do not have it.
     _check_keys(
         "network",
         network,
@@ -218,14 +218,12 @@ def _description(content):
         },
     )
     _check_keys("network.backbone", network["backbone"], {"name": str, "endpoint": str, "output_stride": int})
-    if not 64 <= network["image_size"] <= _MOST_PIXELS_A_SIDE:
-        raise ValueError(
-            f"network.image_size: got {_short(network['image_size'])}, expected 64 to {_MOST_PIXELS_A_SIDE}"
-        )
+    if not 64 <= network["image_size"] <= _MAX_SIDE:
+        raise ValueError(f"network.image_size: got {_short(network['image_size'])}, expected 64 to {_MAX_SIDE}")
     for name, value in network["pooling_options"].items():
         if not isinstance(value, (str, int, float)) or not np.isfinite(0.0 if isinstance(value, str) else value):
             raise ValueError(
-                f"network.pooling_options.{_short(name)}: got {_short(value)}, expected a finite number or a word"
+                f"network.pooling_options.{_short(name)}: got {_short(value)}, expected a finite number or a string"
             )
     return stored
 
@@ -252,9 +250,9 @@ def _model(description):
         preprocessing = Preprocessing.from_json(description["preprocessing"])
         model = dataclasses.replace(ranker.build(config), preprocessing=preprocessing)
         model.abstract_variables()
-    # Each module has its own way to say that it cannot take an option.
+    # Modules raise various exceptions for options they cannot take.
     except Exception as error:
-        raise ValueError(f"{DESCRIPTION} describes no network that can be built: {_short(error, str)}") from error
+        raise ValueError(f"{DESCRIPTION} describes a network that cannot be built: {_short(error, str)}") from error
     return model
 
 
@@ -290,6 +288,6 @@ def _variables(path, model):
 
 
 def _short(value, text=repr):
-    """A value of unknown origin and length for a message."""
+    """Format an untrusted value for a message, shortened if it is long."""
     text = text(value)
     return text if len(text) <= 200 else text[:200] + " ..."

@@ -1,4 +1,4 @@
-"""Whether the dataset that a run was trained on is still there, and still the same."""
+"""Open the dataset of a run, and check that it has not changed since training."""
 
 from lena_jax.data import splits
 
@@ -8,18 +8,18 @@ class DatasetChanged(ValueError):
 
 
 def open_trained_pictures(workdir, config, fingerprint):
-    """Opens the pictures that a run was trained on.
+    """Open the pictures that a run was trained on.
 
     Args:
-        workdir: of the run, for what is said.
-        config: of the run; its `data.dir` says where the dataset lies now.
-        fingerprint: of the run.
+        workdir: folder of the run, for the error message.
+        config: config of the run; `data.dir` is where the dataset is now.
+        fingerprint: fingerprint of the dataset when the run was trained.
 
     Returns:
-        As of `splits.open_pictures`.
+        What `splits.open_pictures` returns.
 
     Raises:
-        DatasetChanged: if the dataset is not there, or has been rebuilt since.
+        DatasetChanged: if the dataset is gone, or has been rebuilt since.
     """
     try:
         parts = splits.open_pictures(config)
@@ -30,20 +30,20 @@ def open_trained_pictures(workdir, config, fingerprint):
 
 
 def check_dataset(workdir, config, trained_on, found):
-    """Refuses a dataset that has been rebuilt since a run was trained.
+    """Refuse a dataset that has been rebuilt since a run was trained.
 
     Args:
-        workdir: of the run, for what is said.
-        config: of the run.
-        trained_on: fingerprint of the run.
-        found: fingerprint of the dataset that is there now.
+        workdir: folder of the run, for the error message.
+        config: config of the run.
+        trained_on: fingerprint of the dataset when the run was trained.
+        found: fingerprint of the dataset now.
 
     Raises:
         DatasetChanged: if the fingerprints differ.
     """
     if trained_on != found:
         raise DatasetChanged(
-            f"data set {config.data.name!r} in {config.data.dir!r} has been rebuilt since {workdir!r} "
+            f"dataset {config.data.name!r} in {config.data.dir!r} has been rebuilt since {workdir!r} "
             "was trained (other pictures, scores, splits or objectness maps). Use a new --workdir, or "
             f"delete {workdir!r}"
         )

@@ -1,1 +1,1 @@
-"""Many runs together: folds and seeds, comparisons of poolings, and training on one dataset to test on another."""
+"""Studies of many runs: folds and seeds, comparisons of poolings, and tests across datasets."""

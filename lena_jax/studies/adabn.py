@@ -1,4 +1,4 @@
-"""AdaBN: a network's BatchNorm statistics re-estimated on the pictures of another data set, without their scores."""
+"""AdaBN: re-estimate a network's BatchNorm statistics on the pictures of another dataset, without their scores."""
 
 import jax
 import jax.numpy as jnp
@@ -8,28 +8,28 @@ from lena_jax.models.siamese import AXIS
 
 
 def adapt_batch_norm(update, variables, batches):
-    """Replaces `variables["batch_stats"]` by the statistics of other pictures.
+    """Replace `variables["batch_stats"]` by the statistics of other pictures.
 
-    Every batch runs through the network with BatchNorm by the batch's own statistics, so that each layer sees what the
-    adapted layers before it give; the moments of the batches are then put together as those of all pictures (Chan's
+    Every batch runs through the network with BatchNorm by the batch's own statistics, so that each layer sees the
+    output of the adapted layers before it. The moments of the batches are then merged to those of all pictures (Chan's
     form of Welford's update), with n_b pictures in batch b:
 
         mean = sum_b n_b mean_b / n,     var = sum_b n_b (var_b + (mean_b - mean)^2) / n
 
-    For the first BatchNorm of a network this is exact whatever the batches; deeper ones depend on their size, since
-    the layers before were normalised batch by batch: take large ones, of pictures in random order.
+    For the first BatchNorm layer this is exact for any batches. For deeper layers it depends on the batch size, because
+    the layers before them are normalized batch by batch. So use large batches of pictures in random order.
 
     Args:
-        update: (variables, batch) -> the batch_stats moved towards the batch's, `m old + (1 - m) batch` with any
-            momentum m < 1 of each leaf, as BatchNorm in training does; see `running_update`.
-        variables: with the collection "batch_stats"; left as they are.
-        batches: iterable of inputs, their first axis the pictures.
+        update: (variables, batch) -> batch_stats moved towards the batch's, `m old + (1 - m) batch` with any momentum
+            m < 1 for each leaf, as BatchNorm does in training; see `running_update`.
+        variables: variables of the network, with the collection "batch_stats"; not changed.
+        batches: iterable of inputs whose first axis is over pictures.
 
     Returns:
-        The variables with other `batch_stats`, NumPy arrays.
+        A copy of the variables with the new `batch_stats`, NumPy arrays.
 
     Raises:
-        ValueError: for a network without BatchNorm, or no batch.
+        ValueError: if the network has no BatchNorm, or there is no batch.
 
     References: Li et al., Revisiting batch normalization for practical domain adaptation, 2016 (arXiv 1603.04779);
     Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances, 1979.
@@ -43,7 +43,7 @@ def adapt_batch_norm(update, variables, batches):
     rest, total, mean, var = None, 0, None, None
     for batch in batches:
         count = len(jax.tree.leaves(batch)[0])
-        # From 0 the update gives (1 - m) times the batch's statistics, and from 1 it gives m more.
+        # Starting from 0, the update gives (1 - m) batch; starting from 1, it gives m more. So `rest` is 1 - m.
         moved = _as_numpy(update({**variables, "batch_stats": zeros}, batch))
         if rest is None:
             rest = jax.tree.map(
@@ -61,7 +61,7 @@ def adapt_batch_norm(update, variables, batches):
                 mean[path] = mean[path] + share * step
         total += count
     if not total:
-        raise ValueError("got no batch to take statistics of, expected at least one")
+        raise ValueError("got no batches to compute statistics from, expected at least one")
     found = {(*path, "mean"): leaf for path, leaf in mean.items()} | {
         (*path, "var"): leaf for path, leaf in var.items()
     }
@@ -74,13 +74,13 @@ def adapt_batch_norm(update, variables, batches):
 
 
 def running_update(model):
-    """The `update` of a `Ranker`, compiled: (variables, inputs of n pictures) -> batch_stats."""
+    """Compile the `update` of a `Ranker` for `adapt_batch_norm`: (variables, inputs of n pictures) -> batch_stats."""
 
     def update(variables, inputs):
         def moved(inputs):
             return model.score_for_training(variables, inputs)[1]["batch_stats"]
 
-        # The trunk averages its moments over the devices of a training step; here there is one.
+        # BatchNorm averages moments over the devices of a training step; give it an axis with one device.
         one = jax.vmap(moved, axis_name=AXIS)(jax.tree.map(lambda array: array[None], inputs))
         return jax.tree.map(lambda leaf: leaf[0], one)
 
@@ -88,11 +88,11 @@ def running_update(model):
 
 
 def _as_numpy(tree):
-    # Double precision: a momentum near 1 leaves few digits of 1 - m.
+    # Use double precision: for a momentum near 1, few digits of 1 - m remain.
     return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
 
 
 def _named(tree, name):
-    """{path of a layer: leaf} of the leaves of that name."""
+    """Return {path of the layer: leaf} for the leaves with that name."""
     flat, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {tuple(key.key for key in path[:-1]): leaf for path, leaf in flat if path[-1].key == name}

@@ -1,4 +1,4 @@
-"""Trained on one data set, tested on another: how much is lost, and what two remedies bring back."""
+"""Train on one dataset and test on another: how much accuracy drops, and how much two remedies recover."""
 
 import dataclasses
 import json
@@ -20,22 +20,22 @@ from lena_jax.studies.adabn import adapt_batch_norm, running_update
 from lena_jax.studies.cross_report import write_cross
 from lena_jax.studies.study import RUNS, run_missing
 
-ADAPTATION_PICTURES = 512  # More change the statistics little.
+ADAPTATION_PICTURES = 512  # More pictures hardly change the statistics.
 REMEDIES = ("none", "within groups", "AdaBN", "within groups, AdaBN")
 
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """What is compared: every data set as the source of training and as the target of testing.
+    """What to compare: every dataset is a source to train on and a target to test on.
 
     Attributes:
-        config: of every run but for `data.name`, `data.dir`, `pairs.across_groups` and `seed`. With `data.folds` the
-            fold `data.fold` of each data set is its test part.
-        data: names of data sets, at least two; `NAME@DIR` for one in another folder than `config.data.dir`.
+        config: config of every run, except for `data.name`, `data.dir`, `pairs.across_groups` and `seed`. With
+            `data.folds`, fold `data.fold` of each dataset is its test split.
+        data: names of at least two datasets; `NAME@DIR` for one that is not in `config.data.dir`.
         seeds: number of seeds, counted from `config.seed`.
 
     Raises:
-        ValueError: for fewer than two data sets, equal ones, or no seed.
+        ValueError: if there are fewer than two datasets, two of them are equal, or there is no seed.
     """
 
     config: ml_collections.ConfigDict
@@ -46,14 +46,14 @@ class Study:
         labels = [label_of(one) for one in self.data]
         if len(labels) < 2 or len(set(labels)) < len(labels):
             raise ValueError(
-                f"data must be at least two data sets of different names (or folders), got "
+                f"data must be at least two datasets with different names (or folders), got "
                 f"{','.join(self.data) or 'none'}"
             )
         if self.seeds < 1:
             raise ValueError(f"seeds must be at least 1, got {self.seeds}")
 
     def config_of(self, data, across_groups=False, seed=0):
-        """The config of one run."""
+        """Return the config of one run."""
         config = ml_collections.ConfigDict(self.config.to_dict())
         name, _, folder = data.partition("@")
         config.data.name, config.data.dir = name, folder or config.data.dir
@@ -62,7 +62,7 @@ class Study:
         return config
 
     def configs(self):
-        """{folder: config}: each source with pairs across its groups, and within them where it has groups."""
+        """Return {folder: config}: each source with pairs across groups and, if it has groups, within them."""
         found = {}
         for data in self.data:
             for across in (True, False) if has_groups(self.config_of(data)) else (True,):
@@ -72,35 +72,35 @@ class Study:
         return found
 
     def folder(self, data, across_groups, seed):
-        """Folder of a run in that of the study."""
+        """Return the folder of a run, relative to the study's."""
         return os.path.join(RUNS, label_of(data), "across_groups" if across_groups else "within_groups", f"seed_{seed}")
 
 
 def label_of(data):
-    """A name for a data set that a folder can have: `planted_b` of `planted@data/b`."""
+    """Return a name for a dataset that is valid as a folder: `planted_b` for `planted@data/b`."""
     name, _, folder = data.partition("@")
     return name.replace("/", "_") + (f"_{os.path.basename(os.path.normpath(folder))}" if folder else "")
 
 
 def has_groups(config):
-    """Whether ranking within groups is anything else than ranking all training pictures."""
+    """Tell whether ranking within groups differs from ranking all training pictures."""
     train = open_pictures(config)["train"]
     return train.pairs is None and train.groups is not None and len(np.unique(train.groups)) > 1
 
 
 def run(study, workdir, only=None):
-    """Does the runs that are missing, tests each on every data set, and writes the table.
+    """Do the missing runs, test each on every dataset, and write the table.
 
     Args:
         study: `Study`.
-        workdir: folder for all of it.
-        only: number of the only run to do, as in a cluster's job array; None for all.
+        workdir: folder of the study.
+        only: index of the one run to do, for a cluster's job array; None for all.
 
     Returns:
-        The table (`table_of`), None while runs are missing.
+        The table (see `table_of`), or None while runs are missing.
 
     Raises:
-        ValueError: as of `study.run_missing`.
+        ValueError: see `study.run_missing`.
     """
     config = as_json(study.config)
     del config["data"]["name"], config["pairs"]["across_groups"]
@@ -129,21 +129,23 @@ def run(study, workdir, only=None):
 
 
 def table_of(study, tests, scores):
-    """The table of all sources, targets and remedies.
+    """Build the table of all sources, targets and remedies.
 
-    The *drop* is the pair accuracy on the target's test pictures of models that were trained on the target, minus that
-    of models that were trained on the source, on the same pairs; the *gain* of a remedy is its pair accuracy minus that
-    of none. Both are of `compare_trainings`: averaged over the seeds, 95 % intervals and p-values over the target's
-    test pictures, for these trainings. The p-values of the gains are corrected by Holm over all gains of the table.
+    Pair accuracy is measured on the target's test pictures, for all models on the same pairs. The *drop* is the pair
+    accuracy after training on the target minus that after training on the source. The *gain* of a remedy is the pair
+    accuracy with it minus that without. Both come from `compare_trainings`: they are averaged over the seeds, and their
+    95 % intervals and p-values are over the target's test pictures, for these trainings. The p-values of the gains are
+    Holm-corrected over all gains of the table.
 
     Args:
         study: `Study`.
-        tests: {data set: its test pictures}.
-        scores: {(folder of a run, data set tested on): {"plain": [n], "adapted": [n] or None}}.
+        tests: {dataset: its test pictures}.
+        scores: {(folder of a run, dataset to test on): {"plain": [n], "adapted": [n] or None}}.
 
     Returns:
         {"data": labels, "seeds", "rows": [{"source", "target", "remedy", "note": why the row is empty or "",
-        "pair_accuracy", "drop", "gain"}]}; `pair_accuracy` a float, the other two as of `compare_trainings` or None.
+        "pair_accuracy", "drop", "gain"}]}. `pair_accuracy` is a float; `drop` and `gain` are results of
+        `compare_trainings`; each may be None.
     """
     rows = []
     for target in study.data:
@@ -191,11 +193,13 @@ def table_of(study, tests, scores):
 
 
 def _tested(path, config, parts, digest, label):
-    """{"plain", "adapted"} scores of the test pictures by the run in `path`; from its file where there is one of the
-    same pictures and checkpoint."""
+    """Score the test pictures with the run in `path`, without and with AdaBN: {"plain", "adapted"}.
+
+    The scores are read from the run's file if that is of the same pictures and checkpoint, else computed and written.
+    """
     file_path = os.path.join(path, f"on_{label}.json")
     step = best_step(path)
-    # A run that was done anew has another checkpoint of the same step. Older files do not say which they are of.
+    # A repeated run has another checkpoint of the same step. Older files do not name their checkpoint.
     made_from = {"fingerprint": digest, "step": step, "checkpoint": checkpoints.identity(path, step)}
     if os.path.exists(file_path):
         with open(file_path, encoding="utf-8") as file:
@@ -219,7 +223,7 @@ def _tested(path, config, parts, digest, label):
 
 
 def _batches(model, pictures, size):
-    """Full batches of some training pictures in random order; their scores play no part."""
+    """Yield full batches of some training pictures in random order; their scores are not used."""
     order = np.random.default_rng(0).permutation(len(pictures))[:ADAPTATION_PICTURES]
     size = min(size, len(order))
     for start in range(0, len(order) - size + 1, size):

@@ -1,4 +1,4 @@
-"""The files of a study across datasets: its table as Markdown and CSV, a figure, and a README."""
+"""Write the files of a study across datasets: its table as Markdown and CSV, a figure, and a README."""
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -11,10 +11,10 @@ _HEADER = ("trained on", "tested on", "remedy", "pair accuracy", "drop", "gain o
 
 @matplotlib.rc_context(FIGURE_SETTINGS)
 def write_cross(table, workdir):
-    """Writes `table.md`, `table.csv`, `figure.png` and `README.md` of a table across datasets.
+    """Write `table.md`, `table.csv`, `figure.png` and `README.md` for a table across datasets.
 
     Args:
-        table: of `cross_dataset.table_of`.
+        table: table from `cross_dataset.table_of`.
         workdir: folder of the study.
     """
     rows = [flatten({key: value for key, value in row.items() if value is not None}) for row in table["rows"]]
@@ -23,7 +23,7 @@ def write_cross(table, workdir):
 
 
 def cross_markdown(table):
-    """The table across datasets as Markdown."""
+    """Return the table across datasets as Markdown."""
     return render(
         __package__, "cross_table.md.j2", table=table, header=_HEADER, rows=[_texts(row) for row in table["rows"]]
     )
@@ -46,7 +46,7 @@ def _figure(table):
     figure = Figure(figsize=(9, 1.2 + 0.28 * len(table["rows"])), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     names = [f"{row['source']} → {row['target']}, {row['remedy']}" for row in table["rows"]]
-    titles = {"drop": "drop against training on the target", "gain": "gain of the remedy"}
+    titles = {"drop": "drop compared with training on the target", "gain": "gain of the remedy"}
     for axis, (key, title) in zip(axes, titles.items(), strict=True):
         values = [row[key] and (row[key]["difference"], row[key]["low"], row[key]["high"]) for row in table["rows"]]
         dot_panel(axis, names, values, title, 0.0)

@@ -1,4 +1,4 @@
-"""Every pooling on one data set, with every fusion, over folds and seeds: the runs, and the table of what they say."""
+"""Compare poolings on one dataset, with each fusion, over folds and seeds: do the runs and build their table."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ from lena_jax.studies.scalars import mean_interval, mean_measures, scalar_measur
 from lena_jax.studies.study import RUNS, run_missing
 
 MEASURES = ("pair_accuracy", "spearman")
-# The option that "NAME:VALUE" sets.
+# The main option of each pooling, which "NAME:VALUE" sets.
 MAIN_OPTIONS = {
     "lena": "init_share",
     "top_n": "n",
@@ -31,19 +31,20 @@ MAIN_OPTIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """What is compared.
+    """What to compare.
 
     Attributes:
-        config: of every run but for what the study sets: `pooling` and its main option, `fusion`, folds and seed.
-        poolings: names of `POOLINGS`, with a value of the main option if wanted: "lena", "top_n:5".
-        fusions: some of `siamese.FUSIONS`.
-        folds: number of folds, >= 2; 0 for the data set's own splits.
+        config: config of every run, except for what the study sets: `pooling` and its main option, `fusion`, folds and
+            seed.
+        poolings: names from `POOLINGS`, optionally with a value for the main option: "lena", "top_n:5".
+        fusions: names from `siamese.FUSIONS`.
+        folds: number of folds, >= 2; 0 for the dataset's own splits.
         seeds: number of seeds, counted from `config.seed`; at least 2 without folds.
-        against: the pooling that the others are compared with, one of `poolings`.
+        against: the baseline, one of `poolings`.
 
     Raises:
-        ValueError: for unknown or repeated names, a value where there is no main option, an `against` that is not among
-            the poolings, or fewer than two runs of each.
+        ValueError: if a name is unknown or repeated, a pooling without a main option has a value, `against` is not one
+            of the poolings, or there are fewer than two runs of each.
     """
 
     config: ml_collections.ConfigDict
@@ -57,28 +58,28 @@ class Study:
         repeated_runs.check_numbers(self.folds, self.seeds)
         for what, given in (("poolings", self.poolings), ("fusions", self.fusions)):
             if not given or len(set(given)) < len(given):
-                raise ValueError(f"{what} must be different ones, at least one, got {','.join(given) or 'none'}")
+                raise ValueError(f"{what} must be at least one name, each only once, got {','.join(given) or 'none'}")
         for pooling in self.poolings:
             parse_pooling(pooling)
         for fusion in self.fusions:
             if fusion not in FUSIONS:
-                raise ValueError(f"got fusion {fusion!r}, expected some of {','.join(FUSIONS)}")
+                raise ValueError(f"got fusion {fusion!r}, expected one of {','.join(FUSIONS)}")
         if self.against not in self.poolings:
             raise ValueError(
-                f"what the others are compared with must be one of the poolings, got {self.against!r} and "
+                f"the baseline must be one of the poolings, got {self.against!r} and "
                 f"the poolings {','.join(self.poolings)}"
             )
 
     def configs(self):
-        """{folder: config} of all runs, by fusion, then pooling, then fold, then seed."""
+        """Return {folder: config} of all runs, ordered by fusion, pooling, fold and seed."""
         return {folder: config for row in self.rows() for folder, config in self.runs(*row).values()}
 
     def rows(self):
-        """(pooling, fusion) of each row of the table."""
+        """Return (pooling, fusion) for each row of the table."""
         return [(pooling, fusion) for fusion in self.fusions for pooling in self.poolings]
 
     def runs(self, pooling, fusion):
-        """{(number of the fold, number of the seed): (folder, config)} of one row."""
+        """Return {(fold, seed): (folder, config)} for the runs of one row; seeds count from 0."""
         config = ml_collections.ConfigDict(self.config.to_dict())
         config.pooling, options = parse_pooling(pooling)
         config.fusion = fusion
@@ -91,7 +92,7 @@ class Study:
         }
 
     def shared(self):
-        """What every table in one folder must have in common, as JSON values; poolings and fusions may be added."""
+        """Return what all runs in a folder share, as JSON values. Poolings and fusions may be added later."""
         config = as_json(self.config)
         for key in ("pooling", "fusion"):
             del config[key]
@@ -101,14 +102,18 @@ class Study:
 
 
 def parse_pooling(text):
-    """("top_n", {"n": 5.0}) of "top_n:5", ("max", {}) of "max".
+    """Parse "NAME" or "NAME:VALUE" into a pooling's name and options.
 
     Raises:
-        ValueError: for an unknown pooling, one without a main option, or a value that is no number.
+        ValueError: if the pooling is unknown, has no main option to set, or the value is not a number.
+
+    Example:
+        >>> parse_pooling("top_n:5"), parse_pooling("max")
+        (('top_n', {'n': 5.0}), ('max', {}))
     """
     name, colon, value = text.partition(":")
     if name not in POOLINGS:
-        raise ValueError(f"got pooling {name!r}, expected some of {','.join(POOLINGS)}")
+        raise ValueError(f"got pooling {name!r}, expected one of {','.join(POOLINGS)}")
     if not colon:
         return name, {}
     if name not in MAIN_OPTIONS:
@@ -120,18 +125,18 @@ def parse_pooling(text):
 
 
 def run(study, workdir, only=None):
-    """Does the runs that are missing, and writes the table once all are there (see `write_poolings`).
+    """Do the missing runs, and write the table once all are done (see `write_poolings`).
 
     Args:
         study: `Study`.
-        workdir: folder for all of it; the runs lie in `workdir/cells`.
-        only: number of the only run to do, as in a cluster's job array; None for all.
+        workdir: folder of the study; the runs are in `workdir/cells`.
+        only: index of the one run to do, for a cluster's job array; None for all.
 
     Returns:
-        The table (`table_of`), None while runs are missing.
+        The table (see `table_of`), or None while runs are missing.
 
     Raises:
-        ValueError: as of `study.run_missing`.
+        ValueError: see `study.run_missing`.
     """
     results = run_missing(workdir, study.shared(), study.configs(), only)
     if results is None:
@@ -143,22 +148,25 @@ def run(study, workdir, only=None):
 
 
 def table_of(study, workdir, results):
-    """The table of finished runs.
+    """Build the table of finished runs.
 
-    Two kinds of chance are kept apart. *New pictures*: interval and p-value of the difference from the baseline are of
-    `compare_trainings`, on the test pictures of all folds, with each pair's correctness averaged over the seeds; they
-    hold for these trainings. *New trainings*: under "runs" is a paired t test over the seeds, or over the folds with
-    the correction that their common training pictures need (`paired_t`); over seeds it holds for these test pictures.
-    That one pooling is better as a method is claimed with good reason only where both are small. Each kind's p-values
-    are corrected for the number of rows by Holm, in each measure by itself. Rows with objectness are compared in the
-    same two ways with the same pooling without ("without"), corrected by themselves.
+    Each row is compared with the baseline in two ways:
+
+    - *New pictures*: `compare_trainings` gives the interval and p-value of the difference on the test pictures of all
+      folds, with each pair's correctness averaged over the seeds. They hold for these trainings.
+    - *New trainings*: "runs" holds a paired t test over the seeds, or over the folds, corrected for the training
+      pictures that folds share (`paired_t`). Over seeds, it holds for these test pictures.
+
+    Claim that one pooling is the better method only if both p-values are small. The p-values of each kind and measure
+    are Holm-corrected over the rows. "without" compares a row with objectness in the same two ways with the same
+    pooling without objectness; its p-values are corrected separately.
 
     Returns:
         {"data", "folds", "seeds", "against", "pictures", "pairs", "unit", "rows": [{"pooling", "fusion", "runs": how
-        many, "mean": {measure: {"value", "low", "high"}}, "seconds": of training a run, "support": {"cells", "median",
-        "low", "high": 5 % and 95 % of channels} or None, "against": None for the baseline, else {measure:
+        many, "mean": {measure: {"value", "low", "high"}}, "seconds": mean training time of a run, "support": {"cells",
+        "median", "low", "high": 5 % and 95 % of channels} or None, "against": None for the baseline, else {measure:
         {"difference", "low", "high", "p_value", "p_holm", "runs": {"difference", "low", "high", "p_value",
-        "p_holm"}}}, "without": the same, None where there is no such row}]}. Means and t intervals are as of
+        "p_holm"}}}, "without": the same, or None if there is no such row}]}. For means and t intervals see
         `repeated_runs.run`.
     """
     rows = [_row(study, workdir, results, *row) for row in study.rows()]
@@ -222,7 +230,7 @@ def _row(study, workdir, results, pooling, fusion):
 
 
 def _predictions(study, workdir):
-    """{row: [s, n] predicted} of the test pictures of all folds, and what is known of those pictures."""
+    """Read {row: predicted scores [seeds, n]} of the test pictures of all folds, and the facts of these pictures."""
     runs = {row: study.runs(*row) for row in study.rows()}
     folds = sorted({fold for fold, _ in next(iter(runs.values()))})
     whole = put_together(
@@ -239,7 +247,7 @@ def _compared(study, results, row, other, predicted, facts):
     compared = compare_trainings(
         predicted[row], predicted[other], facts["scores"], facts["groups"], facts["pairs"], clusters=facts["clusters"]
     )
-    # Pictures of a test part for each that trains.
+    # Number of test pictures of a fold per training picture.
     overlap = 1 / ((study.folds - 1) * (1 - study.config.data.validation)) if study.folds else 0.0
     for measure in MEASURES:
         sides = []
@@ -258,7 +266,7 @@ def _compared(study, results, row, other, predicted, facts):
 
 
 def _tidy(row):
-    """A row without what is the same in all."""
+    """Drop from a row what is the same in all rows."""
     return {
         **row,
         **{key: row[key] and {measure: row[key][measure] for measure in MEASURES} for key in ("against", "without")},

@@ -1,4 +1,4 @@
-"""The files of a study of poolings: its table as Markdown and CSV, a figure, and a README."""
+"""Write the files of a study of poolings: its table as Markdown and CSV, a figure, and a README."""
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -14,10 +14,10 @@ _UNITS = {"picture": "pictures", "group": "groups", "set": "sets of pictures tha
 
 @matplotlib.rc_context(FIGURE_SETTINGS)
 def write_poolings(table, workdir):
-    """Writes `table.md`, `table.csv`, `figure.png` and `README.md` of a table of poolings.
+    """Write `table.md`, `table.csv`, `figure.png` and `README.md` for a table of poolings.
 
     Args:
-        table: of `poolings.table_of`.
+        table: table from `poolings.table_of`.
         workdir: folder of the study.
     """
     readme = render(__package__, "poolings_readme.md.j2", table=table, unit=_UNITS[table["unit"]])
@@ -25,7 +25,7 @@ def write_poolings(table, workdir):
 
 
 def poolings_markdown(table):
-    """The table of poolings as Markdown: order, sizes of the supports, and how well the maps point."""
+    """Return the table of poolings as Markdown: ranking accuracy, support sizes, and how well the maps point."""
     parts = [_objectness(table["rows"]), _supports(table["rows"]), _of_masks(table["rows"])]
     return render(
         __package__,
@@ -38,7 +38,7 @@ def poolings_markdown(table):
 
 
 def _order(table):
-    """The poolings compared with the baseline."""
+    """Compare the poolings with the baseline."""
     differences = [f"{name} − {table['against']}" for name in _MEASURES.values()]
     return {
         "header": ["fusion", "pooling", *_MEASURES.values(), *differences, "p, pictures", "p, runs", "training"],
@@ -56,20 +56,20 @@ def _order(table):
 
 
 def _objectness(rows):
-    """Rows with objectness compared with the same pooling without."""
+    """Compare each pooling with objectness with the same pooling without."""
     differences = [f"{name} − none" for name in _MEASURES.values()]
     return {
-        "title": "Objectness against none with the same pooling",
+        "title": "With objectness against without, same pooling",
         "header": ["fusion", "pooling", *differences, "p, pictures", "p, runs"],
         "rows": [[row["fusion"], row["pooling"], *_compared(row, "without")] for row in rows if row["without"]],
     }
 
 
 def _supports(rows):
-    """How many cells the channels learned to average."""
+    """List how many cells the channels learned to average."""
     return {
-        "title": "Learned sizes N of the support, means over the runs",
-        "header": ["fusion", "pooling", "median of channels", "5 % to 95 %", "cells of the map"],
+        "title": "Learned support sizes N, means over the runs",
+        "header": ["fusion", "pooling", "median over channels", "5 % to 95 %", "cells of the map"],
         "rows": [
             [
                 row["fusion"],
@@ -85,7 +85,7 @@ def _supports(rows):
 
 
 def _of_masks(rows):
-    """How well the maps find what the dataset's masks show."""
+    """List how well the maps agree with the dataset's masks."""
     kinds = [kind for kind in _MAPS if any(_of_map(row, kind, "pxap") for row in rows)]
     columns = [(kind, name) for kind in kinds for name in _OF_MAPS]
     return {
@@ -108,7 +108,7 @@ def _of_map(row, kind, name):
 
 
 def _compared(row, key):
-    """The differences of a row from another, and their p-values over pictures and over runs."""
+    """Format how a row differs from the one it is compared with, and the p-values over pictures and over runs."""
     if not row[key]:
         return [*("baseline" for _ in _MEASURES), "", ""]
     accuracy = row[key]["pair_accuracy"]

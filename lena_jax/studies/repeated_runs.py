@@ -1,4 +1,4 @@
-"""One config trained and evaluated on every fold, or with several seeds, or both, and what the runs say together."""
+"""Train and evaluate one config on every fold, with several seeds, or both, and average the results."""
 
 import os
 
@@ -15,33 +15,33 @@ from lena_jax.train.loop import train
 
 
 def run(config, workdir, folds=0, seeds=1, fold=None, seed=None):
-    """Trains and evaluates each run, one after another or the chosen one alone; what is finished is not done again.
+    """Train and evaluate all runs one after another, or only the chosen ones; skip finished runs.
 
-    Writes a folder for each, such as `workdir/fold_2`, `workdir/seed_0` or `workdir/fold_2_seed_0`, and, once all of
-    them are there, whoever made them, `workdir/metrics.json`.
+    Each run gets a folder, such as `workdir/fold_2`, `workdir/seed_0` or `workdir/fold_2_seed_0`. The call that finds
+    all runs finished also writes `workdir/metrics.json`.
 
     Args:
-        config: of one run; `data.folds`, `data.fold` and `seed` are set here.
-        workdir: folder for all of them.
-        folds: number of folds, >= 2; 0 for the data set's own splits.
+        config: config of one run; `data.folds`, `data.fold` and `seed` are set here.
+        workdir: folder of all runs.
+        folds: number of folds, >= 2; 0 for the dataset's own splits.
         seeds: number of seeds, counted from `config.seed`.
-        fold, seed: number of the only fold, and of the only seed, to do in this call, as in a cluster's job array; None
-            for all.
+        fold, seed: index of the one fold, and of the one seed, to do in this call, for a cluster's job array; None for
+            all.
 
     Returns:
-        {"runs": {name: metrics}, "mean": {measure: {"value", "low", "high"}}}, or None while runs are missing. Means
-        are of every single number that all runs have (`scalar_measures`, such as "calibration.ece"). A mean is over the
-        folds of the mean over seeds; the interval is Student's t over the folds, which understates the
-        spread somewhat because their training pictures overlap, or over the seeds where there are no folds.
+        {"runs": {name: metrics}, "mean": {measure: {"value", "low", "high"}}}, or None while runs are missing. There is
+        a mean for every number that all runs have (`scalar_measures`, such as "calibration.ece"): the mean over seeds
+        within each fold, averaged over folds. The interval is Student's t over the folds; it is somewhat too narrow,
+        because folds share training pictures. Without folds, it is over the seeds.
 
     Raises:
-        ValueError: as of `train`; for one fold, no seed, fewer than two runs, a number out of range, or a fold without
-            two comparable pictures.
+        ValueError: if there is one fold, no seed, fewer than two runs, an index out of range, or a fold without two
+            comparable pictures; see also `train`.
     """
     check_numbers(folds, seeds, fold, seed)
     configs = configs_of(config, folds, seeds)
     for number in range(folds):
-        # Known before hours are spent on the folds before it.
+        # Check every fold now, not after hours of training on earlier folds.
         test = open_pictures(configs[number, 0])["test"]
         pairs_to_compare(test.scores, test.groups, config.pairs.min_gap, given=test.pairs)
     for number, one in configs.items():
@@ -64,10 +64,10 @@ def run(config, workdir, folds=0, seeds=1, fold=None, seed=None):
 
 
 def check_numbers(folds, seeds, fold=None, seed=None):
-    """Refuses numbers of folds and seeds that are not at least two runs, and numbers of one that are not there."""
+    """Refuse fewer than two runs, and the index of a fold or seed that does not exist."""
     if folds == 1 or folds < 0 or seeds < 1 or max(folds, 1) * seeds < 2:
         raise ValueError(
-            f"folds must be 0 or at least 2, seeds at least 1, and both together at least two runs, got "
+            f"folds must be 0 or at least 2, seeds at least 1, and together they must give at least two runs, got "
             f"folds={folds} and seeds={seeds}"
         )
     for name, value, count in (("fold", fold, folds), ("seed", seed, seeds)):
@@ -76,7 +76,7 @@ def check_numbers(folds, seeds, fold=None, seed=None):
 
 
 def configs_of(config, folds, seeds):
-    """{(number of the fold, number of the seed): config}."""
+    """Return {(fold, seed): config} of all runs; seeds count from 0."""
     configs = {}
     for fold in range(max(folds, 1)):
         for seed in range(seeds):
@@ -89,13 +89,13 @@ def configs_of(config, folds, seeds):
 
 
 def name_of(number, folds, seeds):
-    """Folder of a run in the folder of all."""
+    """Return the folder of a run, relative to the folder of all runs."""
     parts = ([f"fold_{number[0]}"] if folds else []) + ([f"seed_{number[1]}"] if seeds > 1 else [])
     return "_".join(parts)
 
 
 def finished(path, config):
-    """The measures of a run that was evaluated, None if it was not, or was one of another config."""
+    """Return the measures of an evaluated run; None if it was not evaluated or has another config."""
     theirs, metrics = folder.read_config(path), folder.read_metrics(path)
     if theirs is None or metrics is None:
         return None
@@ -103,7 +103,7 @@ def finished(path, config):
 
 
 def parts_of(results, folds):
-    """Results by (number of the fold, number of the seed) as lists over independent parts: folds, or else seeds."""
+    """Group results by fold, or by seed if there are no folds: {(fold, seed): result} -> a list of lists."""
     parts = {}
     for (fold, seed), result in results.items():
         parts.setdefault(fold if folds else seed, []).append(result)

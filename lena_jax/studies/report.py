@@ -1,4 +1,4 @@
-"""What the reports of all studies share: the files they write, how they write numbers, and the panels of figures."""
+"""What the reports of all studies share: writing their files, formatting numbers, and drawing panels."""
 
 import csv
 import os
@@ -6,19 +6,19 @@ import os
 from lena_jax.localization import overlays
 from lena_jax.runtime.files import write_whole
 
-# Figures are drawn under these: a dollar sign in a name is a dollar sign.
+# Matplotlib settings for all figures: a dollar sign in a name does not start a formula.
 FIGURE_SETTINGS = {"text.parse_math": False}
 
 
 def write_files(workdir, markdown, rows, figure, readme):
-    """Writes `table.md`, `table.csv`, `figure.png` and `README.md` into the folder of a study.
+    """Write `table.md`, `table.csv`, `figure.png` and `README.md` into the folder of a study.
 
     Args:
         workdir: folder of the study.
-        markdown: the table to read.
-        rows: dicts, one for each row of the CSV; a column that a row does not have is empty there.
-        figure: of Matplotlib.
-        readme: what each file is, as Markdown.
+        markdown: content of `table.md`.
+        rows: one dict per row of `table.csv`; columns missing from a row stay empty.
+        figure: Matplotlib figure.
+        readme: content of `README.md`.
     """
     write_whole(os.path.join(workdir, "table.md"), lambda file: file.write(markdown))
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -34,14 +34,14 @@ def write_files(workdir, markdown, rows, figure, readme):
 
 
 def interval(value):
-    """`0.712 [0.700, 0.724]` of {"value", "low", "high"}."""
+    """Format {"value", "low", "high"} as `0.712 [0.700, 0.724]`."""
     if value["value"] is None:
         return "undefined"
     return f"{value['value']:.3f}" + ("" if value["low"] is None else f" [{value['low']:.3f}, {value['high']:.3f}]")
 
 
 def signed(value):
-    """`+0.012 [-0.001, +0.025]` of {"difference", "low", "high"}."""
+    """Format {"difference", "low", "high"} as `+0.012 [-0.001, +0.025]`."""
     if value["difference"] is None:
         return "undefined"
     ends = "" if value["low"] is None else f" [{value['low']:+.3f}, {value['high']:+.3f}]"
@@ -49,7 +49,7 @@ def signed(value):
 
 
 def flatten(nested, prefix=""):
-    """A nested dict as one of dotted names."""
+    """Flatten a nested dict to one with dotted names."""
     flat = {}
     for name, value in nested.items():
         flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
@@ -57,14 +57,14 @@ def flatten(nested, prefix=""):
 
 
 def dot_panel(axis, names, values, title, reference=None):
-    """Draws values with intervals, one line a name, the first on top.
+    """Draw values with intervals, one line per name, the first on top.
 
     Args:
-        axis: of Matplotlib.
+        axis: Matplotlib axis.
         names: [n] texts.
-        values: [n] of (value, low, high), None where unknown, or None for an empty line.
-        title: of the panel.
-        reference: where to draw a vertical line; None for none.
+        values: [n] tuples (value, low, high); an unknown entry is None, an empty line is None instead of a tuple.
+        title: title of the panel.
+        reference: where to draw a vertical line; None for no line.
     """
     for place, one in enumerate(values):
         if one is None or one[0] is None:

@@ -1,22 +1,22 @@
-"""Every single number that a `metrics.json` has, under one dotted name each, and their means over runs."""
+"""Flatten the numbers of a `metrics.json` to dotted names, and average them over runs."""
 
 import numpy as np
 from scipy import stats
 
-# What was evaluated rather than how well.
+# Keys that say what was evaluated, not how well.
 _NOT_MEASURES = {"step", "pictures", "pairs", "cells"}
 
 
 def scalar_measures(metrics):
-    """The numbers of a nested dict: {"pair_accuracy": ..., "calibration.ece": ..., "localization.virality_map.pxap"}.
+    """Return the measures of a nested dict under dotted names, such as "calibration.ece".
 
-    A dict with a "value" stands for that value. Lists (tables, histograms), text and counts are left out.
+    A dict with a "value" gives that value. Lists (tables, histograms), text and counts are left out.
 
     Args:
-        metrics: as of `evaluation.evaluate`.
+        metrics: metrics from `evaluation.evaluate`.
 
     Returns:
-        {dotted name: float, or None where the measure is not defined}.
+        {dotted name: float, or None if the measure is undefined}.
     """
     found = {}
     for name, value in metrics.items():
@@ -34,14 +34,14 @@ def scalar_measures(metrics):
 
 
 def mean_measures(runs):
-    """Means of every scalar measure that all runs have, with Student's t intervals over independent runs.
+    """Average every scalar measure that all runs have, with Student's t intervals over independent runs.
 
     Args:
-        runs: a list over independent parts (folds, or seeds) of lists of `metrics.json` (seeds of a fold).
+        runs: a list over folds (or seeds, if there are no folds) of lists of `metrics.json` (the seeds of a fold).
 
     Returns:
-        {dotted name: {"value", "low", "high"}}, of the means of each part; all None where a run's value is not
-        defined, no interval with one part.
+        {dotted name: {"value", "low", "high"}}, each over the means of the inner lists. All three are None if a run's
+        value is undefined; `low` and `high` are None if there is only one inner list.
     """
     scalars = [[scalar_measures(metrics) for metrics in part] for part in runs]
     first, *others = [one for part in scalars for one in part]
@@ -50,7 +50,7 @@ def mean_measures(runs):
 
 
 def mean_interval(values):
-    """{"value", "low", "high"} of a list of lists: the mean of the inner means, and its 95 % Student's t interval."""
+    """Return {"value", "low", "high"} for a list of lists: the mean of the inner means, and its 95 % t interval."""
     if any(None in part for part in values):
         return dict.fromkeys(("value", "low", "high"))
     means = [np.mean(part) for part in values]

@@ -1,4 +1,4 @@
-"""A study: many runs of a few configs in one folder, done one by one, in any order, and never twice."""
+"""A study: many runs in one folder, done one by one and in any order; finished runs are not repeated."""
 
 import json
 import os
@@ -16,33 +16,33 @@ from lena_jax.runs.folder import write_json
 from lena_jax.studies.repeated_runs import finished
 from lena_jax.train.loop import train
 
-# Where the runs lie in the folder of a study.
+# Subfolder of a study that holds its runs.
 RUNS = "cells"
 
 
 def run_missing(workdir, study, configs, only=None):
-    """Trains and evaluates the runs that are not finished yet, in a folder that is this study's alone.
+    """Train and evaluate the unfinished runs of a study, in a folder that holds only this study.
 
-    With a frozen trunk the test pictures are scored from the cache of feature maps that training uses too
-    (`predict_from_cache`). A finished run is not touched, one that was interrupted goes on from its newest checkpoint.
+    With a frozen backbone, the test pictures are scored from the feature cache of training (`predict_from_cache`).
+    Finished runs are skipped; interrupted runs resume from their newest checkpoint.
 
     Args:
-        workdir: folder of the study; made, with `study.json` in it, once the runs are found to be possible.
-        study: dict of JSON values: what all its runs share.
+        workdir: folder of the study; created, with `study.json` in it, after all runs passed `check`.
+        study: what all runs of the study share, as a dict of JSON values.
         configs: {folder in `workdir`: config of the run}.
-        only: number of the only run to do, by its place in `configs`; None for all.
+        only: index in `configs` of the one run to do; None for all.
 
     Returns:
-        {folder: metrics}; None while some are missing.
+        {folder: metrics}, or None while runs are missing.
 
     Raises:
-        ValueError: for a folder that holds another study, a number that no run has, a run whose data or pooling
-            cannot work (before anything is written), or as of `train`.
+        ValueError: if the folder holds another study, `only` is out of range, or a run's data or pooling cannot work
+            (found before anything is written); see also `train`.
     """
     path = os.path.join(workdir, "study.json")
     _refuse_another(path, study)
     if only is not None and not 0 <= only < len(configs):
-        raise ValueError(f"the number of a run must be in [0, {len(configs)}), got {only}")
+        raise ValueError(f"the index of a run must be in [0, {len(configs)}), got {only}")
     chosen = list(configs) if only is None else [list(configs)[only]]
     missing = [name for name in chosen if finished(os.path.join(workdir, name), configs[name]) is None]
     if missing:
@@ -53,7 +53,7 @@ def run_missing(workdir, study, configs, only=None):
     with tqdm(total=len(configs), initial=len(chosen) - len(missing), desc="runs", unit="run") as bar:
         for before, name in zip([None, *missing], missing, strict=False):
             if before and os.path.dirname(name) != os.path.dirname(before):
-                # Programs of other poolings are of no use any more, and would fill the memory.
+                # Programs compiled for the previous runs are not needed again, and would fill the memory.
                 jax.clear_caches()
             bar.set_postfix_str(name)
             run_one(configs[name], os.path.join(workdir, name))
@@ -72,18 +72,18 @@ def _refuse_another(path, study):
     if different:
         raise ValueError(
             f"{os.path.dirname(path)!r} holds a study of another config; these keys differ: "
-            f"{sorted(different)}. Use a new --workdir, or delete this one"
+            f"{sorted(different)}. Use a new --workdir, or delete {os.path.dirname(path)!r}"
         )
 
 
 def run_one(config, path):
-    """Trains and evaluates one run; returns its metrics."""
+    """Train and evaluate one run, and return its metrics."""
     train(config, path)
     return evaluate(path, predictor=predictor_of(config), sheet=False)
 
 
 def check(configs):
-    """Raises what would else be found after hours, in a later run: missing data, no pair, an impossible pooling."""
+    """Raise now what would otherwise fail hours later: missing data, no pairs, an impossible pooling."""
     seen, maps = set(), None
     for config in configs:
         data = (json.dumps(as_json(config.data)), config.fusion)
@@ -94,5 +94,5 @@ def check(configs):
         model = ranker.build(config)
         if maps is None:
             maps = model.abstract_feature_map()
-        # Initialising is what checks the pooling's options against the size of the maps.
+        # Initialization checks the pooling's options against the size of the maps.
         jax.eval_shape(model.network.pooling.init, jax.random.key(0), maps)

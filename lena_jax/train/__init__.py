@@ -1,1 +1,1 @@
-"""Training a siamese ranker: the loop, its step, loss and optimizer, what goes into a step, and what is logged."""
+"""Train a siamese ranker: the loop, the step and its inputs, the loss, the optimizer, the log."""

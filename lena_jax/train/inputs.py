@@ -1,4 +1,4 @@
-"""How pictures enter a training step: as themselves, or as feature maps of a frozen trunk; and what is trained."""
+"""Choose the inputs of a training step (pictures, or feature maps of a frozen backbone) and the trained parameters."""
 
 import dataclasses
 import os
@@ -16,19 +16,19 @@ from lena_jax.runtime.trees import merge
 
 @dataclasses.dataclass(frozen=True)
 class TrainingInputs:
-    """What a training step needs to know of the network and the pictures.
+    """The functions through which a training step reads the network and the pictures.
 
-    Inputs are an array [n, ...] of pictures or feature maps, or with fusion a dict of it and the objectness maps.
+    Inputs are an array [n, ...] of pictures or feature maps; with fusion, a dict of that array and the objectness maps.
 
     Attributes:
-        trained: variables -> the parameters that are trained.
-        carried: variables -> all others that a step needs.
-        moves_statistics: whether BatchNorm's running statistics move with training.
-        fetch: of `DrawBatch`.
+        trained: variables -> the parameters to train.
+        carried: variables -> all other variables that a step needs.
+        moves_statistics: whether training updates BatchNorm's running statistics.
+        fetch: the `fetch` of `DrawBatch`.
         score: (variables, inputs of n pictures) -> scores [n], as in evaluation.
         score_for_training: (params, batch_stats, carried, inputs of n pictures) -> (scores [n], new batch_stats).
         whole: ("train" or "validation", indices) -> iterator over the inputs of those whole pictures.
-        workers: worker processes that fetching deserves.
+        workers: number of worker processes for fetching; 0 for threads.
     """
 
     trained: Callable
@@ -42,35 +42,35 @@ class TrainingInputs:
 
 
 def make_inputs(config, model, variables, pictures, augmentation) -> TrainingInputs:
-    """The inputs that a config asks for: `backbone.frozen`, `backbone.train_from`, `backbone.batch_norm`.
+    """Make the inputs that `backbone.frozen`, `backbone.train_from` and `backbone.batch_norm` ask for.
 
-    Feature maps, or decoded pictures, are made here if their files are not there yet.
+    This computes the feature maps, or decodes the pictures, unless the cache has them.
 
     Args:
-        config: of the run.
+        config: config of the run.
         model, variables: `Ranker` and its initial variables.
         pictures: {"train", "validation", "test": `ScoredPictures` or None}.
         augmentation: `Augmentation` of the training pictures.
 
     Raises:
-        OSError, ValueError: as of `features.feature_cache`.
+        OSError, ValueError: see `feature_cache`.
     """
-    make = _frozen_trunk if config.backbone.frozen else _whole_network
-    # The first process fills the files, the others find them, or make their own where the disk is not shared.
+    make = _frozen_backbone if config.backbone.frozen else _whole_network
+    # The first process fills the cache. The others then read it, or fill their own if the disk is not shared.
     with distributed.first_goes_first("training inputs"):
         return make(config, model, variables, pictures, augmentation)
 
 
 def check_trained(config, backbone, variables):
-    """Refuses a config that contradicts itself, or its trunk, about what is trained.
+    """Refuse a config whose choice of what to train contradicts itself or the backbone.
 
     Args:
-        config: of the run.
-        backbone: its trunk's entry in the registry.
-        variables: of the network, or their shapes.
+        config: config of the run.
+        backbone: the registry's entry for its backbone.
+        variables: variables of the network, or their shapes.
 
     Raises:
-        ValueError: naming the key, its value and what was expected.
+        ValueError: if it does; names the key, its value and what was expected.
     """
     options = config.backbone
     if options.batch_norm not in ("inference", "train"):
@@ -78,7 +78,7 @@ def check_trained(config, backbone, variables):
     if options.frozen and (options.train_from or options.batch_norm == "train"):
         raise ValueError(
             f"got backbone.train_from {options.train_from!r} and backbone.batch_norm "
-            f"{options.batch_norm!r} for a trunk that is frozen: set backbone.frozen=False"
+            f"{options.batch_norm!r} for a frozen backbone: set backbone.frozen=False"
         )
     if options.train_from:
         there = {stage_of(name) for name in variables["params"]["backbone"]}
@@ -86,14 +86,14 @@ def check_trained(config, backbone, variables):
         if options.train_from not in stages:
             raise ValueError(
                 f"got backbone.train_from {options.train_from!r}, expected '' or one of {stages}, the "
-                "stages up to the trunk's endpoint"
+                "stages up to the backbone's endpoint"
             )
     if options.batch_norm == "train" and "batch_stats" not in variables:
-        raise ValueError(f"got backbone.batch_norm 'train' for the trunk {backbone.name!r}, which has no BatchNorm")
+        raise ValueError(f"got backbone.batch_norm 'train' for the backbone {backbone.name!r}, which has no BatchNorm")
     if options.batch_norm == "train" and config.accumulate > 1:
         raise ValueError(
-            f"got backbone.batch_norm 'train' and accumulate={config.accumulate}: the statistics would be "
-            "those of a part of the batch"
+            f"got backbone.batch_norm 'train' and accumulate={config.accumulate}: BatchNorm would see "
+            "only a part of the batch at a time"
         )
     if options.weights and not options.pretrained:
         raise ValueError(
@@ -101,7 +101,7 @@ def check_trained(config, backbone, variables):
         )
 
 
-def _frozen_trunk(config, model, variables, pictures, augmentation):
+def _frozen_backbone(config, model, variables, pictures, augmentation):
     folder = features_folder(config)
     maps = {
         name: feature_cache(
@@ -125,7 +125,7 @@ def _frozen_trunk(config, model, variables, pictures, augmentation):
         feature_map = maps["train"][views, rows]
         if model.fusion == "none":
             return feature_map
-        # Cut anew each time, so that the cache of features is the same for every fusion.
+        # Cut here for every batch, so that all fusions share one feature cache.
         return {
             "feature_map": feature_map,
             "objectness": np.stack(
@@ -177,17 +177,17 @@ def _whole_network(config, model, variables, pictures, augmentation):
     fixed = set(model.backbone.stages[: model.backbone.stages.index(first)]) if first else set()
     moves = config.backbone.batch_norm == "train"
 
-    def trunk(params, stay):
+    def stages(params, stay):
         return {name: tree for name, tree in params.get("backbone", {}).items() if (stage_of(name) in fixed) == stay}
 
     def trained(variables):
-        return {**variables["params"], "backbone": trunk(variables["params"], stay=False)}
+        return {**variables["params"], "backbone": stages(variables["params"], stay=False)}
 
     def carried(variables):
         others = {
             name: tree for name, tree in variables.items() if name != "params" and not (moves and name == "batch_stats")
         }
-        return {**others, "params": {"backbone": trunk(variables["params"], stay=True)}}
+        return {**others, "params": {"backbone": stages(variables["params"], stay=True)}}
 
     def score_and_move(params, batch_stats, carried, inputs):
         scores, moved = model.score_for_training(merge(carried, {"params": params, "batch_stats": batch_stats}), inputs)

@@ -1,4 +1,4 @@
-"""What a run says while it trains: the progress bar, `metrics.jsonl`, `timing.json` and TensorBoard."""
+"""Log a run while it trains: progress bar, `metrics.jsonl`, `timing.json` and TensorBoard."""
 
 import json
 import os
@@ -16,12 +16,12 @@ from lena_jax.runtime.files import write_whole
 
 
 class RunClock:
-    """Times the steps of a run, over all its starts.
+    """Time the steps of a run, summed over all its restarts.
 
     Args:
-        workdir: of the run; `timing.json` is written there.
-        start: steps that are done; 0 forgets what an earlier run left.
-        devices: their number, over all processes.
+        workdir: folder of the run, where `timing.json` is written.
+        start: number of steps already done; 0 ignores the times of an earlier run.
+        devices: number of devices, over all processes.
     """
 
     def __init__(self, workdir, start, devices):
@@ -34,12 +34,12 @@ class RunClock:
         self._lapped = 0
 
     def add(self, pictures):
-        """Counts pictures whose step was dispatched."""
+        """Count the pictures of a step that was dispatched."""
         self._pictures += pictures
         self._lapped += pictures
 
     def lap(self):
-        """Pictures per second since the last lap; call it once the devices have caught up."""
+        """Return pictures per second since the last lap. Call it after the devices have finished their steps."""
         now = time.perf_counter()
         speed = self._lapped / max(now - self._last, 1e-9)
         self._speeds.append(speed)
@@ -47,7 +47,7 @@ class RunClock:
         return speed
 
     def write(self):
-        """Writes pictures and seconds of all starts, and this start's median speed, devices and versions."""
+        """Write pictures and seconds summed over restarts, and the median speed, devices and versions of this one."""
         seconds = self._seconds + time.perf_counter() - self._begun
         timing = {
             "pictures": self._pictures,
@@ -61,12 +61,12 @@ class RunClock:
 
 
 class _Board:
-    """TensorBoard's file, written here and now: the library's own writer hangs when its thread meets a full disk."""
+    """Write TensorBoard's file without a thread: the library's own writer thread hangs on a full disk."""
 
     def __init__(self, folder, start):
         os.makedirs(folder, exist_ok=True)
         self._writer = EventsWriter(os.path.join(folder, "events"))
-        # TensorBoard forgets what was written for later steps by a run that was stopped.
+        # Tells TensorBoard to drop the later steps that an interrupted run wrote.
         self._add(start + 1, session_log=event_pb2.SessionLog(status=event_pb2.SessionLog.START))
 
     def add_scalar(self, name, value, step):
@@ -81,16 +81,16 @@ class _Board:
 
 
 class RunLog:
-    """Writes measures of steps to a run's folder; what an interrupted run logged after `start` is dropped.
+    """Write the measures of steps to a run's folder; drop what an interrupted run logged after `start`.
 
     Args:
-        workdir: of the run; `metrics.jsonl` and `tensorboard/` are written there.
-        start: steps that are done.
-        steps: of the whole run.
-        pictures: of a step, over all devices and processes.
-        learning_rate: step -> rate.
-        quiet: no bar and no files, for all processes but the first.
-        devices: their number, over all processes.
+        workdir: folder of the run, where `metrics.jsonl` and `tensorboard/` are written.
+        start: number of steps already done.
+        steps: number of steps of the whole run.
+        pictures: pictures per step, over all devices and processes.
+        learning_rate: function from step to learning rate.
+        quiet: show no bar and write no files; set it in every process but the first.
+        devices: number of devices, over all processes.
     """
 
     def __init__(self, workdir, start, steps, pictures, learning_rate, quiet=False, devices=1):
@@ -110,19 +110,19 @@ class RunLog:
         self._clock = RunClock(workdir, start, devices)
 
     def step_done(self):
-        """Moves the bar on by one step."""
+        """Advance the bar by one step."""
         self._step += 1
         self.bar.update(self._pictures)
         if not self._quiet:
             self._clock.add(self._pictures)
 
     def write(self, step, **measures):
-        """Logs measures of a step, numbers; with `loss` among them the learning rate too."""
+        """Log the measures of a step, which are numbers; with `loss` among them, log the learning rate too."""
         if self._quiet:
             return
         if "loss" in measures:
             measures["learning_rate"] = float(self._learning_rate(step - 1))  # The first step is number 1.
-            # What the clock says differs between equal runs, so it stays out of metrics.jsonl.
+            # The speed differs between identical runs, so it stays out of metrics.jsonl.
             self._board.add_scalar("pictures_per_second", self._clock.lap(), step)
         self._file.write(json.dumps({"step": step, **measures}) + "\n")
         self._file.flush()
@@ -133,7 +133,7 @@ class RunLog:
         self.bar.set_postfix({"step": f"{self._step}/{self._steps}", **self._shown}, refresh=False)
 
     def say(self, message):
-        """Shows a line above the bar."""
+        """Print a line above the bar."""
         if not self._quiet:
             self.bar.write(message)
 
@@ -149,5 +149,5 @@ class RunLog:
             self._board.close()
             self._clock.write()
         except OSError:
-            if kind is None:  # On a full disk, what went wrong first is what is to be said.
+            if kind is None:  # If the body already raised, report that error, not the full disk.
                 raise

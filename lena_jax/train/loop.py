@@ -1,4 +1,4 @@
-"""The training loop: from a config to a run with checkpoints, on one page."""
+"""The training loop: turn a config into a run with checkpoints."""
 
 import contextlib
 import dataclasses
@@ -25,37 +25,37 @@ from lena_jax.train.step import StepWindow, TrainState, make_train_step, replica
 
 
 def train(config, workdir, devices=None, watch=iter):
-    """Trains the ranker that a config describes, or goes on where an earlier run of it was stopped.
+    """Train the ranker that a config describes, or resume it from its newest checkpoint.
 
     Writes into `workdir`: `checkpoints/`, `config.json`, `metrics.jsonl` with one line every `config.log_every` steps
-    and one at each evaluation, the same for TensorBoard, `timing.json`, and at the end `training_scores.json`. A
-    finished run is left as it is. On SIGTERM the step at hand is finished and saved; with several processes, the steps
-    up to the next that is logged.
+    and one per evaluation, the same for TensorBoard, `timing.json`, and at the end `training_scores.json`. A finished
+    run is left unchanged. On SIGTERM, training finishes the current step and saves it. With several processes it first
+    goes on to the next logged step.
 
-    With several processes (`jax.distributed`) every one calls this with the same arguments and a `workdir` on a disk
-    that all can reach; each reads its own share of the pictures, and the first one writes.
+    With several processes (`jax.distributed`), call this in each of them with the same arguments and a `workdir` on a
+    shared disk. Each process reads its own share of the pictures; only the first writes.
 
     Args:
         config: see `lena_jax.config.default_config`.
         workdir: folder of the run.
-        devices: devices of this process to map over; None for all.
-        watch: what the stream of batches is passed through, such as `profiling.StepProfile.watch`.
+        devices: devices of this process to train on; None for all.
+        watch: wraps the iterator over batches, as `profiling.StepProfile.watch` does.
 
     Returns:
-        The loss of each step done in this call, [steps] float; empty if the run was finished.
+        The loss of each step of this call, [steps] float; empty if the run was already finished.
 
     Raises:
-        ValueError: for a config that does not fit the data or the devices, a workdir of another config or of other
-            data, or one that another process is using.
-        FloatingPointError: if the loss or gradient is not finite; the last checkpoint is from before.
+        ValueError: if the config does not fit the data or the devices, if the workdir belongs to another config or
+            dataset, or if another process is using it.
+        FloatingPointError: if the loss or gradient is not finite; the last checkpoint is older than that step.
         OSError: if the disk has no room for a checkpoint.
-        runtime.signals.Stopped: after SIGTERM, with everything saved.
+        runtime.signals.Stopped: after SIGTERM, once everything is saved.
     """
     devices = jax.local_devices() if devices is None else list(devices)
-    # Before anything slow: processes that meet for the first time wait for each other for half a minute only.
+    # Wait before anything slow: at their first meeting, processes wait only half a minute for each other.
     distributed.wait_for_all("start")
     plan = make_plan(config, len(devices) * distributed.count())
-    # Nothing was written so far.
+    # Nothing has been written so far.
     with StopSignal() as stop, contextlib.nullcontext() if distributed.index() else own(workdir):
         return _run(plan, workdir, devices, stop, watch)
 
@@ -68,7 +68,7 @@ def _run(plan, workdir, devices, stop, watch):
         return np.zeros(0)
     start, processes, me = progress.step, distributed.count(), distributed.index()
 
-    # The model, what of it is trained, and by which optimizer.
+    # The model, its trained parameters, and the optimizer.
     variables = runs_progress.restore_variables(model, workdir, start) if start else _initial_variables(plan)
     inputs = make_inputs(config, model, variables, plan.pictures, plan.augmentation)
     optimizer = make_optimizer(config.optimizer, config.steps, inputs.trained(variables), model.backbone.stages)
@@ -78,14 +78,14 @@ def _run(plan, workdir, devices, stop, watch):
         variables["batch_stats"] if inputs.moves_statistics else None,
         average=config.average_decay > 0,
     )
-    # From here on the folder is that of a run.
+    # From here on, the folder counts as a run.
     manager = checkpoints.open_checkpoints(workdir)
     if start:
         state = runs_progress.restore_state(manager, start, variables, state)
     elif not me:
         folder.write_config(workdir, config)
 
-    # One copy a device, one compiled step for all devices, and the stream of batches that it eats.
+    # One copy per device, one compiled step for all devices, and the stream of batches.
     state, carried = replicate(state, devices), replicate(inputs.carried(variables), devices)
     train_step = make_train_step(
         inputs.score_for_training,
@@ -121,7 +121,7 @@ def _run(plan, workdir, devices, stop, watch):
             log.step_done()
             due = step % config.eval_every == 0 or step == config.steps
             logged = due or step % config.log_every == 0
-            # Processes have to agree on the step to stop at, and meet where they read back anyway.
+            # Processes must agree on the step to stop at. They do so at logged steps, where they synchronize anyway.
             stopping = (logged or processes == 1) and distributed.any_of(stop.requested)
             if logged or stopping:
                 rows, indices = window.read()
@@ -144,7 +144,7 @@ def _run(plan, workdir, devices, stop, watch):
                 )
             if stopping:
                 manager.close()
-                log.say(f"stopped on request after step {step}, which is saved; the same command goes on from it")
+                log.say(f"stopped on request after step {step}, which is saved; run the same command to resume")
                 raise Stopped(everywhere=True)
             if due and progress.finished(config):
                 break
@@ -154,7 +154,7 @@ def _run(plan, workdir, devices, stop, watch):
 
 
 def _complete(plan, workdir):
-    """Writes what a kill at the very end of training left out."""
+    """Write the percentiles if an earlier run was killed before it could."""
     if not distributed.index() and percentiles.read(workdir, best_step(workdir), plan.fingerprint) is None:
         percentiles.ensure(workdir, load_ranker(workdir), plan.pictures["train"], predictor_of(plan.config))
 
@@ -162,12 +162,12 @@ def _complete(plan, workdir):
 def _initial_variables(plan):
     backbone = plan.config.backbone
     variables = plan.model.init(plan.config.seed, backbone.pretrained, backbone.weights or None)
-    # NumPy arrays: what several processes save must not be on the devices of one.
+    # Use NumPy arrays: several processes cannot save arrays that lie on the devices of one.
     return jax.tree.map(np.asarray, variables)
 
 
 class _Validation:
-    """Pair accuracy on the validation pictures, shared by the devices of all processes; None without pictures."""
+    """Compute pair accuracy on the validation pictures, on the devices of all processes; None without pictures."""
 
     def __init__(self, config, pictures, inputs):
         self._size, self._pictures, self._inputs = config.batch_size, pictures, inputs
@@ -185,7 +185,7 @@ class _Validation:
 
 
 def _scores(inputs, variables, part, indices, batch_size):
-    """Predicted scores of some whole pictures, each process doing its share."""
+    """Score some whole pictures; each process scores its share, and all get all scores."""
     mine = indices[distributed.share_of(len(indices))]
     rows = in_batches(on_devices(inputs.score, variables, batch_size), inputs.whole(part, mine), batch_size)
     return distributed.gather(np.concatenate([np.zeros(0, np.float32), *rows]), len(indices))
@@ -204,7 +204,7 @@ def _report(log, config, variables, history):
 
 
 def _write_percentiles(plan, workdir, inputs, manager):
-    """What the training pictures are predicted by the best checkpoint, so that scoring knows percentiles at once."""
+    """Score the training pictures with the best checkpoint, so that scoring can give percentiles right away."""
     step = manager.best_step() or manager.latest_step()
     variables = checkpoints.restore(manager, step, variables=plan.model.abstract_variables())["variables"]
     drawn = percentiles.drawn(len(plan.pictures["train"]))

@@ -1,25 +1,25 @@
-"""The pairwise logistic loss of scores."""
+"""The pairwise logistic loss on scores."""
 
 import jax.numpy as jnp
 import optax
 
 
 def pair_logits(scores, pairs):
-    """`logit = score(left) - score(right)`: scores [n], pairs [p, 2] of (left, right) -> [p]."""
+    """Return `logit = score(left) - score(right)`: scores [n], pairs [p, 2] of (left, right) -> [p]."""
     return scores[pairs[:, 0]] - scores[pairs[:, 1]]
 
 
 def pairwise_logistic_loss(scores, pairs, label, weight):
-    """Sum over pairs of the sigmoid cross-entropy against "left is the more viral", and the sum of the weights.
+    """Sum over pairs the weighted sigmoid cross-entropy against "left is more viral", and sum the weights.
 
-    `loss_p = weight_p * (softplus(logit_p) - label_p * logit_p)`, `logit_p = score(left) - score(right)`. The
-    two sums are returned apart so that devices can add theirs before the division.
+    `loss_p = weight_p * (softplus(logit_p) - label_p * logit_p)`, `logit_p = score(left) - score(right)`. The two sums
+    are returned separately, so that devices can add up theirs before dividing.
 
     Args:
         scores: [n] predicted scores.
         pairs: [p, 2] integers, indices of left and right.
-        label: [p] in {0, 1/2, 1}; 1/2 is a tie.
-        weight: [p], 0 for a pair that does not count.
+        label: [p] in {0, 1/2, 1}; 1/2 for a tie.
+        weight: [p]; 0 ignores a pair.
 
     Returns:
         (sum of the weighted losses, sum of the weights), scalars.

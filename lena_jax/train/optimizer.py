@@ -1,7 +1,7 @@
-"""Optax: the schedule, and one optimizer with a rate of its own for each kind of parameter.
+"""The learning-rate schedule, and an Optax optimizer with its own rate for each kind of parameter.
 
-Two recipes. "adamw" with a warm-up and a cosine is the default; "sgd" with momentum and a step schedule is the paper's
-(Alameda-Pineda et al., Viraliency, CVPR 2017: supplementary material and the solver file of the authors).
+There are two recipes. "adamw" with warm-up and cosine decay is the default. "sgd" with momentum and a step schedule is
+the paper's (Alameda-Pineda et al., Viraliency, CVPR 2017: supplementary material and the authors' solver file).
 """
 
 import jax
@@ -11,10 +11,10 @@ from lena_jax.backbones.registry import stage_of
 
 
 def learning_rate(optimizer, steps):
-    """The rate of the head over the steps.
+    """Make the learning-rate schedule of the head.
 
-    "cosine": linear warm-up over `warmup` of the steps, then a half cosine to zero. "step": after the warm-up constant,
-    and times `decay_factor` every `decay_every` steps.
+    "cosine": linear warm-up over the share `warmup` of the steps, then half a cosine down to zero. "step": after the
+    same warm-up, constant, but multiplied by `decay_factor` every `decay_every` steps.
 
     Args:
         optimizer: config with `learning_rate` (the peak), `schedule`, `warmup` (share of the steps, in [0, 1)),
@@ -25,8 +25,8 @@ def learning_rate(optimizer, steps):
         An Optax schedule: step (from 0) -> learning rate.
 
     Raises:
-        ValueError: for a rate that is not positive, a share outside [0, 1), an unknown schedule, a period below 1 or
-            a factor outside (0, 1].
+        ValueError: if the rate is not positive, `warmup` is outside [0, 1), the schedule is unknown, `decay_every` is
+            below 1 or `decay_factor` is outside (0, 1].
     """
     peak = optimizer.learning_rate
     if peak <= 0 or not 0 <= optimizer.warmup < 1:
@@ -49,34 +49,34 @@ def learning_rate(optimizer, steps):
     decay = optax.schedules.exponential_decay(peak, optimizer.decay_every, optimizer.decay_factor, staircase=True)
     if not warmup:
         return decay
-    # The decay counts from the first step on, not from the end of the warm-up.
+    # Count decay_every from the first step, not from the end of the warm-up.
     return optax.schedules.join_schedules(
         [optax.schedules.linear_schedule(0.0, peak, warmup), lambda step: decay(step + warmup)], [warmup]
     )
 
 
 def make_optimizer(optimizer, steps, params, stages=()):
-    """AdamW, or the paper's SGD, with gradient clipping and a rate for each kind of parameter.
+    """Make AdamW, or the paper's SGD, with gradient clipping and a rate for each kind of parameter.
 
-    Weight decay applies to the kernels of the head and, times `backbone_decay`, of the trunk; never to biases, norms or
-    what the pooling learns (LENA's eta). "adamw": decay times the rate is taken off the kernel, beside Adam's step.
-    "sgd" as in Caffe: decay is added to the gradient, and the velocity is a sum of steps,
-    `v <- momentum * v + rate * (g + decay * w)`, `w <- w - v`, so that a lower rate does not shorten the steps that are
-    already under way.
+    Weight decay applies to the kernels of the head and, multiplied by `backbone_decay`, to those of the backbone. It
+    never applies to biases, norms or the pooling's parameters (LENA's eta). "adamw" decouples it: each step subtracts
+    `rate * decay * w` from the kernel besides Adam's update. "sgd" follows Caffe: weight decay is added to the
+    gradient, and the rate is inside the velocity, `v <- momentum * v + rate * (g + decay * w)`, `w <- w - v`. So when
+    the rate drops, the accumulated velocity keeps its size.
 
     Args:
         optimizer: config with the keys of `learning_rate` and `rates`, `name` ("adamw" or "sgd"), `weight_decay`,
-            `backbone_decay`, `clip_norm` (0: no clipping) and `momentum` (of "sgd").
+            `backbone_decay`, `clip_norm` (0: no clipping) and `momentum` (for "sgd").
         steps: number of training steps.
-        params: {"head": ..., "pooling": ..., "backbone": ...}, those that are trained.
-        stages: `Backbone.stages`.
+        params: {"head": ..., "pooling": ..., "backbone": ...}, the parameters to train.
+        stages: `Backbone.stages` of the backbone.
 
     Returns:
         An `optax.GradientTransformation`.
 
     Raises:
-        ValueError: as of `learning_rate` and `rates`, for an unknown name, and for a clipping, decay or momentum out
-            of range.
+        ValueError: if the name is unknown, or `clip_norm`, a weight decay or `momentum` is out of range; see also
+            `learning_rate` and `rates`.
     """
     schedule = learning_rate(optimizer, steps)
     for key in ("clip_norm", "weight_decay", "backbone_decay"):
@@ -108,20 +108,21 @@ def make_optimizer(optimizer, steps, params, stages=()):
 
 
 def rates(optimizer, params, stages=()):
-    """The rate of each parameter as a multiple of the schedule's.
+    """Return the learning rate of each parameter as a factor on the schedule.
 
-    The head has 1, the pooling `pooling_rate`, the trunk `backbone_rate`, times `stage_decay` for each stage between
-    it and the trunk's last; biases have `bias_rate` times that.
+    The factor is 1 for the head, `pooling_rate` for the pooling, and `backbone_rate` for the backbone's last stage.
+    Each earlier stage has `stage_decay` times the factor of the next one. Biases have `bias_rate` times the factor of
+    their layer.
 
     Args:
         optimizer: config with these keys.
-        params, stages: as of `make_optimizer`.
+        params, stages: see `make_optimizer`.
 
     Returns:
         A pytree of floats with the structure of `params`.
 
     Raises:
-        ValueError: for a rate below 0, or a `stage_decay` outside (0, 1].
+        ValueError: if a rate is below 0, or `stage_decay` is outside (0, 1].
     """
     for key in ("backbone_rate", "pooling_rate", "bias_rate"):
         if optimizer[key] < 0:
@@ -142,5 +143,5 @@ def rates(optimizer, params, stages=()):
 
 
 def _times(factors):
-    """Multiplies each update by its constant."""
+    """Multiply each update by its factor."""
     return optax.stateless(lambda updates, _: jax.tree.map(lambda update, factor: factor * update, updates, factors))

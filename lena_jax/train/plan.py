@@ -1,4 +1,4 @@
-"""A run as its config describes it, found possible before anything is written: model, pictures, batches."""
+"""Check that a run is possible before anything is written, and prepare its model, pictures and batches."""
 
 import dataclasses
 import functools
@@ -26,15 +26,15 @@ _LEAST = {
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A config that was found sound, and what follows from it.
+    """A checked config, with the model, pictures and batches it describes.
 
     Attributes:
-        config: of the run.
+        config: config of the run.
         model: `Ranker`.
-        augmentation: of the training pictures.
+        augmentation: `Augmentation` of the training pictures.
         pictures: {"train", "validation", "test": `ScoredPictures` or None}.
-        fingerprint: of the pictures.
-        draw: draws the batches; its `fetch` is set once the inputs are made.
+        fingerprint: fingerprint of the pictures.
+        draw: draws the batches; `fetch` is set later, when the inputs are made.
     """
 
     config: ml_collections.ConfigDict
@@ -46,28 +46,28 @@ class Plan:
 
 
 def make_plan(config, devices):
-    """Checks a config against itself, its model, its data and the devices.
+    """Check that a config agrees with itself, its model, its data and the devices.
 
     Args:
-        config: of the run.
+        config: config of the run.
         devices: number of devices, over all processes.
 
     Returns:
         `Plan`.
 
     Raises:
-        ValueError: naming the key, its value and what was expected.
+        ValueError: if it does not; names the key, its value and what was expected.
     """
     _check(config, devices)
     augmentation = Augmentation(config.augmentation.crop, config.augmentation.flip)
     model = ranker.build(config)
-    # Shapes alone: raises where the backbone cannot do what the config asks of it.
+    # Computes shapes only; raises if the backbone cannot do what the config asks.
     check_trained(config, model.backbone, model.abstract_variables())
     pictures = open_pictures(config)
     if config.stop_after and pictures["validation"] is None:
         raise ValueError(
-            f"config.stop_after={config.stop_after} needs validation pictures, and there are none: "
-            "set config.data.validation to the share of the training pictures to use"
+            f"config.stop_after={config.stop_after} needs validation pictures, but the dataset has "
+            "no validation split: set config.data.validation to the share of the training pictures to validate on"
         )
     compared = dataclasses.replace(pictures["train"], groups=None) if config.pairs.across_groups else pictures["train"]
     draw = DrawBatch(
@@ -86,9 +86,9 @@ def make_plan(config, devices):
 def _check(config, devices):
     if config.accumulate < 1 or config.batch_size % (devices * config.accumulate):
         raise ValueError(
-            "config.batch_size counts pictures and must be a multiple of the number of devices times "
-            f"config.accumulate, got batch_size={config.batch_size} and {devices} devices times "
-            f"{config.accumulate}"
+            "config.batch_size (pictures per step) must be a multiple of the number of devices times "
+            f"config.accumulate, got batch_size={config.batch_size}, {devices} devices and "
+            f"accumulate={config.accumulate}"
         )
     for key, least in _LEAST.items():
         value = functools.reduce(getattr, key.split("."), config)

@@ -1,4 +1,4 @@
-"""A trace of a few training steps, and what it says: which operations take the time, and who waits for whom."""
+"""Trace a few training steps and report which operations take the time, and what waits for what."""
 
 import dataclasses
 import glob
@@ -7,15 +7,15 @@ import os
 
 import jax
 
-FIRST, LAST = 4, 8  # Steps of this start: the ones before compile, and fill the queue of batches.
+FIRST, LAST = 4, 8  # Steps of this process; the ones before compile, and fill the queue of batches.
 _WHOLE, _INPUT = "traced steps", "waiting for input"
 
 
 class StepProfile:
-    """Traces steps `FIRST` to `LAST` while it is entered; `watch` is for `training.train`.
+    """Trace steps `FIRST` to `LAST` as a context manager; pass `watch` to `loop.train`.
 
     Args:
-        folder: that JAX's profiler writes to, for TensorBoard or Perfetto.
+        folder: where JAX's profiler writes the trace, for TensorBoard or Perfetto.
 
     Attributes:
         steps: number of steps traced so far.
@@ -26,7 +26,7 @@ class StepProfile:
         self._whole = None
 
     def watch(self, stream):
-        """Passes the batches on; the trace ends when the devices are done with the last step."""
+        """Yield the batches unchanged; end the trace when the devices have finished the last step."""
         stream = iter(stream)
         for step in itertools.count(1):
             with jax.profiler.TraceAnnotation(_INPUT):
@@ -42,14 +42,14 @@ class StepProfile:
                 yield batch
 
     def report(self):
-        """The costs of a step as text, or one line that says why there are none."""
+        """Return the costs per step as text, or one line that says why there are none."""
         if not self.steps:
-            return f"no profile: this start did fewer than {FIRST} steps"
+            return f"no profile: this call trained fewer than {FIRST} steps"
         try:
             return f"{table(read(self.folder, self.steps))}\ntrace for TensorBoard or Perfetto: {self.folder}"
         except (ValueError, RuntimeError, OSError) as error:
-            # The format is the profiler's own business, and may change.
-            return f"a trace for TensorBoard or Perfetto is in {self.folder}, but cannot be summed up here: {error}"
+            # The format of the trace is internal to the profiler, and may change.
+            return f"a trace for TensorBoard or Perfetto is in {self.folder}, but could not be summarized: {error}"
 
     def __enter__(self):
         return self
@@ -60,7 +60,7 @@ class StepProfile:
     def _start(self):
         _wait_for_devices()
         options = jax.profiler.ProfileOptions()
-        options.python_tracer_level = 0  # Every call of Python would be an event, and slow the steps.
+        options.python_tracer_level = 0  # Otherwise every Python call would be an event, and slow the steps.
         jax.profiler.start_trace(self.folder, profiler_options=options)
         self._whole = jax.profiler.TraceAnnotation(_WHOLE)
         self._whole.__enter__()
@@ -79,16 +79,16 @@ def _wait_for_devices():
 
 @dataclasses.dataclass(frozen=True)
 class Costs:
-    """What a trace says; times in seconds, of all traced steps together.
+    """What a trace says: times in seconds, summed over all traced steps.
 
     Attributes:
-        steps: their number.
-        total: time on the clock; the sum of the three below.
-        compute: in which any device computes.
-        waiting: in which none does, and the next batch is waited for.
-        other: in which neither is so: dispatch, reading back, validation, saving.
-        operations: {(name, program): device time without that of operations inside it}, longest first. Operations run
-            side by side, so they may sum to more than `compute`.
+        steps: number of traced steps.
+        total: wall time; the sum of the next three.
+        compute: wall time while any device computes.
+        waiting: wall time while no device computes and the loop waits for the next batch.
+        other: the rest of the wall time: dispatch, reading back, validation, saving.
+        operations: {(name, program): device time without nested operations}, longest first. Operations run in
+            parallel, so they may sum to more than `compute`.
     """
 
     steps: int
@@ -100,17 +100,17 @@ class Costs:
 
 
 def read(folder, steps):
-    """Reads the newest trace in a folder.
+    """Read the newest trace in a folder.
 
     Args:
-        folder: of a `StepProfile`.
-        steps: its `steps`.
+        folder: the `folder` of a `StepProfile`.
+        steps: the `steps` of that `StepProfile`.
 
     Returns:
         `Costs`.
 
     Raises:
-        ValueError: if there is no trace, or one without the steps or an operation in it.
+        ValueError: if there is no trace, or it holds no steps or no operations.
     """
     paths = sorted(
         glob.glob(os.path.join(glob.escape(folder), "**", "*.xplane.pb"), recursive=True), key=os.path.getmtime
@@ -121,7 +121,7 @@ def read(folder, steps):
     for plane in jax.profiler.ProfileData.from_file(paths[-1]).planes:
         on_device = plane.name.startswith("/device:")
         rows = list(plane.lines)
-        # Where a device's plane lists its operations, its other lines say the same once more.
+        # If a device's plane lists its operations, its other lines only repeat them.
         listed = [row for row in rows if on_device and row.name == "XLA Ops"]
         for row in listed or rows:
             operations = []
@@ -135,7 +135,7 @@ def read(folder, steps):
                     operations.append((*span, (str(stats.get("hlo_op", event.name)), str(stats.get("hlo_module", "")))))
             lines.append(operations)
     if not whole or not any(lines):
-        raise ValueError(f"the trace {paths[-1]!r} names no {'operation' if whole else 'step'}, expected some")
+        raise ValueError(f"the trace {paths[-1]!r} names no {'operations' if whole else 'steps'}, expected some")
     start, end = whole[-1]
     times = {}
     for operations in lines:
@@ -156,7 +156,7 @@ def read(folder, steps):
 
 
 def _own_times(operations):
-    """(name, duration less that of the operations inside) of operations (start, end, name) of one line."""
+    """Return (name, duration without nested operations) for the operations (start, end, name) of one line."""
     result, open_ones = [], []
 
     def close(until):
@@ -174,7 +174,7 @@ def _own_times(operations):
 
 
 def _union(spans, start, end):
-    """Disjoint spans, within [start, end], that cover what the given ones cover."""
+    """Merge spans into disjoint ones, clipped to [start, end]."""
     result = []
     for a, b in sorted((max(a, start), min(b, end)) for a, b in spans):
         if a >= b:
@@ -187,25 +187,25 @@ def _union(spans, start, end):
 
 
 def table(costs, most=10):
-    """The costs of a step as text: who waits, and the operations that take the most time."""
+    """Format the costs per step as text: compute, waiting, and the operations that take the most time."""
 
     def row(name, seconds, whole):
         return f"{1e3 * seconds / costs.steps:10.2f} ms  {seconds / whole:6.1%}  {name}"
 
     everything = sum(costs.operations.values())
     rows = [
-        f"a step of {costs.steps} traced ones",
-        row("on the clock", costs.total, costs.total),
+        f"mean per step ({costs.steps} traced)",
+        row("wall time", costs.total, costs.total),
         row("a device computes", costs.compute, costs.total),
-        row("none does, the next batch is waited for", costs.waiting, costs.total),
-        row("neither: dispatch, reading back, evaluation", costs.other, costs.total),
-        f"operations, {len(costs.operations)} in all",
-        row("all together", everything, everything),
+        row("no device computes, waiting for the next batch", costs.waiting, costs.total),
+        row("other: dispatch, reading back, evaluation", costs.other, costs.total),
+        f"device time of {len(costs.operations)} operations",
+        row("all operations", everything, everything),
     ]
     shown = list(costs.operations.items())[:most]
     rows += [
         row(name + (f"  ({program})" if program else ""), seconds, everything) for (name, program), seconds in shown
     ]
     if len(costs.operations) > most:
-        rows.append(row("the others", everything - sum(seconds for _, seconds in shown), everything))
+        rows.append(row("other operations", everything - sum(seconds for _, seconds in shown), everything))
     return "\n".join(rows)

@@ -1,4 +1,4 @@
-"""Where a run stands: found in its checkpoints at the start, saved in them as it goes."""
+"""The progress of a run: read from its checkpoints at the start, saved in them as it trains."""
 
 import dataclasses
 import os
@@ -18,9 +18,9 @@ class Progress:
     """What a run has done so far.
 
     Attributes:
-        step: steps that are done and saved.
-        history: a dict for each evaluation: `step`, mean training `loss` since the one before, and `pair_accuracy` on
-            the validation pictures (None without any).
+        step: number of the last saved step.
+        history: one dict per evaluation: `step`, the mean training `loss` since the previous evaluation, and
+            `pair_accuracy` on the validation pictures (None if there are none).
         pending: training losses since the last evaluation.
     """
 
@@ -29,16 +29,16 @@ class Progress:
     pending: tuple = ()
 
     def trained(self, losses):
-        """The progress after steps with these losses."""
+        """Return the progress after steps with these losses."""
         return dataclasses.replace(self, pending=(*self.pending, *losses))
 
     def evaluated(self, step, pair_accuracy):
-        """The progress after an evaluation."""
+        """Return the progress after an evaluation."""
         row = {"step": step, "loss": float(np.mean(self.pending)), "pair_accuracy": pair_accuracy}
         return Progress(step, (*self.history, row), ())
 
     def finished(self, config):
-        """Whether all steps are done, or validation has not improved for `config.stop_after` evaluations."""
+        """Tell whether all steps are done, or validation has not improved for `config.stop_after` evaluations."""
         if self.step >= config.steps:
             return True
         if not config.stop_after or not self.history:
@@ -48,15 +48,15 @@ class Progress:
 
 
 def find_progress(config, fingerprint, workdir):
-    """The progress in the newest sound checkpoint; damaged ones are set aside.
+    """Read the progress from the newest intact checkpoint; move damaged ones aside.
 
     Args:
-        config: of the run.
-        fingerprint: of its pictures.
+        config: config of the run.
+        fingerprint: fingerprint of its pictures.
         workdir: folder of the run.
 
     Raises:
-        ValueError: for the folder of a run of another config, or of a dataset that has been rebuilt since.
+        ValueError: if the folder holds a run of another config, or its dataset has been rebuilt since.
     """
     if not os.path.isdir(os.path.join(workdir, "checkpoints")):
         return Progress()
@@ -64,7 +64,7 @@ def find_progress(config, fingerprint, workdir):
         for step in [] if distributed.index() else checkpoints.set_aside_damaged(workdir):
             print(
                 f"warning: the checkpoint of step {step} is damaged and was moved to "
-                f"{os.path.join(workdir, 'damaged_checkpoints')}; training goes on from the newest of the others"
+                f"{os.path.join(workdir, 'damaged_checkpoints')}; training resumes from the newest intact one"
             )
     with checkpoints.open_checkpoints(workdir) as manager:
         step = manager.latest_step()
@@ -81,15 +81,15 @@ def find_progress(config, fingerprint, workdir):
 
 
 def save(manager, step, variables, state, config, preprocessing, fingerprint, progress):
-    """Saves a checkpoint.
+    """Save a checkpoint.
 
     Args:
-        manager: of `checkpoints.open_checkpoints`.
-        step: steps that are done.
-        variables: as of `evaluated_variables`.
-        state: the `TrainState`, replicated.
-        config, preprocessing, fingerprint: of the run.
-        progress: `Progress`; its last evaluation counts for the best checkpoint if it is of this step.
+        manager: manager from `checkpoints.open_checkpoints`.
+        step: number of steps done.
+        variables: variables from `evaluated_variables`.
+        state: replicated `TrainState`.
+        config, preprocessing, fingerprint: those of the run.
+        progress: `Progress`; its last evaluation ranks this checkpoint if it was made at this step.
 
     Raises:
         OSError: if the disk has no room for it.
@@ -97,17 +97,17 @@ def save(manager, step, variables, state, config, preprocessing, fingerprint, pr
     state = first_copy(state)
     training = {"opt_state": state.opt_state, "step": state.step} | ({"params": state.params} if state.average else {})
     run = checkpoints.describe(config, preprocessing, fingerprint, progress.history, progress.pending)
-    # Between evaluations nothing is known of the accuracy.
+    # Between evaluations the accuracy is unknown.
     last = progress.history[-1] if progress.step == step and progress.history else {"pair_accuracy": None}
     checkpoints.save(manager, step, variables, training, run, last["pair_accuracy"] or 0.0)
 
 
 def evaluated_variables(variables, state):
-    """What evaluation reads: the variables with the trained parameters, or with their moving average if there is one.
+    """Return the variables to evaluate: with the EMA of the parameters if there is one, else the trained parameters.
 
     Args:
-        variables: of the model, whose parameters may have been trained since.
-        state: the `TrainState`, replicated.
+        variables: variables of the model, possibly older than `state`.
+        state: replicated `TrainState`.
     """
     state = first_copy(state)
     return merge(
@@ -118,26 +118,26 @@ def evaluated_variables(variables, state):
 
 
 def restore_variables(model, workdir, step):
-    """The variables of a checkpoint, as of `evaluated_variables`.
+    """Restore the variables that `evaluated_variables` gave when the checkpoint was saved.
 
-    The backbone's too: the file that its weights came from may be another by now, or gone.
+    They include the backbone's, because the file of its weights may have changed or be gone.
     """
     with checkpoints.open_checkpoints(workdir) as manager:
         return checkpoints.restore(manager, step, variables=model.abstract_variables())["variables"]
 
 
 def restore_state(manager, step, variables, state):
-    """The training state of a checkpoint.
+    """Restore the training state of a checkpoint.
 
     Args:
-        manager: of `checkpoints.open_checkpoints`.
-        step: of the checkpoint.
-        variables: of the same checkpoint.
-        state: a `TrainState` made of these variables; it gives the shapes.
+        manager: manager from `checkpoints.open_checkpoints`.
+        step: step of the checkpoint.
+        variables: variables of the same checkpoint.
+        state: `TrainState` made of these variables; it gives the shapes.
     """
     training = {"opt_state": state.opt_state, "step": state.step} | ({"params": state.params} if state.average else {})
     training = checkpoints.restore(manager, step, training=training)["training"]
-    # The variables hold the average where there is one, so the state was made of it.
+    # If there is an EMA, the variables hold it, so state.average already has it.
     return TrainState(
         params=training.get("params", state.params),
         opt_state=training["opt_state"],

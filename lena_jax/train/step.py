@@ -1,4 +1,4 @@
-"""The siamese training step, mapped over devices with `pmap`: split the batch, gather the scores, sum the gradient."""
+"""The siamese training step, mapped over devices with `pmap`: split the batch, gather scores, sum gradients."""
 
 import flax.struct
 import jax
@@ -12,13 +12,13 @@ from lena_jax.train.loss import pair_logits, pairwise_logistic_loss
 
 @flax.struct.dataclass
 class TrainState:
-    """What a step changes.
+    """The state that a training step updates.
 
     Attributes:
-        params: the parameters that are trained.
-        opt_state: of the optimizer.
-        batch_stats: BatchNorm's running statistics where they move, else {}.
-        average: exponential moving average of the parameters, or {}.
+        params: trained parameters.
+        opt_state: state of the optimizer.
+        batch_stats: BatchNorm's running statistics if training updates them, else {}.
+        average: EMA of the parameters, or {}.
         step: number of steps done, int32.
     """
 
@@ -30,34 +30,34 @@ class TrainState:
 
     @classmethod
     def create(cls, params, optimizer, batch_stats=None, average=False):
-        """The state before the first step; with `average`, the average starts at the parameters."""
+        """Create the state before the first step; with `average`, the EMA starts at the parameters."""
         return cls(params, optimizer.init(params), batch_stats or {}, params if average else {}, np.int32(0))
 
 
 def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=0.0):
-    """The training step, mapped over the devices (of all processes) with `pmap`.
+    """Make the training step, mapped over the devices of all processes with `pmap`.
 
-    Every device scores its share of the pictures; the scores are gathered, every device takes its share of
-    the pairs, which may join pictures of different devices; loss and gradient are summed over devices and
-    divided by the sum of all pair weights. The number of devices changes rounding, nothing else.
+    Each device scores its share of the pictures. The scores are gathered, and each device computes the loss of its
+    share of the pairs, which may join pictures of different devices. Loss and gradient are summed over devices and
+    divided by the sum of all pair weights, so the number of devices changes nothing but rounding.
 
-    With `accumulate = k` a device runs its pictures in k parts, to need the memory of one: first all scores, then
-    the derivative of the loss with respect to them, then part by part the gradient. Pairs join pictures of all parts,
-    and loss and gradient are those of k = 1 to rounding, for one more forward pass. Running statistics stay as they
-    are: those of a part would not be those of the batch.
+    With `accumulate = k` a device splits its pictures into k parts and needs the memory of one part: it computes all
+    scores, then the derivative of the loss with respect to the scores, then the gradient part by part. Pairs still join
+    pictures of all parts. Loss and gradient equal those of k = 1 up to rounding; the price is one more forward pass.
+    BatchNorm's running statistics do not move, because a part has other statistics than the batch.
 
     Args:
         score: (params, batch_stats, carried, inputs) -> (scores [n], new batch_stats); inputs are a pytree of
             arrays [n, ...].
         optimizer: Optax transformation of `params`.
-        devices: as of `jax.pmap`; None for all devices.
-        accumulate: number of parts, which divides a device's pictures.
-        average_decay: d of the moving average `a <- d' * a + (1 - d') * params`, in [0, 1);
-            `d' = min(d, (1 + step) / (10 + step))`, so that the start is soon forgotten. Unused without an average.
+        devices: devices to pass to `jax.pmap`; None for all.
+        accumulate: number of parts; must divide a device's number of pictures.
+        average_decay: decay d in [0, 1) of the EMA `a <- d' * a + (1 - d') * params`, where
+            `d' = min(d, (1 + step) / (10 + step))` forgets the first steps quickly. Unused without an EMA.
 
     Returns:
-        step(state, carried, batch) -> (state, {"loss", "pair_accuracy", "gradient_norm"}), everything with a leading
-        axis of this process' devices; `batch` as of `shard`. The state given is consumed.
+        step(state, carried, batch) -> (state, {"loss", "pair_accuracy", "gradient_norm"}). Every array has a leading
+        axis over this process' devices; `batch` comes from `shard`. The buffers of the given state are donated.
     """
 
     def loss_and_accuracy(scores, batch):
@@ -69,8 +69,8 @@ def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=
         correct = jnp.sum(batch["weight"] * (jnp.sign(logits) * (2 * batch["label"] - 1) + 1) / 2)
         return loss / weight, correct / weight
 
-    # all_gather sends the derivative of everyone's pairs back to the device that scored the picture, so the
-    # gradient of the total loss is the sum of the devices' own.
+    # The derivative of all_gather sums over devices: it returns what all pairs add to a score to the device that
+    # computed the score. So the gradient of the total loss is the sum of the devices' gradients.
     loss_and_derivative = jax.value_and_grad(loss_and_accuracy, has_aux=True)
 
     def gradient_at_once(params, batch_stats, carried, batch):
@@ -112,16 +112,16 @@ def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=
 
 
 def shard(batch, devices, process=0, processes=1):
-    """Splits a batch over the devices: [n, ...] -> [this process' devices, n / all devices, ...].
+    """Split a batch over the devices: [n, ...] -> [this process' devices, n / all devices, ...].
 
     Args:
-        batch: `inputs`, the process' own share of the pictures, an array or a pytree of arrays, and `pairs`, `label`
-            and `weight` of the whole batch, which are padded with weight 0.
+        batch: dict with `inputs` (this process' share of the pictures, a pytree of arrays) and `pairs`, `label` and
+            `weight` of the whole batch, which are padded with pairs of weight 0.
         devices: number of devices of this process, the same for each process.
-        process, processes: which one this is, and how many there are.
+        process, processes: index of this process, and number of processes.
 
     Raises:
-        ValueError: if the devices do not divide the pictures.
+        ValueError: if the number of pictures is not a multiple of the number of devices.
     """
     pictures = len(jax.tree.leaves(batch["inputs"])[0])
     if pictures % devices:
@@ -142,26 +142,26 @@ def shard(batch, devices, process=0, processes=1):
 
 
 def _split(tree, parts):
-    """The leaves [n, ...] of a pytree as [parts, n / parts, ...]."""
+    """Reshape the leaves [n, ...] of a pytree to [parts, n / parts, ...]."""
     return jax.tree.map(lambda leaf: leaf.reshape(parts, -1, *leaf.shape[1:]), tree)
 
 
 class StepWindow:
-    """Measures of the steps since they were last read; they stay on the devices until then.
+    """Collect the measures of steps, and keep them on the devices until they are read.
 
-    Reading every step would make the devices wait for the host.
+    Reading them after every step would make the devices wait for the host.
     """
 
     def __init__(self):
         self._measures, self._indices = [], []
 
     def add(self, measures, index):
-        """Keeps what a step returned, and the indices of its pictures."""
+        """Add the measures that a step returned, and the indices of its pictures."""
         self._measures.append(measures)
         self._indices.append(index)
 
     def read(self):
-        """Returns (a dict of floats a step, indices of the pictures of each step), and forgets them."""
+        """Return (one dict of floats per step, the indices of each step's pictures), and start over."""
         rows = [
             {name: float(value.addressable_shards[0].data[0]) for name, value in row.items()} for row in self._measures
         ]
@@ -171,7 +171,7 @@ class StepWindow:
 
 
 def replicate(tree, devices):
-    """Copies a pytree to devices of this process: a leading axis of `len(devices)`."""
+    """Copy a pytree to devices of this process; the copies form a leading axis of length `len(devices)`."""
     mesh = jax.sharding.Mesh(np.array(devices), (AXIS,))
     sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
     return jax.tree.map(
@@ -180,5 +180,5 @@ def replicate(tree, devices):
 
 
 def first_copy(tree):
-    """One device's copy of a replicated pytree, as NumPy arrays."""
+    """Return one device's copy of a replicated pytree, as NumPy arrays."""
     return jax.tree.map(lambda leaf: np.asarray(leaf.addressable_shards[0].data)[0], tree)

@@ -30,7 +30,7 @@ def test_train_and_evaluate(planted_dir, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "evaluate.py" in done.stdout and "training" in done.stderr
-    assert "a step of 1 traced ones" in done.stdout and "waited for" in done.stdout
+    assert "mean per step (1 traced)" in done.stdout and "waiting for the next batch" in done.stdout
     assert len(list((tmp_path / "run/profile").rglob("*.xplane.pb"))) == 1
     (tmp_path / "run/report.html").unlink()
     done = run("evaluate.py", f"--workdir={tmp_path / 'run'}", "--split=validation")
@@ -99,7 +99,7 @@ def test_folds_of_an_own_folder_in_groups(tmp_path):
         ("train.py", ["--wokdir=x"], "workdir"),
         ("train.py", ["--config.steps=many"], "many"),
         ("train.py", ["stray"], "stray"),
-        ("train.py", ["--config.batch_size=6"], "batch_size=6 and 4 devices"),
+        ("train.py", ["--config.batch_size=6"], "batch_size=6, 4 devices"),
         ("train.py", ["--config.data.dir=nowhere"], "python -m data_prep build planted"),
         ("train.py", ["--config=missing.py"], "missing.py"),
         ("train.py", ["--config=README.md"], "expected a Python file"),
@@ -111,10 +111,14 @@ def test_folds_of_an_own_folder_in_groups(tmp_path):
         ("evaluate.py", ["--workdir=nowhere", "--check_maps=-1"], "check_maps"),
         ("compare_runs.py", ["--workdirs=nowhere,elsewhere"], "no evaluation of the test pictures in 'nowhere'"),
         ("compare_runs.py", ["--workdirs=nowhere"], "two folders, got 1: nowhere"),
-        ("compare_pooling.py", ["--poolings=lena,averge", "--seeds=2"], "got pooling 'averge', expected some of lena,"),
+        ("compare_pooling.py", ["--poolings=lena,averge", "--seeds=2"], "got pooling 'averge', expected one of lena,"),
         ("compare_pooling.py", [], "folds=0 and seeds=1"),
         ("compare_pooling.py", ["--seeds=2", "--against=top_n:3"], "got 'top_n:3' and the poolings lena,average"),
-        ("cross_dataset.py", ["--data=planted"], "at least two data sets of different names (or folders), got planted"),
+        (
+            "cross_dataset.py",
+            ["--data=planted"],
+            "at least two datasets with different names (or folders), got planted",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(script, arguments, message, tmp_path):

@@ -67,7 +67,7 @@ def test_a_row_of_the_papers_table_names_trunk_pooling_and_fusion():
         ("vgg17", "got (trunk|backbone) 'vgg17'"),
         ("vgg16,lina", "pooling: got 'lina'"),
         ("vgg16,lena,gates", "got fusion 'gates'"),
-        ("vgg16,lena,none,1", "at most TRUNK"),
+        ("vgg16,lena,none,1", "at most BACKBONE"),
     ):
         with pytest.raises(ValueError, match=message):
             ranker.build(paper_config(row))

@@ -20,7 +20,7 @@ def build(setting, folder, **change):
     return feature_cache(model, variables, pictures, cache_dir=str(folder), **options)
 
 
-def test_the_cache_holds_the_trunks_features_and_is_used_again(setting, tmp_path, monkeypatch):
+def test_the_cache_holds_the_backbones_features_and_is_used_again(setting, tmp_path, monkeypatch):
     model, variables, pictures = setting
     maps = build(setting, tmp_path)
     assert maps.shape == (2, 16, 4, 4, 672) and maps.dtype == np.float16

@@ -25,7 +25,7 @@ def random_inputs(fusion, count, seed=0):
 
 
 def random_variables(model, seed=1):
-    """Variables of which none is as it starts."""
+    """Make variables that all differ from their initial values."""
     rng = np.random.default_rng(seed)
     return jax.tree.map(
         lambda leaf: rng.normal(size=leaf.shape, scale=0.5).astype(np.float32), model.abstract_variables()
@@ -83,15 +83,15 @@ def test_the_map_counts(fusion):
 
 
 @pytest.mark.parametrize("fusion", CHANNELS)
-def test_a_pretrained_trunk_gets_the_head_that_its_fusion_needs(fusion, monkeypatch):
+def test_a_pretrained_backbone_gets_the_head_that_its_fusion_needs(fusion, monkeypatch):
     model = model_of(fusion)
-    trunk = jax.tree.map(np.asarray, model_of("none").init(7, pretrained=False)["params"]["backbone"])
-    monkeypatch.setattr(backbones, "load_pretrained", lambda name, source: {"params": trunk})
+    backbone = jax.tree.map(np.asarray, model_of("none").init(7, pretrained=False)["params"]["backbone"])
+    monkeypatch.setattr(backbones, "load_pretrained", lambda name, source: {"params": backbone})
     variables = model.init(0)
     shapes = jax.tree.map(np.shape, variables["params"])
     assert shapes["head"]["kernel"] == (CHANNELS[fusion], 1) and shapes["pooling"]["eta"] == (CHANNELS[fusion],)
     assert shapes == jax.tree.map(np.shape, model.abstract_variables()["params"])
-    jax.tree.map(np.testing.assert_array_equal, variables["params"]["backbone"], trunk)
+    jax.tree.map(np.testing.assert_array_equal, variables["params"]["backbone"], backbone)
 
 
 def test_batches_of_pytrees_are_padded_and_split_over_devices():

@@ -1,4 +1,4 @@
-"""Two tiny data sets, one with groups and one without, with a tiny trunk with and without BatchNorm."""
+"""Two tiny datasets, one with groups and one without, with a tiny backbone with and without BatchNorm."""
 
 import csv
 import json
@@ -62,7 +62,7 @@ def small(data_dir):
     return config
 
 
-def test_the_table_across_two_data_sets(data_dir, tiny_trunks, tmp_path):
+def test_the_table_across_two_datasets(data_dir, tiny_trunks, tmp_path):
     study = cross_dataset.Study(small(data_dir), DATA)
     assert list(study.configs()) == [
         "cells/image_scores_plain/across_groups/seed_0",
@@ -131,7 +131,7 @@ def stored_scores_are_of_the_same_pictures_and_checkpoint(study, tmp_path):
         assert json.loads(file.read_text()) == whole
 
 
-def test_a_trunk_without_batch_norm_leaves_its_rows_empty(data_dir):
+def test_a_backbone_without_batch_norm_leaves_its_rows_empty(data_dir):
     study = cross_dataset.Study(small(data_dir), DATA)
     tests = {data: open_pictures(study.config_of(data))["test"] for data in DATA}
     scores = {
@@ -149,7 +149,7 @@ def test_a_trunk_without_batch_norm_leaves_its_rows_empty(data_dir):
 def test_what_cannot_be_studied(data_dir, tmp_path):
     config = small(data_dir)
     for data in (("planted",), ("planted", "planted"), ("planted@a/b", "planted@c/b")):
-        with pytest.raises(ValueError, match="at least two data sets of different names"):
+        with pytest.raises(ValueError, match="at least two datasets with different names"):
             cross_dataset.Study(config, data)
     with pytest.raises(ValueError, match="seeds must be at least 1, got 0"):
         cross_dataset.Study(config, DATA, 0)

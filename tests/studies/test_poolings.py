@@ -1,4 +1,4 @@
-"""Cells, their table and its files, on the small `planted` with a tiny frozen trunk."""
+"""Cells, their table and its files, on the small `planted` with a tiny frozen backbone."""
 
 import csv
 import json
@@ -134,7 +134,7 @@ def test_the_files_say_the_same(finished):
     text = (workdir / "table.md").read_text()
     mean = table["rows"][0]["mean"]["pair_accuracy"]
     assert f"| none | lena | {mean['value']:.3f} [{mean['low']:.3f}, {mean['high']:.3f}]" in text
-    assert text.count("baseline") == 2 and "contribution map: PxAP" in text and "Learned sizes" in text
+    assert text.count("baseline") == 2 and "contribution map: PxAP" in text and "Learned support sizes" in text
     with open(workdir / "table.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert float(rows[2]["against.pair_accuracy.runs.p_holm"]) == pytest.approx(
@@ -165,7 +165,7 @@ def test_another_baseline_and_one_cell_alone(finished, capsys):
     assert ours["difference"] == pytest.approx(-theirs["difference"]) and turned["rows"][0]["against"] is None
     assert "pair accuracy − lena" in (workdir / "table.md").read_text()
     poolings.run(study, str(workdir))  # As it was, for the other tests.
-    with pytest.raises(ValueError, match=r"number of a run must be in \[0, 6\), got 6"):
+    with pytest.raises(ValueError, match=r"index of a run must be in \[0, 6\), got 6"):
         poolings.run(study, str(workdir), only=6)
 
 
@@ -190,10 +190,10 @@ def test_another_config_is_refused(finished):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"poolings": ("lena", "lina")}, "got pooling 'lina', expected some of lena,average"),
+        ({"poolings": ("lena", "lina")}, "got pooling 'lina', expected one of lena,average"),
         ({"poolings": ("max:3", "average")}, "expected 'max' alone"),
         ({"poolings": ("top_n:x", "average")}, "expected a number after the colon, for n"),
-        ({"poolings": ("average", "average")}, "must be different ones, at least one, got average,average"),
+        ({"poolings": ("average", "average")}, "must be at least one name, each only once, got average,average"),
         ({"poolings": ("lena",)}, "must be one of the poolings, got 'average'"),
         ({"fusions": ("both",)}, "got fusion 'both'"),
         ({"seeds": 1}, "folds=0 and seeds=1"),
@@ -253,4 +253,4 @@ def test_objectness_is_compared_with_the_same_pooling_without(planted_dir, tmp_p
         raw.append((found["p_value"], found["p_holm"]))
     assert [corrected for _, corrected in raw] == pytest.approx(holm([p for p, _ in raw]))
     text = poolings_markdown(table)
-    assert "Objectness against none" in text and f"| gate | max | {signed(found)} |" in text
+    assert "With objectness against without" in text and f"| gate | max | {signed(found)} |" in text

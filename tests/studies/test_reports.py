@@ -100,5 +100,5 @@ def test_a_table_of_poolings(tmp_path, drawn):
     for one in (text, readme):
         assert "Means over 5 folds times 2 seeds, with 95 % Student's t intervals over the folds." in one
         assert "new test groups" in one and "over the folds (corrected for the training pictures" in one
-    assert "its difference from `average`" in readme and "Learned sizes" not in text and "masks" not in text
+    assert "its difference from `average`" in readme and "Learned support sizes" not in text and "masks" not in text
     assert drawn[0].count(">a|b<") == 2 and "$\\nothing_{g$" in drawn[0]

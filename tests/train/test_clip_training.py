@@ -1,4 +1,4 @@
-"""Clips from the data set through training and evaluation to the command: shapes, sums, both poolings of clips."""
+"""Clips from the dataset through training and evaluation to the command: shapes, sums, both poolings of clips."""
 
 import json
 
@@ -43,7 +43,7 @@ def config(clips_dir):
 
 
 @pytest.mark.parametrize("clip_pooling, cells_pooled", [("joint", 512), ("frame_mean", 64)])
-def test_a_frozen_trunk_trains_on_clips(config, tmp_path, clip_pooling, cells_pooled):
+def test_a_frozen_backbone_trains_on_clips(config, tmp_path, clip_pooling, cells_pooled):
     config.clip_pooling, config.augmentation.views = clip_pooling, 2
     losses = train(config, str(tmp_path))
     assert len(losses) == 4 and np.isfinite(losses).all()

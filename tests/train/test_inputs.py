@@ -81,7 +81,7 @@ def test_statistics_of_training_are_those_of_the_batch(config):
     np.testing.assert_array_equal(mean[0], mean[1])  # The statistics of both devices' pictures.
 
 
-def test_a_trunk_without_batch_norm_cannot_train_by_batch_statistics(config, tmp_path):
+def test_a_backbone_without_batch_norm_cannot_train_by_batch_statistics(config, tmp_path):
     config.backbone.name, config.backbone.batch_norm = "tiny", "train"
     with pytest.raises(ValueError, match="batch_norm"):
         train(config, str(tmp_path / "run"))
@@ -92,7 +92,7 @@ def test_a_trunk_without_batch_norm_cannot_train_by_batch_statistics(config, tmp
     "change, message",
     [
         ({"train_from": "third"}, r"'third', expected '' or one of \['first', 'second'\]"),
-        ({"batch_norm": "train", "accumulate": 2}, "accumulate=2: the statistics"),
+        ({"batch_norm": "train", "accumulate": 2}, "accumulate=2: BatchNorm would see"),
         ({"weights": "x.pth"}, "backbone.weights 'x.pth' and backbone.pretrained=False"),
         ({"frozen": True, "train_from": "second"}, "set backbone.frozen=False"),
     ],
@@ -128,7 +128,7 @@ def test_the_shares_of_processes_are_the_batch_that_one_has(config, planted_dir)
 
 
 class Colours(nn.Module):
-    """A trunk whose feature maps are the picture's channels, averaged over cells of 8 pixels."""
+    """A backbone whose feature maps are the picture's channels, averaged over cells of 8 pixels."""
 
     endpoint: str = "second"
     output_stride: int = 8

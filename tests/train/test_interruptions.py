@@ -51,7 +51,7 @@ def uninterrupted(trainings, planted_dir, tmp_path_factory):
 
 @pytest.fixture
 def own_data(planted_dir, tmp_path):
-    """A copy of the data set without files that other runs have left there."""
+    """Copy the dataset without the files that other runs left there."""
     shutil.copytree(planted_dir / "planted", tmp_path / "data/planted")
     return tmp_path / "data"
 
@@ -119,7 +119,7 @@ def test_killed_at_random_moments_it_ends_the_same(trainings, uninterrupted, own
     assert sum(name == "step" for name, _ in ended["points"]) < 64
 
 
-def test_killed_with_a_frozen_trunk_and_early_stopping(trainings, uninterrupted, own_data, tmp_path):
+def test_killed_with_a_frozen_backbone_and_early_stopping(trainings, uninterrupted, own_data, tmp_path):
     expected = uninterrupted(FROZEN)
     config, workdir = FROZEN | {"data.dir": own_data}, tmp_path / "run"
     for point, count, seconds in (
@@ -161,7 +161,7 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_before_is_kept(trainings, un
     config, workdir = FROZEN | {"data.dir": own_data}, tmp_path / "run"
     ended = trainings.run(config=config, workdir=workdir, limit=("caching", 1, 1000))
     assert ended["code"] == 1 and len(error_lines(ended["err"])) == 1 and "Traceback" not in ended["err"]
-    assert "trunk features, train, in" in ended["err"] and "too large" in ended["err"].lower()
+    assert "backbone features, train, in" in ended["err"] and "too large" in ended["err"].lower()
     assert not list((own_data / "features").iterdir())
     for count in (2, 1):  # Of this start; both are the checkpoint of step 8.
         # The second time not even a name can be written.

@@ -17,8 +17,8 @@ from lena_jax.runs.load import load_ranker
 from lena_jax.train.loop import train
 
 
-class TinyTrunk(nn.Module):
-    """Two convolutions, stride 8: a trunk that compiles in a second."""
+class TinyBackbone(nn.Module):
+    """Two convolutions, stride 8: a backbone that compiles in a second."""
 
     endpoint: str = "head"
     output_stride: int = 8
@@ -33,8 +33,8 @@ class TinyTrunk(nn.Module):
 
 @pytest.fixture
 def tiny(small_config, monkeypatch):
-    trunk = Backbone("tiny", TinyTrunk, 8, 12, Preprocessing((0.5,) * 3, (0.25,) * 3), ("Conv",), ("head",))
-    monkeypatch.setitem(backbones.BACKBONES, "tiny", trunk)
+    backbone = Backbone("tiny", TinyBackbone, 8, 12, Preprocessing((0.5,) * 3, (0.25,) * 3), ("Conv",), ("head",))
+    monkeypatch.setitem(backbones.BACKBONES, "tiny", backbone)
     config = small_config
     config.backbone.name, config.backbone.pretrained, config.backbone.frozen = "tiny", False, False
     config.backbone.endpoint = ""
@@ -74,19 +74,19 @@ def test_the_whole_network_trains_alike_on_one_device_and_two(tiny, tmp_path, mo
     two = train(tiny, str(tmp_path / "two"), devices=jax.devices())
     np.testing.assert_allclose(two, one, atol=1e-5)
     assert len(set(one.tolist())) == 8
-    # The trunk was trained: it is not what the same seed starts with.
+    # The backbone was trained: it differs from the initial one of the same seed.
     model, variables, config, _, _ = load_ranker(str(tmp_path / "two"))
     started = model.init(config.seed, pretrained=False)
     moved = jax.tree.map(lambda a, b: float(np.abs(a - b).max()), variables["params"], started["params"])
     assert min(jax.tree.leaves(moved["backbone"])) > 1e-4
 
 
-def test_a_frozen_trunk_stays_as_it_was(trained):
+def test_a_frozen_backbone_stays_as_it_was(trained):
     _, variables, _, _, _ = load_ranker(str(trained[0]))
-    trunk = variables["params"]["backbone"]
+    backbone = variables["params"]["backbone"]
     loaded = backbones.load_pretrained("efficientnet_lite0")["params"]
-    np.testing.assert_array_equal(trunk["stem"]["kernel"], loaded["stem"]["kernel"])
-    assert "head" not in trunk and "head" in loaded  # Behind the endpoint, so neither kept nor saved.
+    np.testing.assert_array_equal(backbone["stem"]["kernel"], loaded["stem"]["kernel"])
+    assert "head" not in backbone and "head" in loaded  # After the endpoint, so neither kept nor saved.
 
 
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(trained, small_config, tmp_path, monkeypatch):
@@ -147,7 +147,7 @@ def test_a_workdir_of_another_config_is_refused_and_kept(trained, small_config):
 @pytest.mark.parametrize(
     "key, value, message",
     [
-        ("batch_size", 15, "batch_size=15 and 2 devices"),
+        ("batch_size", 15, "batch_size=15, 2 devices"),
         ("steps", 0, "steps must be at least 1, got 0"),
         ("image_size", 32, "at least 64 pixels, got 32"),
         ("pooling", "averag", "average"),
@@ -160,8 +160,8 @@ def test_a_workdir_of_another_config_is_refused_and_kept(trained, small_config):
         ("augmentation.views", 0, "augmentation.views must be at least 1, got 0"),
         ("pairs.mode", "all", "got 'all'"),
         ("augmentation.crop", 2.0, "got 2.0"),
-        ("accumulate", 3, "2 devices times 3"),
-        ("accumulate", 0, "times 0"),
+        ("accumulate", 3, "2 devices and accumulate=3"),
+        ("accumulate", 0, "accumulate=0"),
         ("average_decay", 1.0, "average_decay must be in .0, 1., got 1.0"),
         ("stop_after", -1, "at least 0, got -1"),
         (
@@ -190,7 +190,7 @@ def test_a_config_that_does_not_fit_is_refused_before_anything_is_written(small_
     assert not (tmp_path / "run").exists()
 
 
-def test_bfloat16_computes_the_trunk_and_everything_else_stays_float32(small_config, tmp_path):
+def test_bfloat16_computes_the_backbone_and_everything_else_stays_float32(small_config, tmp_path):
     config = small_config
     config.backbone.name, config.backbone.endpoint, config.backbone.pretrained = "alexnet", "", False
     config.backbone.frozen, config.steps, config.batch_size = False, 2, 8
@@ -207,14 +207,14 @@ def test_bfloat16_computes_the_trunk_and_everything_else_stays_float32(small_con
     assert not np.array_equal(losses["bfloat16"], losses["float32"])
 
 
-def test_a_resumed_run_keeps_its_trunk_wherever_the_weights_are_by_then(small_config, tmp_path, monkeypatch):
+def test_a_resumed_run_keeps_its_backbone_wherever_the_weights_are_by_then(small_config, tmp_path, monkeypatch):
     config = small_config
     config.backbone.name, config.backbone.endpoint, config.steps, config.eval_every = "tiny", "", 8, 4
-    trunk = Backbone("tiny", TinyTrunk, 8, 12, Preprocessing((0.5,) * 3, (0.25,) * 3), ("Conv",), ("head",))
-    monkeypatch.setitem(backbones.BACKBONES, "tiny", trunk)
+    backbone = Backbone("tiny", TinyBackbone, 8, 12, Preprocessing((0.5,) * 3, (0.25,) * 3), ("Conv",), ("head",))
+    monkeypatch.setitem(backbones.BACKBONES, "tiny", backbone)
 
     def weights(seed):
-        drawn = TinyTrunk().init(jax.random.key(seed), jnp.zeros((1, 64, 64, 3)))
+        drawn = TinyBackbone().init(jax.random.key(seed), jnp.zeros((1, 64, 64, 3)))
         return lambda name, source: jax.tree.map(np.asarray, drawn)
 
     monkeypatch.setattr(backbones, "load_pretrained", weights(1))

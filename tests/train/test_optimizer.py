@@ -64,7 +64,7 @@ def test_the_rate_rises_to_its_peak_and_falls_to_zero():
     assert np.isfinite(float(learning_rate(options(), 1)(0)))
 
 
-def test_trunk_pooling_and_head_have_their_own_rates():
+def test_backbone_pooling_and_head_have_their_own_rates():
     # Adam's first step is the rate times the sign of the gradient.
     change = first_change(constant(0.7))
     np.testing.assert_allclose(change["head"]["kernel"], -0.1, rtol=1e-5)
@@ -72,7 +72,7 @@ def test_trunk_pooling_and_head_have_their_own_rates():
     np.testing.assert_allclose(change["backbone"]["conv"]["scale"], -0.05, rtol=1e-5)
 
 
-def test_the_trunk_can_decay_by_a_share():
+def test_the_backbone_can_decay_by_a_share():
     change = first_change(constant(0.0), weight_decay=0.5, backbone_decay=0.1)
     np.testing.assert_allclose(change["head"]["kernel"], -0.1 * 0.5, rtol=1e-5)
     np.testing.assert_allclose(change["backbone"]["conv"]["kernel"], -0.05 * 0.5 * 0.1, rtol=1e-5)
@@ -113,7 +113,7 @@ def test_early_stages_learn_slower_and_biases_faster():
             "head": {"kernel": 0.5},
         },
     }
-    # A trunk that ends early, or is trained in part: its last stage that is there has the full rate.
+    # The last stage that exists has the full rate, even if the backbone ends early or is trained in part.
     del params["backbone"]["head"]
     assert rates(config, params, ("stem", "stage1", "head"))["backbone"]["stem"]["kernel"] == 0.25
 

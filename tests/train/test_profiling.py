@@ -9,7 +9,7 @@ from lena_jax.train import profiling
 
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory):
-    """Twelve steps of a known kind, of which five are traced, and their time on this side's clock."""
+    """Run twelve steps with known operations, trace five of them, and time them with the clock of this process."""
     folder = tmp_path_factory.mktemp("profile")
 
     @jax.jit
@@ -46,8 +46,8 @@ def test_a_trace_names_operations_and_its_numbers_add_up(traced):
 
 def test_the_report_has_shares_of_the_whole(traced):
     text = traced[0].report()
-    assert "a step of 5 traced ones" in text and "sort" in text and text.endswith(traced[0].folder)
-    clock, operations = text.split("operations,")
+    assert "mean per step (5 traced)" in text and "sort" in text and text.endswith(traced[0].folder)
+    clock, operations = text.split("device time of")
     shares = [
         [float(line.split("%")[0].split()[-1]) for line in part.splitlines() if "%" in line]
         for part in (clock, operations)
@@ -66,12 +66,12 @@ def test_what_cannot_be_read_is_one_line(tmp_path):
     profile = profiling.StepProfile(str(tmp_path))
     with profile:
         assert list(profile.watch(range(3))) == [0, 1, 2]
-    assert profile.report() == "no profile: this start did fewer than 4 steps" and not list(tmp_path.iterdir())
+    assert profile.report() == "no profile: this call trained fewer than 4 steps" and not list(tmp_path.iterdir())
     profile.steps = 2
-    assert "cannot be summed up here: no trace" in profile.report()
+    assert "could not be summarized: no trace" in profile.report()
     (tmp_path / "vm.xplane.pb").write_bytes(b"\xff not a trace")
     text = profile.report()
-    assert "cannot be summed up here" in text and len(text.splitlines()) == 1
+    assert "could not be summarized" in text and len(text.splitlines()) == 1
 
 
 def test_the_trace_ends_with_a_failure(tmp_path):

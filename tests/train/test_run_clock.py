@@ -32,8 +32,8 @@ def test_the_starts_of_a_run_add_up(tmp_path, monkeypatch):
     again.write()
     timing = json.loads((tmp_path / "timing.json").read_text())
     assert timing["pictures"] == 90 and timing["seconds"] == 7 and timing["pictures_per_second"] == 5
-    anew = RunClock(str(tmp_path), 0, 1)
+    fresh = RunClock(str(tmp_path), 0, 1)
     now[0] += 1
-    anew.write()
+    fresh.write()
     timing = read_timing(str(tmp_path))
     assert timing["pictures"] == 0 and timing["seconds"] == pytest.approx(1) and timing["pictures_per_second"] is None

@@ -208,6 +208,6 @@ def test_an_error_of_both_is_said_by_both_and_ends_them(trainings, runs, tmp_pat
     ]
     for number in numbers:
         ended = trainings.wait(number)
-        assert ended["code"] == 2 and "batch_size=6 and 4 devices" in ended["err"]
+        assert ended["code"] == 2 and "batch_size=6, 4 devices" in ended["err"]
         assert ended["points"][-1][1] < 30
     assert not (tmp_path / "run").exists()
