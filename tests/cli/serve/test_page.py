@@ -151,7 +151,7 @@ def test_two_of_the_ranking_are_compared(ranked, run, files):
     adds = [float(re.search(r"adds ([+-][\d.]+)", text)[1]) for text in texts(ranked, "#comparison figcaption")]
     np.testing.assert_allclose(adds, [pair.maps[0].sum(), pair.maps[1].sum()], atol=0.006)
     assert (np.ptp(pixels(ranked, "#comparison .lena-map"), -1).reshape(2, -1).max(1) > 15).all()
-    assert "blue speaks for the right one" in texts(ranked, "#comparison .lena-ends")[1]
+    assert "blue favours the right one" in texts(ranked, "#comparison .lena-ends")[1]
 
 
 def test_two_dropped_pictures_are_compared_and_other_numbers_refused(ranked, files):
@@ -216,7 +216,7 @@ def test_too_much_is_refused(ranked, server, tmp_path):
     ranked.choose_files(INPUT.format("rank-drop"), [tmp_path / "larger.png"])
     ranked.wait("/exceeds|maximum/i.test(document.body.innerText)")
     answers = [_answer(server, "/gradio_api/upload", data=bytes(size)) for size in (3_000_001,)]
-    assert answers[0][0] == 413 and b"Too much" in answers[0][1] and server.files() == []
+    assert answers[0][0] == 413 and b"Too large" in answers[0][1] and server.files() == []
 
 
 def test_nothing_stays_and_nothing_leaves(ranked, server):
@@ -271,7 +271,7 @@ def test_files_of_the_machine_cannot_be_asked_about(server, run):
     code, body = _answer(
         server, "/gradio_api/queue/join", json.dumps(question).encode(), **{"Content-Type": "application/json"}
     )
-    assert code == 400 and body == b"Only uploaded files can be asked about."
+    assert code == 400 and body == b"Requests may only name uploaded files."
 
 
 @pytest.mark.parametrize("data", [[3], ["/etc/passwd"], [[{}]], [None], [], [{"a": [[1]]}]])
