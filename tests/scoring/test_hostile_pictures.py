@@ -184,4 +184,4 @@ def test_a_decoder_that_fails_in_its_own_way_is_a_reason(run, monkeypatch):
 def test_too_little_memory_is_a_reason(scorer, monkeypatch):
     monkeypatch.setattr(pictures, "stored_pixels", lambda data: (_ for _ in ()).throw(MemoryError()))
     (one,) = scorer.score(b"anything")
-    assert one.error == "too large for the memory that is left"
+    assert one.error == "too large for the available memory"

@@ -150,7 +150,7 @@ def test_a_worker_killed_within_a_block_loses_nothing_and_doubles_nothing(
     assert file not in finished and len(finished) < len(files_of(output)) - 2
     assert_whole(output, expected)
     said = capsys.readouterr()
-    assert f"83 rows in {output}, whole" in said.out and "1 of 83 could not be read" in said.out
+    assert f"finished: 83 rows in {output}" in said.out and "1 of 83 could not be read" in said.out
     assert "83/83" in said.err
 
     # Nothing is left to do, and nothing is done; another job is refused.

