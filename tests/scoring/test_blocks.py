@@ -133,10 +133,10 @@ def test_the_folder_of_another_job_is_refused(photos, tmp_path):
     for job, message in (
         (blocks.make_job(blocks_of, "b"), "scores of another model (a, got b)"),
         (blocks.make_job(blocks_of[1:], "a"), "another list of 34 pictures (got 24)"),
-        (blocks.make_job(slices([photos], "path", 11), "a"), "another list of"),
+        (blocks.make_job(slices([photos], "path", 11), "a"), "another list of 34 pictures, or other blocks"),
         (blocks.make_job(slices([photos], "path", 5), "a"), "another block size, 4"),
     ):
-        with pytest.raises(ValueError, match=re.escape(message) + ".*: name another folder"):
+        with pytest.raises(ValueError, match=re.escape(message) + ".*: use another folder"):
             blocks.enter(str(tmp_path), job)
     (tmp_path / "_manifest.json").write_text("{")
     with pytest.raises(ValueError, match="is damaged"):
