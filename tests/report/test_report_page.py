@@ -86,10 +86,10 @@ def test_the_page_says_what_the_files_say(evaluated):
     assert f"the median is now {metrics['eta']['share']['50']:.3f}" in text
     assert f"{metrics['eta']['support_size']['95']:.1f} cells" in text
     assert "planted · efficientnet_lite0 · LENA pooling" in text and "expand6" in text
-    assert "2 (cpu)" in text and "192 pictures" in text and "pictures a second" in text
+    assert "2 (cpu)" in text and "192 pictures" in text and "pictures per second" in text
     timing = json.loads((workdir / "timing.json").read_text())
     assert all(f"{name} {version}" in text for name, version in timing["versions"].items())
-    assert "12 of 12" in text and "To know" not in text
+    assert "12 of 12" in text and "Please note" not in text
     assert "image_size64224" in text  # A key that is not the default, and its default.
 
     def keys(config):
@@ -268,7 +268,7 @@ def test_warnings_of_the_history(copy, monkeypatch):
     history = [{"step": 10 * number, "loss": 0.6931, "pair_accuracy": 0.5} for number in range(1, 8)]
     monkeypatch.setattr(reading, "_history", lambda workdir: history)
     text = written(copy)
-    assert "step 70: the training loss has stayed within" in text and "; 3 evaluations said so" in text
+    assert "step 70: the training loss has stayed within" in text and " (3 evaluations gave this warning)" in text
 
 
 def test_the_drawn_map_is_the_upsampled_map():
