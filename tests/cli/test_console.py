@@ -1,4 +1,4 @@
-"""The console command: tables and files of scores, exit codes, what an interruption leaves, and an instant --help."""
+"""The console command: tables and files of scores, exit codes, results after an interruption, and a fast --help."""
 
 import configparser
 import csv
@@ -23,7 +23,7 @@ from lena_jax.scoring import scorer as scorer_module
 
 @pytest.fixture(autouse=True)
 def no_cache(monkeypatch):
-    """Programs are not kept in the user's folder."""
+    """Keeps compiled programs out of the user's cache folder."""
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
 
 

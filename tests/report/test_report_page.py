@@ -1,4 +1,4 @@
-"""The report of a small run: what it says, that it needs nothing else, and that text in it stays text."""
+"""The report of a small run: its contents, no external resources, and text that stays text."""
 
 import dataclasses
 import html.parser
@@ -33,7 +33,7 @@ def evaluated(trained, tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def _predictions_are_made_once():
-    """All runs here are copies of one, and compiling its network again for every page would take minutes."""
+    """Compiles once: all runs here are copies of one, and compiling for every page would take minutes."""
     predict, known = reading.predict, {}
 
     def remembered(model, variables, pictures, *rest):
@@ -50,7 +50,7 @@ def _predictions_are_made_once():
 
 @pytest.fixture
 def copy(evaluated, tmp_path):
-    """A copy of the evaluated run that a test may change."""
+    """A copy of the evaluated run that a test can change."""
     shutil.copytree(evaluated[0], tmp_path / "run")
     return tmp_path / "run"
 

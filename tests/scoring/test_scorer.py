@@ -1,4 +1,4 @@
-"""Scores of new pictures: those of the evaluation however they come, in order, in bounded memory, or with a reason."""
+"""Scores of new pictures: equal to the evaluation for every kind of input, in order, in bounded memory, or an error."""
 
 import io
 import os

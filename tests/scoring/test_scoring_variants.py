@@ -20,7 +20,7 @@ from lena_jax.scoring import Scorer
 
 
 def variant(run, **change):
-    """A model like that of the run but for what is changed, its variables, and the run's config with it."""
+    """The model of the run with some changes, its variables, and the run's config."""
     model, _, config, _, _ = load_ranker(run)
     config.update(change)
     model = dataclasses.replace(ranker.build(config), preprocessing=model.preprocessing)

@@ -1,4 +1,4 @@
-"""What the gate lets through, without Gradio and without a socket."""
+"""Which requests the gate passes, tested without Gradio and mostly without a socket."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ def uploads():
 
 
 def ask(uploads, method, path, body=b"", hosts=HOSTS, limits=None, page=b"", **headers):
-    """(status, headers, body, what the application behind the gate was asked)."""
+    """(status, headers, body, requests that reached the application behind the gate)."""
     asked, sent = [], []
 
     async def app(scope, receive, send):
@@ -205,7 +205,7 @@ def test_no_more_is_taken_than_was_said(uploads):
 
 
 def test_uploads_at_a_time_share_the_room(uploads):
-    """Each says 600,000 bytes, of 1,000,000; the application writes what comes."""
+    """Each upload announces 600,000 of 1,000,000 bytes; the application writes what arrives."""
     receives = []
 
     async def app(scope, receive, send):

@@ -78,13 +78,13 @@ def texts(tab, selector):
 
 
 def go_to(tab, title):
-    """Clicks on a tab."""
+    """Clicks a tab."""
     tabs = "[...document.querySelectorAll('button[role=tab]')]"
     tab.value(f"{tabs}.find(e => e.textContent.includes('{title}')).click()")
 
 
 def pixels(tab, selector):
-    """[n, H, W, 3] of the pictures that a selector finds, drawn 32x32."""
+    """Pixels [n, 32, 32, 3] of the pictures that a selector finds."""
     found = tab.value(f"""Promise.all([...document.querySelectorAll({json.dumps(selector)})].map(async image => {{
         image.loading = 'eager'; await image.decode();
         const canvas = document.createElement('canvas'); canvas.width = canvas.height = 32;
@@ -220,7 +220,7 @@ def test_too_much_is_refused(ranked, server, tmp_path):
 
 
 def test_nothing_stays_and_nothing_leaves(ranked, server):
-    """Last of those with the page open: all requests of the page so far."""
+    """Runs after the other tests of the open page: checks all its requests so far."""
     hosts = {url.split("/")[2] for url in ranked.requests() if not url.startswith("blob:")}
     assert hosts == {server.address.split("/")[2]}
     assert server.files() == []
@@ -288,7 +288,7 @@ def test_errors_say_nothing_of_the_inside(server, data):
 
 
 def test_at_the_end_all_is_gone(server):
-    """Asked to end by a signal that by itself would leave everything."""
+    """Stops the server by a signal that would leave all files if it were not handled."""
     boundary = b'--x\r\nContent-Disposition: form-data; name="files"; filename="../../a.png"\r\n\r\nabc\r\n--x--\r\n'
     code, body = _answer(server, "/gradio_api/upload", boundary, **{"Content-Type": "multipart/form-data; boundary=x"})
     assert code == 200 and json.loads(body)[0].startswith(str(server.folder)) and ".." not in body.decode()

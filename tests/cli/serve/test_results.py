@@ -1,4 +1,4 @@
-"""The markup of results, without a browser: names of files stay text everywhere, and nothing is fetched."""
+"""The markup of results, without a browser: file names stay plain text, and nothing is fetched."""
 
 import html.parser
 
@@ -36,7 +36,7 @@ def judged(name, score, percentile=50.0, exact=True):
 
 
 def check(elements):
-    """What holds of all results."""
+    """Checks what must hold for all results."""
     assert not any(key.startswith("on") for _, attributes in elements.found for key in attributes)
     assert all(source.startswith("data:image/jpeg;base64,") for source in elements.all("src"))
     assert {"script", "link", "a"}.isdisjoint(name for name, _ in elements.found)
