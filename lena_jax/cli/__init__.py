@@ -1,1 +1,1 @@
-"""The console command `lena-jax`: one module a subcommand, with `add(commands, options)`; nothing heavy on import."""
+"""The console command `lena-jax`: one module per subcommand, each with `add(commands, options)` and light imports."""

@@ -3,8 +3,8 @@
 from lena_jax.cli import models
 
 DESCRIPTION = """\
-Prints the model's probability that the first picture is ahead of the second, and draws what speaks for each: red parts
-of either picture speak for the first, blue parts for the second.
+Predicts which of two pictures is ahead (has the higher true score), and shows why. Prints the probability that A is
+ahead of B. With --output, draws both pictures with maps: red regions of either picture favour A, blue regions favour B.
 """
 
 EXAMPLES = """\
@@ -18,15 +18,15 @@ def add(commands, options):
     parser = commands.add_parser(
         "compare", help="which of two pictures is ahead, and why", description=DESCRIPTION, epilog=EXAMPLES, **options
     )
-    parser.add_argument("first", metavar="A")
-    parser.add_argument("second", metavar="B")
+    parser.add_argument("first", metavar="A", help="the first picture file")
+    parser.add_argument("second", metavar="B", help="the second picture file")
     models.add_model(parser)
-    parser.add_argument("-o", "--output", metavar="PNG", help="drawing to write")
+    parser.add_argument("-o", "--output", metavar="PNG", help="PNG file to draw the maps to (default: no drawing)")
     parser.set_defaults(run=run)
 
 
 def run(arguments) -> int:
-    """Returns 0, or 1 if a picture could not be read."""
+    """Returns the exit code: 0, or 1 if a picture could not be read."""
     if arguments.output:
         models.check_drawing(arguments.output, arguments.first, arguments.second)
     with models.opened(arguments) as scorer, models.pictures_read() as outcome:

@@ -3,8 +3,8 @@
 from lena_jax.cli import models
 
 DESCRIPTION = """\
-Prints the score of a picture and the parts that raise it most, and draws its map: red parts raise the score, blue
-parts lower it, boxes are around those that raise it most.
+Shows where in a picture its score comes from. Prints the score and the regions that raise it most, and draws a map
+over the picture: red regions raise the score, blue regions lower it, boxes mark the regions that raise it most.
 """
 
 EXAMPLES = """\
@@ -18,14 +18,14 @@ def add(commands, options):
     parser = commands.add_parser(
         "explain", help="where in a picture its score comes from", description=DESCRIPTION, epilog=EXAMPLES, **options
     )
-    parser.add_argument("picture", metavar="PICTURE")
+    parser.add_argument("picture", metavar="PICTURE", help="picture file to explain")
     models.add_model(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="PNG", help="drawing to write")
+    parser.add_argument("-o", "--output", required=True, metavar="PNG", help="PNG file to draw the map to")
     parser.set_defaults(run=run)
 
 
 def run(arguments) -> int:
-    """Returns 0, or 1 if the picture could not be read."""
+    """Returns the exit code: 0, or 1 if the picture could not be read."""
     models.check_drawing(arguments.output, arguments.picture)
     with models.opened(arguments) as scorer, models.pictures_read() as outcome:
         from lena_jax.scoring import drawing
@@ -35,6 +35,6 @@ def run(arguments) -> int:
         percentile = "" if one.percentile is None else f", higher than {one.percentile:.1f} % of training pictures"
         print(f"score {one.score:+.4f}{percentile}")
         for top, left, bottom, right in one.boxes.tolist():
-            print(f"raised by the part from ({left}, {top}) to ({right}, {bottom})")
+            print(f"raised by the region from ({left}, {top}) to ({right}, {bottom})")
         print(f"map   {arguments.output}")
     return outcome.code

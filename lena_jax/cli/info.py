@@ -1,9 +1,10 @@
-"""`lena-jax info`: what a checkpoint is."""
+"""`lena-jax info`: describe a trained model."""
 
 from lena_jax.cli import models
 
 DESCRIPTION = """\
-Says what a run's best checkpoint or a saved model is: network, preprocessing, data set, measures. Scores nothing.
+Describes a trained model, either the best checkpoint of a run or a saved model: network, preprocessing, training
+dataset, and measures if it has been evaluated. Scores nothing.
 """
 
 EXAMPLES = """\
@@ -16,14 +17,14 @@ examples:
 def add(commands, options):
     """Adds `info` to the command line."""
     parser = commands.add_parser(
-        "info", help="what a checkpoint is", description=DESCRIPTION, epilog=EXAMPLES, **options
+        "info", help="describe a trained model", description=DESCRIPTION, epilog=EXAMPLES, **options
     )
-    parser.add_argument("model", metavar="CHECKPOINT", help=models.MODEL_HELP)
+    parser.add_argument("model", metavar="MODEL", help=models.MODEL_HELP)
     parser.set_defaults(run=run)
 
 
 def run(arguments) -> int:
-    """Returns 0."""
+    """Returns the exit code 0."""
     with models.ready():
         from lena_jax.cli import information
 

@@ -1,4 +1,4 @@
-"""What a checkpoint or saved model is, as a short plain-text table."""
+"""Describes a checkpoint or saved model in a short plain-text table."""
 
 import os
 
@@ -13,17 +13,21 @@ _MEASURES = {"pair_accuracy": "pair accuracy", "spearman": "Spearman"}
 
 
 def text(source):
-    """The table of a run's folder, a folder of `save_model`, or "hf:OWNER/NAME".
+    """Describes a trained model as text, one property per line.
+
+    Args:
+        source: folder of a run, folder that `save_model` wrote, or "hf:OWNER/NAME".
 
     Raises:
-        ValueError, FileNotFoundError: as of `Scorer.from_checkpoint`.
+        ValueError: the folder does not exist or is damaged.
+        FileNotFoundError: the model cannot be fetched from the hub.
     """
     loaded = open_model(source)
     stored, data = loaded.description, loaded.description["data"]
     rows = [
         ("run" if loaded.is_run else "saved model", os.fspath(source)),
         *_network(stored["network"], loaded.model, loaded.variables),
-        ("data set", f"{data['name']}, score {data['score']!r}" + (f", in {loaded.data_dir}" if loaded.is_run else "")),
+        ("dataset", f"{data['name']}, score {data['score']!r}" + (f", in {loaded.data_dir}" if loaded.is_run else "")),
         ("fingerprint", data["fingerprint"]),
         ("step", str(stored["step"])),
         ("percentiles", "none" if loaded.scores is None else f"of {loaded.scores.pictures:,} training pictures"),
@@ -41,7 +45,7 @@ def _network(network, model, variables):
     pixels = model.preprocessing
     endpoint = f", endpoint {network['backbone']['endpoint']}" if network["backbone"]["endpoint"] else ""
     return [
-        ("trunk", f"{network['backbone']['name']}{endpoint}, {network['dtype']}"),
+        ("backbone", f"{network['backbone']['name']}{endpoint}, {network['dtype']}"),
         ("pooling", f"{network['pooling']} ({options})" if options else network["pooling"]),
         ("objectness", network["fusion"]),
         ("picture", f"{network['image_size']} x {network['image_size']} px"),
@@ -62,7 +66,7 @@ def _measures(metrics):
             )
             for name, title in _MEASURES.items()
         ]
-    except model_card.UNREADABLE:  # Of a saved model they are only shown, and were not checked.
+    except model_card.UNREADABLE:  # Measures of a saved model are only displayed: nothing has checked them.
         return [("measures", "not readable")]
 
 

@@ -1,4 +1,4 @@
-"""`lena-jax` and `python -m lena_jax`: arguments in, one subcommand, an exit code."""
+"""Entry point of `lena-jax` and `python -m lena_jax`: parses arguments, runs one subcommand, returns an exit code."""
 
 import argparse
 import os
@@ -9,7 +9,9 @@ from lena_jax.cli import compare, explain, info, save, score, serve, video
 from lena_jax.runtime.signals import Terminated, terminated_in_order
 
 DESCRIPTION = """\
-Scores pictures with a trained ranker, says where in them the scores come from, and packs rankers to pass on.
+Scores and ranks pictures with a trained model, shows which regions of a picture its score comes from, and exports
+models to share. A model is the folder of a training run (runs/...), a folder that `lena-jax save` wrote, or
+hf:OWNER/NAME on the Hugging Face hub.
 """
 
 EXAMPLES = """\
@@ -24,19 +26,21 @@ examples:
   lena-jax info runs/mine
   lena-jax save runs/mine models/mine
 
-exit codes: 0 all done; 1 some pictures could not be read, or a file not be written; 2 wrong usage; 130 interrupted;
-143 terminated
+`lena-jax COMMAND --help` explains one command and its options.
+
+exit codes: 0 success; 1 some pictures could not be read, or a file could not be written; 2 wrong usage or bad input;
+130 interrupted (Ctrl-C); 143 terminated
 """
 
 COMMANDS = (score, explain, compare, video, serve, info, save)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code. An error is one line on stderr."""
+    """Runs the command and returns its exit code. An error prints one line to stderr."""
     arguments = _parser().parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            # A file name may have letters that the terminal has not.
+            # A file name may contain characters that the terminal cannot show.
             stream.reconfigure(errors="backslashreplace")
     try:
         with terminated_in_order():
@@ -44,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, FileNotFoundError) as error:
         return _fail(error, 2)
     except BrokenPipeError:
-        # Whoever read the output has had enough; Python would complain once more when it closes it.
+        # The reader closed the pipe. Without this, Python reports the error again when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What the subcommands share: the arguments that name a model, and opening it."""
+"""Code that subcommands share: arguments that name a model, opening it, and the handling of unreadable pictures."""
 
 import argparse
 import contextlib
@@ -9,16 +9,17 @@ import sys
 from lena_jax.runtime.notices import plain_notices
 from lena_jax.runtime.signals import ended_at_once
 
-MODEL_HELP = "folder of a run or of `lena-jax save`, or hf:OWNER/NAME"
+MODEL_HELP = "trained model: folder of a training run, folder that `lena-jax save` wrote, or hf:OWNER/NAME"
 
 
 def add_model(parser):
-    """Adds --model and what goes with it."""
-    parser.add_argument("--model", required=True, metavar="DIR", help=MODEL_HELP)
+    """Adds --model and the options that go with it."""
+    parser.add_argument("--model", required=True, metavar="MODEL", help=MODEL_HELP)
     parser.add_argument(
         "--objectness",
         metavar="ONNX",
-        help="U2-Net-p's file, for a model trained with objectness maps (default: that of an installed wheel)",
+        help="U2-Net-p ONNX file; only for models trained with objectness maps (default: the file in an "
+        "installed package)",
     )
     # Accepted until version 0.3: percentiles are in the run's folder now.
     parser.add_argument("--data_dir", metavar="DIR", help=argparse.SUPPRESS)
@@ -26,7 +27,7 @@ def add_model(parser):
 
 @contextlib.contextmanager
 def opened(arguments):
-    """The `Scorer` that the arguments name; within it warnings are one line each."""
+    """Opens the `Scorer` that the arguments name. Inside the block each warning is one line."""
     with ready():
         with ended_at_once("lena-jax"):
             from lena_jax.scoring import Scorer
@@ -37,7 +38,7 @@ def opened(arguments):
 
 @contextlib.contextmanager
 def ready():
-    """JAX with its programs kept on disk, and the libraries below silent."""
+    """Sets up JAX with its on-disk compilation cache, and silences the logs of the libraries."""
     with ended_at_once("lena-jax"):
         from absl import logging as absl_logging
 
@@ -52,7 +53,7 @@ def ready():
 
 
 def check_drawing(output, *pictures):
-    """Raises `ValueError` where a drawing would not be a PNG file, has no folder, or would overwrite its picture."""
+    """Raises `ValueError` if a drawing is not a .png, its folder does not exist, or it would overwrite its picture."""
     folder = os.path.dirname(output)
     if not output.lower().endswith(".png"):
         raise ValueError(f"got the output {output!r}, expected a name that ends in .png")
@@ -70,7 +71,7 @@ class Outcome:
 
 @contextlib.contextmanager
 def pictures_read():
-    """Within it a picture that cannot be used ends the block: it is said on stderr, and the exit code is 1."""
+    """Ends the block at the first unusable picture: prints the reason to stderr and sets the exit code to 1."""
     from lena_jax.data.pictures import BadPicture
 
     outcome = Outcome()

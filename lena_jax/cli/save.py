@@ -1,11 +1,11 @@
-"""`lena-jax save`: a run's best checkpoint as one folder to pass on."""
+"""`lena-jax save`: export a run's best checkpoint as one folder."""
 
 from lena_jax.cli import models
 
 DESCRIPTION = """\
-Writes the best checkpoint of a run as a folder of three files: the weights (safetensors), what they are (JSON), and a
-model card. Wherever a model is asked for, the folder can be given. With the run's data set at hand, what is missing of
-the measures and percentiles is computed first.
+Exports the best checkpoint of a run as a folder to share. It holds three files: the weights (safetensors), their
+description (JSON) and a model card. Any option or argument that takes a model takes this folder. Measures and
+percentiles that the run does not have yet are computed first if its dataset is available.
 """
 
 EXAMPLES = """\
@@ -17,16 +17,18 @@ example:
 def add(commands, options):
     """Adds `save` to the command line."""
     parser = commands.add_parser(
-        "save", help="a run's checkpoint as one folder", description=DESCRIPTION, epilog=EXAMPLES, **options
+        "save", help="export a run's best checkpoint as one folder", description=DESCRIPTION, epilog=EXAMPLES, **options
     )
-    parser.add_argument("source", metavar="RUN", help="folder that experiments/train.py wrote")
-    parser.add_argument("folder", metavar="FOLDER", help="to write; it must not be there yet")
-    parser.add_argument("--data_dir", metavar="DIR", help="where the data set lies now")
+    parser.add_argument("source", metavar="RUN", help="folder of the training run (--workdir of experiments/train.py)")
+    parser.add_argument("folder", metavar="FOLDER", help="folder to write; must not exist yet")
+    parser.add_argument(
+        "--data_dir", metavar="DIR", help="where the dataset is now (default: where it was during training)"
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments) -> int:
-    """Returns 0."""
+    """Returns the exit code 0."""
     with models.ready():
         from lena_jax.evaluation.export import save_model
 

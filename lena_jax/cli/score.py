@@ -1,4 +1,4 @@
-"""`lena-jax score`: a ranked table, a file of scores, or with Ray a folder of them."""
+"""`lena-jax score`: print a ranked table, write a file of scores, or use Ray to write a folder of them."""
 
 import os
 import sys
@@ -6,13 +6,18 @@ import sys
 from lena_jax.cli import models
 
 DESCRIPTION = """\
-Scores files, and folders with all that is below them; damaged files are listed with the reason and the rest is done.
-Without --output it prints a ranked table: rank, score, percentile among the training pictures, the probability of
-being ahead of the next picture, name. With --output the rows are in the order of the pictures. They are written as
-they come to FILE.partial, which is renamed to FILE when all are there: what Ctrl-C leaves is in FILE.partial.
+Scores picture files and all pictures in folders and their subfolders. Files that cannot be read are listed with the
+reason; the rest are scored.
 
-With --engine=ray many processes score, on this machine or on a cluster, and --output is a folder of Parquet files, one
-a block of pictures, with _SUCCESS when all are there. The same command goes on from the finished blocks.
+Without --output, prints a table, highest score first: rank, score, percentile among the training pictures, the
+probability of being ahead of the next picture, name.
+
+With --output, writes a file with one row per picture, in input order. Rows go to FILE.partial as they are computed;
+it is renamed to FILE when all are done. Ctrl-C leaves the finished rows in FILE.partial.
+
+With --engine=ray, many processes score, on this machine or on a cluster. --output is then a folder of Parquet files,
+one per block of pictures, plus _SUCCESS when all are done. If interrupted, run the same command again: it continues
+from the finished blocks.
 """
 
 EXAMPLES = """\
@@ -26,7 +31,7 @@ examples:
       --output=/shared/scores
 """
 
-# With their defaults.
+# The options of --engine=ray and their defaults.
 _OF_RAY = {
     "workers": 1,
     "block": 1000,
@@ -46,49 +51,51 @@ def add(commands, options):
         "pictures",
         nargs="+",
         metavar="PICTURES",
-        help="files and folders; `-`: paths from standard input, one a line; with Ray also Parquet files",
+        help="files and folders; `-` reads paths from standard input, one per line; with Ray also Parquet files",
     )
     models.add_model(parser)
     parser.add_argument(
         "-o",
         "--output",
         metavar="FILE",
-        help="to write: .csv, .jsonl or .parquet (needs pyarrow); with Ray a folder, which all machines share",
+        help="file to write: .csv, .jsonl or .parquet (needs pyarrow); with Ray a folder that all machines can reach",
     )
     parser.add_argument(
-        "--maps", metavar="FOLDER", help="to draw each picture into, with the parts that raise and lower its score"
+        "--maps",
+        metavar="FOLDER",
+        help="folder for one drawing per picture, showing the regions that raise and lower its score",
     )
     parser.add_argument(
         "--engine",
         choices=("local", "ray"),
         default="local",
-        help="ray: many processes (needs Ray Data); default: local",
+        help="local: this process scores; ray: many processes do (needs Ray Data) (default: %(default)s)",
     )
-    ray = parser.add_argument_group("with --engine=ray")
-    ray.add_argument("--workers", type=int, metavar="N", help="processes that score (default: 1)")
-    ray.add_argument("--block", type=int, metavar="N", help="pictures a block (default: 1000)")
+    ray = parser.add_argument_group("options of --engine=ray")
+    ray.add_argument("--workers", type=int, metavar="N", help="number of processes that score (default: 1)")
+    ray.add_argument("--block", type=int, metavar="N", help="pictures per block (default: 1000)")
     ray.add_argument(
         "--column",
         metavar="NAME",
-        help="of Parquet files, with paths (text) or the contents of image files (bytes) (default: path)",
+        help="column of the Parquet files: paths (text) or contents of image files (bytes) (default: path)",
     )
     ray.add_argument(
         "--cpus_per_worker",
         type=int,
         metavar="N",
-        help="cores and threads of each (default: an equal share of this machine's; 1 on a cluster)",
+        help="cores and threads per process (default: an equal share of this machine's cores; 1 on a cluster)",
     )
-    ray.add_argument("--gpus_per_worker", type=int, metavar="N", help="GPUs of each (default: 0)")
+    ray.add_argument("--gpus_per_worker", type=int, metavar="N", help="GPUs per process (default: 0)")
     ray.add_argument(
         "--ray_address",
         metavar="ADDRESS",
-        help="of a running cluster, HOST:PORT or `auto` (default: one of its own on this machine)",
+        help="running Ray cluster to use, HOST:PORT or `auto` (default: start one on this machine)",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments) -> int:
-    """Returns 0 if all pictures were scored, 1 if some could not be read."""
+    """Returns the exit code: 0 if all pictures were scored, 1 if some could not be read."""
     if arguments.engine == "ray":
         return _run_with_ray(arguments)
     if given := [name for name in _OF_RAY if getattr(arguments, name) is not None]:
@@ -100,7 +107,7 @@ def run(arguments) -> int:
 
         results, kept = scoring.score(scorer, _paths(arguments.pictures)), []
         if arguments.output:
-            # The rows of millions of pictures need not be in memory, unless they are drawn afterwards.
+            # Results of millions of pictures are kept in memory only if they are drawn afterwards.
             count, bad = scoring.write(_noted(results, kept) if arguments.maps else results, arguments.output)
             print(f"wrote {count:,} rows to {arguments.output}")
             print(tables.unreadable(bad, count), end="\n" * bool(bad))
@@ -125,7 +132,7 @@ def _run_with_ray(arguments):
     if not arguments.output:
         raise ValueError("--engine=ray needs --output=FOLDER")
     if arguments.maps:
-        raise ValueError("got --maps with --engine=ray, expected one of the two: maps are drawn by this process alone")
+        raise ValueError("got --maps with --engine=ray, expected only one of them: Ray workers draw no maps")
     given = {
         name: default if getattr(arguments, name) is None else getattr(arguments, name)
         for name, default in _OF_RAY.items()
@@ -139,9 +146,9 @@ def _run_with_ray(arguments):
         from lena_jax.scoring import ray_engine
 
         count, bad = ray_engine.score(scorer, _paths(arguments.pictures), arguments.output, **given)
-    print(f"{count:,} rows in {arguments.output}, whole")
+    print(f"finished: {count:,} rows in {arguments.output}")
     if bad:
-        print(f"{bad:,} of {count:,} could not be read: the column `error` says why")
+        print(f"{bad:,} of {count:,} could not be read: see the column `error`")
     return int(bool(bad))
 
 

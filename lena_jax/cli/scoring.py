@@ -1,4 +1,4 @@
-"""What `lena-jax score` does with a `Scorer`: scores with a progress bar, written, ranked or drawn."""
+"""The steps of `lena-jax score`: score with a progress bar, then write, rank or draw the results."""
 
 import contextlib
 import sys
@@ -12,14 +12,14 @@ from lena_jax.scoring.result_files import PARTIAL, open_results, printable
 
 
 def score(scorer, paths):
-    """Scores files and folders with a progress bar; yields each `PictureScore` as it comes, in the order of the paths.
+    """Scores files and folders with a progress bar. Yields each `PictureScore` as it is computed, in input order.
 
     Args:
         scorer: `Scorer`.
         paths: iterable of files and folders, see `picture_paths.find`.
 
     Raises:
-        ValueError: there is nothing to score.
+        ValueError: there are no pictures to score.
     """
     others = []
     found, one = scorer.score(picture_paths.find(paths, others.append)), None
@@ -28,7 +28,9 @@ def score(scorer, paths):
             yield one
     if others:
         print(
-            f"{len(others):,} other files in folders were passed over, such as {printable(others[0])}", file=sys.stderr
+            f"{len(others):,} files in folders were skipped because they are not pictures, such as "
+            f"{printable(others[0])}",
+            file=sys.stderr,
         )
     if one is None:
         raise ValueError(
@@ -37,18 +39,18 @@ def score(scorer, paths):
 
 
 def write(results, output):
-    """Writes results to a file as they come, see `result_files.open_results`.
+    """Writes results to a file as they are computed, see `result_files.open_results`.
 
     Args:
         results: iterable of `PictureScore`.
         output: path of the file.
 
     Returns:
-        (how many there were, a list of those with an error).
+        (number of results, list of those with an error).
 
     Raises:
-        ValueError, OSError: as of `open_results`.
-        KeyboardInterrupt: with the path of the unfinished file, on Ctrl-C.
+        ValueError, OSError: the file cannot be opened or written, see `open_results`.
+        KeyboardInterrupt: on Ctrl-C; the message names the unfinished file.
     """
     count, bad = 0, []
     try:
@@ -65,10 +67,10 @@ def write(results, output):
 
 
 def collect(results):
-    """A list of results; on Ctrl-C the table of those that are there is printed.
+    """Collects results into a list. On Ctrl-C, prints the table of those that are finished.
 
     Raises:
-        KeyboardInterrupt: with how many there were, on Ctrl-C.
+        KeyboardInterrupt: on Ctrl-C; the message says how many were finished.
     """
     collected = []
     try:
@@ -76,12 +78,12 @@ def collect(results):
             collected.append(one)
     except KeyboardInterrupt as stop:
         print(report(collected))
-        raise type(stop)(f"the table has the {len(collected):,} that were finished") from None
+        raise type(stop)(f"the table has the {len(collected):,} finished pictures") from None
     return collected
 
 
 def report(results):
-    """The ranked table and what could not be read, as text."""
+    """Formats the ranked table and the list of unreadable pictures as text."""
     bad = [one for one in results if one.error is not None]
     parts = [tables.table(results) if len(bad) < len(results) else None, tables.unreadable(bad, len(results))]
     return "\n\n".join(part for part in parts if part)
@@ -91,10 +93,10 @@ def draw(scorer, results, folder):
     """Draws the map of each scored picture into a folder, which must exist.
 
     Returns:
-        The number of pictures that could not be read any more; they are said on stderr.
+        The number of pictures that could no longer be read. Each is reported on stderr.
 
     Raises:
-        KeyboardInterrupt: with how many there are, on Ctrl-C.
+        KeyboardInterrupt: on Ctrl-C; the message says how many maps were drawn.
     """
     # Matplotlib takes a second to import.
     from lena_jax.scoring import drawing

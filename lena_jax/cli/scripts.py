@@ -1,4 +1,4 @@
-"""What the scripts share: bad input is one line and exit code 2, not a traceback."""
+"""Entry point that the scripts share: bad input ends with one line and exit code 2 instead of a traceback."""
 
 import difflib
 import importlib.util
@@ -10,11 +10,11 @@ import traceback
 from absl import app, flags
 from absl import logging as absl_logging
 
-flags.DEFINE_bool("debug", False, "Show the traceback of an error that is otherwise one line.")
+flags.DEFINE_bool("debug", False, "Show the full traceback of an error instead of one line.")
 
 
 def run(main):
-    """Parses the flags and runs `main(argv)`; a `ValueError`, a mistyped flag or config key ends with exit code 2."""
+    """Parses the flags and runs `main(argv)`. A `ValueError`, or a mistyped flag or config key, exits with code 2."""
     app.run(lambda argv: _run(main, argv), flags_parser=_parse)
 
 
@@ -28,7 +28,7 @@ def _parse(argv):
 
 
 def _check_config(arguments):
-    """Names the nearest key of a mistyped `--config.key`, which ml_collections does for some keys only."""
+    """Suggests the nearest key for a mistyped `--config.key`; ml_collections does so for some keys only."""
     values = {}
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
         name, equals, value = argument.lstrip("-").partition("=")
@@ -47,7 +47,7 @@ def _check_config(arguments):
                 raise ValueError(
                     f"no config key {name!r}"
                     + (f", did you mean {near[0]!r}?" if near else "")
-                    + f" Known here: {', '.join(sorted(known)) or 'nothing'}"
+                    + f" Known keys: {', '.join(sorted(known)) or 'nothing'}"
                 )
             node = node[key]
 
@@ -60,15 +60,15 @@ def _load_config(path, argument):
     try:
         spec.loader.exec_module(module)
         return module.get_config(*([argument] if argument else []))
-    except Exception as error:  # A config is anyone's code, which can fail in any way.
+    except Exception as error:  # A config file is user code and can raise anything.
         raise ValueError(f"config file {path!r}: {type(error).__name__}: {error}") from error
 
 
 def _run(main, argv):
-    # The libraries below report every file that they write; what the user needs to see is printed.
-    absl_logging.set_verbosity(absl_logging.FATAL)  # An error is raised as well.
+    # The libraries log every file that they write. What the user needs to see is printed.
+    absl_logging.set_verbosity(absl_logging.FATAL)  # Errors are raised too, so nothing is lost.
     logging.getLogger("jax").setLevel(logging.ERROR)
-    # Imported here, so that --help and a typo answer at once.
+    # Imported here so that --help and typos answer immediately.
     from lena_jax.runtime.compilation_cache import keep_compiled_programs
 
     keep_compiled_programs()
@@ -81,11 +81,11 @@ def _run(main, argv):
 
 
 def explain(error):
-    """Prints what is to be said of an error that ends a script, and returns the exit code."""
+    """Reports an error that ends a script and returns the exit code."""
     if isinstance(error, SystemExit):
         return error.code or 0
     if isinstance(error, KeyboardInterrupt):
-        what = str(error) or "what was finished is kept, the same command goes on from there"
+        what = str(error) or "finished work is kept; run the same command again to continue"
         print(f"interrupted: {what}", file=sys.stderr)
         return 130
     known = isinstance(error, (ValueError, OSError, FloatingPointError))
@@ -93,7 +93,7 @@ def explain(error):
         traceback.print_exception(error)
         return 1
     print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-    # Otherwise not the input's fault: a full disk, a folder that cannot be written, training that diverged.
+    # Code 1 is not the input's fault: a full disk, a folder that cannot be written, training that diverged.
     return 2 if isinstance(error, (ValueError, FileNotFoundError)) else 1
 
 

@@ -1,17 +1,17 @@
-"""Scores as a ranked table of plain text, and the list of what could not be read."""
+"""Plain-text tables: pictures ranked by score, and pictures that could not be read."""
 
 from lena_jax.scoring.result_files import printable
 from lena_jax.scoring.scorer import ahead
 
 
 def table(results):
-    """The ranked table: rank, score, percentile, the probability against the next picture, name.
+    """Formats the ranked table: rank, score, percentile, probability of being ahead of the next picture, name.
 
     Args:
         results: list of `PictureScore`.
 
     Returns:
-        Text; equal scores keep their order.
+        Text. Equal scores keep their order.
     """
     ranked = ranking(results)
     lines = [f"{'rank':>6}  {'score':>9}  {'percentile':>10}  {'ahead of next':>13}  name"]
@@ -24,19 +24,19 @@ def table(results):
 
 
 def ranking(results):
-    """The results that have a score, the highest first; equal scores keep their order."""
+    """Sorts the results that have a score, highest first. Equal scores keep their order."""
     return sorted((one for one in results if one.error is None), key=lambda one: -one.score)
 
 
 def unreadable(bad, count):
-    """What could not be read and why, a line each.
+    """Lists the pictures that could not be read and why, one per line.
 
     Args:
         bad: list of `PictureScore` with an error.
-        count: of all pictures.
+        count: number of all pictures.
 
     Returns:
-        Text; empty where there is nothing to say.
+        Text, empty if `bad` is empty.
     """
     if not bad:
         return ""

@@ -1,57 +1,64 @@
-"""`lena-jax video`: the score of a clip, its best moments, and the frame to show it by."""
+"""`lena-jax video`: score a clip and find its best moments and thumbnail."""
 
 import sys
 
 from lena_jax.cli import models
 
-# What is looked at unless something else is asked for: frames a second, the most of them, the most of best moments.
+# Defaults: frames per second, maximum number of frames, maximum number of best moments.
 RATE, MOST_FRAMES, MOST_MOMENTS = 2.0, 240, 8
 
 DESCRIPTION = """\
-Scores a video with a ranker of pictures or of clips: the clip as a whole, each of its frames as a still, and the
-moments whose frames score highest. With --output it also writes a folder: frames.csv and clip.json (time and score of
-each frame), timeline.png, moments.png (a sheet of the best moments), thumbnail.jpg (the best frame, at full size).
-Needs PyAV: pip install 'lena-jax[video]'.
+Scores a video with a model of pictures or of clips. Prints the score of the clip, the mean score of its frames as
+still pictures, and the best moments: the times whose frames score highest.
+
+With --output, also writes a folder: frames.csv and clip.json (time and score of each frame), timeline.png, moments.png
+(the best moments side by side), thumbnail.jpg (the best frame at full size).
+
+Needs PyAV: pip install 'lena-jax[video]'
 """
 
 EXAMPLES = """\
 examples:
   lena-jax video clip.mp4 --model=runs/mine
   lena-jax video clip.mp4 --model=runs/mine -o clip_moments
-  lena-jax video clip.mp4 --model=runs/clips --frames=8 --rate=0      # as many frames as it was trained with
+  lena-jax video clip.mp4 --model=runs/clips --frames=8 --rate=0      # the frame count of its training
 """
 
 
 def add(commands, options):
     """Adds `video` to the command line."""
     parser = commands.add_parser(
-        "video", help="score a video, find its best moments", description=DESCRIPTION, epilog=EXAMPLES, **options
+        "video", help="score a video and find its best moments", description=DESCRIPTION, epilog=EXAMPLES, **options
     )
-    parser.add_argument("video", metavar="FILE")
+    parser.add_argument("video", metavar="FILE", help="video file to score")
     models.add_model(parser)
-    parser.add_argument("-o", "--output", metavar="FOLDER", help="to write; made if absent")
+    parser.add_argument("-o", "--output", metavar="FOLDER", help="folder to write; created if missing")
     parser.add_argument(
         "--rate",
         type=float,
         default=RATE,
         metavar="R",
-        help="frames a second to look at; 0: as many as --frames, however long (default: %(default)s)",
+        help="frames to score per second of video; 0: --frames frames, whatever its length (default: %(default)s)",
     )
     parser.add_argument(
         "--frames",
         type=int,
         default=MOST_FRAMES,
         metavar="T",
-        help="the most frames to look at, evenly over time (default: %(default)s)",
+        help="maximum number of frames, evenly spaced in time (default: %(default)s)",
     )
     parser.add_argument(
-        "--moments", type=int, default=MOST_MOMENTS, metavar="K", help="the most to list (default: %(default)s)"
+        "--moments",
+        type=int,
+        default=MOST_MOMENTS,
+        metavar="K",
+        help="maximum number of best moments (default: %(default)s)",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments) -> int:
-    """Returns 0, or 1 if the video could not be read."""
+    """Returns the exit code: 0, or 1 if the video could not be read."""
     if arguments.moments < 1:
         raise ValueError(f"--moments: got {arguments.moments}, expected at least 1")
     with models.opened(arguments) as scorer, models.pictures_read() as outcome:

@@ -1,1 +1,1 @@
-"""Measuring a trained run: evaluation, comparisons of two runs, checks of maps, and export as a saved model."""
+"""Evaluate trained runs, compare two runs, check maps, and export a run as a saved model."""

@@ -1,4 +1,4 @@
-"""Two evaluated runs against each other on the same pictures and pairs."""
+"""Compare two evaluated runs on the same pictures and pairs."""
 
 import filecmp
 import os
@@ -11,30 +11,29 @@ from lena_jax.runs import folder
 
 
 def compare_runs(workdirs, split="test", output=None):
-    """Compares two evaluations as `compare_models` does, from the files they left (`evaluation.evaluate`).
+    """Compares two evaluated runs with `compare_models`. Reads only the files that `evaluation.evaluate` wrote.
 
-    Folds are compared with folds: where both folders hold runs over the same folds (`repeated_runs.run`, one seed),
-    the test pictures of all folds are put together, and pairs and correlations stay within a fold. The unit of interval
-    and test is then still the picture; that the folds' trainings share pictures is not in them.
+    If both folders hold runs over the same folds (`repeated_runs.run` with one seed), the test pictures of all folds
+    are pooled, and pairs and correlations stay within a fold. Intervals and p-values still resample pictures; they do
+    not account for the training pictures that folds share.
 
     Args:
         workdirs: (first, second), folders of the runs.
-        split: the evaluated part.
-        output: path of the JSON to write, or None.
+        split: the evaluated split.
+        output: path of the JSON file to write, or None.
 
     Returns:
         The dict of `compare_models`, with "workdirs", "data" and "split".
 
     Raises:
-        ValueError: unless two folders are given that hold evaluations of one data set, parted the same way, with the
-            same pairs.
+        ValueError: `workdirs` are not two folders with evaluations of the same dataset, splits and pairs.
     """
     if len(workdirs) != 2:
         raise ValueError(f"workdirs must be two folders, got {len(workdirs)}: {','.join(workdirs) or 'none'}")
     folds = [_folds(workdir) for workdir in workdirs]
     if folds[0] != folds[1]:
         raise ValueError(
-            f"the folds must be the same ones, got {folds[0] or 'none'} in {workdirs[0]!r} and "
+            f"both runs must have the same folds, got {folds[0] or 'none'} in {workdirs[0]!r} and "
             f"{folds[1] or 'none'} in {workdirs[1]!r}"
         )
     whole = put_together(
@@ -54,30 +53,31 @@ def compare_runs(workdirs, split="test", output=None):
 
 
 def _folds(workdir):
-    """The folders of a run over folds, [] for a single run."""
+    """Lists the folders of the folds of a run; empty for a single run."""
     runs = sorted((folder.read_metrics(workdir) or {}).get("runs", {}))
     if any("seed" in name for name in runs):
         raise ValueError(
-            f"{workdir!r} has several runs of the same pictures, {', '.join(runs)}: compare one of them, "
+            f"{workdir!r} holds several runs on the same pictures, {', '.join(runs)}: compare one of them, "
             f"such as {os.path.join(workdir, runs[0])!r}"
         )
     return runs
 
 
 def put_together(parts, split="test"):
-    """Evaluations of the same pictures side by side, and those of different pictures (folds) one after the other.
+    """Combines evaluations: runs on the same pictures side by side, different pictures (folds) one after the other.
 
     Args:
-        parts: lists of equally many folders of runs; those of one list were evaluated on the same pictures and pairs.
-        split: the evaluated part.
+        parts: one list of run folders per fold, all of the same length. The runs of one list were evaluated on the same
+            pictures and pairs.
+        split: the evaluated split.
 
     Returns:
-        {"data": name of the data set, "scores": [n] true, "groups": [n] or None, "clusters": [n] or None, "pairs":
-        [p, 2], "predicted": [n] scores of each run of a part}. Pairs and groups stay within a part; clusters are the
-        groups of the data set, each of which may be in several parts.
+        {"data": name of the dataset, "scores": [n] true scores, "groups": [n] or None, "clusters": [n] or None,
+        "pairs": [p, 2], "predicted": list of [n] scores, one per run in a list}. Pairs and groups stay within a fold.
+        Clusters are the groups of the dataset, which may span several folds.
 
     Raises:
-        ValueError: unless the runs of a part are evaluations of one data set, parted the same way, with the same pairs.
+        ValueError: the runs of a list were not evaluated on the same dataset, splits and pairs.
     """
     parts = [_compared(workdirs, split) for workdirs in parts]
     offsets = np.cumsum([0] + [len(part["scores"]) for part in parts])
@@ -94,34 +94,34 @@ def put_together(parts, split="test"):
 
 
 def _compared(workdirs, split):
-    """What evaluations of the same pictures say: {"data", "scores", "groups", "predicted": one each, "pairs"}."""
+    """Reads evaluations of the same pictures: {"data", "scores", "groups", "predicted": one per run, "pairs"}."""
     metrics, tables = zip(*(_evaluation(workdir, split) for workdir in workdirs), strict=True)
     for key in ("data", "fingerprint"):
         values = [one.get(key) for one in metrics]
         if None in values:
             raise ValueError(
-                f"the evaluation in {workdirs[values.index(None)]!r} does not say on which data it was "
-                "made: run experiments/evaluate.py again"
+                f"the evaluation in {workdirs[values.index(None)]!r} does not name its dataset: run "
+                "experiments/evaluate.py again"
             )
-        # A run that looks at objectness maps is compared with one that does not: what is ranked is the same.
+        # Objectness maps are an input only. Runs with and without them rank the same pictures and can be compared.
         values = [without_maps(value) for value in values]
         for workdir, value in zip(workdirs, values, strict=True):
             if value != values[0]:
                 raise ValueError(
-                    f"{workdirs[0]!r} and {workdir!r} must be evaluated on the same data set, parted the "
-                    f"same way, got the {key} {values[0][:20]!r} and {value[:20]!r}"
+                    f"{workdirs[0]!r} and {workdir!r} must be evaluated on the same dataset with the same "
+                    f"splits, got the {key} {values[0][:20]!r} and {value[:20]!r}"
                 )
     ids = sorted(tables[0])
     paths = [folder.pairs_path(workdir, split) for workdir in workdirs]
     pairs = folder.read_compared(workdirs[0], ids, split)
     for workdir, path in zip(workdirs[1:], paths[1:], strict=True):
-        # Most often the files are equal, and reading tens of thousands of pairs takes a second.
+        # The files are usually equal, and reading tens of thousands of pairs takes a second.
         if os.path.isfile(path) and filecmp.cmp(paths[0], path, shallow=False):
             continue
         others = folder.read_compared(workdir, ids, split)
         if not np.array_equal(*(np.unique(one, axis=0) for one in (pairs, others))):
             raise ValueError(
-                f"{workdirs[0]!r} and {workdir!r} compared different pairs, {len(pairs)} and "
+                f"{workdirs[0]!r} and {workdir!r} used different pairs, {len(pairs)} and "
                 f"{len(others)}: evaluate the second with --pairs={paths[0]}"
             )
     rows = [tables[0][name] for name in ids]
@@ -135,7 +135,7 @@ def _compared(workdirs, split):
 
 
 def _evaluation(workdir, split):
-    """(metrics, {id: row of the table of scores}) of one evaluation."""
+    """Reads one evaluation: (metrics, {id: row of scores.csv})."""
     metrics = folder.read_metrics(workdir, split)
     if metrics is None or not folder.has_scores(workdir, split):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""From a checkpoint alone to measures, a table of scores and pictures of where: what `experiments/evaluate.py` does."""
+"""Evaluate a checkpoint: measures, a table of scores and maps, as `experiments/evaluate.py` does."""
 
 import math
 
@@ -26,31 +26,31 @@ from lena_jax.runs.trained_data import open_trained_pictures
 
 
 def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, predictor=predict, sheet=True):
-    """Evaluates the best checkpoint of a run; reads nothing of the run but the checkpoint.
+    """Evaluates the best checkpoint of a run. Needs only the checkpoint and the dataset.
 
-    Writes into `workdir`, for the split `test`: `metrics.json`, `scores.csv` (id, group, true and predicted score),
-    `pairs.csv` (the pairs compared, by id) and `maps.png`; for another split the same with its name in front, such as
-    `train_metrics.json`. The percentiles of a run that has none yet are written too (`percentiles`).
+    Writes into `workdir`: `metrics.json`, `scores.csv` (id, group, true and predicted score), `pairs.csv` (ids of the
+    compared pairs) and `maps.png`. For a split other than `test`, file names begin with the split, such as
+    `train_metrics.json`. Also writes the percentiles of a run that has none yet (`percentiles`).
 
     Args:
         workdir: folder of the run.
-        split: "train", "validation" or "test", as the run's config parts the pictures.
-        data_dir: where the data set lies now; None for where it lay in training.
-        pairs: path of the `pairs.csv` of another evaluation, to compare the very same pairs; which picture of a pair
-            is the higher is then what the file says. None for all comparable pairs (at most `metrics.MOST_PAIRS`).
-        check_maps: of how many pictures to check the maps by occlusion, insertion and deletion, which takes some
-            hundred passes of the network each (`map_checks`).
-        predictor: scores and maps the pictures, as `predict` does.
+        split: "train", "validation" or "test", as defined by the run's config.
+        data_dir: where the dataset is now; None for where it was during training.
+        pairs: path of the `pairs.csv` of another evaluation, to compare exactly the same pairs. The file then also says
+            which picture of a pair is higher. None for all comparable pairs (at most `metrics.MOST_PAIRS`).
+        check_maps: number of pictures whose maps to check by occlusion, insertion and deletion. Each takes several
+            hundred passes of the network (`map_checks`).
+        predictor: function that computes scores and maps, with the signature of `predict`.
         sheet: whether to draw `maps.png`.
 
     Returns:
-        The dict in `metrics.json`: what was evaluated (`data`, `fingerprint` of the data set and its parts, `split`,
+        The dict in `metrics.json`: what was evaluated (`data`, `fingerprint` of the dataset and its splits, `split`,
         `step`, `pooling`, `fusion`), the measures of `ranking_metrics`, `calibration`, `accuracy_by_gap` and, with few
-        groups, `accuracy_by_group`; `eta`, `localization` (of each kind of map, where the data set has masks) and
-        `map_checks` where there are such.
+        groups, `accuracy_by_group`. Where available also `eta`, `localization` (per kind of map, for datasets with
+        masks) and `map_checks`.
 
     Raises:
-        ValueError: if there is no checkpoint, no such pictures, or `pairs` names others.
+        ValueError: there is no checkpoint, the split has no pictures, or `pairs` names other pictures.
     """
     run = load_ranker(workdir)
     model, variables, config, data, step = run
@@ -59,12 +59,14 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
     parts = open_trained_pictures(workdir, config, data)
     if parts.get(split) is None:
         raise ValueError(
-            f"split {split!r} of data set {config.data.name!r} has no pictures, expected one of "
+            f"split {split!r} of dataset {config.data.name!r} has no pictures, expected one of "
             f"{sorted(name for name, part in parts.items() if part is not None)}"
         )
     pictures = parts[split]
     if check_maps and pictures.time:
-        raise ValueError(f"got check_maps={check_maps} for clips, expected 0: what is covered are pictures")
+        raise ValueError(
+            f"got check_maps={check_maps} for clips, expected 0: only maps of still pictures can be checked"
+        )
     compared = (
         pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap, given=pictures.pairs)
         if pairs is None
@@ -85,7 +87,7 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
     }
     if pictures.groups is not None and len(np.unique(pictures.groups)) < CLUSTERS:
         metrics["accuracy_by_group"] = accuracy_by_group(scores, compared, pictures.groups)
-    # Maps add up to the score only where the pooled value is the weighted mean of the cells.
+    # Maps sum to the score only if the pooled value is a weighted mean of the cells.
     exact = model.network.pooling.reproduces
     maps = {"contribution_map": contributions} if exact else {}
     maps["virality_map"] = virality
@@ -111,7 +113,7 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
 
 
 def _mask_measures(pictures, maps):
-    """`localization_metrics` of each kind of map, at the resolution of the masks; none where every mask is empty."""
+    """Computes `localization_metrics` per kind of map, at mask resolution. Empty if all masks are empty."""
     found = {kind: [] for kind in maps}
     for index in range(len(pictures)):
         mask = pictures.record(index)["mask"][..., 0] > 0

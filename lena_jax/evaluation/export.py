@@ -1,4 +1,4 @@
-"""A run's best checkpoint as a folder to pass on, with everything that its model card says measured first."""
+"""Export a run's best checkpoint as a folder to share, after measuring what its model card reports."""
 
 import warnings
 
@@ -13,30 +13,31 @@ from lena_jax.runtime.notices import Notice
 
 
 class NotMeasured(Notice):
-    """A model was saved without something that its card should have; the message says what and why."""
+    """A model was saved without measures that its card should have. The message says which and why."""
 
 
 def save_model(workdir, folder, data_dir=None):
-    """Writes the best checkpoint of a run as one folder, whole or not at all.
+    """Writes the best checkpoint of a run as one folder, atomically.
 
-    Where the run's data set is at hand, what is missing is measured first, which takes some minutes once: the
-    evaluation on the test pictures (`evaluation.evaluate`, which leaves its files in `workdir`), the training
-    pictures' scores, and how the score depends on simple properties of pictures. Without it the folder says so.
+    If the run's dataset is available, missing measures are computed first, which takes a few minutes once: the
+    evaluation on the test pictures (`evaluation.evaluate`, which writes its files into `workdir`), the scores of the
+    training pictures, and how the score depends on simple properties of pictures. Otherwise the model card says what
+    is missing.
 
     Args:
         workdir: folder of the run.
-        folder: to write; its parents are made too.
-        data_dir: where the data set lies now; None for where it lay in training.
+        folder: folder to write. Missing parent folders are created.
+        data_dir: where the dataset is now; None for where it was during training.
 
     Returns:
         The folder's absolute path.
 
     Warns:
-        NotMeasured: the test pictures are not there.
+        NotMeasured: the test pictures are not available.
 
     Raises:
-        ValueError: there is no checkpoint, or something is in the folder's place.
-        OSError: it cannot be written.
+        ValueError: there is no checkpoint, or the folder exists.
+        OSError: the folder cannot be written.
     """
     place = check_place(folder)
     run = load_ranker(workdir)
@@ -51,8 +52,8 @@ def save_model(workdir, folder, data_dir=None):
     test, measures, properties = parts["test"], _known_measures(workdir, run), None
     if test is None:
         warnings.warn(
-            "the test pictures are not there: the card does not say how the ranking depends on brightness "
-            "and the like" + ("" if measures else ", and has no measures"),
+            "the test pictures are not available: the model card does not say how the ranking depends on "
+            "brightness and similar properties" + ("" if measures else ", and has no measures"),
             NotMeasured,
             stacklevel=2,
         )
@@ -78,7 +79,7 @@ def save_model(workdir, folder, data_dir=None):
 
 
 def _known_measures(workdir, run):
-    """The evaluation of this checkpoint, of this dataset; None where there is none."""
+    """Reads the evaluation of this checkpoint on this dataset; None if there is none."""
     metrics = run_folder.metrics_of_step(workdir, run.step)
     known = metrics is not None and metrics.get("fingerprint") == run.fingerprint and run_folder.has_scores(workdir)
     return metrics if known else None

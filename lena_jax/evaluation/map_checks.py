@@ -1,4 +1,4 @@
-"""Checks of a ranker's maps that trust its score alone, and need no masks: occlusion, insertion and deletion."""
+"""Check maps without masks, using only the score of the model: occlusion, insertion and deletion."""
 
 import functools
 
@@ -15,24 +15,24 @@ AREAS = ("insertion_area", "deletion_area", "gain")
 
 
 def check_maps(model, variables, pictures, maps, count, batch_size=32, seed=0):
-    """Measures how well each kind of map agrees with what covering and removing parts of the picture does.
+    """Measures how well each kind of map predicts the effect of covering and removing regions of the picture.
 
-    A model that fuses objectness keeps the picture's objectness map as it is, whatever is covered: what is measured is
-    how the score hangs on the pixels that the trunk sees, not what objectness alone adds to it.
+    For a model that fuses objectness, the objectness map stays that of the uncovered picture. The checks measure how
+    the score depends on the pixels that the backbone sees, not what objectness adds to it.
 
-    A picture takes about as many passes of the network as the map has cells, and 80 more for each kind of map.
+    Each picture takes about one pass of the network per cell of the map, plus 80 per kind of map.
 
     Args:
-        model, variables: as of `evaluation.load_ranker`.
+        model, variables: the model and its variables, from `load_ranker`.
         pictures: `ScoredPictures`, n of them.
         maps: {kind: [n, h, w]}.
-        count: how many of the pictures, drawn at random.
-        batch_size: covered pictures a call.
-        seed: of the draw and of the bootstrap.
+        count: number of pictures to check, drawn at random.
+        batch_size: covered pictures per call of the network.
+        seed: seed of the draw and of the bootstrap.
 
     Returns:
-        {"pictures": number, "occlusion_agreement": {kind: as of `map_agreement`}, "insertion_deletion": {kind:
-        {"insertion_area", "deletion_area", "gain": {"value", "low", "high"}}}}, with the further kinds
+        {"pictures": number, "occlusion_agreement": {kind: result of `map_agreement`}, "insertion_deletion": {kind:
+        {"insertion_area", "deletion_area", "gain": {"value", "low", "high"}}}}. The kinds are those of `maps`,
         "gradient_map" and, for insertion and deletion, "occlusion_map".
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(len(pictures))[:count])
@@ -82,7 +82,7 @@ def check_maps(model, variables, pictures, maps, count, batch_size=32, seed=0):
 
 
 def _means(values, seed):
-    """Means over pictures with their intervals; pictures whose score is that of the baseline have no areas."""
+    """Means over pictures with intervals. Pictures that score the same as the baseline have no areas."""
 
     def means(index):
         drawn = values[index]

@@ -1,4 +1,4 @@
-"""`maps.png`: the pictures that a ranker places highest and lowest, with the parts that raise or lower their scores."""
+"""Draw `maps.png`: the pictures with the highest and lowest predicted scores, and their maps."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,19 +8,19 @@ from lena_jax.localization.maps import telling_frame
 
 
 def save_map_sheet(path, pictures, scores, maps, label, most=6):
-    """Draws the pictures that are predicted highest and lowest, each above its signed map.
+    """Draws the pictures with the highest and lowest predicted scores, each above its signed map.
 
-    Red parts raise the score, blue parts lower it, on one scale for the whole sheet; the strongest 0.5 % of the
-    cells share the ends of the scale. The mask of the cells that
-    raised the score is outlined where the data set has one. Of a clip the frame is shown that its map says most of.
+    Red regions raise the score, blue regions lower it, on one scale for the whole sheet. The strongest 0.5 % of the
+    values share the ends of the scale. If the dataset has masks of the objects that determine the score, they are
+    outlined. A clip is shown by the frame whose map is strongest.
 
     Args:
-        path: of the PNG.
+        path: path of the PNG.
         pictures: `ScoredPictures`, n of them.
-        scores: [n] predicted.
-        maps: [n, h, w] signed maps.
-        label: what their values are.
-        most: pictures a row.
+        scores: [n], predicted scores.
+        maps: [n, h, w], signed maps.
+        label: meaning of the map values, for the colour bar.
+        most: maximum number of pictures per row.
     """
     order = np.argsort(-np.asarray(scores))
     most = min(most, max(1, len(order) // 2))

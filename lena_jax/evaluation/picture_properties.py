@@ -1,4 +1,4 @@
-"""Simple properties of pictures, and how much a ranking follows them."""
+"""Measure how strongly a ranking follows simple properties of pictures."""
 
 import numpy as np
 from scipy import stats
@@ -13,15 +13,15 @@ PROPERTIES = {
     "aspect_ratio": "width / height",
     "pixels": "width * height",
 }
-# Sums over more pixels change nothing that a rank would show.
+# Side above which pixels are skipped: using more of them would not change a rank.
 _MOST_SIDE = 512
 
 
 def properties(picture):
-    """The `PROPERTIES` of a picture: [H, W, 3] uint8 -> {name: float}.
+    """Measures the `PROPERTIES` of a picture: [H, W, 3] uint8 -> {name: float}.
 
     Colourfulness is `sqrt(var(rg) + var(yb)) + 0.3 sqrt(mean(rg)^2 + mean(yb)^2)` with `rg = R - G` and
-    `yb = (R + G) / 2 - B` in 0..255. Of large pictures every k-th pixel counts.
+    `yb = (R + G) / 2 - B` in 0..255. Large pictures are subsampled to every k-th pixel.
 
     Reference: Hasler and Süsstrunk, Measuring colourfulness in natural images, 2003.
     """
@@ -40,14 +40,15 @@ def properties(picture):
 
 
 def dependence(pictures, predicted):
-    """Spearman's rho of each property with the predicted and with the true score.
+    """Computes Spearman's rho of each property with the predicted and the true scores.
 
     Args:
-        pictures: `ScoredPictures`, n of them; of clips the frame in the middle is looked at.
-        predicted: [n] scores of them.
+        pictures: `ScoredPictures`, n of them. A clip is represented by its middle frame.
+        predicted: [n], predicted scores.
 
     Returns:
-        {property: {"predicted": rho, "true": rho}}, within groups where there are such; None where a side is constant.
+        {property: {"predicted": rho, "true": rho}}, computed within groups if there are any. A rho is None if the
+        property or the score is constant.
     """
     found = [
         properties(pictures.still(index))

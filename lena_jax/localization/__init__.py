@@ -1,6 +1,6 @@
-"""Where in the picture the score comes from: maps of the network itself, independent checks of them, boxes, drawings.
+"""Show where in a picture the score comes from: maps of the network, independent checks of them, boxes, drawings.
 
-`lena_jax.localization.overlays`, which draws, is imported by itself: it needs matplotlib.
+Import `lena_jax.localization.overlays`, which draws, separately: it needs matplotlib.
 """
 
 from lena_jax.localization.boxes import box_overlaps, map_boxes, mask_boxes

@@ -1,6 +1,6 @@
-"""Boxes from maps: around the connected parts that lie above a threshold, and how well two boxes agree.
+"""Find boxes around the connected regions of a map above a threshold, and measure how well two boxes agree.
 
-Boxes are `(top, left, bottom, right)` in pixels, bottom and right one past the last; parts are connected over edges and
+Boxes are `(top, left, bottom, right)` in pixels; bottom and right are exclusive. Regions connect over edges and
 corners.
 """
 
@@ -13,7 +13,7 @@ CONNECTED = np.ones((3, 3), bool)
 
 
 def mask_boxes(mask: npt.ArrayLike) -> np.ndarray:
-    """Boxes around the connected parts of a mask: [H, W] boolean -> [k, 4] integers, k = 0 for an empty mask.
+    """Finds boxes around the connected regions of a mask: [H, W] boolean -> [k, 4] integers, k = 0 for an empty mask.
 
     Example:
         >>> mask_boxes([[0, 1, 1], [0, 0, 0], [1, 0, 0]]).tolist()
@@ -23,18 +23,17 @@ def mask_boxes(mask: npt.ArrayLike) -> np.ndarray:
 
 
 def map_boxes(signed_map: npt.ArrayLike, share: float = 0.5) -> np.ndarray:
-    """Boxes around the parts of a map that raise the score most.
+    """Finds boxes around the regions of a map that raise the score most.
 
     Args:
-        signed_map: [H, W], finite.
-        share: of its highest value that a cell must reach; cells at or below 0 are never in a box. For the parts that
-            lower the score most pass the negative map.
+        signed_map: [H, W], finite. Pass the negated map to find the regions that lower the score most.
+        share: share of the highest value that a pixel must reach. Pixels at or below 0 are never in a box.
 
     Returns:
-        [k, 4] integers, the box of the highest cell first; none where no cell is positive.
+        [k, 4] integers, the box with the highest value first; k = 0 if nothing is positive.
 
     Raises:
-        ValueError: for a share outside (0, 1] or a map that is not finite.
+        ValueError: `share` is outside (0, 1] or the map is not finite.
     """
     signed_map = np.asarray(signed_map)
     if not 0 < share <= 1:
@@ -48,7 +47,7 @@ def map_boxes(signed_map: npt.ArrayLike, share: float = 0.5) -> np.ndarray:
 
 
 def box_overlaps(boxes: npt.ArrayLike, others: npt.ArrayLike) -> np.ndarray:
-    """Intersection over union: boxes [k, 4], others [m, 4] -> [k, m].
+    """Computes intersection over union: boxes [k, 4], others [m, 4] -> [k, m].
 
     Example:
         >>> box_overlaps([[0, 0, 2, 2]], [[0, 0, 2, 2], [0, 1, 2, 3]]).round(2).tolist()
@@ -63,12 +62,12 @@ def box_overlaps(boxes: npt.ArrayLike, others: npt.ArrayLike) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class LevelBoxes:
-    """The boxes of one map at every one of many thresholds.
+    """The boxes of one map at many thresholds.
 
     Attributes:
         boxes: [k, 4].
-        level: [k] the threshold of each: the part is where the map's level is at least this.
-        area: [k] pixels of each part.
+        level: [k], threshold of each box: its region is where the map's level is at least this.
+        area: [k], number of pixels in each region.
         levels: number of thresholds.
     """
 
@@ -79,7 +78,7 @@ class LevelBoxes:
 
     @classmethod
     def of(cls, map_levels: np.ndarray, levels: int) -> "LevelBoxes":
-        """From a map of integers 0..levels-1, [H, W]; only the part of the picture that is above is looked at."""
+        """Finds the boxes of a map of integers 0..levels-1, [H, W]. Crops the map as thresholds rise, for speed."""
         found = []
         rows, columns = slice(None), slice(None)
         top = left = 0
@@ -97,22 +96,24 @@ class LevelBoxes:
         return cls(boxes, level, area, levels)
 
     def highest(self, values: npt.ArrayLike) -> np.ndarray:
-        """The highest of the boxes' values at each threshold: [k] -> [levels], 0 where there is no box."""
+        """Takes the highest value of the boxes at each threshold: [k] -> [levels], 0 where there is no box."""
         highest = np.zeros(self.levels)
         np.maximum.at(highest, self.level, values)
         return highest
 
     def of_largest(self, values: npt.ArrayLike) -> np.ndarray:
-        """The value of the largest part at each threshold (the first of equal ones): [k] -> [levels]."""
+        """Takes the value of the largest region at each threshold (the first of equal ones): [k] -> [levels]."""
         order = np.lexsort((-np.arange(len(self.area)), self.area, self.level))
         result = np.zeros(self.levels)
-        result[self.level[order]] = np.asarray(values)[order]  # The last of a threshold stays: its largest.
+        result[self.level[order]] = np.asarray(values)[
+            order
+        ]  # Assignment keeps the last of each threshold: its largest.
         return result
 
 
 def _boxes(mask):
-    """(boxes [k, 4], labels [H, W] 1..k, areas [k]) of the connected parts of a mask."""
-    # SciPy's images take half a second to import, which scoring without maps does not need.
+    """Finds the connected regions of a mask: (boxes [k, 4], labels [H, W] with values 1..k, areas [k])."""
+    # scipy.ndimage takes half a second to import, and scoring without maps does not need it.
     from scipy import ndimage
 
     labels, count = ndimage.label(mask, CONNECTED)

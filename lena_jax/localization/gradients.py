@@ -1,4 +1,4 @@
-"""Gradient times input: a check of the maps that knows nothing of pooling and feature maps."""
+"""Gradient times input: a check of the maps that does not depend on pooling or feature maps."""
 
 from collections.abc import Callable
 
@@ -10,15 +10,16 @@ from jax.typing import ArrayLike
 def gradient_map(
     score: Callable[[jax.Array], jax.Array], pictures: ArrayLike, baseline: ArrayLike | None = None
 ) -> jax.Array:
-    """What each pixel adds to the score, to first order: `sum_colour dscore/dx * (x - baseline)`.
+    """Computes what each pixel adds to the score, to first order: `sum_colour dscore/dx * (x - baseline)`.
 
-    For a score that is linear in the pixels the map sums to `score(picture) - score(baseline)` exactly. For a deep
-    network it is noisy from pixel to pixel; `to_grid` sums it over cells.
+    If the score is linear in the pixels, the map sums to exactly `score(picture) - score(baseline)`. For a deep network
+    it is noisy from pixel to pixel; `to_grid` sums it over cells.
 
     Args:
-        score: pictures [B, H, W, 3] -> scores [B], each depending on its own picture; differentiable by JAX.
+        score: function from pictures [B, H, W, 3] to scores [B], differentiable by JAX. Each score may depend only on
+            its own picture.
         pictures: [B, H, W, 3].
-        baseline: what broadcasts to the pictures, such as a colour [3]; None for each picture's own mean colour.
+        baseline: array that broadcasts to the pictures, such as a colour [3]; None for each picture's mean colour.
 
     Returns:
         [B, H, W] float32, raw and signed.
@@ -36,5 +37,5 @@ def gradient_map(
 
 
 def mean_colour(pictures: jax.Array) -> jax.Array:
-    """The mean colour of each picture: [B, H, W, 3] -> [B, 1, 1, 3]."""
+    """Computes the mean colour of each picture: [B, H, W, 3] -> [B, 1, 1, 3]."""
     return pictures.mean((1, 2), keepdims=True)

@@ -1,4 +1,4 @@
-"""Maps read off the network itself: the virality map of the paper, the exact contribution map, the support map."""
+"""Maps computed from the network itself: the paper's virality map, the exact contribution map, the support map."""
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +9,11 @@ Array = jax.Array | np.ndarray
 
 
 def virality_map(feature_map: Array, kernel: Array) -> jax.Array:
-    """Class activation map `sum_c w_c * z_c`.
+    """Computes the class activation map `sum_c w_c * z_c`.
 
     Args:
-        feature_map: [B, h, w, C]; here and below, of clips [B, T, h, w, C], and so the maps.
-        kernel: [C] weights of the inner product.
+        feature_map: [B, h, w, C]. Here and below, clips have [B, T, h, w, C], and their maps [B, T, h, w].
+        kernel: [C], weights of the inner product.
 
     Returns:
         [B, h, w], raw and signed.
@@ -24,15 +24,15 @@ def virality_map(feature_map: Array, kernel: Array) -> jax.Array:
 
 
 def contribution_map(feature_map: Array, cell_weights: Array, kernel: Array) -> jax.Array:
-    """What each cell adds to the score: `sum_c w_c * weight_ci * z_ci`.
+    """Computes what each cell adds to the score: `sum_c w_c * weight_ci * z_ci`.
 
-    With the weights with which the pooling averages its cells, the map sums to `score - bias` up to rounding;
-    parts that lower the score are negative.
+    If `cell_weights` are the weights by which the pooling averages the cells, the map sums to `score - bias` up to
+    rounding. Cells that lower the score are negative.
 
     Args:
         feature_map: [B, h, w, C].
         cell_weights: [B, h, w, C], from `SiameseRanker.cell_weights`.
-        kernel: [C] weights of the inner product.
+        kernel: [C], weights of the inner product.
 
     Returns:
         [B, h, w], raw and signed.
@@ -46,10 +46,10 @@ def contribution_map(feature_map: Array, cell_weights: Array, kernel: Array) -> 
 
 
 def telling_frame(picture: Array, signed_map: Array) -> tuple[Array, Array]:
-    """The frame of a clip of which its map says most, by the sum of absolute values; a picture as it is.
+    """Selects the frame of a clip with the strongest map (largest sum of absolute values). Passes pictures through.
 
     Args:
-        picture: [H, W, 3], or a clip, [T, H, W, 3].
+        picture: [H, W, 3], or a clip [T, H, W, 3].
         signed_map: [h, w] or [T, h, w].
 
     Returns:
@@ -62,15 +62,15 @@ def telling_frame(picture: Array, signed_map: Array) -> tuple[Array, Array]:
 
 
 def pair_contributions(contributions: Array, pairs: ArrayLike) -> jax.Array:
-    """Why this rather than that: what each cell of both pictures adds to `logit = score(left) - score(right)`.
+    """Computes what each cell of both pictures adds to `logit = score(left) - score(right)`.
 
-    The map of the left picture as it is and that of the right one with its sign changed, on one scale: positive cells
-    speak for the left picture and negative ones for the right, whichever picture they are in. The bias of the score
-    cancels, so that the two maps of a pair together sum to its logit, up to rounding.
+    The result is the map of the left picture and the negated map of the right picture. In both, positive cells favour
+    the left picture and negative cells the right. The bias of the score cancels, so the two maps of a pair sum to its
+    logit, up to rounding.
 
     Args:
-        contributions: [n, h, w], of `contribution_map`.
-        pairs: [p, 2] indices of left and right.
+        contributions: [n, h, w], from `contribution_map`.
+        pairs: [p, 2], indices of left and right.
 
     Returns:
         [p, 2, h, w], raw and signed.
@@ -80,22 +80,22 @@ def pair_contributions(contributions: Array, pairs: ArrayLike) -> jax.Array:
 
 
 def support_map(cell_weights: Array, kernel: ArrayLike) -> jax.Array:
-    """Which cells the pooling averaged, over all channels: `sum_c |w_c| weight_ci / sum_c |w_c|`.
+    """Computes which cells the pooling averaged, over all channels: `sum_c |w_c| weight_ci / sum_c |w_c|`.
 
-    Channels count by how much they can move the score. The support of a single channel is where its own weights,
-    `cell_weights[..., c]`, are positive. Unlike a contribution map this one does not look at what the cells hold, is
-    never negative, and sums to 1 where the weights of every channel do: a cell has the share of the averaging that
-    fell on it, 1 / (h w) for average pooling.
+    Each channel counts by how much it can change the score. The support of a single channel is where its weights,
+    `cell_weights[..., c]`, are positive. Unlike a contribution map, a support map ignores the values in the cells and
+    is never negative. If the weights of every channel sum to 1, so does the map. Each cell then holds its share of the
+    averaging: 1 / (h w) for average pooling.
 
     Args:
         cell_weights: [B, h, w, C], from `SiameseRanker.cell_weights`.
-        kernel: [C] weights of the inner product; where all are 0 channels count alike.
+        kernel: [C], weights of the inner product. If all are 0, channels count equally.
 
     Returns:
         [B, h, w].
     """
     strength = jnp.abs(jnp.asarray(kernel, jnp.float32))
     strength = jnp.where(strength.max() > 0, strength, 1)
-    # Divided by the largest first: tiny weights must not underflow in the sum.
+    # Divide by the largest first, so that tiny weights do not underflow in the sum.
     strength = strength / strength.max()
     return virality_map(cell_weights, strength / strength.sum())

@@ -1,4 +1,4 @@
-"""Occlusion: how much the score falls when a part of the picture is covered; a check that trusts the score alone."""
+"""Occlusion: how much the score falls when a region of the picture is covered. This check needs only the score."""
 
 from collections.abc import Callable
 
@@ -17,25 +17,25 @@ def occlusion_map(
     fill: ArrayLike | None = None,
     batch_size: int = 32,
 ) -> jax.Array:
-    """`score(picture) - score(picture with a square over cell i)`, for every cell.
+    """Computes `score(picture) - score(picture with a square over cell i)` for every cell.
 
-    Positive where the covered part raises the score. Pure and of fixed shapes: wrap it in `jax.jit` with the picture as
-    the argument. At most `batch_size` covered pictures exist at a time, however fine the grid; one picture takes
-    `h * w` passes of the network.
+    A cell is positive if the covered region raises the score. The function is pure and has fixed shapes, so it can be
+    wrapped in `jax.jit` with the picture as argument. It holds at most `batch_size` covered pictures at a time, however
+    fine the grid. One picture takes `h * w` passes of the network.
 
     Args:
-        score: pictures [B, H, W, 3] -> scores [B].
+        score: function from pictures [B, H, W, 3] to scores [B].
         picture: [H, W, 3].
-        grid: (h, w) cells; the square is centred on each, and cut at the picture's border.
-        patch: side of the square in pixels; None for the side of a cell (the longer one).
+        grid: (h, w), number of cells. The square is centred on each cell and cut off at the picture's border.
+        patch: side of the square in pixels; None for the longer side of a cell.
         fill: colour [3] of the square; None for the picture's mean colour.
-        batch_size: covered pictures a call of `score`.
+        batch_size: number of covered pictures per call of `score`.
 
     Returns:
         [h, w] float32, raw and signed.
 
     Raises:
-        ValueError: for a grid finer than the picture, or a patch or batch below 1.
+        ValueError: the grid is finer than the picture, or `patch` or `batch_size` is below 1.
 
     Reference: Zeiler and Fergus, Visualizing and understanding convolutional networks, ECCV 2014.
     """
@@ -50,7 +50,7 @@ def occlusion_map(
     colour = mean_colour(picture[None])[0] if fill is None else jnp.asarray(fill, jnp.float32)[None, None]
     batch_size = min(batch_size, cells)
     chunks = -(-cells // batch_size)
-    # The last chunk is filled up with cell 0, whose copies are dropped.
+    # Cell 0 pads the last chunk; its copies are dropped.
     numbers = jnp.arange(chunks * batch_size)
     numbers = jnp.where(numbers < cells, numbers, 0).reshape(chunks, batch_size)
 
@@ -64,6 +64,6 @@ def occlusion_map(
         return score(jnp.where(covered, colour[None], picture[None]))
 
     scores = jax.lax.map(covered_scores, numbers).reshape(-1)[:cells]
-    # Scored in a batch of the same size, so that rounding is the same too.
+    # Score the whole picture in a batch of the same size, so that it is rounded the same way.
     whole = score(jnp.broadcast_to(picture[None], (batch_size, *picture.shape)))[0]
     return (whole - scores).astype(jnp.float32).reshape(grid)

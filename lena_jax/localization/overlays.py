@@ -1,4 +1,4 @@
-"""Drawing signed maps over pictures, on one scale with a colour bar."""
+"""Draw signed maps over pictures, on one scale with a colour bar."""
 
 import functools
 import os
@@ -16,20 +16,20 @@ from lena_jax.localization.resizing import upsample
 from lena_jax.runtime.files import write_whole
 
 OPACITY = 0.65
-CENTRE = (95.0, 0.0, 0.0)  # CIELAB. Both ends are equally dark and equally far from it.
+CENTRE = (95.0, 0.0, 0.0)  # In CIELAB. The two ends are equally dark and equally far from the centre.
 RAISES, LOWERS = (40.0, 45.0, 26.0), (40.0, 10.8, -50.8)
 
 
 @functools.cache
 def diverging(steps: int = 128) -> ListedColormap:
-    """The colour map of signed values: blue lowers, near white is 0, red raises.
+    """Creates the colour map of signed values: blue lowers the score, near white is 0, red raises it.
 
-    Perceptually uniform: neighbouring colours differ by the same CIEDE2000 all along each arm, and lightness falls the
-    same way on both, so that no value looks stronger than one of equal size and other sign, in print and to those
-    who do not see red from green.
+    It is perceptually uniform: neighbouring colours differ by the same CIEDE2000 along each arm, and lightness falls
+    equally on both. Values of equal size and opposite sign look equally strong, also in print and to people with
+    red-green colour blindness.
 
     Args:
-        steps: colours of each arm.
+        steps: number of colours per arm.
 
     Returns:
         A Matplotlib colour map.
@@ -39,7 +39,7 @@ def diverging(steps: int = 128) -> ListedColormap:
 
 
 def _arm(end, steps):
-    """[steps + 1, 3] sRGB from the centre to an end, equally far from one to the next."""
+    """Computes [steps + 1, 3] sRGB colours from the centre to an end, at equal perceptual distances."""
     share = np.linspace(0, 1, 2001)[:, None]
     line = np.array(CENTRE) * (1 - share) + end * share
     travelled = np.concatenate([[0], np.cumsum(color.deltaE_ciede2000(line[1:], line[:-1]))])
@@ -48,15 +48,15 @@ def _arm(end, steps):
 
 
 def common_scale(maps: Sequence[npt.ArrayLike] | np.ndarray, quantile: float = 0.995) -> float:
-    """The value at which the colours of several maps end, on both sides of 0.
+    """Computes the value at which the colour scale of several maps ends, on both sides of 0.
 
     Args:
-        maps: array, or a sequence of arrays, [h, w] of signed values.
-        quantile: of the absolute values as they are drawn, smoothed; the strongest 0.5 % share the ends of the scale,
-            so that one cell does not wash out all others.
+        maps: sequence of [h, w] arrays of signed values.
+        quantile: quantile of the absolute values, smoothed as they are drawn. By default, the strongest 0.5 % share the
+            ends of the scale, so that one cell does not wash out all others.
 
     Returns:
-        A positive float, also where every map is 0.
+        A float, positive even if every map is 0.
     """
     cells = [np.asarray(one, np.float32) for one in maps]
     values = np.abs(np.concatenate([np.ravel(upsample(one[None], *one.shape)) for one in cells]))
@@ -66,19 +66,20 @@ def common_scale(maps: Sequence[npt.ArrayLike] | np.ndarray, quantile: float = 0
 def overlay(
     picture: np.ndarray, signed_map: npt.ArrayLike, scale: float | None = None, opacity: float = OPACITY
 ) -> np.ndarray:
-    """A picture in grey with a signed map over it.
+    """Draws a signed map over a picture in grey.
 
     Args:
         picture: [H, W, 3] uint8.
         signed_map: [h, w], enlarged to the picture.
-        scale: the value at which the colours end, for maps that are to be compared; None for this map's own.
-        opacity: of the map, 0 to 1.
+        scale: value at which the colour scale ends. Pass the same one for maps that are compared; None for this map's
+            own.
+        opacity: opacity of the map, 0 to 1.
 
     Returns:
-        [H, W, 3] uint8; a map of zeros leaves the colour of 0 all over.
+        [H, W, 3] uint8. A map of zeros has the colour of 0 everywhere.
 
     Raises:
-        ValueError: if the map is not finite.
+        ValueError: the map is not finite.
     """
     signed_map = np.asarray(signed_map, np.float32)
     if not np.isfinite(signed_map).all():
@@ -90,7 +91,7 @@ def overlay(
 
 
 def backdrop(picture: npt.ArrayLike) -> np.ndarray:
-    """What maps are drawn over: the picture in pale grey, [H, W, 3] uint8 -> [H, W, 3] in [0.5, 1]."""
+    """Converts a picture to the pale grey under maps: [H, W, 3] uint8 -> [H, W, 3] in [0.5, 1]."""
     return 0.5 + 0.5 * np.repeat(np.asarray(picture).mean(-1, keepdims=True) / 255, 3, -1)
 
 
@@ -102,15 +103,15 @@ def save_overlays(
     label: str = "contribution of a cell to the score",
     boxes: Sequence[np.ndarray] | None = None,
 ) -> None:
-    """Draws pictures above their maps, all on one scale with one colour bar.
+    """Draws pictures above their maps, on one scale with one colour bar.
 
     Args:
-        path: of the PNG.
-        pictures: k of [H, W, 3] uint8.
-        maps: k of [h, w], signed.
-        titles: k of str, or None.
-        label: what the maps' values are.
-        boxes: k of [m, 4] (top, left, bottom, right) in the picture's pixels to outline, or None.
+        path: path of the PNG.
+        pictures: k pictures [H, W, 3] uint8.
+        maps: k signed maps [h, w].
+        titles: k titles, or None.
+        label: meaning of the map values, for the colour bar.
+        boxes: k arrays [m, 4] of boxes to outline, (top, left, bottom, right) in pixels of the picture, or None.
     """
     scale = common_scale(maps)
     figure = Figure(figsize=(2.6 * len(pictures) + 1.2, 5.4), layout="constrained")
@@ -137,12 +138,12 @@ def save_overlays(
 def save_pair(
     path: str | os.PathLike, pictures: Sequence[np.ndarray], maps: np.ndarray, scores: tuple[float, float]
 ) -> None:
-    """Why this rather than that: both pictures of a pair above what each cell adds to the difference of their scores.
+    """Draws both pictures of a pair above the maps of what each cell adds to the difference of their scores.
 
     Args:
-        path: of the PNG.
+        path: path of the PNG.
         pictures: (left, right), each [H, W, 3] uint8.
-        maps: [2, h, w], one pair of `pair_contributions`: red speaks for the left picture, blue for the right.
+        maps: [2, h, w], one pair from `pair_contributions`: red favours the left picture, blue the right.
         scores: (left, right).
     """
     sums = [float(np.sum(one)) for one in maps]
@@ -154,12 +155,12 @@ def save_pair(
 
 
 def colour_bar(scale: float) -> ScalarMappable:
-    """What a figure's colour bar of the signed values -scale to scale is made from."""
+    """Creates the `ScalarMappable` for a colour bar from -scale to scale."""
     return ScalarMappable(Normalize(-scale, scale), diverging())
 
 
 def save(figure: Figure, path: str | os.PathLike) -> None:
-    """Writes a figure as PNG, whole or not at all."""
-    # The figure draws on its own canvas: no global state of pyplot, and no screen, is needed.
+    """Writes a figure as PNG, atomically."""
+    # The figure draws on its own canvas, so it needs neither pyplot's global state nor a screen.
     FigureCanvasAgg(figure)
     write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110), "wb")

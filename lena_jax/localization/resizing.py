@@ -1,4 +1,4 @@
-"""Maps from the grid of the trunk to the pixels of the picture and back, sign and level kept."""
+"""Resize maps from the cells of the feature map to pixels and back, keeping sign and level."""
 
 import functools
 
@@ -6,22 +6,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-DEGREE = 5  # Of the spline: its standard deviation is 0.7 cells.
+DEGREE = 5  # Degree of the B-spline, whose standard deviation is then 0.7 cells.
 
 
 def upsample(maps: jax.Array | np.ndarray, height: int, width: int) -> np.ndarray:
-    """Enlarges maps [B, h, w] to [B, height, width] as smooth surfaces, sign and level kept.
+    """Enlarges maps [B, h, w] to [B, height, width] as smooth surfaces, keeping sign and level.
 
-    `map(y, x) = sum_ij cell_ij B(y - i) B(x - j)`, with B the B-spline of degree 5, in units of a cell, and the cells
-    mirrored at the edges. B is positive and its copies sum to 1, so no value leaves the range of the cells, a constant
-    stays, and so does the sum as a share of the pixels where a whole number of them makes a cell. A cell of a trunk has
-    seen its neighbours too; a contribution is not known to be where the centre of its cell is. How this compares with
-    bilinear enlargement on `planted`, whose objects are known: docs/evaluation.md.
+    `map(y, x) = sum_ij cell_ij B(y - i) B(x - j)`, where B is the B-spline of degree 5 in units of a cell, and cells
+    are mirrored at the edges. B is not negative and its copies sum to 1. So no value leaves the range of the cells and
+    a constant map stays constant. If a cell is a whole number of pixels, the mean of the map stays the same. The map is
+    smooth because a cell of the backbone also sees its neighbours: a contribution need not lie at the centre of its
+    cell. docs/evaluation.md compares this with bilinear enlargement on `planted`, whose objects are known.
 
-    Computed by NumPy: pictures have thousands of sizes, and each would be a compiled program, kept for good.
+    This uses NumPy because pictures have thousands of sizes, and JAX would compile and keep a program for each.
 
     Returns:
-        NumPy array [B, height, width] float32.
+        [B, height, width] float32.
 
     Reference: Unser, Splines: A Perfect Fit for Signal and Image Processing, IEEE Signal Processing Magazine 1999.
     """
@@ -31,8 +31,8 @@ def upsample(maps: jax.Array | np.ndarray, height: int, width: int) -> np.ndarra
 
 @functools.lru_cache(maxsize=64)
 def _spline(cells, pixels):
-    """[pixels, cells]: what each cell of a line adds to each pixel."""
-    # SciPy's splines take a quarter of a second to import, which scoring without maps does not need.
+    """Computes the weight of each cell in each pixel along one axis: [pixels, cells]."""
+    # scipy.interpolate takes a quarter of a second to import, and scoring without maps does not need it.
     from scipy.interpolate import BSpline
 
     basis = BSpline.basis_element(np.arange(DEGREE + 2) - (DEGREE + 1) / 2, extrapolate=False)
@@ -48,10 +48,10 @@ def _spline(cells, pixels):
 def to_grid(maps: jax.Array | np.ndarray, height: int, width: int) -> jax.Array:
     """Sums maps over the cells of a coarser grid: [B, H, W] -> [B, height, width] with the same sum.
 
-    Cell i of n covers the pixels from `i H / n` to `(i + 1) H / n`; a pixel that lies in two cells is shared.
+    Cell i of n covers the pixels from `i H / n` to `(i + 1) H / n`. A pixel in two cells is divided between them.
 
     Raises:
-        ValueError: if the grid is finer than the maps.
+        ValueError: the grid is finer than the maps.
 
     Example:
         >>> to_grid(np.arange(4.0).reshape(1, 1, 4), 1, 2).tolist()
@@ -61,16 +61,16 @@ def to_grid(maps: jax.Array | np.ndarray, height: int, width: int) -> jax.Array:
         raise ValueError(
             f"the grid must not be finer than the maps, got {(height, width)} cells and {maps.shape[1:]} pixels"
         )
-    # Along a side a pixel is as many units of `_overlap` long as there are cells.
+    # In units of `_overlap`, the length of a pixel is the number of cells.
     return _weighted(maps, _overlap(maps.shape[1], height) / height, _overlap(maps.shape[2], width) / width)
 
 
 def average_to_grid(maps: jax.Array | np.ndarray, height: int, width: int) -> jax.Array:
     """Averages maps over the cells of a grid, which may be finer than the maps: [B, H, W] -> [B, height, width].
 
-    Each cell averages exactly its part of the map, fractions of pixels included.
+    Each cell averages exactly its region of the map, including fractions of pixels.
     """
-    # Along a side a cell is as many units of `_overlap` long as there are pixels.
+    # In units of `_overlap`, the length of a cell is the number of pixels.
     return _weighted(
         maps, _overlap(maps.shape[1], height) / maps.shape[1], _overlap(maps.shape[2], width) / maps.shape[2]
     )
@@ -87,9 +87,9 @@ def _weighted(maps, rows, columns):
 
 
 def _overlap(pixels, cells):
-    """How much of each cell of a line each pixel covers, [cells, pixels], in units of 1 / (pixels * cells) of the line.
+    """Computes the overlap of each cell with each pixel along one axis, [cells, pixels].
 
-    In these units pixels and cells both have whole-numbered ends, so nothing is rounded.
+    The unit is 1 / (pixels * cells) of the axis: in it, pixels and cells have integer ends, so nothing is rounded.
     """
     cell, pixel = np.arange(cells)[:, None] * pixels, np.arange(pixels) * cells
     return np.maximum(np.minimum(cell + pixels, pixel + cells) - np.maximum(cell, pixel), 0)

@@ -1,4 +1,4 @@
-"""Measures: of an order, of a probability, of two models against each other, and of maps against masks."""
+"""Measures of rankings, of predicted probabilities, of two models compared, and of maps compared with masks."""
 
 from lena_jax.metrics.agreement import map_agreement
 from lena_jax.metrics.breakdown import accuracy_by_gap, accuracy_by_group

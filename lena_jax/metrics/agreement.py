@@ -1,4 +1,4 @@
-"""Whether two kinds of maps of the same pictures tell the same cells apart."""
+"""Measure whether two kinds of maps rank the cells of a picture alike."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,25 +10,25 @@ from lena_jax.metrics.resampling import bootstrap
 def map_agreement(
     maps: npt.ArrayLike, others: npt.ArrayLike, resamples: int = 1000, seed: int = 0
 ) -> dict[str, float | None]:
-    """Spearman's rho over the cells of each picture, its mean over pictures and 95 % bootstrap interval.
+    """Computes Spearman's rho over the cells of each picture: the mean over pictures with a 95 % bootstrap interval.
 
-    Ranks need no common scale or zero. With `others` an occlusion map this asks whether the cells that a map calls
-    strong are those whose covering moves the score.
+    Ranks need no common scale or zero. If `others` are occlusion maps, this measures whether covering the cells that
+    `maps` call strong really changes the score most.
 
     Args:
         maps, others: [n, h, w], finite.
-        resamples, seed: of the bootstrap over pictures.
+        resamples, seed: number of bootstrap resamples over pictures, and their seed.
 
     Returns:
-        {"value", "low", "high", "pictures"}: pictures of which either map is flat have no rho and are left out; None
-        for the first three if all are.
+        {"value", "low", "high", "pictures"}. A picture has no rho if one of its maps is constant; it is then left out.
+        If all are left out, the first three are None.
 
     Raises:
-        ValueError: if the shapes differ or a cell is not finite.
+        ValueError: the shapes differ or a cell is not finite.
     """
     maps, others = np.asarray(maps, np.float64), np.asarray(others, np.float64)
     if maps.shape != others.shape:
-        raise ValueError(f"both kinds of maps must have one shape, got {maps.shape} and {others.shape}")
+        raise ValueError(f"both kinds of maps must have the same shape, got {maps.shape} and {others.shape}")
     if not (np.isfinite(maps).all() and np.isfinite(others).all()):
         raise ValueError(
             "maps must be finite, got "

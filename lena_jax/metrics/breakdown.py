@@ -1,4 +1,4 @@
-"""Where pairs go wrong: pair accuracy by how far apart the scores are, and by group."""
+"""Break down pair accuracy by the difference of the true scores, and by group."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,17 +9,17 @@ from lena_jax.metrics.ranking import pair_accuracy
 def accuracy_by_gap(
     predicted: npt.ArrayLike, scores: npt.ArrayLike, pairs: np.ndarray, parts: int = 4
 ) -> list[dict[str, float]]:
-    """Pair accuracy in parts of equally many pairs, from the smallest true score difference to the largest.
+    """Computes pair accuracy in bins of equally many pairs, from the smallest true score difference to the largest.
 
-    Pairs of equal difference are never parted, so that with few different scores there are fewer parts, or uneven ones.
+    Pairs with equal differences share a bin. If there are few distinct scores, there are fewer bins, or uneven ones.
 
     Args:
         predicted, scores: [n].
-        pairs: [p, 2], column 0 the higher.
-        parts: how many; 4 are quartiles.
+        pairs: [p, 2]; column 0 is the higher picture.
+        parts: number of bins; 4 gives quartiles.
 
     Returns:
-        A list of {"from", "to": smallest and largest difference in the part, "pairs", "value"}.
+        A list of {"from", "to": smallest and largest difference in the bin, "pairs", "value"}.
     """
     scores = np.asarray(scores, np.float64)
     gap = np.abs(scores[pairs[:, 0]] - scores[pairs[:, 1]])
@@ -40,10 +40,10 @@ def accuracy_by_gap(
 def accuracy_by_group(
     predicted: npt.ArrayLike, pairs: np.ndarray, groups: npt.ArrayLike
 ) -> dict[str, dict[str, float]]:
-    """Pair accuracy within each group.
+    """Computes pair accuracy within each group.
 
     Returns:
-        {group: {"pairs", "value"}} of the groups that have a pair, sorted by name.
+        {group: {"pairs", "value"}} for the groups that have pairs, sorted by name.
     """
     groups = np.asarray(groups)
     of_pair = groups[pairs[:, 0]]

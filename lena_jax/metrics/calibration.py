@@ -1,4 +1,4 @@
-"""Whether `sigmoid(score difference)`, the chance that a picture is ahead of another, is as often right as it says."""
+"""Measure the calibration of `sigmoid(score difference)`, the predicted probability that a picture is ahead."""
 
 from typing import Any
 
@@ -12,27 +12,27 @@ BINS = 10
 
 
 def calibration(differences: npt.ArrayLike, weight: npt.ArrayLike | None = None, bins: int = BINS) -> dict[str, Any]:
-    """Expected calibration error, Brier score and logarithmic loss of `P(left ahead) = sigmoid(difference)`.
+    """Computes expected calibration error, Brier score and log loss of `P(left ahead) = sigmoid(difference)`.
 
-    Every pair counts in both orders, (P, label 1) and (1 - P, label 0), so that which picture stands left plays no
-    part. The two are mirror images, so everything can be written with the confidence `c = max(P, 1 - P)` in [1/2, 1]
+    Every pair counts in both orders, (P, label 1) and (1 - P, label 0), so it does not matter which picture is on the
+    left. The two are mirror images, so everything can be written with the confidence `c = max(P, 1 - P)` in [1/2, 1]
     and whether the pair is in the right order (a tie, c = 1/2, counts one half):
 
         ECE   = sum_b n_b |accuracy_b - mean confidence_b| / sum_b n_b
         Brier = mean (1 - P(the better one ahead))^2
         log   = mean -log P(the better one ahead)
 
-    with `bins` bins b of equal width over [1/2, 1], that is twice as many over [0, 1]. Guessing has ECE 0, Brier 1/4
-    and log 2.
+    with `bins` bins b of equal width over [1/2, 1], which mirror to twice as many over [0, 1]. Guessing has ECE 0,
+    Brier 1/4 and log loss log 2.
 
     Args:
-        differences: [p] predicted score of the picture that is ahead minus that of the other.
-        weight: [p] or None.
+        differences: [p], predicted score of the picture that is ahead minus that of the other.
+        weight: [p], weights of the pairs, or None.
         bins: number of bins.
 
     Returns:
         {"ece", "brier", "log_loss", "bins": [{"from", "to", "pairs", "confidence", "accuracy"}, ...]}; empty bins are
-        left out, and the three are NaN without a pair.
+        left out. Without pairs, the first three are NaN.
 
     References: Brier, 1950; Naeini et al., AAAI 2015; Guo et al., ICML 2017.
     """
@@ -72,14 +72,14 @@ def calibration_metrics(
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """`calibration` of pairs, the Brier score and the logarithmic loss with 95 % bootstrap intervals.
+    """Computes `calibration` of pairs, with 95 % bootstrap intervals of the Brier score and the log loss.
 
-    Drawn as in `ranking_metrics`. The ECE has no interval: noise only ever adds to it, so that it is larger in nearly
-    every resample than in the pairs themselves.
+    Resamples are drawn as in `ranking_metrics`. The ECE has no interval: noise only increases it, so it is larger in
+    nearly every resample than on the pairs themselves.
 
     Args:
         predicted: [n].
-        pairs: [p, 2], column 0 the higher.
+        pairs: [p, 2]; column 0 is the higher picture.
         groups: [n] or None.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Two models on the same pairs: how much better one orders them, with a paired interval and a p-value."""
+"""Compare two models on the same pairs: the difference of their measures, with a paired interval and a p-value."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from lena_jax.metrics.ranking import checked, group_correlation, pair_accuracy, 
 from lena_jax.metrics.resampling import Units, bootstrap
 from lena_jax.metrics.sign_flips import sign_flip_test
 
-MOST_BLOCKS = 500  # Of units left out together; bounds the cost of the jackknife.
+MOST_BLOCKS = 500  # Blocks of units that are left out together. Limits the cost of the jackknife.
 
 
 def compare_models(
@@ -25,41 +25,41 @@ def compare_models(
     seed: int = 0,
     clusters: npt.ArrayLike | None = None,
 ) -> dict[str, Any]:
-    """Difference of pair accuracy and of Spearman's rho between two models on the same pictures and pairs.
+    """Computes the difference of pair accuracy and of Spearman's rho between two models on the same pictures and pairs.
 
-    Both models meet the same pictures, so what makes a picture hard is in both results and drops out of the
-    difference: the interval draws units once for both (a paired bootstrap), and is often far narrower than the two
-    models' own intervals suggest. The units are pictures, or sets of pictures between which there is no pair, never
-    pairs: all pairs of a picture share its error (see `Units`).
+    Both models are measured on the same pictures, so the difficulty of a picture affects both and cancels in the
+    difference. The interval draws the same units for both models (a paired bootstrap). It is often far narrower than
+    the models' own intervals suggest. Units are pictures, or sets of pictures that no pair connects. They are never
+    pairs, because all pairs of a picture share its error (see `Units`).
 
-    The p-value is of the hypothesis that *the two models have the same expected measure on new pictures* (units) drawn
-    as these were; it does not ask that they make the same errors. It is the sign-flip test of the jackknife
-    pseudo-values of the difference D,
+    The null hypothesis of the p-value is that *both models have the same expected measure on new pictures* (units)
+    drawn like these. They need not make the same errors. The test is the sign-flip test of the jackknife pseudo-values
+    of the difference D,
 
         psi_u = U D - (U - 1) D(without unit u),
 
-    which are independent to first order and have mean D to first order (for the pair accuracy as for any U-statistic
-    of order 2), so that under the hypothesis their signs are exchangeable asymptotically. It says nothing of other
-    trainings of the same two configurations: for that compare means over seeds with `sign_flip_test`.
+    which are independent and have mean D, both to first order (pair accuracy is a U-statistic of order 2). So under the
+    null hypothesis their signs are exchangeable asymptotically. The test says nothing about other trainings of the same
+    two configurations. For those, compare means over seeds with `sign_flip_test`.
 
     Args:
-        first, second: [n] predicted scores of the two models; each has its own scale.
-        scores: [n] true scores.
+        first, second: [n], predicted scores of the two models, each on its own scale.
+        scores: [n], true scores.
         groups: [n] or None.
-        pairs: [p, 2], column 0 the higher; None for `pairs_to_compare`.
-        resamples: of the bootstrap.
-        flips: of the sign-flip test.
-        seed: of both.
-        clusters: [n], what is independent where groups are not, as the parts of one group in several folds are not; no
-            pair may join two of them. None for the groups.
+        pairs: [p, 2]; column 0 is the higher picture. None for `pairs_to_compare`.
+        resamples: number of bootstrap resamples.
+        flips: number of sign flips in the test.
+        seed: seed of both.
+        clusters: [n], independent sets of pictures if the groups are not independent, such as one group that several
+            folds share. No pair may connect two clusters. None for the groups.
 
     Returns:
         {"pair_accuracy": {"first", "second", "difference": first - second, "low", "high": 95 %, "p_value"},
-        "spearman": ..., "unit": kind of the units, "units": how many, "pictures", "pairs"}. What is not defined (a
-        constant side) is None.
+        "spearman": ..., "unit": kind of unit, "units": number of units, "pictures", "pairs"}. Undefined values, such as
+        a correlation with a constant, are None.
 
     Raises:
-        ValueError: as of `ranking_metrics`.
+        ValueError: in the same cases as `ranking_metrics`.
 
     References: Efron and Tibshirani, An Introduction to the Bootstrap, 1993 (jackknife pseudo-values, paired
     bootstrap); Hoeffding, 1948 (U-statistics).
@@ -108,7 +108,7 @@ def _spearman(units, scores, groups):
 
 
 def pseudo_values(statistic: Callable[[np.ndarray], float], count: int, seed: int) -> np.ndarray:
-    """Jackknife pseudo-values; of random blocks of units where there are more than `MOST_BLOCKS`."""
+    """Computes jackknife pseudo-values. Leaves out random blocks if there are more than `MOST_BLOCKS` units."""
     whole = statistic(np.arange(count))
     blocks = np.array_split(np.random.default_rng(seed).permutation(count), min(count, MOST_BLOCKS))
     without = np.array([statistic(np.delete(np.arange(count), block)) for block in blocks])

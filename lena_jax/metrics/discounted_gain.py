@@ -1,4 +1,4 @@
-"""NDCG@k: how good the first k pictures of a ranked folder are."""
+"""NDCG@k: how good the first k pictures of a ranking are."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,11 +8,11 @@ from lena_jax.metrics.resampling import members_of
 
 
 def percentile_gains(scores: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> np.ndarray:
-    """The gain of showing each picture: the share of the other pictures of its group that are worse, [n] in [0, 1].
+    """Computes the gain of each picture: the share of the other pictures in its group that are worse, [n] in [0, 1].
 
-    Pictures of equal score share the mean of their places. A percentile, unlike the score itself, has no unit and no
-    sign (virality scores are negative for half of all pictures) and is not ruled by one outlier; the gain grows
-    linearly, so that the last of the group is worth 0, the first 1, and k pictures drawn at random 1/2 each.
+    Pictures with equal scores share their mean rank. Unlike the score itself, a percentile has no unit and no sign
+    (virality scores are negative for half of all pictures), and no outlier dominates it. The gain is linear in the
+    rank: the worst picture of a group has gain 0, the best 1, and a random one 1/2 on average.
 
     Example:
         >>> percentile_gains([-0.3, 8.0, 0.1]).tolist()
@@ -27,23 +27,22 @@ def percentile_gains(scores: npt.ArrayLike, groups: npt.ArrayLike | None = None)
 
 
 def ndcg(predicted: npt.ArrayLike, gains: npt.ArrayLike, k: int) -> float:
-    """Normalised discounted cumulative gain of the k pictures that are predicted highest.
+    """Computes the normalised discounted cumulative gain of the k pictures with the highest predictions.
 
     `DCG@k = sum_{r=1..k} gain_r / log2(r + 1)`, divided by that of the best order. Pictures with equal predictions
-    share the mean of their gains, so that their order in the list plays no part (McSherry and Najork, ECIR 2008). The
-    same as `ndcg_score` of scikit-learn, which the tests compare it with; written out because a bootstrap calls it
-    thousands of times.
+    share their mean gain, so their order does not matter (McSherry and Najork, ECIR 2008). Equal to scikit-learn's
+    `ndcg_score`, but fast enough for the thousands of calls of a bootstrap.
 
     Args:
         predicted: [n].
         gains: [n], not negative, such as `percentile_gains`.
-        k: positive.
+        k: number of pictures, positive.
 
     Returns:
-        A float in [0, 1]; NaN where every gain is 0.
+        A float in [0, 1]; NaN if every gain is 0.
 
     Raises:
-        ValueError: for a negative gain, or k below 1.
+        ValueError: a gain is negative, or k is below 1.
 
     Example:
         >>> ndcg([3.0, 1.0, 2.0], gains=[1.0, 0.0, 0.5], k=2)
@@ -62,6 +61,6 @@ def ndcg(predicted: npt.ArrayLike, gains: npt.ArrayLike, k: int) -> float:
     if not best > 0:
         return float("nan")
     order = np.argsort(-predicted, kind="stable")
-    starts = np.flatnonzero(np.diff(predicted[order], prepend=np.inf))  # Of the runs of equal predictions.
+    starts = np.flatnonzero(np.diff(predicted[order], prepend=np.inf))  # Starts of the runs of equal predictions.
     sizes = np.diff(starts, append=len(order))
     return float(np.add.reduceat(gains[order], starts) / sizes @ np.add.reduceat(discount, starts) / best)

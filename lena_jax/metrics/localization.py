@@ -1,4 +1,4 @@
-"""How well signed maps point at masks: energy, pointing game, pixel average precision and boxes."""
+"""Measure how well signed maps find masked objects: energy, pointing game, pixel average precision and boxes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,23 +10,25 @@ from lena_jax.localization.boxes import LevelBoxes, box_overlaps, mask_boxes
 from lena_jax.metrics.resampling import weighted_bootstrap
 
 LEVELS = 100
-BOX_LEVELS = 20  # Of `localization_metrics`: finding boxes is what takes its time.
+BOX_LEVELS = 20  # Thresholds in `localization_metrics`, most of whose time goes into finding boxes.
 OVERLAPS = (0.3, 0.5, 0.7)
 
 
 def mask_energy(contribution: npt.ArrayLike, mask: npt.ArrayLike) -> tuple[float, float]:
-    """Energy-based pointing game: share of a map's positive energy inside a mask, against the mask's share of the area.
+    """Computes the share of a map's positive energy inside a mask, and the mask's share of the area.
+
+    This is the energy-based pointing game.
 
     Args:
         contribution: [H, W] signed map.
         mask: [H, W] boolean.
 
     Returns:
-        (inside, area): `inside = sum(max(contribution, 0) * mask) / sum(max(contribution, 0))`, NaN where the
-        map has no positive cell, and `area = mean(mask)`.
+        (inside, area): `inside = sum(max(contribution, 0) * mask) / sum(max(contribution, 0))`, NaN if no
+        value of the map is positive, and `area = mean(mask)`.
 
     Raises:
-        ValueError: if the shapes differ or the map has NaN.
+        ValueError: the shapes differ or the map is not finite.
 
     Example:
         >>> mask_energy([[3.0, -1.0], [1.0, 0.0]], [[True, False], [False, False]])
@@ -41,19 +43,19 @@ def mask_energy(contribution: npt.ArrayLike, mask: npt.ArrayLike) -> tuple[float
 
 
 def pointing_hit(contribution: npt.ArrayLike, mask: npt.ArrayLike, tolerance: float = 0) -> float:
-    """Pointing game: whether the highest cell of a map is on the object.
+    """Plays the pointing game: is the highest pixel of a map on the object?
 
     Args:
-        contribution: [H, W] signed map; that its highest value may be negative plays no part.
+        contribution: [H, W] signed map. Its highest value may be negative.
         mask: [H, W] boolean.
-        tolerance: pixels by which the point may miss the mask; the paper has 15 on pictures of about 500.
+        tolerance: number of pixels by which the point may miss the mask; 15 in the paper, for pictures of about 500.
 
     Returns:
-        1.0 or 0.0; where several cells share the highest value, the share of them that hit, so that a flat map scores
-        as a blind guess does.
+        1.0 or 0.0. If several pixels share the highest value, the share of them that hit, so that a constant map
+        scores like a random guess.
 
     Raises:
-        ValueError: if the shapes differ, the map has NaN or `tolerance` is negative.
+        ValueError: the shapes differ, the map is not finite or `tolerance` is negative.
 
     Reference: Zhang et al., Top-down neural attention by excitation backprop, IJCV 2018.
     """
@@ -68,38 +70,38 @@ def pointing_hit(contribution: npt.ArrayLike, mask: npt.ArrayLike, tolerance: fl
 
 
 def map_levels(contribution: npt.ArrayLike, levels: int = LEVELS) -> np.ndarray:
-    """A map moved to [0, 1] by its own least and largest value and cut into equal steps: integers 0..levels-1.
+    """Normalises a map to [0, 1] by its minimum and maximum and quantises it to integers 0..levels-1.
 
-    Level k says `value >= k / levels`, the thresholds at which PxAP and MaxBoxAcc look at a map. Only the order of
-    the cells enters those measures and this keeps it, the negative side included. A flat map has level 0 all over.
+    Level k means `value >= k / levels`; these are the thresholds of PxAP and MaxBoxAcc. Quantisation keeps the order of
+    the values, including negative ones, and those measures use nothing else. A constant map has level 0 everywhere.
     """
     contribution = np.asarray(contribution, np.float64)
     low, high = contribution.min(), contribution.max()
     if not high > low:
         return np.zeros(contribution.shape, np.int64)
-    # Halved, so that the difference of two huge values is finite.
+    # Halve first, so that the difference of two huge values is finite.
     share = (contribution / 2 - low / 2) / (high / 2 - low / 2)
     return np.minimum((share * levels).astype(np.int64), levels - 1)
 
 
 def pixel_counts(contribution: npt.ArrayLike, mask: npt.ArrayLike, levels: int = LEVELS) -> np.ndarray:
-    """How many pixels of a map have each level, [2, levels]: outside and inside the mask."""
+    """Counts the pixels of a map at each level, outside and inside the mask: [2, levels]."""
     contribution, mask = _checked(contribution, mask)
     place = map_levels(contribution, levels) + levels * mask
     return np.bincount(place.ravel(), minlength=2 * levels).reshape(2, levels)
 
 
 def pixel_average_precision(counts: npt.ArrayLike) -> np.ndarray:
-    """PxAP: area under the precision-recall curve of pixels, all pictures in one list.
+    """Computes PxAP, the area under the precision-recall curve of the pixels of all pictures together.
 
     `PxAP = sum_k precision(t_k) (recall(t_k) - recall(t_k+1))` over the thresholds from high to low. Each map is
-    moved to [0, 1] first (`map_levels`), as there. Blind maps have the mask's share of the area.
+    normalised to [0, 1] first (`map_levels`), as in the paper. Random maps score the mask's share of the area.
 
     Args:
         counts: [..., 2, levels], sums of `pixel_counts` over pictures.
 
     Returns:
-        [...] in [0, 1]; NaN without a pixel inside a mask.
+        [...] in [0, 1]; NaN if no pixel is inside a mask.
 
     Reference: Choe et al., Evaluating weakly supervised object localization methods right, CVPR 2020.
     """
@@ -120,26 +122,26 @@ def box_hits(
     levels: int = LEVELS,
     largest: bool = False,
 ) -> np.ndarray:
-    """Whether a map's boxes find the object, at every threshold and for every overlap asked for.
+    """Checks whether a map's boxes find the object, at every threshold and for every required overlap.
 
     Args:
         contribution: [H, W] signed map.
         mask: [H, W] boolean, not empty.
-        overlaps: least intersections over union that count as found.
+        overlaps: minimum intersections over union that count as found.
         levels: number of thresholds, see `map_levels`.
-        largest: compare only the box around the largest connected part above the threshold (MaxBoxAcc) instead of the
-            best of all parts (MaxBoxAccV2).
+        largest: use only the box of the largest connected region above the threshold (MaxBoxAcc) instead of the best
+            box of all regions (MaxBoxAccV2).
 
     Returns:
-        [levels, len(overlaps)] boolean: at the threshold of level k, is there a box of the map whose overlap with one
-        of the boxes around the connected parts of the mask is as large.
+        [levels, len(overlaps)] boolean: whether, at the threshold of level k, a box of the map reaches the overlap with
+        a box around a connected region of the mask.
 
     Raises:
-        ValueError: if the shapes differ, the map has NaN or the mask is empty.
+        ValueError: the shapes differ, the map is not finite or the mask is empty.
     """
     contribution, mask = _checked(contribution, mask)
     if not mask.any():
-        raise ValueError(f"the mask has no pixel of its {mask.size}, expected at least one")
+        raise ValueError(f"the mask is empty: got 0 of {mask.size} pixels, expected at least 1")
     boxes = LevelBoxes.of(map_levels(contribution, levels), levels)
     best = box_overlaps(boxes.boxes, mask_boxes(mask)).max(1)
     reached = boxes.of_largest(best) if largest else boxes.highest(best)
@@ -147,11 +149,11 @@ def box_hits(
 
 
 def max_box_accuracy(hits: npt.ArrayLike) -> float:
-    """MaxBoxAcc(V2): share of pictures found at the best common threshold, averaged over the overlaps.
+    """Computes MaxBoxAcc(V2): share of pictures found at the best common threshold, averaged over the overlaps.
 
     Args:
-        hits: [n, levels, overlaps], of `box_hits`: with `largest` and the one overlap 0.5 it is MaxBoxAcc, without
-            and with the overlaps 0.3, 0.5 and 0.7 it is MaxBoxAccV2.
+        hits: [n, levels, overlaps], from `box_hits`. With `largest` and the single overlap 0.5 the result is MaxBoxAcc;
+            without `largest` and with the overlaps 0.3, 0.5 and 0.7 it is MaxBoxAccV2.
 
     Returns:
         A float in [0, 1].
@@ -163,14 +165,14 @@ def max_box_accuracy(hits: npt.ArrayLike) -> float:
 
 
 def picture_localization(contribution: npt.ArrayLike, mask: npt.ArrayLike) -> dict[str, Any]:
-    """What `localization_metrics` needs of one picture, a few kilobytes.
+    """Computes what `localization_metrics` needs from one picture, a few kilobytes.
 
     Args:
         contribution: [H, W] signed map.
         mask: [H, W] boolean, not empty.
 
     Raises:
-        ValueError: as of `box_hits`.
+        ValueError: in the same cases as `box_hits`.
     """
     hits = box_hits(contribution, mask, levels=BOX_LEVELS)
     inside, area = mask_energy(contribution, mask)
@@ -184,16 +186,16 @@ def picture_localization(contribution: npt.ArrayLike, mask: npt.ArrayLike) -> di
 
 
 def localization_metrics(each: Sequence[dict[str, Any]], resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
-    """The measures above over many pictures, with 95 % bootstrap intervals over pictures.
+    """Aggregates the measures above over pictures, with 95 % bootstrap intervals over pictures.
 
     Args:
-        each: `picture_localization` of the pictures with a mask that is not empty, at least one.
-        resamples, seed: of the bootstrap.
+        each: results of `picture_localization` for the pictures with a mask that is not empty, at least one.
+        resamples, seed: number of bootstrap resamples, and their seed.
 
     Returns:
-        {"energy_inside": mean over pictures, a map without a positive cell counting 0, "area": mean share of the mask,
-        "ratio": of these two, "pictures", and each with {"value", "low", "high"} "energy" (again `energy_inside`),
-        "pointing", "pxap" and "max_box_acc_v2" (with `BOX_LEVELS` thresholds)}.
+        {"energy_inside": mean over pictures, counting 0 for a map without positive values, "area": mean share of the
+        mask, "ratio": ratio of these two, "pictures"}, and with {"value", "low", "high"} each: "energy" (the same as
+        `energy_inside`), "pointing", "pxap" and "max_box_acc_v2" (with `BOX_LEVELS` thresholds).
     """
     count = len(each)
     energy, area, pointing = (np.array([one[name] for one in each]) for name in ("energy", "area", "pointing"))
@@ -217,7 +219,7 @@ def localization_metrics(each: Sequence[dict[str, Any]], resamples: int = 1000, 
 def _checked(contribution, mask):
     contribution, mask = np.asarray(contribution), np.asarray(mask, bool)
     if contribution.shape != mask.shape or contribution.ndim != 2:
-        raise ValueError(f"map and mask must have one shape, got {contribution.shape} and {mask.shape}")
+        raise ValueError(f"map and mask must have the same shape, got {contribution.shape} and {mask.shape}")
     if not np.isfinite(contribution).all():
         raise ValueError(f"the map must be finite, got {int((~np.isfinite(contribution)).sum())} cells that are not")
     return contribution, mask

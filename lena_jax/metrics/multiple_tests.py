@@ -1,4 +1,4 @@
-"""Several hypotheses at once: Holm's correction."""
+"""Correct p-values for multiple tests, by Holm's method."""
 
 from collections.abc import Sequence
 
@@ -6,19 +6,20 @@ import numpy as np
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjusted p-values: rejecting those up to alpha, the chance of any wrong rejection is at most alpha.
+    """Computes Holm's adjusted p-values.
 
-    With p_(1) <= ... <= p_(m), `adjusted_(i) = max_{j <= i} min(1, (m - j + 1) p_(j))`. Nothing is assumed of how the
-    tests depend on each other, which those against one baseline do.
+    If you reject every hypothesis whose adjusted p-value is at most alpha, the probability of any wrong rejection is at
+    most alpha. With p_(1) <= ... <= p_(m), `adjusted_(i) = max_{j <= i} min(1, (m - j + 1) p_(j))`. The tests may
+    depend on each other, as tests against a common baseline do.
 
     Args:
-        p_values: numbers in [0, 1], or None for what was not tested, which does not count.
+        p_values: numbers in [0, 1], or None for an untested hypothesis, which does not count.
 
     Returns:
-        A list of the same length, None where there was None.
+        A list of the same length, with None in the same places.
 
     Raises:
-        ValueError: for a number outside [0, 1].
+        ValueError: a number is outside [0, 1].
 
     Example:
         >>> holm([0.01, 0.04, None, 0.03])

@@ -1,4 +1,4 @@
-"""Insertion and deletion: how fast the score moves when a map's pixels are put in or taken away; needs no masks."""
+"""Insertion and deletion: how fast the score changes as pixels are added or removed in map order. Needs no masks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,40 +14,40 @@ def insertion_deletion(
     steps: int = 20,
     baseline: npt.ArrayLike | None = None,
 ) -> dict[str, Any]:
-    """Insertion and deletion curves of a score along a signed map, and their areas.
+    """Computes the insertion and deletion curves of a score along a signed map, and their areas.
 
-    Insertion starts from the baseline and puts the picture's pixels in, those with the highest map value first;
-    deletion starts from the picture and takes them away in the same order. In the paper the score is a probability
-    that the object raises; here it is a signed number that may lie below the baseline's, which changes two things:
+    Insertion starts from the baseline and adds the picture's pixels, highest map value first. Deletion starts from the
+    picture and removes pixels in the same order. In the paper, the score is a probability that the object raises. Here
+    it is a signed number that may be below the baseline's score. This changes two things:
 
-    - The *areas* are of the share of the way, `(s - score(baseline)) / (score(picture) - score(baseline))`. Pixels go
-      in the order in which they push *towards the picture's score*: from the highest value down where that is above
-      the baseline's, from the lowest up where it is below. A good map has an insertion area near (or above) 1 and a
-      deletion area near (or below) 0, one without information 1/2 each. With equal ends there is no way, and the
-      areas are NaN.
-    - The *gain* is in units of the score and defined always: with the highest values first, how far the insertion curve
-      runs above the straight line between the ends and the deletion curve below it, the mean of both. Without
-      information it is 0.
+    - The *areas* are those of the normalised curve `(s - score(baseline)) / (score(picture) - score(baseline))`. Pixels
+      are ordered by how much they push *towards the picture's score*: highest map value first if the picture scores
+      above the baseline, lowest first if below. A good map has an insertion area near (or above) 1 and a deletion area
+      near (or below) 0; an uninformative map has 1/2 for both. If picture and baseline have equal scores, the areas are
+      NaN.
+    - The *gain* is in units of the score and always defined. With the highest values first, it is the mean of two
+      areas: of the insertion curve above the straight line between its ends, and of the deletion curve below its line.
+      An uninformative map has gain 0.
 
     Args:
-        score: pictures [steps + 1, H, W, 3] float32 -> scores [steps + 1]; called four times at most.
+        score: function from pictures [steps + 1, H, W, 3] float32 to scores [steps + 1]; called at most four times.
         picture: [H, W, 3].
-        signed_map: [H, W], finite; equal values go in reading order.
-        steps: into how many equal parts the pixels are cut.
-        baseline: what broadcasts to the picture, such as a blurred copy or a colour; None for its mean colour.
+        signed_map: [H, W], finite. Pixels of equal value are taken in reading order.
+        steps: number of equal portions in which pixels are added or removed.
+        baseline: array that broadcasts to the picture, such as a blurred copy or a colour; None for its mean colour.
 
     Returns:
-        {"share": [steps + 1] of the pixels moved, "insertion", "deletion": [steps + 1] scores, highest values first,
-        "insertion_area", "deletion_area", "gain": floats}.
+        {"share": [steps + 1], share of changed pixels, "insertion", "deletion": [steps + 1], scores with the highest
+        values first, "insertion_area", "deletion_area", "gain": floats}.
 
     Raises:
-        ValueError: if map and picture differ in size, the map is not finite or `steps` is below 1.
+        ValueError: map and picture differ in size, the map is not finite, or `steps` is below 1.
 
     Reference: Petsiuk, Das and Saenko, RISE, BMVC 2018.
     """
     picture, signed_map = np.asarray(picture, np.float32), np.asarray(signed_map)
     if signed_map.shape != picture.shape[:2]:
-        raise ValueError(f"map and picture must be of one size, got {signed_map.shape} and {picture.shape[:2]}")
+        raise ValueError(f"map and picture must have the same size, got {signed_map.shape} and {picture.shape[:2]}")
     if not np.isfinite(signed_map).all():
         raise ValueError(f"the map must be finite, got {int((~np.isfinite(signed_map)).sum())} cells that are not")
     if steps < 1:

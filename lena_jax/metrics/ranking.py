@@ -1,4 +1,4 @@
-"""How well predicted scores order pictures: pair accuracy, AUC, rank correlations and NDCG, with intervals."""
+"""Measure how well predicted scores rank pictures: pair accuracy, AUC, rank correlations and NDCG, with intervals."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,19 +14,19 @@ from lena_jax.metrics.resampling import Units, bootstrap, members_of
 
 MOST_PAIRS = 200_000
 NDCG_AT = (10, 100)
-AUC_LEVELS = 2000  # Of the intervals' resamples; the area itself is exact.
+AUC_LEVELS = 2000  # Approximates the AUC of resamples. The AUC itself is exact.
 
 
 def pair_accuracy(predicted: npt.ArrayLike, pairs: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """Share of pairs whose first picture is predicted above the second; a predicted tie counts one half.
+    """Computes the share of pairs whose first picture is predicted above the second. A predicted tie counts 1/2.
 
     Args:
-        predicted: [n] predicted scores.
-        pairs: [p, 2] indices into `predicted`; column 0 is the picture with the higher true score.
-        weight: [p] or None.
+        predicted: [n], predicted scores.
+        pairs: [p, 2], indices into `predicted`; column 0 is the picture with the higher true score.
+        weight: [p], weights of the pairs, or None.
 
     Returns:
-        A float in [0, 1]; NaN without a pair.
+        A float in [0, 1]; NaN without pairs.
 
     Example:
         >>> pair_accuracy([3.0, 1.0, 2.0], np.array([[0, 1], [1, 2]]))  # One right, one wrong.
@@ -38,7 +38,7 @@ def pair_accuracy(predicted: npt.ArrayLike, pairs: np.ndarray, weight: np.ndarra
 
 
 def pairs_right(predicted: npt.ArrayLike, pairs: np.ndarray) -> np.ndarray:
-    """[p] of 1 where the first picture is predicted above the second, 0 where below, 1/2 for a tie."""
+    """Scores each pair: 1 if the first picture is predicted above the second, 0 if below, 1/2 for a tie."""
     predicted = np.asarray(predicted)
     return (np.sign(predicted[pairs[:, 0]] - predicted[pairs[:, 1]]) + 1) / 2
 
@@ -49,7 +49,7 @@ def group_correlation(
     scores: npt.ArrayLike,
     groups: npt.ArrayLike | None = None,
 ) -> float:
-    """A rank correlation within each group, averaged with the groups' numbers of pictures as weights.
+    """Computes a rank correlation within each group, averaged over groups with their sizes as weights.
 
     Args:
         correlation: `scipy.stats.spearmanr` or `scipy.stats.kendalltau`.
@@ -57,7 +57,7 @@ def group_correlation(
         groups: [n] or None for one group.
 
     Returns:
-        A float in [-1, 1]; groups in which either side is constant are left out, NaN if all are.
+        A float in [-1, 1]. Groups in which either side is constant are left out; NaN if all are.
     """
     predicted, scores = np.asarray(predicted), np.asarray(scores)
     values, sizes = _correlations(correlation, predicted, scores, members_of(groups, len(scores)))
@@ -72,19 +72,19 @@ def pairs_to_compare(
     seed: int = 0,
     given: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The pairs that an evaluation compares: all comparable ones, or `most` of them drawn with `seed`.
+    """Selects the pairs for an evaluation: all comparable ones, or `most` of them drawn with `seed`.
 
     Args:
         scores, groups, min_gap: see `ComparablePairs`.
-        most: where more pairs are comparable, so many of them.
-        seed: of that draw.
-        given: [p, 2] where the data set gives the pairs itself, which are then all of them; or None.
+        most: maximum number of pairs.
+        seed: seed of the draw.
+        given: [p, 2], pairs of a dataset that defines its own; they are returned as they are. Otherwise None.
 
     Returns:
         [p, 2] indices; column 0 has the higher score.
 
     Raises:
-        ValueError: if no two pictures are comparable.
+        ValueError: no two pictures are comparable.
     """
     pairs = ComparablePairs(scores, groups, min_gap).some(most, seed) if given is None else given
     if not len(pairs):
@@ -102,27 +102,27 @@ def ranking_metrics(
     seed: int = 0,
     pairs: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Measures of the order, each with its 95 % percentile bootstrap interval.
+    """Computes the measures of a ranking, each with its 95 % percentile bootstrap interval.
 
-    Pair accuracy, pair AUC (`pair_auc`), Spearman's rho, Kendall's tau-b, and NDCG@10 and @100 (`ndcg`) where a group
-    has more pictures than that. The bootstrap draws pictures, or whole sets of them, and never pairs: see `Units`.
-    Resamples in which a measure is not defined (no pair, a constant side) are left out.
+    The measures are pair accuracy, pair AUC (`pair_auc`), Spearman's rho, Kendall's tau-b, and NDCG@10 and NDCG@100
+    (`ndcg`), if a group has more pictures than that. The bootstrap draws pictures, or whole sets of them, but never
+    pairs: see `Units`. Resamples in which a measure is undefined (no pairs, or a constant side) are left out.
 
     Args:
-        predicted, scores: [n] finite.
-        groups: [n] or None: only pictures of one group are compared.
-        min_gap: least score difference of a pair.
-        most_pairs: where more pairs are comparable, this many of them, drawn with `seed`.
-        resamples: bootstrap resamples.
-        seed: of the bootstrap and of the draw.
-        pairs: [p, 2] indices of the pairs to compare, column 0 the higher; None for `pairs_to_compare`.
+        predicted, scores: [n], finite.
+        groups: [n] or None. Only pictures of the same group are compared.
+        min_gap: minimum score difference of a pair.
+        most_pairs: maximum number of pairs, drawn with `seed`.
+        resamples: number of bootstrap resamples.
+        seed: seed of the bootstrap and of the draw.
+        pairs: [p, 2], indices of the pairs to compare; column 0 is the higher picture. None for `pairs_to_compare`.
 
     Returns:
         `{"pair_accuracy": {"value", "low", "high"}, "auc": ..., "spearman": ..., "kendall": ..., "ndcg@10": ...,
-        "pictures": n, "pairs": p}`; a measure that is not defined at all is None.
+        "pictures": n, "pairs": p}`. An undefined measure is None.
 
     Raises:
-        ValueError: if lengths differ, a predicted score is not finite or no two pictures are comparable.
+        ValueError: the lengths differ, a predicted score is not finite, or no two pictures are comparable.
     """
     predicted, scores = checked(predicted, scores)
     if pairs is None:
@@ -140,17 +140,17 @@ def ranking_metrics(
 
 
 def checked(predicted: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Both as float64; ValueError unless of one shape and, the predicted ones, finite."""
+    """Converts both to float64. Raises `ValueError` if shapes differ or a predicted score is not finite."""
     predicted, scores = np.asarray(predicted, np.float64), np.asarray(scores, np.float64)
     if predicted.shape != scores.shape:
-        raise ValueError(f"predicted and scores must have one shape, got {predicted.shape} and {scores.shape}")
+        raise ValueError(f"predicted and scores must have the same shape, got {predicted.shape} and {scores.shape}")
     if not np.isfinite(predicted).all():
         raise ValueError(f"predicted scores must be finite, got {int((~np.isfinite(predicted)).sum())} that are not")
     return predicted, scores
 
 
 def _pair_measures(predicted, pairs):
-    """Measures of weighted pairs, as a function of the weights; what does not depend on them is done once."""
+    """Returns the measures of weighted pairs as a function of the weights. Does the rest of the work once."""
     right = pairs_right(predicted, pairs)
     auc = prepare_pair_auc(predicted[pairs[:, 0]] - predicted[pairs[:, 1]], AUC_LEVELS)
 
@@ -162,13 +162,13 @@ def _pair_measures(predicted, pairs):
 
 
 def _picture_measures(predicted, scores, groups, units):
-    """Measures of drawn units, as a function of their indices."""
+    """Returns the measures of drawn units as a function of their indices."""
     gains = percentile_gains(scores, groups)
     members = members_of(groups, len(scores))
     at = [k for k in NDCG_AT if max(map(len, members)) > k]
     correlations = {"spearman": stats.spearmanr, "kendall": stats.kendalltau}
     if units.kind == "group":
-        # What a group contributes does not depend on what else was drawn: computed once.
+        # The contribution of a group does not depend on the other drawn groups: compute it once.
         each = {
             name: _correlations(correlation, predicted, scores, members) for name, correlation in correlations.items()
         }
@@ -191,7 +191,7 @@ def _picture_measures(predicted, scores, groups, units):
 
 
 def _correlations(correlation, predicted, scores, members):
-    """Each group's correlation, NaN where it is not defined, and its number of pictures."""
+    """Computes each group's correlation (NaN if undefined) and its number of pictures."""
     values = [
         correlation(predicted[index], scores[index]).statistic
         if len(index) > 1 and np.ptp(predicted[index]) > 0 and np.ptp(scores[index]) > 0
@@ -202,7 +202,7 @@ def _correlations(correlation, predicted, scores, members):
 
 
 def _gains_at(k, predicted, gains, members):
-    """Each group's NDCG@k, NaN where it has no more than k pictures, and its number of pictures."""
+    """Computes each group's NDCG@k (NaN if it has at most k pictures) and its number of pictures."""
     values = [ndcg(predicted[index], gains[index], k) if len(index) > k else np.nan for index in members]
     return np.array(values), np.array([len(index) for index in members])
 

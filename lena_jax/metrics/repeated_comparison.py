@@ -1,4 +1,4 @@
-"""Two configurations, each trained several times: their difference over new pictures, and over new trainings."""
+"""Compare two configurations, each trained several times: over new pictures, and over new trainings."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,23 +24,23 @@ def compare_trainings(
     seed: int = 0,
     clusters: npt.ArrayLike | None = None,
 ) -> dict[str, Any]:
-    """Difference of the mean pair accuracy and Spearman's rho of two sets of trained models on the same pictures.
+    """Compares the mean pair accuracy and Spearman's rho of two sets of trained models on the same pictures.
 
-    As `compare_models`, but a measure is the mean over the trainings of a configuration: of the pair accuracy that is
-    the weighted mean over pairs of `mean_s right_ps`, each pair's correctness averaged over the trainings s; of
-    Spearman's rho the mean of the trainings' values. Pictures (units) are what is resampled and flipped, so interval
-    and p-value are of new pictures and *these* trainings; for new trainings see `paired_t`.
+    Like `compare_models`, but each measure is a mean over the trainings s of a configuration. Pair accuracy is the
+    weighted mean over pairs of `mean_s right_ps`, the mean correctness of a pair. Spearman's rho is the mean of the
+    trainings' values. Resampling and sign flips are over pictures (units), so intervals and p-values are about new
+    pictures and *these* trainings. For new trainings, see `paired_t`.
 
     Args:
-        first, second: [s, n] predicted scores of the trainings of each configuration.
-        scores, groups, pairs, resamples, flips, seed, clusters: as of `compare_models`.
+        first, second: [s, n], predicted scores of the trainings of each configuration.
+        scores, groups, pairs, resamples, flips, seed, clusters: see `compare_models`.
 
     Returns:
         {"pair_accuracy": {"first", "second", "difference", "low", "high", "p_value"}, "spearman": ..., "unit", "units",
-        "pictures", "pairs"}; what is not defined is None.
+        "pictures", "pairs"}. Undefined values are None.
 
     Raises:
-        ValueError: unless the shapes fit, or as of `compare_models`.
+        ValueError: the shapes do not match, or in the same cases as `compare_models`.
     """
     first, second, scores = np.atleast_2d(first), np.atleast_2d(second), np.asarray(scores, np.float64)
     for one in (*first, *second):
@@ -90,15 +90,15 @@ def compare_trainings(
 
 
 def mean_spearman(predicted: np.ndarray, scores: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
-    """Spearman's rho of each row within the groups, averaged by the groups' numbers of pictures.
+    """Computes Spearman's rho of each row within the groups, averaged over groups with their sizes as weights.
 
     Args:
         predicted: [s, n].
         scores: [n].
-        members: the indices of each group's pictures.
+        members: indices of each group's pictures.
 
     Returns:
-        [s]; groups in which a side is constant are left out, NaN where all are.
+        [s]. Groups in which either side is constant are left out; NaN if all are.
     """
     values, sizes = [], []
     for index in members:
@@ -115,19 +115,20 @@ def mean_spearman(predicted: np.ndarray, scores: np.ndarray, members: Sequence[n
 
 
 def paired_t(differences: npt.ArrayLike, overlap: float = 0.0) -> dict[str, float | None]:
-    """Student's paired t test over runs: two configurations that met the same seeds, or the same folds.
+    """Performs Student's paired t test over runs of two configurations with the same seeds, or the same folds.
 
-    `t = mean / sqrt((1/k + overlap) var)` with k - 1 degrees of freedom. `overlap = 0` is the ordinary test, right for
-    seeds: they are independent, and the hypothesis is that both configurations are equally good on *these* test
-    pictures in the mean over all seeds. Folds train on common pictures, which makes their results alike and the
-    ordinary test reject far too often; with k folds `overlap = n_test / n_train = 1 / (k - 1)` corrects for it.
+    `t = mean / sqrt((1/k + overlap) var)` with k - 1 degrees of freedom. `overlap = 0` is the ordinary test, correct
+    for seeds, which are independent. Its null hypothesis is that both configurations are equally good on *these* test
+    pictures, on average over all seeds. Folds share training pictures, so their results are correlated and the ordinary
+    test rejects far too often. For k folds, `overlap = n_test / n_train = 1 / (k - 1)` corrects this.
 
     Args:
-        differences: [k] first minus second of each run.
-        overlap: test pictures per training picture, for folds; else 0.
+        differences: [k], first minus second for each run.
+        overlap: test pictures per training picture for folds, otherwise 0.
 
     Returns:
-        {"difference": mean, "low", "high": 95 %, "p_value", "runs": k}; only the difference with fewer than two runs.
+        {"difference": mean, "low", "high": 95 % interval, "p_value", "runs": k}. With fewer than two runs, "low",
+        "high" and "p_value" are None.
 
     Reference: Nadeau and Bengio, Inference for the generalization error, Machine Learning, 2003.
     """

@@ -1,4 +1,4 @@
-"""What a bootstrap may draw: the parts of a set of pictures that are independent, and intervals from drawing them."""
+"""Bootstrap intervals, and the independent units of a set of pictures that a bootstrap may draw."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,23 +7,23 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-# A measure: {"value", "low", "high"}; what is not defined is None.
+# A measure: {"value", "low", "high"}. Undefined values are None.
 Interval = dict[str, float | None]
 
-CLUSTERS = 30  # Sets of pictures from which on whole sets are drawn.
+CLUSTERS = 30  # Minimum number of sets of pictures for drawing whole sets.
 
 
 @dataclasses.dataclass(frozen=True)
 class Units:
-    """What is drawn: single pictures, or sets of pictures such that no pair joins two sets.
+    """The units of a bootstrap: single pictures, or sets of pictures such that no pair connects two sets.
 
-    Pairs are never drawn singly: those that share a picture share its error, and a bootstrap of 80,000 pairs of 400
-    pictures would take them for 80,000 findings and give intervals that are several times too narrow.
+    Pairs are never units. Pairs that share a picture share its error: a bootstrap of 80,000 pairs of 400 pictures would
+    treat them as 80,000 independent observations, and its intervals would be several times too narrow.
 
     Attributes:
-        kind: "picture", "group" (of the data set) or "set" (of pictures that the pairs join).
-        members: the indices of each unit's pictures.
-        number: [n] the unit of each picture.
+        kind: "picture", "group" (of the dataset) or "set" (of pictures that pairs connect).
+        members: indices of each unit's pictures.
+        number: [n], unit of each picture.
     """
 
     kind: str
@@ -35,11 +35,11 @@ class Units:
 
     @classmethod
     def of(cls, count: int, pairs: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> "Units":
-        """The units of `count` pictures.
+        """Chooses the units of `count` pictures.
 
-        Groups, where there are `CLUSTERS` or more; the pictures, where there are fewer. Without groups the sets of
-        pictures that the pairs join, if none holds more than one `CLUSTERS`-th of all pictures (the pairs of UIV share
-        no picture: there each pair is such a set). Else the pictures.
+        With groups, the units are the groups if there are at least `CLUSTERS` of them, otherwise the pictures. Without
+        groups, they are the sets of pictures that pairs connect, if each holds at most one `CLUSTERS`-th of all
+        pictures, otherwise the pictures. (UIV's pairs share no pictures, so there each pair is a set.)
         """
         pictures = cls("picture", list(np.arange(count)[:, None]), np.arange(count))
         if groups is not None and len(members := members_of(groups, count)) > 1:
@@ -56,21 +56,21 @@ class Units:
         return pictures
 
     def pictures(self, index: np.ndarray) -> np.ndarray:
-        """The pictures of the drawn units, a picture as often as its unit was drawn."""
+        """Lists the pictures of the drawn units, each as often as its unit was drawn."""
         return index if self.kind == "picture" else np.concatenate([self.members[one] for one in index])
 
     def pair_weight(self, index: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-        """How often each pair was drawn, [p].
+        """Counts how often each pair was drawn, [p].
 
-        A pair within a unit: as often as the unit. A pair of two units (single pictures): as often as both were drawn
-        together; a picture and its own copy are no pair.
+        A pair within a unit counts as often as the unit. A pair of two units (single pictures) counts the product of
+        how often each was drawn. A picture and its own copy are not a pair.
         """
         times = np.bincount(index, minlength=len(self)).astype(np.float64)[self.number]
         return times[pairs[:, 0]] * times[pairs[:, 1]] if self.kind == "picture" else times[pairs[:, 0]]
 
 
 def members_of(groups: npt.ArrayLike | None, count: int) -> list[np.ndarray]:
-    """The indices of each group's pictures; None stands for one group of all."""
+    """Lists the indices of each group's pictures. `groups=None` means that all are in one group."""
     if groups is None:
         return [np.arange(count)]
     _, number = np.unique(np.asarray(groups), return_inverse=True)
@@ -80,16 +80,16 @@ def members_of(groups: npt.ArrayLike | None, count: int) -> list[np.ndarray]:
 def bootstrap(
     statistic: Callable[[np.ndarray], dict[str, float]], count: int, resamples: int = 1000, seed: int = 0
 ) -> dict[str, Interval]:
-    """Values and 95 % percentile bootstrap intervals of several measures, all from the same resamples.
+    """Computes several measures and their 95 % percentile bootstrap intervals, all from the same resamples.
 
     Args:
-        statistic: [count] indices of units, some repeated -> {name: value}, NaN where a measure is not defined.
+        statistic: function from [count] indices of units, some repeated, to {name: value}; NaN if undefined.
         count: number of units.
-        resamples, seed: how many, and of their draw.
+        resamples, seed: number of resamples, and their seed.
 
     Returns:
-        {name: {"value", "low", "high"}}; resamples in which a measure is not defined are left out of its interval,
-        and what is not defined at all is None.
+        {name: {"value", "low", "high"}}. Resamples in which a measure is undefined are left out of its interval.
+        Undefined values are None.
     """
     values = statistic(np.arange(count))
     rng = np.random.default_rng(seed)
@@ -98,7 +98,7 @@ def bootstrap(
 
 
 def summary(value: float, drawn: npt.ArrayLike) -> Interval:
-    """{"value", "low", "high"} of a measure and its values in resamples; NaN becomes None."""
+    """Summarises a measure and its values in resamples as {"value", "low", "high"}. NaN becomes None."""
     drawn = np.asarray(drawn, np.float64)
     defined = drawn[~np.isnan(drawn)]
     low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
@@ -108,10 +108,10 @@ def summary(value: float, drawn: npt.ArrayLike) -> Interval:
 def weighted_bootstrap(
     statistic: Callable[[np.ndarray], np.ndarray], count: int, resamples: int = 1000, seed: int = 0
 ) -> Interval:
-    """As `bootstrap` for one measure that is computed from weights, many resamples in one call.
+    """Like `bootstrap`, for one measure that is computed from weights, many resamples in one call.
 
     Args:
-        statistic: [r, count] how often each unit was drawn -> [r] values.
+        statistic: function from [r, count] (how often each unit was drawn) to [r] values.
     """
     value = statistic(np.ones((1, count)))[0]
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), resamples)

@@ -1,4 +1,4 @@
-"""The sign-flip test: whether the mean of independent differences is more than their signs could give by chance."""
+"""The sign-flip test: is the mean of independent differences further from 0 than random signs would make it?"""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,24 +7,24 @@ EXACT_UP_TO = 14  # 2^14 patterns of signs.
 
 
 def sign_flip_test(differences: npt.ArrayLike, flips: int = 10_000, seed: int = 0) -> float:
-    """Two-sided p-value of the hypothesis that the differences are independent and symmetric about 0.
+    """Computes a two-sided p-value; the null hypothesis is that the differences are independent and symmetric about 0.
 
-    Under it every pattern of signs of the same sizes was equally likely; p is the share of the patterns whose mean is
-    at least as far from 0 as the one observed. Up to 14 differences that are not 0 every pattern is counted and the
-    test is exact; beyond that `flips` random ones and the observed one are, and it is exact up to the draw. Where
-    differences have mean 0 but are skewed, the test holds asymptotically, as Student's t test does. The differences may
-    be those of two models over the folds or seeds of an experiment, or the pseudo-values of `compare_models`.
+    Under the null hypothesis, all patterns of signs are equally likely. The p-value is the share of patterns whose mean
+    is at least as far from 0 as the observed one. Up to 14 nonzero differences, all patterns are counted and the test
+    is exact. Beyond that, `flips` random patterns and the observed one are counted, and the test is exact up to that
+    draw. If differences have mean 0 but are skewed, the test holds asymptotically, like Student's t test. The
+    differences may be those of two models over folds or seeds, or the pseudo-values of `compare_models`.
 
     Args:
         differences: [u], finite.
-        flips: how many random patterns.
-        seed: of their draw.
+        flips: number of random patterns.
+        seed: seed of their draw.
 
     Returns:
-        p in (0, 1]; 1 where every difference is 0. With u differences no p is below 2 / 2^u.
+        p in (0, 1]; 1 if every difference is 0. With u differences, p is at least 2 / 2^u.
 
     Raises:
-        ValueError: for no difference, or one that is not finite.
+        ValueError: there are no differences, or one is not finite.
 
     Example:
         >>> sign_flip_test([0.4, 0.1, 0.3, 0.2])  # 2 of the 16 patterns of signs.
@@ -37,7 +37,7 @@ def sign_flip_test(differences: npt.ArrayLike, flips: int = 10_000, seed: int = 
         raise ValueError(f"differences must be at least one and finite, got {differences.tolist()[:5]}")
     differences = differences[differences != 0]
     count = len(differences)
-    # A pattern that gives the observed sum in another order of addition must not fall short of it.
+    # Rounding in another order of addition must not put a pattern with the observed sum below it.
     least = abs(differences.sum()) * (1 - 1e-9)
     if count <= EXACT_UP_TO:
         signs = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)

@@ -1,4 +1,4 @@
-"""The charts of the report, drawn by Matplotlib."""
+"""Draw the charts of the report with Matplotlib."""
 
 import dataclasses
 
@@ -19,12 +19,12 @@ _MARK = {"linewidth": 1, "linestyle": (0, (3, 3)), "clip_on": False}
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """A chart with what is written around it.
+    """A chart with its title, note and legend.
 
     Attributes:
-        title, note: above it; the note may be empty.
+        title, note: text above the chart; the note may be empty.
         svg: the drawing.
-        keys: (name of a colour, what is drawn in it) of the legend; "mark" stands for dotted lines.
+        keys: legend as (name of a colour, what is drawn in it); "mark" stands for dotted lines.
     """
 
     title: str
@@ -38,15 +38,16 @@ def lines(title, note, series, x_label, *, marks=(), low=None, high=None, x_end=
     """Draws curves over steps.
 
     Args:
-        title, note: of the chart; the note may be empty.
-        series: {name: (x [n], y [n])}; values that are not finite are left out, and of many the means are drawn.
-        x_label: of the horizontal axis.
+        title, note: text above the chart; the note may be empty.
+        series: {name: (x [n], y [n])}. Values that are not finite are dropped. Long series are thinned to means of
+            neighbouring points.
+        x_label: label of the horizontal axis.
         marks: (name, y) of dotted horizontal lines.
-        low, high: what the vertical axis shows at least; None for the values' own ends.
-        x_end: of the horizontal axis; None for the last x.
+        low, high: values that the vertical axis must include; None for the range of the data.
+        x_end: end of the horizontal axis; None for the last x.
 
     Returns:
-        `Chart`; None without a value.
+        A `Chart`, or None if there are no values.
     """
     points = {name: _thin(*values) for name, values in series.items()}
     points = {name: values for name, values in points.items() if len(values[0])}
@@ -69,10 +70,10 @@ def lines(title, note, series, x_label, *, marks=(), low=None, high=None, x_end=
 
 @matplotlib.rc_context(svg.SETTINGS)
 def histogram(title, note, edges, counts, x_label, mark=None):
-    """Draws the channels over bins; `mark` is (name, x) of a dotted vertical line, or None.
+    """Draws the number of channels per bin. `mark` is (name, x) of a dotted vertical line, or None.
 
     Returns:
-        `Chart`.
+        A `Chart`.
     """
     figure, axes = _axes(x_label, (edges[0], edges[-1]), (0, max(counts)))
     gap = 0.05 * (edges[1] - edges[0])
@@ -98,7 +99,7 @@ def histogram(title, note, edges, counts, x_label, mark=None):
 
 @matplotlib.rc_context(svg.SETTINGS)
 def interval(value, low, high, start, end):
-    """Draws a measure and its interval, or None for both ends, on a line from `start` to `end`; returns the drawing."""
+    """Draws a measure on a line from `start` to `end`, with its interval unless `low` is None."""
     width, height, margin = 300, 30, 4
     figure = svg.new_figure(width, height)
     axes = figure.add_axes((margin / width, 0, 1 - 2 * margin / width, 1))
@@ -109,7 +110,7 @@ def interval(value, low, high, start, end):
     if low is not None:
         inside = np.clip([low, high], start, end)
         axes.plot(inside, [place, place], color=svg.COLOURS["one"], alpha=0.5, linewidth=5, **style)
-    # A line without length, for its round ends: a marker would have a name, the same in every interval.
+    # A line of zero length draws a dot by its round caps. A marker would get an id, the same in every drawing.
     axes.plot(np.clip([value, value], start, end), [place, place], color=svg.COLOURS["one"], linewidth=9, **style)
     for at, side in ((start, "left"), (end, "right")):
         axes.text(at, 4, f"{at:g}", horizontalalignment=side)
@@ -117,7 +118,7 @@ def interval(value, low, high, start, end):
 
 
 def _axes(x_label, x_ends, y_ends):
-    """A figure, and its axes with a quiet grid; the vertical axis ends at ticks."""
+    """Creates a figure and its axes, with a light grid. The vertical axis ends at ticks."""
     (x_low, x_high), (y_low, y_high) = x_ends, y_ends
     if not y_high > y_low:
         y_low, y_high = y_low - 0.5 * (abs(y_low) or 1), y_high + 0.5 * (abs(y_high) or 1)
@@ -144,7 +145,7 @@ def _locator():
 
 
 def _thin(x, y):
-    """The finite points; where there are many, means of neighbours."""
+    """Drops points that are not finite, and thins long series to means of neighbouring points."""
     x, y = np.asarray(x, float), np.asarray(y, float)
     finite = np.isfinite(y)
     x, y = x[finite], y[finite]

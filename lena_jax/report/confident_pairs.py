@@ -1,4 +1,4 @@
-"""The pairs that a ranker is surest of, as pictures with their maps, for the report."""
+"""The section of the report with the pairs that the model is most confident about."""
 
 import base64
 import io
@@ -10,21 +10,21 @@ from lena_jax.localization import overlays
 from lena_jax.localization.maps import telling_frame
 from lena_jax.models.predict import predict
 
-PAIRS = 4  # Of each kind.
-SIDE = 256  # Longest side of a picture in the page, in pixels.
+PAIRS = 4  # Number of right pairs, and of wrong pairs.
+SIDE = 256  # Longest side of a picture on the page, in pixels.
 
 
 def most_confident(scores, pairs, most=PAIRS):
-    """The pairs ordered rightly and wrongly with the largest differences of the predicted scores.
+    """Selects the right and the wrong pairs with the largest differences of predicted scores.
 
     Args:
-        scores: [n] predicted.
-        pairs: [p, 2] indices; column 0 is the picture that is truly higher.
-        most: pairs of each kind.
+        scores: [n], predicted scores.
+        pairs: [p, 2] indices; column 0 is the picture with the higher true score.
+        most: maximum number of pairs in each list.
 
     Returns:
-        (right, wrong), each [<= most, 2], the surest first. Of the pairs of one kind that share a picture only the
-        surest is taken, so that one picture does not fill the list.
+        (right, wrong), each [<= most, 2], most confident first. No picture appears twice in a list, so that one
+        picture does not fill it.
     """
     margins = scores[pairs[:, 0]] - scores[pairs[:, 1]]
     chosen = []
@@ -42,14 +42,15 @@ def most_confident(scores, pairs, most=PAIRS):
 
 
 def most_confident_pairs(run, measured):
-    """The surest right and wrong pairs, with maps where those add up to the score.
+    """Describes the most confident right and wrong pairs, with maps if these sum to the score.
 
     Args:
-        run: `reading.Run`.
-        measured: `reading.Measured`, or None.
+        run: the run.
+        measured: its measures, or None.
 
     Returns:
-        {"text", "scale": of the maps or None, "kinds": of pairs}, for the template; None without pictures or pairs.
+        {"text", "scale": colour scale of the maps or None, "kinds": lists of pairs} for the template. None without
+        pictures or pairs.
     """
     if measured is None or measured.pictures is None:
         return None
@@ -64,13 +65,13 @@ def most_confident_pairs(run, measured):
         found = predict(run.model, run.variables, pictures.subset(shown), size, "maps")[1]
         maps = dict(zip(shown.tolist(), found, strict=True))
         said = (
-            "Under each picture is what its cells add to the score, on one scale for the whole page; cells and "
-            "bias sum to the score. Black outlines are the masks of the dataset, where it has them."
+            "The map under each picture shows what its cells add to the score, on one scale for the whole page. "
+            "Cells and bias sum to the score. Black outlines are the masks of the dataset, if it has any."
         )
     else:
         said = (
-            f"No maps: the value of {run.pooling} pooling is not a weighted mean of the cells, so no map "
-            "adds up to the score."
+            f"There are no maps: {run.pooling} pooling is not a weighted mean of the cells, so no map sums to "
+            "the score."
         )
     records = {index: dict(pictures.record(index)) for index in shown.tolist()}
     for index, record in records.items():
@@ -90,7 +91,7 @@ def most_confident_pairs(run, measured):
         }
 
     return {
-        "text": f"{said} Within a list no picture is shown twice.",
+        "text": f"{said} No picture appears twice in a list.",
         "scale": _scale(scale) if maps else None,
         "kinds": [
             {
@@ -113,15 +114,15 @@ def most_confident_pairs(run, measured):
 
 
 def _certainty(margin):
-    """What the ranker says of a pair, with the truly higher picture on the left and ahead by `margin`."""
-    # The logistic of the margin, written so that it cannot overflow.
+    """Says how sure the model is of a pair whose left picture has the higher true score and leads by `margin`."""
+    # The logistic function of the margin, in a form that cannot overflow.
     chance = 0.5 * (1 + np.tanh(0.5 * abs(margin)))
     percent = "over 99.9 %" if chance > 0.999 else f"{100 * chance:.1f} %"
     return f"{percent} sure that the {'left' if margin > 0 else 'right'} one is higher, by {abs(margin):.2f}"
 
 
 def _pictures(name, record, values, scale):
-    """A picture, and its map where there is one."""
+    """Encodes a picture, and its map if there is one."""
     small = Image.fromarray(record["image"])
     small.thumbnail((SIDE, SIDE))
     found = [_inline(small, f"Picture {name}")]
@@ -133,7 +134,7 @@ def _pictures(name, record, values, scale):
 
 
 def _overlay(picture, values, scale, mask):
-    """The picture under its signed map, with the outline of a mask."""
+    """Draws a signed map and the outline of a mask over a picture."""
     mixed = overlays.overlay(np.asarray(picture), values, scale)
     if mask is not None and mask.any():
         inside = np.asarray(Image.fromarray(mask).resize(picture.size, Image.Resampling.NEAREST))
@@ -144,7 +145,7 @@ def _overlay(picture, values, scale, mask):
 
 
 def _scale(scale):
-    """The colours of the maps, as they look over a grey of medium light, and what their ends stand for."""
+    """Draws the colour bar: the colours of the maps as they look over medium grey, and the values at its ends."""
     colours = overlays.diverging()(np.linspace(0, 1, SIDE))[None, :, :3]
     mixed = overlays.OPACITY * colours + (1 - overlays.OPACITY) * 0.75
     said = f"Scale of the maps: blue lowers the score by up to {scale:.2g}, red raises it by as much"
@@ -153,7 +154,7 @@ def _scale(scale):
 
 
 def _inline(picture, alt):
-    """A picture as the source of an `img` element, with nothing to be fetched."""
+    """Encodes a picture as a data URL for an `img` element."""
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=82)
     source = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""`report.html`: all that a run's folder says, on one page that needs nothing else."""
+"""Write `report.html`, a self-contained page about a run."""
 
 import base64
 import hashlib
@@ -13,17 +13,17 @@ from lena_jax.runtime.templates import render
 
 
 def write_report(workdir, data_dir=None):
-    """Writes `workdir/report.html` from the other files of the run, its best checkpoint and its pictures.
+    """Writes `workdir/report.html` from the files of the run, its best checkpoint and its pictures.
 
-    The measures are those of `metrics.json`, else of `validation_metrics.json`, where they are of the best checkpoint;
-    else the validation pictures are scored here. What is not there is left out, or the page says why.
+    Measures come from `metrics.json`, else from `validation_metrics.json`, if they are of the best checkpoint. If not,
+    the validation pictures are scored here. What is unavailable is left out, or the page says why it is missing.
 
     Args:
         workdir: folder of the run.
-        data_dir: where the dataset lies now; None for where it lay in training.
+        data_dir: where the dataset is now; None for where it was during training.
 
     Raises:
-        ValueError: if the folder holds no run.
+        ValueError: the folder holds no run.
     """
     run = read_run(workdir, data_dir)
     measured = read_measures(run, workdir)
@@ -48,6 +48,6 @@ def write_report(workdir, data_dir=None):
 
 
 def _policy(style):
-    """The page's Content-Security-Policy: no scripts, and nothing that is not in the page."""
+    """Builds the page's Content-Security-Policy: no scripts and no external resources."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"

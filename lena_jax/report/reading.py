@@ -1,4 +1,4 @@
-"""Read what a run's folder, its best checkpoint and its pictures say, as far as they are there."""
+"""Read the files of a run, its best checkpoint and its pictures, as far as they are available."""
 
 import dataclasses
 
@@ -18,15 +18,15 @@ _POOLINGS = {"lena": "LENA", "average": "average", "max": "max", "top_n": "top-N
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What is known of a run.
+    """A run, as far as it could be read.
 
     Attributes:
-        config: of the run.
-        rows: of its log.
+        config: config of the run.
+        rows: rows of its log.
         timing: how long training took, or None.
-        notes: why something is not known, as sentences.
-        model, variables, step, history: of the best checkpoint; None where it cannot be read.
-        pictures: {split: `ScoredPictures`}, None where they are not there.
+        notes: sentences that explain what is missing.
+        model, variables, step, history: contents of the best checkpoint; None if it cannot be read.
+        pictures: {split: `ScoredPictures`}, None if unavailable.
     """
 
     config: ml_collections.ConfigDict
@@ -41,19 +41,19 @@ class Run:
 
     @property
     def pooling(self):
-        """The name of the pooling in prose."""
+        """Name of the pooling for prose."""
         return _POOLINGS.get(self.config.pooling, self.config.pooling)
 
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """Measures of some pictures.
+    """Measures on one split.
 
     Attributes:
-        metrics: as of `metrics.json`.
-        pictures: `ScoredPictures`, n of them; None where they are not there, and then the other two are too.
-        scores: [n] predicted.
-        pairs: [p, 2] indices; column 0 is the picture that is truly higher.
+        metrics: contents of `metrics.json`.
+        pictures: `ScoredPictures`, n of them. None if unavailable; then `scores` and `pairs` are None too.
+        scores: [n], predicted scores.
+        pairs: [p, 2] indices; column 0 is the picture with the higher true score.
     """
 
     metrics: dict
@@ -67,19 +67,19 @@ def read_run(workdir, data_dir=None):
 
     Args:
         workdir: folder of the run.
-        data_dir: where the dataset lies now; None for where it lay in training.
+        data_dir: where the dataset is now; None for where it was during training.
 
     Returns:
-        `Run`.
+        A `Run`.
 
     Raises:
-        ValueError: if the folder holds no run.
+        ValueError: the folder holds no run.
     """
     stored, known, notes = folder.read_config(workdir), {}, []
     config = None if stored is None else ml_collections.ConfigDict(stored)
     if distributed.count() > 1:
-        # One process alone can neither open checkpoints nor score pictures.
-        notes.append("Several processes trained this; evaluation adds pairs of pictures to this page.")
+        # One process of several can neither open checkpoints nor score pictures by itself.
+        notes.append("Several processes trained this run. Evaluating it adds pairs of pictures to this page.")
     else:
         try:
             model, variables, config, trained_on, step = load_ranker(workdir)
@@ -99,20 +99,20 @@ def read_run(workdir, data_dir=None):
 def read_measures(run, workdir):
     """Reads the measures of a run's best checkpoint.
 
-    They are those of `metrics.json`, else of `validation_metrics.json`; where neither is of the best checkpoint, the
+    They come from `metrics.json`, else from `validation_metrics.json`. If neither is of the best checkpoint, the
     validation pictures are scored here.
 
     Args:
-        run: `Run`.
+        run: the run.
         workdir: its folder.
 
     Returns:
-        `Measured`; None where there are no measures and no validation pictures to measure.
+        A `Measured`, or None if there are neither measures nor validation pictures.
     """
     for split in ("test", "validation"):
         metrics = folder.read_metrics(workdir, split)
         if metrics is None or run.step not in (None, metrics.get("step")):
-            continue  # None, or those of an earlier checkpoint.
+            continue  # Missing, or of an earlier checkpoint.
         if run.pictures is None or not folder.has_scores(workdir, split):
             return Measured(metrics)
         pictures = run.pictures[split]

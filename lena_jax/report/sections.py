@@ -1,4 +1,4 @@
-"""The sections of the report as the values that its template shows: sentences, numbers as text, charts and rows."""
+"""Compute the values that the report template shows: sentences, formatted numbers, charts and table rows."""
 
 import json
 
@@ -20,7 +20,7 @@ _LEARNING_POOLINGS = ("lena", "gem", "lse", "softmax")
 
 
 def heading(run):
-    """The page's title, and the sentence below it."""
+    """Returns the page's title and subtitle."""
     config = run.config
     place = f" at {config.backbone.endpoint}" if config.backbone.endpoint else ""
     fold = f"fold {config.data.fold} of {config.data.folds}, " if config.data.folds else ""
@@ -34,12 +34,12 @@ def heading(run):
 
 
 def notices(run):
-    """What `health` has to say of the run's history, and what the page could not show."""
+    """Lists the warnings of `health` about the run, and notes on what the page could not show."""
     losses = [row["loss"] for row in run.history or []]
     still = [(row["step"], health.still_loss(losses[:number])) for number, row in enumerate(run.history or [], 1)]
     found = [f"step {step}: {warning}" for step, warning in still if warning]
     if len(found) > 1:
-        found = [f"{found[-1]}; {len(found)} evaluations said so"]
+        found = [f"{found[-1]} ({len(found)} evaluations gave this warning)"]
     if run.variables is not None:
         collapsed = health.collapsed_supports(learned_shares(run.config, run.variables))
         found += [f"step {run.step}: {collapsed}"] if collapsed else []
@@ -47,7 +47,7 @@ def notices(run):
 
 
 def measures(run, measured):
-    """The measures with their intervals, and how the maps lie on the masks."""
+    """Describes the measures with their intervals, and how well the maps match the masks."""
     if measured is None:
         last = [row for row in run.rows if "validation_pair_accuracy" in row]
         said = (
@@ -58,7 +58,8 @@ def measures(run, measured):
         return {"title": "Measures", "text": f"Not evaluated yet. {said}", "tiles": [], "maps": []}
     metrics = measured.metrics
     flattered = (
-        " They chose the checkpoint, so the measures flatter it; evaluation on the test pictures will replace them."
+        " The checkpoint was chosen on these pictures, so the measures are optimistic. Evaluation on the test pictures"
+        " will replace them."
     )
     return {
         "title": {"test": "Test pictures", "validation": "Validation pictures"}[metrics["split"]],
@@ -88,7 +89,7 @@ def _tile(name, measure, start):
 
 
 def curves(run):
-    """Charts of training: loss, pair accuracy, gradient norm and learning rates over the steps."""
+    """Draws the training curves: loss, pair accuracy, gradient norm and learning rates over steps."""
     config = run.config
     train, held_out = ([row for row in run.rows if key in row] for key in ("loss", "validation_pair_accuracy"))
     end = max((row["step"] for row in run.rows), default=config.steps)
@@ -141,7 +142,7 @@ def _series(rows, key):
 
 
 def _rates(config, rows):
-    """The learning rate of each part that is trained."""
+    """Computes the learning rates of the trained parts of the model."""
     steps, head = (np.array(values) for values in _series(rows, "learning_rate"))
     rates = {"head": (steps, head)}
     if config.pooling in _LEARNING_POOLINGS:
@@ -153,7 +154,7 @@ def _rates(config, rows):
 
 
 def supports(run, measured):
-    """LENA's eta over channels, where it started, and the supports in cells; None where nothing is known of them."""
+    """Describes LENA's eta over channels, its initial value, and the supports in cells; None if unknown."""
     config, moved, kept = run.config, "", None
     if config.pooling != "lena":
         return None
@@ -187,11 +188,11 @@ def supports(run, measured):
         ),
         "chart": charts.histogram(
             "eta over channels",
-            "Share of the picture that a channel is averaged over.",
+            "Share of the cells that a channel averages.",
             edges,
             counts,
             "eta",
-            ("where all started", start),
+            ("initial value", start),
         ),
         "rows": [
             (f"{quantile} %", f"{kept['share'][quantile]:.3f}", f"{kept['support_size'][quantile]:.1f} cells")
@@ -201,7 +202,7 @@ def supports(run, measured):
 
 
 def facts(run):
-    """(name, value) of what is known of how the run went."""
+    """Lists what is known about the run as (name, value)."""
     config, timing = run.config, run.timing or {}
     versions = timing.get("versions") or folder.versions()
     done = max((row["step"] for row in run.rows), default=None)
@@ -216,11 +217,11 @@ def facts(run):
     )
     found = {
         "Steps": None if done is None else f"{done:,} of {config.steps:,}",
-        "Pictures a step": f"{config.batch_size:,}",
+        "Pictures per step": f"{config.batch_size:,}",
         "Best checkpoint": None if run.step is None else f"step {run.step:,}",
         "Backbone trained": trained,
         "Devices": None if devices is None else f"{devices} ({timing['device_kind']})",
-        "Speed": None if speed is None else f"{speed:,.0f} pictures a second",
+        "Speed": None if speed is None else f"{speed:,.0f} pictures per second",
         "Time": None if seconds is None else f"{_duration(seconds)} for {timing['pictures']:,} pictures",
         "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
@@ -235,7 +236,7 @@ def _duration(seconds):
 
 
 def config(run):
-    """The keys of the config as rows: those that are not the default's, with the default, and all of them."""
+    """Lists the config as table rows: keys that differ from the default, and all keys."""
     ours, defaults = (_flat(as_json(each)) for each in (run.config, default_config()))
     return {
         "changed": [
@@ -248,7 +249,7 @@ def config(run):
 
 
 def _flat(tree, prefix=""):
-    """Dotted name -> value of the leaves of nested dicts, sorted."""
+    """Flattens nested dicts to {dotted name: value}, sorted by name."""
     flat = {}
     for name, value in sorted(tree.items()):
         flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) and value else {prefix + name: value}

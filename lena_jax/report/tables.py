@@ -1,4 +1,4 @@
-"""Measures as short plain-text tables for the console."""
+"""Format measures as short plain-text tables for the console."""
 
 import os
 
@@ -10,7 +10,7 @@ _OF_MAPS = {"pointing": "points at it", "pxap": "PxAP", "max_box_acc_v2": "MaxBo
 
 
 def table(metrics, workdir):
-    """The measures of one evaluation (`evaluation.evaluate`), and where its files are."""
+    """Formats the measures of one evaluation (`evaluation.evaluate`) and the paths of its files."""
     rows = [
         (f"{metrics['data']} {metrics['split']}", f"{metrics['pictures']} pictures, {metrics['pairs']:,} pairs"),
         ("pooling", f"{metrics['pooling']} (checkpoint of step {metrics['step']})"),
@@ -26,7 +26,7 @@ def table(metrics, workdir):
                 + "  (from the closest scores to the farthest apart)",
             )
         )
-    if len(metrics.get("accuracy_by_group", ())) in range(1, 7):  # More would not fit on the line.
+    if len(metrics.get("accuracy_by_group", ())) in range(1, 7):  # More groups would not fit on the line.
         rows.append(
             (
                 "accuracy by group",
@@ -85,7 +85,7 @@ def table(metrics, workdir):
 
 
 def runs_table(results):
-    """The measures of several runs (`repeated_runs.run`)."""
+    """Formats the measures of several runs (`repeated_runs.run`)."""
     rows = [("run", "  ".join(f"{name:>13}" for name in _MEASURES.values()))]
     rows += [
         (name, "  ".join(f"{_number(metrics[key]['value']):>13}" for key in _MEASURES))
@@ -104,7 +104,7 @@ def runs_table(results):
 
 
 def comparison_table(result, path):
-    """How two runs compare (`run_comparison.compare_runs`), and where the JSON is."""
+    """Formats the comparison of two runs (`compare_runs.compare_runs`) and the path of its JSON file."""
     rows = [
         (f"{result['data']} {result['split']}", f"{result['pictures']} pictures, {result['pairs']:,} pairs"),
         ("first", result["workdirs"][0]),

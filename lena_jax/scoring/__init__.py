@@ -1,4 +1,4 @@
-"""From a trained model to an answer: scores of new pictures, where the scores come from, files of results."""
+"""Use a trained model: score new pictures, explain the scores, write files of results."""
 
 import importlib
 import warnings
@@ -11,7 +11,7 @@ __all__ = ["Scorer", "load_model"]
 
 
 def __getattr__(name: str) -> Any:
-    # Until version 0.3: saving measures first, which scoring has nothing to do with.
+    # Old import path, kept until version 0.3.
     if name == "save_model":
         warnings.warn("import save_model from lena_jax.evaluation.export", DeprecationWarning, stacklevel=2)
         return importlib.import_module("lena_jax.evaluation.export").save_model

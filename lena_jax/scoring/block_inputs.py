@@ -1,4 +1,4 @@
-"""What is to be scored, cut into blocks: files, folders, or the columns of Parquet files."""
+"""Split the pictures to score into blocks: files, folders, or columns of Parquet files."""
 
 import hashlib
 import os
@@ -11,25 +11,25 @@ _TABLE = ".parquet"
 
 
 def slices(given: Iterable[str | bytes | os.PathLike], column: str, size: int) -> list[Paths] | list[Rows]:
-    """Cuts pictures into blocks. The order of what is given does not matter, and what is named twice is taken once.
+    """Splits pictures into blocks. The order of the input does not matter, and duplicates are dropped.
 
     Args:
-        given: iterable of files and folders (`picture_paths.find`), or of Parquet files alone.
-        column: of the Parquet files: text is a path, bytes are the content of an image file.
-        size: most pictures a block.
+        given: iterable of files and folders (`picture_paths.find`), or of Parquet files only.
+        column: column of the Parquet files. Text is a path, bytes are the content of an image file.
+        size: maximum number of pictures per block.
 
     Returns:
-        List of `Paths` in the order of all paths' bytes, or of `Rows` in that of files and rows.
+        List of `Paths`, sorted by the bytes of the paths, or list of `Rows`, sorted by file and row.
 
     Raises:
-        ValueError: there is nothing, or the Parquet files are not such.
+        ValueError: there are no pictures, or a Parquet file is damaged or has no such column.
     """
     every = [os.path.abspath(os.fsdecode(path)) for path in given]
     tables = sorted({path for path in every if path.lower().endswith(_TABLE)})
     if tables and len(tables) < len(set(every)):
         other = next(path for path in every if path not in tables)
         raise ValueError(
-            f"got the Parquet file {tables[0]!r} together with {other!r}, expected Parquet files alone, or none"
+            f"got the Parquet file {tables[0]!r} together with {other!r}, expected only Parquet files, or none"
         )
     found = _of_tables(tables, column, size) if tables else _of_paths(map(os.fsencode, picture_paths.find(every)), size)
     if not found:
@@ -83,6 +83,6 @@ def _paths_in(path, values):
 
 
 def _digest(file):
-    """Of the number and the places, sizes and (where the writer keeps them) bounds of the groups of rows."""
+    """Hashes the file's metadata: number, offsets, sizes and (if stored) value bounds of the row groups."""
     metadata = file.metadata.to_dict()
     return hashlib.sha256(repr(metadata).encode()).hexdigest()[:16]

@@ -1,14 +1,13 @@
-"""Many pictures as blocks, each a file of scores that is whole or absent: what is in a block, and which are done.
+"""Score many pictures in blocks. Each block is one file of scores, which is complete or absent.
 
 The folder of a job:
 
-    _manifest.json                     what is scored by which model; written first, and never changed
-    part-00000-1f0c62d5a1b3c4d5.parquet   the rows of block 0, in the order of its pictures; more of them
-    _SUCCESS                           written last: every block is there
+    _manifest.json                        which pictures are scored by which model; written first, never changed
+    part-00000-1f0c62d5a1b3c4d5.parquet   the rows of block 0, in the order of its pictures; one such file per block
+    _SUCCESS                              written last: all blocks are finished
 
-A block's id is a hash of its pictures' names and the model, so one name can only ever have one content: whoever scores
-a block writes the same file, and doing so twice changes nothing. Readers of a folder of Parquet files pass over names
-that begin with "_" or ".".
+The file name of a block contains a hash of its pictures' names and the model. Every worker that scores a block writes
+the same file, and scoring it twice changes nothing. Readers of Parquet folders skip names that begin with "_" or ".".
 """
 
 import dataclasses
@@ -25,17 +24,17 @@ from lena_jax.scoring.scorer import Scorer
 
 MANIFEST, SUCCESS = "_manifest.json", "_SUCCESS"
 FORMAT = "lena-jax scores, version 1"
-# A block that has ended so many workers without being finished is left alone until the next start.
+# A block that has killed this many workers is skipped until the next start.
 MOST_ATTEMPTS = 3
 _PICTURES_A_READ = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class Paths:
-    """Pictures that are files.
+    """A block of picture files.
 
     Attributes:
-        paths: as bytes, absolute.
+        paths: absolute paths as bytes.
     """
 
     paths: tuple[bytes, ...]
@@ -44,11 +43,11 @@ class Paths:
         return len(self.paths)
 
     def names(self) -> list[str]:
-        """The name of each picture."""
+        """Lists the name of each picture."""
         return [os.fsdecode(path) for path in self.paths]
 
     def pictures(self) -> Iterator[str]:
-        """Yields each picture, as `Scorer.score` takes it."""
+        """Yields each picture in a form that `Scorer.score` takes."""
         yield from self.names()
 
     def identity(self) -> bytes:
@@ -58,13 +57,13 @@ class Paths:
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """Pictures that are values of a column of a Parquet file.
+    """A block of pictures in a column of a Parquet file.
 
     Attributes:
-        file: path of the Parquet file, absolute.
-        digest: of what the file says about itself, see `parquet_input`.
-        column: with the contents of image files.
-        first, end: rows, from 0, the last one excluded.
+        file: absolute path of the Parquet file.
+        digest: hash of the file's metadata, see `block_inputs`.
+        column: column with the contents of image files.
+        first, end: range of rows, from 0, `end` excluded.
     """
 
     file: str
@@ -77,11 +76,11 @@ class Rows:
         return self.end - self.first
 
     def names(self) -> list[str]:
-        """The name of each picture: file, "#" and the number of its row."""
+        """Lists the name of each picture: file, "#" and row number."""
         return [f"{self.file}#{row}" for row in range(self.first, self.end)]
 
     def pictures(self) -> Iterator[bytes]:
-        """Yields each picture, as `Scorer.score` takes it; only the groups of rows that they are in are read."""
+        """Yields each picture in a form that `Scorer.score` takes. Reads only the row groups that hold them."""
         from pyarrow import parquet
 
         with parquet.ParquetFile(self.file) as file:
@@ -104,10 +103,10 @@ class Rows:
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """Pictures that are scored together, and the name of the file of their scores.
+    """Pictures that are scored together, and the file name of their scores.
 
     Attributes:
-        file: name in the folder of the job.
+        file: file name in the folder of the job.
         pictures: `Paths` or `Rows`.
     """
 
@@ -117,11 +116,11 @@ class Block:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """All blocks, and what tells this job from another.
+    """All blocks, and a manifest that identifies the job.
 
     Attributes:
-        blocks: list of `Block`.
-        manifest: plain JSON values.
+        blocks: all blocks.
+        manifest: identity of the job, as JSON values.
     """
 
     blocks: list[Block]
@@ -132,8 +131,8 @@ def make_job(slices: Sequence[Paths | Rows], model: str) -> Job:
     """Plans the scoring of pictures.
 
     Args:
-        slices: list of `Paths` and `Rows`, one a block, in an order that depends on nothing but what is in them.
-        model: digest of the model, `Scorer.digest`.
+        slices: one `Paths` or `Rows` per block, in an order that depends only on their content.
+        model: digest of the model, from `Scorer.digest`.
     """
     every, found = hashlib.sha256(), []
     for number, pictures in enumerate(slices):
@@ -152,10 +151,10 @@ def make_job(slices: Sequence[Paths | Rows], model: str) -> Job:
 
 
 def enter(folder: str, job: Job) -> None:
-    """Makes the folder that of a job, if it is not already.
+    """Claims a folder for a job, or checks that it belongs to this job already.
 
     Raises:
-        ValueError: it is the folder of another job, or holds other files; says what differs.
+        ValueError: the folder belongs to another job or holds other files. The message says what differs.
     """
     path = os.path.join(folder, MANIFEST)
     try:
@@ -163,36 +162,37 @@ def enter(folder: str, job: Job) -> None:
             there = json.load(file)
     except FileNotFoundError:
         if others := [name for name in os.listdir(folder) if name != ".lock"]:
-            raise ValueError(f"{folder!r} holds other files, such as {min(others)!r}: name a new folder") from None
+            raise ValueError(f"{folder!r} holds other files, such as {min(others)!r}: use a new folder") from None
         write_whole(path, lambda file: json.dump(job.manifest, file, indent=1))
         return
     except ValueError as error:
         raise ValueError(f"{path!r} is damaged: {error}") from error
     if there != job.manifest:
         raise ValueError(
-            f"{folder!r} has {_difference(there, job.manifest)}: name another folder, or give what it was begun with"
+            f"{folder!r} has {_difference(there, job.manifest)}: use another folder, or the pictures, model and "
+            "options that it was started with"
         )
 
 
 def _difference(there, expected):
     if not isinstance(there, dict) or there.get("format") != FORMAT:
-        return f"a {MANIFEST} that is not of {FORMAT!r}"
+        return f"a {MANIFEST} whose format is not {FORMAT!r}"
     if there.get("model") != expected["model"]:
         return f"scores of another model ({str(there.get('model'))[:12]}, got {expected['model'][:12]})"
     if there.get("pictures") != expected["pictures"]:
         return f"scores of another list of {there.get('pictures'):,} pictures (got {expected['pictures']:,})"
     if there.get("blocks") != expected["blocks"]:
-        return f"another size of blocks, {there.get('blocks'):,} of them (got {expected['blocks']:,})"
-    return f"scores of another list of as many pictures ({expected['pictures']:,}), or in other blocks"
+        return f"another block size, {there.get('blocks'):,} blocks (got {expected['blocks']:,})"
+    return f"scores of another list of {expected['pictures']:,} pictures, or other blocks of them"
 
 
 def missing(folder: str, job: Job) -> list[Block]:
-    """The blocks whose file is not there, or is not whole."""
+    """Lists the blocks whose file is missing or incomplete."""
     return [block for block in job.blocks if _rows(os.path.join(folder, block.file)) != len(block.pictures)]
 
 
 def unreadable(folder: str, job: Job) -> int:
-    """How many pictures of a finished job have an error instead of a score; read from the ends of its files."""
+    """Counts the pictures of a finished job that have an error instead of a score. Reads only file metadata."""
     from pyarrow import parquet
 
     count = 0
@@ -205,10 +205,10 @@ def unreadable(folder: str, job: Job) -> int:
 
 
 def finish(folder: str, job: Job) -> int:
-    """Says that the job is whole.
+    """Marks the job as finished.
 
     Returns:
-        How many pictures could not be read.
+        Number of pictures that could not be read.
     """
     bad = unreadable(folder, job)
     write_whole(
@@ -219,21 +219,21 @@ def finish(folder: str, job: Job) -> int:
 
 
 def attempts(folder: str, block: Block) -> int:
-    """How many workers have ended within this block since the job was started: each left an unfinished file."""
+    """Counts the workers that died on this block since the start. Each left an unfinished file."""
     return len(glob.glob(glob.escape(os.path.join(folder, block.file)) + ".*.unfinished"))
 
 
 def clear_attempts(folder: str) -> None:
-    """Removes what workers that were ended left; nobody else may be writing."""
+    """Removes the unfinished files of workers that died. No worker may be running."""
     for path in glob.glob(os.path.join(glob.escape(folder), "part-*.unfinished")):
         os.remove(path)
 
 
 def write_block(folder: str, block: Block, scorer: Scorer) -> None:
-    """Scores a block and writes its file, whole or not at all; the unfinished file is there from the first moment.
+    """Scores a block and writes its file atomically. The unfinished file exists from the start.
 
     Args:
-        folder: of the job.
+        folder: folder of the job.
         block: `Block`.
         scorer: `Scorer`.
     """

@@ -1,4 +1,4 @@
-"""What is known of a scored clip, as a folder of files."""
+"""Write the results of a scored clip into a folder."""
 
 import csv
 import json
@@ -22,18 +22,18 @@ FILES = ("frames.csv", "clip.json", "timeline.png", "moments.png", "thumbnail.jp
 def save(
     folder: str, name: str, clip: Clip, found: ClipScore, moments: np.ndarray | Sequence[int], thumbnail: np.ndarray
 ) -> None:
-    """Writes `FILES` into a folder, which is made where it is absent.
+    """Writes `FILES` into a folder, which is created if missing.
 
     Args:
-        folder: to write into; files of these names are replaced.
-        name: of the video, as it was asked for.
-        clip: `reading.Clip`.
+        folder: folder to write into. Files with these names are replaced.
+        name: path of the video as the user gave it.
+        clip: the decoded clip.
         found: its `ClipScore`.
-        moments: indices of its best moments, the best first.
+        moments: indices of its best moments, best first.
         thumbnail: [H, W, 3] uint8.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the files cannot be written.
     """
     os.makedirs(folder, exist_ok=True)
     added = found.frame_contributions
@@ -42,7 +42,7 @@ def save(
         | ({} if added is None else {"added": float(added[number])})
         for number, (time, score) in enumerate(zip(clip.times, found.frame_scores, strict=True))
     ]
-    # A file name may have bytes that are no text.
+    # A file name may contain bytes that are not text.
     summary = {
         "video": os.fsencode(name).decode("utf-8", "backslashreplace"),
         "duration": clip.duration,
@@ -70,13 +70,13 @@ def _table(file, rows):
 
 
 def save_timeline(path: str, clip: Clip, found: ClipScore, moments: np.ndarray | Sequence[int]) -> None:
-    """Draws the scores of the frames over time above what each frame adds to the score of the clip.
+    """Draws the scores of the frames over time and, below, what each frame adds to the score of the clip.
 
     Args:
-        path: of the PNG.
-        clip: `reading.Clip`.
+        path: path of the PNG.
+        clip: the decoded clip.
         found: its `ClipScore`.
-        moments: indices of its best moments, the best first.
+        moments: indices of its best moments, best first.
     """
     added = found.frame_contributions
     figure = Figure(figsize=(9, 3.2 if added is None else 5.2), layout="constrained")
@@ -89,7 +89,7 @@ def save_timeline(path: str, clip: Clip, found: ClipScore, moments: np.ndarray |
     )
     axes[0].plot(clip.times[moments[0]], found.frame_scores[moments[0]], "o", color="C3", label="thumbnail")
     axes[0].set_ylabel("score")
-    # Outside: there is no corner that no curve goes through.
+    # Outside the axes: curves may pass through every corner.
     axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
     if added is not None:
         ends = np.append(clip.times[1:], clip.duration)
@@ -108,10 +108,10 @@ def save_timeline(path: str, clip: Clip, found: ClipScore, moments: np.ndarray |
 
 
 def save_moments(path: str, clip: Clip, found: ClipScore, moments: np.ndarray | Sequence[int]) -> None:
-    """Draws the best moments side by side, the best first, each with its time and score.
+    """Draws the best moments side by side, best first, each with its time and score.
 
     Args:
-        path, clip, found, moments: as of `save_timeline`.
+        path, clip, found, moments: see `save_timeline`.
     """
     columns = min(_COLUMNS, len(moments))
     rows = -(-len(moments) // columns)

@@ -1,4 +1,4 @@
-"""The score of a clip, what each of its frames adds to it, and its best moments."""
+"""Score clips: the score of a clip, what each frame adds to it, and the best moments."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ class ClipScore:
     """The score of one clip of T frames.
 
     Attributes:
-        score: of the clip, by the model's own pooling of clips (`SiameseRanker.clip_pooling`). For "joint", which also
-            every model of still pictures has, the cells of all frames are pooled as one map.
+        score: score of the clip, by the model's clip pooling (`SiameseRanker.clip_pooling`). "joint" pools the cells of
+            all frames as one map; models of still pictures use it too.
         frame_mean: mean of `frame_scores`.
-        frame_scores: [T] float32, of each frame as a still.
-        contributions: [T, h, w] float32, what each cell adds to `score`; sums to `score` without the model's constant.
-            None for poolings that allow no such map.
+        frame_scores: [T] float32, score of each frame as a still picture.
+        contributions: [T, h, w] float32, what each cell adds to `score`. Sums to `score` minus the model's bias. None
+            if the pooling allows no such map.
     """
 
     score: float
@@ -30,12 +30,12 @@ class ClipScore:
 
     @property
     def frame_contributions(self) -> np.ndarray | None:
-        """What each frame adds to `score`, [T] float32, or None."""
+        """What each frame adds to `score`: [T] float32, or None if unknown."""
         return None if self.contributions is None else self.contributions.sum((1, 2))
 
 
 class ClipScorer:
-    """Scores clips with the trunk of a `Scorer`.
+    """Scores clips with the backbone of a `Scorer`.
 
     Example:
         clips = ClipScorer(Scorer.from_checkpoint("runs/mine"))
@@ -44,20 +44,20 @@ class ClipScorer:
         print(found.score, clip.times[found.frame_scores.argmax()])
 
     Args:
-        scorer: `lena_jax.scoring.Scorer`.
+        scorer: the scorer of single pictures.
 
     Raises:
-        ValueError: if its model looks at objectness maps, which clips do not have.
+        ValueError: the model needs objectness maps, which clips do not have.
     """
 
     def __init__(self, scorer: Scorer) -> None:
         if scorer.model.fusion != "none":
             raise ValueError(
-                f"got a model with fusion={scorer.model.fusion!r} for clips, expected 'none': objectness "
-                "maps are of pictures"
+                f"got a model with fusion={scorer.model.fusion!r} for clips, expected 'none': clips "
+                "have no objectness maps"
             )
         self._scorer = scorer
-        # What is behind the trunk; a program for each number of frames.
+        # The variables of the layers after the backbone. `_pool` is compiled once per number of frames.
         self._head = {
             **scorer.variables,
             "params": {name: tree for name, tree in scorer.variables["params"].items() if name != "backbone"},
@@ -74,7 +74,7 @@ class ClipScorer:
             A `ClipScore`.
 
         Raises:
-            ValueError: for something else, or no frame.
+            ValueError: `frames` has another shape or type, or no frame.
         """
         maps = list(self._scorer.feature_maps(frames))
         if not maps:
@@ -90,20 +90,21 @@ class ClipScorer:
 
 
 def best_moments(scores: npt.ArrayLike, most: int) -> np.ndarray:
-    """Peaks of the scores over time, the highest first, none close to another.
+    """Finds the highest peaks of the scores over time that are not close to each other.
 
-    A peak is not below the frames next to it. The highest is taken, then the next highest that is at least a
-    twentieth of the clip, and two frames, from all before it, and so on.
+    A peak is a frame that is not below its neighbours. Peaks are taken from the highest down. A peak is skipped if it
+    is closer to a taken one than a twentieth of the clip, or than two frames.
 
     Args:
-        scores: [T] of the frames, in the order of time.
-        most: how many to give, at least 1.
+        scores: [T], scores of the frames in time order.
+        most: maximum number of peaks, at least 1.
 
     Returns:
-        Indices of the frames, 1 to `most` of them; the first is the highest frame of all, of equal ones the first.
+        Indices of 1 to `most` frames, highest first. The first is the highest frame of the clip, and the earliest of
+        equally high ones.
 
     Raises:
-        ValueError: scores that are not T > 0 finite numbers, or `most` below 1.
+        ValueError: `scores` is empty or not finite, or `most` is below 1.
 
     Example:
         >>> best_moments([0, 3, 1, 0, 2, 0], most=2).tolist()
@@ -111,7 +112,7 @@ def best_moments(scores: npt.ArrayLike, most: int) -> np.ndarray:
     """
     scores = np.asarray(scores, np.float64)
     if scores.ndim != 1 or not len(scores) or not np.isfinite(scores).all():
-        raise ValueError(f"got scores of the shape {list(scores.shape)}, expected [T] finite numbers of some frames")
+        raise ValueError(f"got scores of shape {list(scores.shape)}, expected [T] finite numbers with T of at least 1")
     if most < 1:
         raise ValueError(f"got most={most}, expected at least 1")
     apart = max(2, round(len(scores) / 20))
@@ -127,7 +128,7 @@ def best_moments(scores: npt.ArrayLike, most: int) -> np.ndarray:
 
 
 def clock(seconds: float) -> str:
-    """A time as "m:ss.s".
+    """Formats a time as "m:ss.s".
 
     Example:
         >>> clock(75.3)

@@ -1,4 +1,4 @@
-"""Explanations as pictures: the picture, its map with a colour bar, and boxes."""
+"""Draw explanations: the picture, its map with a colour bar, and boxes."""
 
 import dataclasses
 import os
@@ -9,16 +9,16 @@ from PIL import Image
 from lena_jax.localization import overlays
 from lena_jax.scoring.results import Comparison, Explanation
 
-# Longest side of what is drawn; a figure shows no more.
+# Longest side of a drawn picture in pixels. A figure shows no more detail.
 _SIDE = 1024
 
 
 def save_explanation(path: str | os.PathLike, explanation: Explanation) -> None:
-    """Draws a picture above its map and boxes.
+    """Draws a picture and, below, its map with boxes.
 
     Args:
-        path: of the PNG.
-        explanation: `Explanation`.
+        path: path of the PNG.
+        explanation: what to draw.
     """
     small = _reduced(explanation)
     percentile = "" if small.percentile is None else f"\nhigher than {small.percentile:.0f} % of training pictures"
@@ -28,11 +28,11 @@ def save_explanation(path: str | os.PathLike, explanation: Explanation) -> None:
 
 
 def save_comparison(path: str | os.PathLike, comparison: Comparison) -> None:
-    """Draws two pictures above what speaks for the first (red) and for the second (blue).
+    """Draws two pictures and, below, the maps of what favours the first (red) and the second (blue).
 
     Args:
-        path: of the PNG.
-        comparison: `Comparison`.
+        path: path of the PNG.
+        comparison: what to draw.
     """
     left, right = _reduced(comparison.left), _reduced(comparison.right)
     if left.exact:
@@ -45,7 +45,7 @@ def save_comparison(path: str | os.PathLike, comparison: Comparison) -> None:
 
 
 def map_path(folder: str, place: int, name: str) -> str:
-    """Where the drawing of a ranked picture goes: its place in front, so that no two have one path."""
+    """Path for the drawing of a ranked picture. It begins with the rank, so no two pictures share a path."""
     stem = os.path.splitext(os.path.basename(name))[0].encode("utf-8", "replace").decode()[:80]
     return os.path.join(folder, f"{place:05}_{stem}.png")
 
@@ -55,7 +55,7 @@ def _label(explanation):
 
 
 def _reduced(explanation):
-    """An explanation whose picture is no larger than what is drawn."""
+    """Shrinks the picture of an explanation to the size that is drawn."""
     height, width = explanation.picture.shape[:2]
     scale = _SIDE / max(height, width)
     if scale >= 1:

@@ -1,4 +1,4 @@
-"""The picture files that a list of files and folders names."""
+"""Find the picture files in a list of files and folders."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -28,14 +28,15 @@ ENDINGS = (
 def find(
     paths: Iterable[str | bytes | os.PathLike], passed_over: Callable[[str], object] = lambda path: None
 ) -> Iterator[str]:
-    """Yields files as they are given, and of folders the picture files in and below them, by their endings.
+    """Yields given files as they are, and the picture files in given folders and their subfolders.
 
-    Folders are read as they are come to, each in the order of its names. Links to folders are not followed, so that no
-    loop is. A path that is neither is yielded too: why it cannot be read is for the reader to say.
+    Picture files in folders are recognised by their endings. Folders are read lazily, in the order of their names.
+    Links to folders inside them are not followed, which avoids loops. A path that does not exist is yielded too: its
+    reader reports the error.
 
     Args:
         paths: iterable of paths.
-        passed_over: called with each file in a folder that is left out for its ending.
+        passed_over: called with each file in a folder that has another ending.
     """
     for path in map(os.fsdecode, paths):
         if os.path.isdir(path):
@@ -49,7 +50,7 @@ def _below(folder, passed_over):
         with os.scandir(folder) as entries:
             entries = sorted(entries, key=lambda entry: entry.name)
     except OSError:
-        # Its reader says why.
+        # The reader of this path reports the error.
         yield folder
         return
     for entry in entries:

@@ -1,4 +1,4 @@
-"""From anything that is a picture to the network's input: named, decoded in threads ahead of the network."""
+"""Turn pictures of any kind into network inputs, decoded in threads ahead of the network."""
 
 import collections.abc
 import concurrent.futures
@@ -17,7 +17,7 @@ from lena_jax.data.pictures import BadPicture
 from lena_jax.data.transforms import square
 from lena_jax.models.ranker import Ranker
 
-# Whatever a picture may come as: a path, the content of a file, an array [H, W, 3] uint8 or an opened picture.
+# A path, the content of a file, an array [H, W, 3] uint8 or an opened picture.
 PictureLike = str | os.PathLike | bytes | np.ndarray | Image.Image
 
 
@@ -26,8 +26,8 @@ class Prepared:
     """A picture on its way to the network.
 
     Attributes:
-        name: of the picture, see `name_of`.
-        inputs: the network's input without the axis of the batch; None for a picture that cannot be used.
+        name: name of the picture, see `name_of`.
+        inputs: input of the network, without the batch axis. None if the picture cannot be used.
         error: why it cannot be used, or None.
     """
 
@@ -37,41 +37,41 @@ class Prepared:
 
 
 class Preparation:
-    """Makes the network's input of a picture, by the steps with which a data set is built and read.
+    """Turns pictures into network inputs, by the same steps that build and read a dataset.
 
     Args:
-        image_size: side of the network's pictures, in pixels.
-        objectness: a `u2net.Network` where the model looks at objectness maps, otherwise None.
+        image_size: side of the network input in pixels.
+        objectness: network that makes objectness maps, for a model that uses them; otherwise None.
     """
 
     def __init__(self, image_size: int, objectness: u2net.Network | None = None) -> None:
         self._size, self._objectness = image_size, objectness
 
     def inputs(self, picture: Image.Image) -> np.ndarray | dict[str, np.ndarray]:
-        """An upright RGB `PIL.Image` -> [S, S, 3] uint8, or {"pictures": that, "objectness": [64, 64] uint8}."""
+        """Maps an upright RGB picture to [S, S, 3] uint8, or {"pictures": that, "objectness": [64, 64] uint8}."""
         seen = square(picture, self._size)
         if self._objectness is None:
             return seen
         return {"pictures": seen, "objectness": u2net.to_map(self._objectness(np.asarray(picture)))}
 
     def prepare(self, name: str, picture: PictureLike) -> Prepared:
-        """`Prepared` of one picture, whatever becomes of it."""
+        """Prepares one picture. A picture that cannot be used gets an error."""
         try:
             return Prepared(name, self.inputs(open_picture(picture)))
         except BadPicture as error:
             return Prepared(name, None, str(error))
         except MemoryError:
-            return Prepared(name, None, "too large for the memory that is left")
+            return Prepared(name, None, "too large for the available memory")
 
     def stream(self, items: Iterable[PictureLike], threads: int, ahead: int) -> Generator[Prepared]:
-        """Yields the `Prepared` of each picture in order; files and bytes are decoded in threads.
+        """Yields each picture `Prepared`, in order. Files and bytes are decoded in threads.
 
-        Opened pictures and arrays are made ready as they are taken: whoever gave them may close or reuse them then.
+        Opened pictures and arrays are prepared as soon as they are taken, so the caller may then close or reuse them.
 
         Args:
             items: iterable of pictures.
-            threads: that decode.
-            ahead: how many pictures are taken before they are asked for, at most.
+            threads: number of decoding threads.
+            ahead: maximum number of pictures taken before they are requested.
         """
         waiting: collections.deque = collections.deque()
         with concurrent.futures.ThreadPoolExecutor(threads) as pool:
@@ -92,41 +92,39 @@ class Preparation:
 
 
 def open_objectness(model: Ranker, path: str | os.PathLike | None) -> u2net.Network | None:
-    """The network that makes objectness maps for a model, None for a model that looks at none.
+    """Opens the network that makes objectness maps. Returns None for a model that uses none.
 
     Args:
-        model: `Ranker`.
-        path: of U2-Net-p's ONNX file; None for that of an installed wheel.
+        model: the model that needs the maps.
+        path: path of U2-Net-p's ONNX file; None for the file in an installed package.
 
     Raises:
-        ValueError: there is no such network, or the model needs none.
+        ValueError: the file is missing or damaged, or the model uses no objectness maps.
     """
     if model.fusion == "none":
         if path is not None:
             raise ValueError(
-                f"got the objectness network {os.fspath(path)!r} for a model that looks at no objectness "
-                "maps, expected none"
+                f"got the objectness network {os.fspath(path)!r} for a model without objectness maps, expected none"
             )
         return None
     try:
         return u2net.open_network(path)
     except ValueError as error:
         raise ValueError(
-            f"the model looks at objectness maps of its pictures (fusion={model.fusion!r}), for which it "
-            f"needs a network, the ONNX file of U2-Net-p: {error}"
+            f"the model uses objectness maps (fusion={model.fusion!r}), which need the ONNX file of U2-Net-p: {error}"
         ) from error
 
 
 def cores() -> int:
-    """How many cores this process may use; where that cannot be known, as on macOS, how many there are."""
+    """Number of cores that this process may use. Where that is unknown, as on macOS, all cores."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def open_picture(picture: PictureLike) -> Image.Image:
-    """A path, the content of a file, an array [H, W, 3] uint8 or a `PIL.Image` -> an upright RGB `PIL.Image`.
+    """Decodes anything `PictureLike` to an upright RGB picture.
 
     Raises:
-        BadPicture: it cannot be used; the message says why.
+        BadPicture: the picture cannot be used. The message says why.
     """
     if isinstance(picture, (str, os.PathLike)):
         return pictures.stored_pixels(pictures.read(picture))
@@ -141,17 +139,17 @@ def open_picture(picture: PictureLike) -> Image.Image:
 
 
 def name_of(picture: PictureLike, number: int) -> str:
-    """A path or the file that a `PIL.Image` was opened from; otherwise "#" and the picture's number, from 0."""
+    """Names a picture: its path, or the file it was opened from, or "#" and its number, from 0."""
     if isinstance(picture, (str, os.PathLike)):
         return os.fsdecode(picture)
     return os.fsdecode(getattr(picture, "filename", "") or f"#{number}")
 
 
 def as_iterable(picture_or_pictures: PictureLike | Iterable[PictureLike]) -> Iterable[PictureLike]:
-    """One picture as a list of it; several as they are.
+    """Wraps one picture in a list and returns an iterable of pictures as it is.
 
     Raises:
-        TypeError: it is neither; an open file, for one, would be taken line by line.
+        TypeError: the argument is neither. An open file is rejected too: it would iterate by lines.
     """
     given: Any = picture_or_pictures
     if isinstance(given, (bytearray, memoryview)):
@@ -167,7 +165,7 @@ def as_iterable(picture_or_pictures: PictureLike | Iterable[PictureLike]) -> Ite
 
 
 class Taken:
-    """Iterates; an error of the iterable ends it and is kept, to be raised behind what came before it."""
+    """Iterates over `items`. An error ends the iteration and is stored, so that earlier items are finished first."""
 
     error: Exception | None
 
@@ -182,7 +180,7 @@ class Taken:
 
 
 class _Done:
-    """A `Future` of what is there already."""
+    """A `Future` whose result is known."""
 
     def __init__(self, value):
         self._value = value
@@ -195,7 +193,7 @@ class _Done:
 
 
 def batches(stream: Generator[Prepared], most: int) -> Generator[list[Prepared]]:
-    """Groups what a stream yields: lists with up to `most` usable pictures, and no more than four times as many."""
+    """Groups a stream into lists of up to `most` usable pictures and up to `4 * most` pictures in all."""
     with contextlib.closing(stream):
         group, usable = [], 0
         for one in stream:

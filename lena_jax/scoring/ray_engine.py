@@ -1,18 +1,17 @@
-"""Scores blocks of pictures as a Ray Data pipeline, on the cores of this machine or on a cluster.
+"""Score blocks of pictures with a Ray Data pipeline, on the cores of this machine or on a cluster.
 
-One row of the data set is a block (`blocks.Block`). `map_batches` gives the rows to actors, each with a compiled model
-of its own; an actor scores the pictures of a block, writes its file, and returns how many there were.
+One row of the Ray dataset is a block (`blocks.Block`). `map_batches` gives the rows to actors, each with its own
+compiled model. An actor scores the pictures of a block, writes its file, and returns the number of pictures.
 
-**How every picture comes to be scored exactly once.** Ray executes at least once: a row whose actor dies goes to
-another one, and a row may run twice where an actor was only thought dead. Writing is therefore not Ray's
-(`Dataset.write_parquet` names files after the task that writes them, so what runs twice may be there twice) but the
-block's: the name of its file follows from its pictures and the model, and the file comes into its place whole, by a
-rename. However often a block is scored, there is one file of it, and it is whole or absent. What is to be done at a
-start is the blocks whose file is absent, and the job is whole when none is; nothing that Ray remembers is asked. A
-picture that cannot be read is a row with its reason, and no failure.
+**How every picture is scored exactly once.** Ray guarantees at-least-once execution: if an actor dies, another one gets
+its row, and a row may run twice if Ray only believed the actor dead. `Dataset.write_parquet` would write such a row
+twice, because it names files after tasks. So each block writes its own file: the name depends only on its pictures and
+the model, and a rename puts the complete file in place. However often a block is scored, it has one file, which is
+complete or absent. At a start, the blocks without a file are scored; the job is finished when none is left. Ray's own
+state plays no part. A picture that cannot be read is a row with the reason, not a failure.
 
-A picture that kills its process, by a fault of a decoder, would be tried for ever: Ray restarts actors without end.
-Each attempt that is killed leaves an unfinished file, and a block with `blocks.MOST_ATTEMPTS` of them is left out until
+A picture that crashes its process, through a bug in a decoder, would be retried for ever, because Ray restarts actors
+without limit. Each crash leaves an unfinished file, and a block with `blocks.MOST_ATTEMPTS` of them is skipped until
 the next start.
 """
 
@@ -34,22 +33,22 @@ from lena_jax.scoring.block_inputs import slices
 from lena_jax.scoring.preparation import cores
 from lena_jax.scoring.scorer import Scorer
 
-# Blocks that may fail, by a full disk for example, before the run ends.
+# Number of blocks that may fail, such as on a full disk, before the run stops.
 _MOST_FAILURES = 8
-_KEPT = "the finished blocks are kept, the same command goes on from there"
+_KEPT = "finished blocks are kept; run the same command again to continue"
 
 
 class BlockActor:
-    """What an actor does: it scores the blocks that it is given.
+    """A Ray actor that scores blocks.
 
     Args:
-        scorer: `Scorer`.
-        folder: of the job.
-        threads: of the network, and again of decoding.
+        scorer: the model.
+        folder: folder of the job.
+        threads: number of network threads, and of decoding threads.
     """
 
     def __init__(self, scorer: Scorer, folder: str, threads: int) -> None:
-        # XLA reads it when the first device is touched, which no unpickling does.
+        # XLA reads this when the first device is used. Unpickling the scorer uses none.
         os.environ["PJRT_NPROC"] = str(threads)
         from lena_jax.runtime.compilation_cache import keep_compiled_programs
 
@@ -58,7 +57,7 @@ class BlockActor:
         self._scorer, self._folder = scorer, folder
 
     def __call__(self, rows: dict[str, Any]) -> dict[str, list[int]]:
-        """{"block": [a pickled `Block`]} -> {"pictures": [how many were scored]}; 0 where it was left out."""
+        """Maps {"block": [pickled `Block`]} to {"pictures": [number scored]}, which is 0 for a skipped block."""
         (block,) = map(pickle.loads, rows["block"])
         if blocks.attempts(self._folder, block) >= blocks.MOST_ATTEMPTS:
             return {"pictures": [0]}
@@ -77,27 +76,28 @@ def score(
     gpus_per_worker: float = 0,
     ray_address: str | None = None,
 ) -> tuple[int, int]:
-    """Scores pictures into a folder of Parquet files, with a progress bar, or goes on where that was interrupted.
+    """Scores pictures into a folder of Parquet files, with a progress bar. Continues an interrupted job.
 
     Args:
-        scorer: `Scorer`; each worker gets a copy.
+        scorer: the model; each worker gets a copy.
         given: iterable of files and folders, or of Parquet files, see `block_inputs.slices`.
-        folder: to write, see `blocks`; all machines reach it, and the pictures, by the same path.
+        folder: folder to write, see `blocks`. All machines must reach it, and the pictures, by the same path.
         workers: number of processes that score.
-        block: pictures a block.
-        column: of the Parquet files.
-        cpus_per_worker: cores and threads of each; None for an equal share of this machine's, and for 1 on a cluster.
-        gpus_per_worker: GPUs of each.
-        ray_address: of a Ray cluster; None for one of this process' own, on this machine and reachable from it alone. A
-            cluster that this process has joined already is used and left as it is.
+        block: pictures per block.
+        column: column of the Parquet files.
+        cpus_per_worker: cores and threads per worker. None for an equal share of this machine's cores, or 1 on a
+            cluster.
+        gpus_per_worker: GPUs per worker.
+        ray_address: address of a Ray cluster. None to start one that only this machine can reach. A cluster that this
+            process has already joined is used, and stays up afterwards.
 
     Returns:
-        (how many pictures there are, how many of them could not be read).
+        (number of pictures, number of those that could not be read).
 
     Raises:
-        ValueError: Ray is missing, the address is none, there is nothing to score, or the folder is in use or of
-            another job.
-        OSError: blocks are missing at the end, or the cluster cannot be reached.
+        ValueError: Ray is missing, the address is malformed, there are no pictures, or the folder is in use or belongs
+            to another job.
+        OSError: some blocks could not be scored, or the cluster cannot be reached.
     """
     _check_address(ray_address)
     ray, folder = _import_ray(ray_address), os.path.abspath(folder)
@@ -134,7 +134,7 @@ def _check(job, left):
         first = left[0].pictures.names()
         raise OSError(
             f"{len(left):,} of {len(job.blocks):,} blocks could not be scored, the first one from "
-            f"{first[0]!r} to {first[-1]!r}; the same command tries them again"
+            f"{first[0]!r} to {first[-1]!r}; run the same command again to retry"
         )
 
 
@@ -156,7 +156,7 @@ def _pipeline(ray, scorer, todo, folder, workers, cpus, gpus):
 
 
 def _check_address(address):
-    """Ray itself would try for minutes."""
+    """Fails fast where Ray itself would retry for minutes."""
     if address in (None, "auto"):
         return
     host, _, port = address.rpartition(":")
@@ -173,7 +173,7 @@ def _import_ray(address):
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     if address is None:
-        # By its name for other systems; what it does is to bind every port to the loopback interface.
+        # The name speaks of other systems, but the effect is to bind every port to the loopback interface.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
@@ -189,11 +189,11 @@ def _cluster(ray, address, cpus, gpus):
     if ray.is_initialized():
         yield
         return
-    # "local" and not what RAY_ADDRESS says: a cluster is used where one is asked for.
+    # "local" overrides RAY_ADDRESS: a cluster is used only on request.
     options = {} if address else {"num_cpus": cpus, "num_gpus": gpus, "include_dashboard": False}
     try:
         with warnings.catch_warnings():
-            # JAX warns of every fork; what Ray forks sets its signals and becomes another program.
+            # JAX warns about every fork. Ray's forks are harmless: they set signals and execute another program.
             warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:

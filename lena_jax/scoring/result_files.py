@@ -1,4 +1,4 @@
-"""Scores as rows of a CSV, JSON Lines or Parquet file, written as they come; unfinished ones say so by their name."""
+"""Write scores as rows of a CSV, JSON Lines or Parquet file. The name of an unfinished file says so."""
 
 import contextlib
 import csv
@@ -15,38 +15,38 @@ if TYPE_CHECKING:
 
 COLUMNS = ("name", "score", "percentile", "error")
 PARTIAL = ".partial"
-_ROW_GROUP = 1024  # Of Parquet.
-# What a spreadsheet takes for the beginning of a formula.
+_ROW_GROUP = 1024  # Rows per Parquet row group.
+# Characters that begin a formula in a spreadsheet.
 _FORMULA = tuple("=+-@\t\r")
 
 
 @contextlib.contextmanager
 def open_results(path: str) -> Iterator[Callable[[PictureScore], None]]:
-    """Opens a file of results; `write(result)` adds a row.
+    """Opens a file of results and yields a function that adds one `PictureScore` as a row.
 
-    Rows go into `path.partial`, which becomes `path` when the block ends well. An exception or Ctrl-C leaves the rows
-    so far there, as a file that can be read; what `path` held before stays.
+    Rows go to `path.partial`, which is renamed to `path` when the block ends without an exception. An exception or
+    Ctrl-C leaves the finished rows in `path.partial`, as a readable file, and does not touch `path`.
 
     Args:
-        path: its ending says what it is: .csv, .jsonl or .parquet. In .csv a name that a spreadsheet would take for a
-            formula is written `./name`.
+        path: path of the file. Its ending selects the format: .csv, .jsonl or .parquet. In .csv, a name that a
+            spreadsheet would read as a formula is written `./name`.
 
     Raises:
-        ValueError: another ending, or pyarrow is missing for .parquet; a folder is in its place, or its own is not
-            there; another process is writing it.
-        OSError: it cannot be written.
+        ValueError: the ending is another one, pyarrow is missing for .parquet, `path` is a folder, its folder does not
+            exist, or another process is writing it.
+        OSError: the file cannot be written.
     """
     ending = os.path.splitext(path)[1].lower()
     if ending not in _WRITERS:
         raise ValueError(f"got the output {path!r}, expected a name that ends in {', '.join(_WRITERS)}")
     if os.path.isdir(path):
-        raise ValueError(f"got the output {path!r}, which is a folder, expected a file or nothing there")
+        raise ValueError(f"got the output {path!r}, which is a folder, expected a file or an unused name")
     if not os.path.isdir(os.path.dirname(path) or "."):
         raise ValueError(f"got the output {path!r}, but there is no folder {os.path.dirname(path)!r}")
     partial, rows = f"{path}{PARTIAL}", 0
     with open(partial, "a") as lock:
         if not try_lock(lock):
-            raise ValueError(f"{partial!r} is being written by another process: wait for it, or use another output")
+            raise ValueError(f"{partial!r} is being written by another process: wait for it or use another output")
         try:
             with _WRITERS[ending](partial) as write:
 
@@ -64,13 +64,13 @@ def open_results(path: str) -> Iterator[Callable[[PictureScore], None]]:
 
 
 def printable(text: str) -> str:
-    """Text of unknown origin with what would steer a terminal, or has no letters, written as escapes."""
+    """Escapes control characters and undecodable bytes, so that text of unknown origin is safe to print."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _row(result):
     row = {name: getattr(result, name) for name in COLUMNS}
-    # A file name may have bytes that are no text.
+    # A file name may contain bytes that are not text.
     return row | {
         name: None if row[name] is None else row[name].encode("utf-8", "backslashreplace").decode()
         for name in ("name", "error")
@@ -79,7 +79,7 @@ def _row(result):
 
 @contextlib.contextmanager
 def _csv(path):
-    # A line at a time, so that even a killed process leaves what it finished.
+    # Line buffering: even a killed process leaves its finished rows.
     with open(path, "w", buffering=1, newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
@@ -87,7 +87,7 @@ def _csv(path):
 
 
 def _no_formula(name):
-    """The path of the same file, but no formula: whoever names a picture must not compute in someone's spreadsheet."""
+    """Rewrites a path so that no spreadsheet runs it as a formula. It still names the same file."""
     return f"./{name}" if name.startswith(_FORMULA) else name
 
 
@@ -98,7 +98,7 @@ def _json_lines(path):
 
 
 def as_table(results: Iterable[PictureScore]) -> "pyarrow.Table":
-    """Results as a `pyarrow.Table` with the columns of a .parquet file."""
+    """Converts results to a `pyarrow.Table` with the columns of a .parquet file."""
     return _table(map(_row, results))
 
 
@@ -108,7 +108,7 @@ def _parquet(path):
         from pyarrow import parquet
     except ImportError as error:
         raise ValueError(
-            f"a .parquet file needs pyarrow ({error}): pip install 'lena-jax[parquet]'; .csv and .jsonl need nothing"
+            f"a .parquet file needs pyarrow ({error}): pip install 'lena-jax[parquet]'; .csv and .jsonl need no package"
         ) from error
     rows: list[dict] = []
     with parquet.ParquetWriter(path, _table([]).schema) as writer:

@@ -1,4 +1,4 @@
-"""What a `Scorer` says of pictures: the score of one, where it comes from, why one rather than another."""
+"""Results of a `Scorer`: the score of a picture, its explanation, the comparison of two pictures."""
 
 import dataclasses
 
@@ -11,9 +11,10 @@ class PictureScore:
 
     Attributes:
         name: its path, the file that it was opened from, or "#" and its number, from 0.
-        score: higher is predicted to be ahead; comparable with scores of the same model only. None with an error.
-        percentile: of the training pictures' predicted scores that are below, in [0, 100]; None with an error, or
-            where those are not known.
+        score: the predicted score; higher is better. Comparable only with scores of the same model. None if there is
+            an error.
+        percentile: percentage of the training pictures with a lower predicted score, in [0, 100]. None if there is an
+            error or the scores of the training pictures are unknown.
         error: why the picture could not be scored, or None.
     """
 
@@ -28,12 +29,12 @@ class Explanation:
     """Where in a picture its score comes from.
 
     Attributes:
-        name, score, percentile: as of `PictureScore`.
+        name, score, percentile: see `PictureScore`.
         map: [h, w] float32, raw and signed: what each cell adds to the score.
-        exact: whether the map is a contribution map, which sums to the score without the model's constant; otherwise
-            the pooling allows none, and it is the virality map.
-        boxes: [k, 4] (top, left, bottom, right) in pixels around the parts that raise the score most, best first.
-        picture: [H, W, 3] uint8, as it was decoded.
+        exact: True if the map is a contribution map, which sums to the score minus the model's bias. False if the
+            pooling allows no such map; it is then the virality map.
+        boxes: [k, 4] (top, left, bottom, right) in pixels, around the regions that raise the score most, best first.
+        picture: [H, W, 3] uint8, the decoded picture.
     """
 
     name: str
@@ -47,13 +48,13 @@ class Explanation:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Why one picture rather than another.
+    """Which of two pictures is ahead, and why.
 
     Attributes:
-        probability: that the first is ahead of the second, in (0, 1).
-        left, right: `Explanation` of the first and of the second.
-        maps: [2, h, w]: positive cells speak for the first picture, negative ones for the second, in whichever picture
-            they are. Of exact maps all cells together sum to the difference of the scores.
+        probability: probability that the first is ahead of the second, in (0, 1).
+        left, right: explanations of the first and the second picture.
+        maps: [2, h, w]. In both pictures, positive cells favour the first picture and negative cells the second. If
+            the maps are exact, all cells sum to the difference of the scores.
     """
 
     probability: float

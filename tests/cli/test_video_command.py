@@ -1,4 +1,4 @@
-"""`lena-jax video`: scores, the folder that it writes, its thumbnail, and files that are no video."""
+"""`lena-jax video`: scores, the folder that it writes, its thumbnail, and files that are not videos."""
 
 import csv
 import json
@@ -18,13 +18,13 @@ from lena_jax.scoring.clip_files import FILES  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def no_cache(monkeypatch):
-    """Programs are not kept in the user's folder."""
+    """Keeps compiled programs out of the user's cache folder."""
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
 
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
-    """Two seconds of noise at 10 frames a second, as an RGB video without loss, and its frames."""
+    """Two seconds of noise at 10 frames a second, as a lossless RGB video, and its frames."""
     frames = (
         np.random.default_rng(0).integers(0, 256, (20, 600, 640, 3), dtype=np.uint8)
         // np.arange(1, 21, dtype=np.uint8)[:, None, None, None]

@@ -43,10 +43,10 @@ def test_groups_and_folds_are_compared_within(tmp_path):
     )
     assert result["pair_accuracy"]["second"] == pytest.approx(expected["pair_accuracy"]["second"])
     assert result["spearman"]["second"] == pytest.approx(expected["spearman"]["second"])
-    with pytest.raises(ValueError, match="folds must be the same ones, got .*fold_1.* and none"):
+    with pytest.raises(ValueError, match="must have the same folds, got .*fold_1.* and none"):
         compare_runs([str(tmp_path / "a"), str(tmp_path / "b/fold_0")])
     (tmp_path / "a/metrics.json").write_text(json.dumps({"runs": {"seed_0": {}, "seed_1": {}}}))
-    with pytest.raises(ValueError, match="several runs of the same pictures, seed_0, seed_1: compare one"):
+    with pytest.raises(ValueError, match="several runs on the same pictures, seed_0, seed_1: compare one"):
         compare_runs([str(tmp_path / "a"), str(tmp_path / "b")])
 
 
@@ -83,7 +83,7 @@ def test_what_cannot_be_compared_is_named(tmp_path):
         ("other data", "the fingerprint 'f+' and 'g+'"),
         ("other pairs", "190 and 1: .*--pairs=.*a/pairs"),
         ("other pictures", "got the id 'x"),
-        ("old", "old' does not say on which data"),
+        ("old", "old' does not name its dataset"),
         ("nowhere", "nowhere': metrics.json, scores.csv or pairs.csv is missing"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -22,7 +22,7 @@ from lena_jax.train.loop import train
 
 @pytest.fixture(scope="module")
 def evaluated(trained, tmp_path_factory):
-    """A copy of the trained run with nothing but its checkpoints, evaluated."""
+    """A copy of the trained run with only its checkpoints, evaluated."""
     workdir = tmp_path_factory.mktemp("evaluated")
     shutil.copytree(trained[0] / "checkpoints", workdir / "checkpoints")
     return workdir, evaluate(str(workdir))
@@ -157,7 +157,7 @@ def test_a_pooling_without_exact_weights_has_no_contribution_map(small_config, t
 
 @pytest.fixture(scope="module")
 def fused(mapped_dir, tmp_path_factory, tiny_trunks):
-    """A short run with the objectness map as one more feature map."""
+    """A short run that uses the objectness map as an additional feature map."""
     config = tiny_trunk.get_config()
     config.data.dir, config.fusion, config.steps, config.eval_every = str(mapped_dir), "concat", 4, 4
     workdir = tmp_path_factory.mktemp("fused")

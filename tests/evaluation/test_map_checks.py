@@ -9,7 +9,7 @@ WEIGHTS = np.random.default_rng(0).normal(size=(4, 4)).repeat(4, 0).repeat(4, 1)
 
 
 class Linear:
-    """A ranker whose score is a weighted sum of the pixels, times their objectness where it is fused."""
+    """A model whose score is a weighted sum of the pixels, times their objectness if it is fused."""
 
     image_size = 16
 
@@ -29,7 +29,7 @@ class Linear:
 
 
 class Pictures:
-    """Random pictures, twice as large as the ranker takes them."""
+    """Random pictures, twice as large as the model's input."""
 
     def __init__(self, count):
         self._pictures = np.random.default_rng(1).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)

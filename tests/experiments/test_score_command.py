@@ -66,7 +66,7 @@ def test_without_pictures_it_says_what_is_missing(scored_run):
 
 @pytest.mark.parametrize(
     "csv, said",
-    [("o.csv", "the 2 finished rows are in o.csv.partial"), (None, "the table has the 2 that were finished")],
+    [("o.csv", "the 2 finished rows are in o.csv.partial"), (None, "the table has the 2 finished pictures")],
 )
 def test_interrupted_it_says_what_is_left(scored_run, tmp_path, csv, said):
     photos, where = scored_run.parent / "photos", tmp_path / (csv or "none.csv")

@@ -43,7 +43,7 @@ def test_a_constant_score_has_a_map_of_zeros():
 
 
 def test_at_most_a_batch_of_covered_pictures_exists():
-    """The compiled program's own account: memory follows the batch and not the number of cells."""
+    """Checks with the compiler's own figures that memory depends on the batch, not on the number of cells."""
 
     def memory(grid, batch_size):
         compiled = jax.jit(lambda picture: occlusion_map(linear, picture, grid, batch_size=batch_size))

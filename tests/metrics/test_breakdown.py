@@ -31,7 +31,7 @@ def test_parts_are_even_and_together_all_pairs():
     assert parts[0]["value"] < parts[3]["value"] and parts[0]["to"] <= parts[1]["from"]
 
 
-def test_equal_gaps_are_not_parted():
+def test_equal_gaps_share_a_bin():
     parts = accuracy_by_gap(np.arange(4.0), np.array([0.0, 0, 1, 1]), np.array([[2, 0], [2, 1], [3, 0], [3, 1]]))
     assert parts == [{"from": 1, "to": 1, "pairs": 4, "value": 1}]
 

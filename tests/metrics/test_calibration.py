@@ -7,7 +7,7 @@ from lena_jax.metrics import calibration, calibration_metrics, pairs_to_compare
 
 
 def test_by_hand():
-    # Two pairs at P = 0.75 of which one is wrong, and a tie.
+    # Two pairs at P = 0.75, one of them wrong, and a tie.
     sure = np.log(3)
     result = calibration(np.array([sure, -sure, 0.0]), bins=2)
     assert result["bins"] == [

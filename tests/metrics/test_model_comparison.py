@@ -46,7 +46,7 @@ def test_a_clear_difference_is_found_although_the_models_own_intervals_overlap()
 
 
 def test_p_is_about_uniform_and_the_interval_covers_when_both_are_equally_good():
-    """Of pairs taken for independent, nearly every comparison would be significant."""
+    """If pairs were treated as independent, nearly every comparison would be significant."""
     rng = np.random.default_rng(3)
     results = [
         compare_models(first, second, scores, resamples=60, flips=199, seed=number)

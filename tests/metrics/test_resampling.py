@@ -50,7 +50,7 @@ def test_a_pair_of_two_drawn_pictures_counts_the_product():
 
 
 def test_separate_pairs_have_the_binomial_interval():
-    """The 489 test pairs of UIV are of this kind; drawn as single pictures their interval would be twice as wide."""
+    """The 489 test pairs of UIV are of this kind; drawn as single pictures, they have twice the interval."""
     pairs = np.arange(800).reshape(-1, 2)
     scores = np.tile([1.0, 0.0], 400)
     predicted = np.where(np.arange(800) < 560, scores, 1 - scores)  # 70 % right.

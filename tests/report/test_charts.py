@@ -1,4 +1,4 @@
-"""The charts of the report, as the elements that they come to in the page."""
+"""The charts of the report, checked as the elements that the page contains."""
 
 import re
 from xml.etree import ElementTree
@@ -13,7 +13,7 @@ EVIL = "<script>alert(1)</script>\"'&amp; $x_1^{2}$ \\frac"
 
 
 def parse(drawing):
-    """The elements of a drawing, in their order."""
+    """Lists the elements of a drawing in order."""
     return list(ElementTree.fromstring(drawing).iter())
 
 

@@ -1,4 +1,4 @@
-"""The report of a small run: what it says, that it needs nothing else, and that text in it stays text."""
+"""The report of a small run: its contents, no external resources, and text that stays text."""
 
 import dataclasses
 import html.parser
@@ -33,7 +33,7 @@ def evaluated(trained, tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def _predictions_are_made_once():
-    """All runs here are copies of one, and compiling its network again for every page would take minutes."""
+    """Compiles once: all runs here are copies of one, and compiling for every page would take minutes."""
     predict, known = reading.predict, {}
 
     def remembered(model, variables, pictures, *rest):
@@ -50,7 +50,7 @@ def _predictions_are_made_once():
 
 @pytest.fixture
 def copy(evaluated, tmp_path):
-    """A copy of the evaluated run that a test may change."""
+    """A copy of the evaluated run that a test can change."""
     shutil.copytree(evaluated[0], tmp_path / "run")
     return tmp_path / "run"
 
@@ -86,10 +86,10 @@ def test_the_page_says_what_the_files_say(evaluated):
     assert f"the median is now {metrics['eta']['share']['50']:.3f}" in text
     assert f"{metrics['eta']['support_size']['95']:.1f} cells" in text
     assert "planted · efficientnet_lite0 · LENA pooling" in text and "expand6" in text
-    assert "2 (cpu)" in text and "192 pictures" in text and "pictures a second" in text
+    assert "2 (cpu)" in text and "192 pictures" in text and "pictures per second" in text
     timing = json.loads((workdir / "timing.json").read_text())
     assert all(f"{name} {version}" in text for name, version in timing["versions"].items())
-    assert "12 of 12" in text and "To know" not in text
+    assert "12 of 12" in text and "Please note" not in text
     assert "image_size64224" in text  # A key that is not the default, and its default.
 
     def keys(config):
@@ -257,7 +257,7 @@ def test_other_poolings_without_validation(trained, small_config, tmp_path, monk
     shutil.copytree(trained[0], tmp_path / "run")
     text = written(tmp_path / "run")
     assert f"{name} pooling" in text and "What LENA" not in text
-    assert (f"the value of {name} pooling is not a weighted mean" in text) == (not maps)
+    assert (f"{name} pooling is not a weighted mean" in text) == (not maps)
     assert ("Map of" in text and "Scale of the maps" in text) == maps and "Picture validation/" in text
     monkeypatch.setattr(reading, "open_trained_pictures", lambda *run: {"validation": None})
     text = written(tmp_path / "run")
@@ -268,7 +268,7 @@ def test_warnings_of_the_history(copy, monkeypatch):
     history = [{"step": 10 * number, "loss": 0.6931, "pair_accuracy": 0.5} for number in range(1, 8)]
     monkeypatch.setattr(reading, "_history", lambda workdir: history)
     text = written(copy)
-    assert "step 70: the training loss has stayed within" in text and "; 3 evaluations said so" in text
+    assert "step 70: the training loss has stayed within" in text and " (3 evaluations gave this warning)" in text
 
 
 def test_the_drawn_map_is_the_upsampled_map():

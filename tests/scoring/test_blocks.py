@@ -1,4 +1,4 @@
-"""Blocks of pictures without Ray: what is in them, files that are whole or absent, and whose folder it is."""
+"""Blocks of pictures without Ray: their contents, files that are complete or absent, and folders of other jobs."""
 
 import dataclasses
 import json
@@ -76,7 +76,7 @@ def test_a_column_of_bytes_has_the_scores_of_the_files(scorer, photos, tmp_path)
         [row["score"] for row in rows[:34]], [one.score for one in scorer.score(files)], atol=1e-5
     )
     assert all(row["score"] is None and row["error"] for row in rows[34:])
-    # The same rows in a file that was written anew, with another picture among them, are other pictures.
+    # The same rows of a rewritten file with a different picture in it count as different pictures.
     content[3] = content[3] + b"x"
     parquet.write_table(pyarrow.table({"image": content}), tmp_path / "in.parquet", row_group_size=9)
     assert slices([tmp_path / "in.parquet"], "image", 7)[0].digest != found[0].digest
@@ -133,10 +133,10 @@ def test_the_folder_of_another_job_is_refused(photos, tmp_path):
     for job, message in (
         (blocks.make_job(blocks_of, "b"), "scores of another model (a, got b)"),
         (blocks.make_job(blocks_of[1:], "a"), "another list of 34 pictures (got 24)"),
-        (blocks.make_job(slices([photos], "path", 11), "a"), "another list of as many"),
-        (blocks.make_job(slices([photos], "path", 5), "a"), "another size of blocks, 4"),
+        (blocks.make_job(slices([photos], "path", 11), "a"), "another list of 34 pictures, or other blocks"),
+        (blocks.make_job(slices([photos], "path", 5), "a"), "another block size, 4"),
     ):
-        with pytest.raises(ValueError, match=re.escape(message) + ".*: name another folder"):
+        with pytest.raises(ValueError, match=re.escape(message) + ".*: use another folder"):
             blocks.enter(str(tmp_path), job)
     (tmp_path / "_manifest.json").write_text("{")
     with pytest.raises(ValueError, match="is damaged"):

@@ -1,4 +1,4 @@
-"""Scores of clips: one frame is a picture, joint pooling is that of the pooling's own axes, maps sum to the score."""
+"""Scores of clips: one frame scores like a picture, joint pooling pools all axes, maps sum to the score."""
 
 import dataclasses
 
@@ -25,7 +25,7 @@ def frames():
 
 
 def with_pooling(scorer, clip_pooling="joint", name="lena"):
-    """A scorer of the same trunk and head with another pooling."""
+    """A scorer with the same backbone and head but another pooling."""
     import tiny_trunk
 
     config = tiny_trunk.get_config()
@@ -72,7 +72,7 @@ def test_contributions_of_a_clip_sum_to_its_score(scorer, frames, name, clip_poo
 
 
 def test_joint_pooling_is_that_over_the_axes_of_time_and_space(scorer):
-    """Against LENA's own axes, and against a sort written out; in any order of the frames."""
+    """Compares with LENA over all axes and with an explicit sort, for any order of the frames."""
     rng = np.random.default_rng(1)
     maps = rng.normal(size=(2, 6, 4, 3, 12)).astype(np.float32)
     model = with_pooling(scorer).model
@@ -97,7 +97,7 @@ def test_joint_pooling_is_that_over_the_axes_of_time_and_space(scorer):
     np.testing.assert_allclose((weights * maps).sum((1, 2, 3)), pooled, atol=1e-4)
 
 
-def test_the_trunk_sees_the_frames_of_a_clip_one_by_one(scorer, frames):
+def test_the_backbone_sees_the_frames_of_a_clip_one_by_one(scorer, frames):
     clips = np.stack([frames, frames[::-1]])[:, :, :32, :32]
     maps = jax.jit(scorer.model.feature_map)(scorer.variables, clips)
     one = jax.jit(scorer.model.feature_map)(scorer.variables, clips[1])

@@ -1,4 +1,4 @@
-"""Damaged and hostile files: each is scored as the data set's builder would store it, or listed with its reason."""
+"""Damaged and hostile files: each is scored as the dataset builder would store it, or listed with a reason."""
 
 import io
 import os
@@ -35,7 +35,7 @@ def huge_jpeg(width, height):
 
 
 def mutated(seed):
-    """A damaged file: cut, with bytes changed, zeroed, repeated or put in, or two files in one."""
+    """A damaged file: truncated, with bytes changed, zeroed, repeated or inserted, or two files in one."""
     rng = np.random.default_rng(seed)
     make = KINDS[SMALL[seed % len(SMALL)]][1]
     data = bytearray(make(seed))
@@ -59,7 +59,7 @@ def mutated(seed):
 
 
 def expected(data):
-    """What the builder stores of a file, decoded, or None where it refuses."""
+    """What the builder stores for a file, decoded, or None if it refuses the file."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, of what is wrong besides the pixels.
@@ -70,7 +70,7 @@ def expected(data):
 
 
 def check(scorer, files):
-    """Scores files and compares each with what is expected of it; returns how many were scored and refused."""
+    """Scores files and compares each result with the expected one; returns the numbers of scored and refused files."""
     results, known = list(scorer.score(files)), [expected(data) for data in files]
     right = iter(list(scorer.score([array for array in known if array is not None])))
     for number, (one, array) in enumerate(zip(results, known, strict=True)):
@@ -184,4 +184,4 @@ def test_a_decoder_that_fails_in_its_own_way_is_a_reason(run, monkeypatch):
 def test_too_little_memory_is_a_reason(scorer, monkeypatch):
     monkeypatch.setattr(pictures, "stored_pixels", lambda data: (_ for _ in ()).throw(MemoryError()))
     (one,) = scorer.score(b"anything")
-    assert one.error == "too large for the memory that is left"
+    assert one.error == "too large for the available memory"

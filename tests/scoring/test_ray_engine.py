@@ -1,4 +1,4 @@
-"""Scoring with Ray, two workers here: one is killed, the driver is killed, and every picture is there once."""
+"""Scoring with Ray and two workers: if a worker or the driver is killed, every picture is still scored once."""
 
 import contextlib
 import importlib.util
@@ -37,7 +37,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.fixture(scope="module")
 def cluster(run):
-    """Address of a Ray of two workers, which this process has joined; programs are compiled quickly, and not kept."""
+    """Address of a Ray cluster with two workers that this process has joined. Compiles fast and caches nothing."""
     tests = Path(__file__).parents[1]
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (
@@ -66,7 +66,7 @@ def cluster(run):
 
 @pytest.fixture(scope="module")
 def folder(run, tmp_path_factory):
-    """48 large pictures and, among the small ones of every kind, one that is damaged."""
+    """48 large pictures, and small ones of every kind, one of them damaged."""
     folder = tmp_path_factory.mktemp("many")
     for path in (run.parent / "photos").iterdir():
         os.link(path, folder / path.name)
@@ -112,7 +112,7 @@ def assert_whole(output, expected):
 
 
 def writing(output):
-    """{process: unfinished file} of the processes below this one that are within a block."""
+    """{process: unfinished file} for the child processes that are scoring a block."""
     found = {}
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
@@ -125,7 +125,7 @@ def writing(output):
 def wait_for(condition, seconds=60):
     until = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < until, "waited in vain"
+        assert time.monotonic() < until, "waited too long"
         time.sleep(0.005)
     return found
 
@@ -150,7 +150,7 @@ def test_a_worker_killed_within_a_block_loses_nothing_and_doubles_nothing(
     assert file not in finished and len(finished) < len(files_of(output)) - 2
     assert_whole(output, expected)
     said = capsys.readouterr()
-    assert f"83 rows in {output}, whole" in said.out and "1 of 83 could not be read" in said.out
+    assert f"finished: 83 rows in {output}" in said.out and "1 of 83 could not be read" in said.out
     assert "83/83" in said.err
 
     # Nothing is left to do, and nothing is done; another job is refused.

@@ -1,4 +1,4 @@
-"""Scores of new pictures: those of the evaluation however they come, in order, in bounded memory, or with a reason."""
+"""Scores of new pictures: equal to the evaluation for every kind of input, in order, in bounded memory, or an error."""
 
 import io
 import os
@@ -259,9 +259,7 @@ def test_percentiles_are_of_the_training_pictures(run, scorer, files):
 def test_a_run_of_before_has_scores_and_one_warning_that_says_what_to_do(run, tmp_path, files):
     paths, expected = files
     shutil.copytree(run / "checkpoints", tmp_path / "run/checkpoints")
-    with pytest.warns(
-        NoPercentiles, match="without percentiles.*: python experiments/evaluate.py --workdir="
-    ) as caught:
+    with pytest.warns(NoPercentiles, match="no percentiles yet.*: python experiments/evaluate.py --workdir=") as caught:
         alone = Scorer.from_checkpoint(tmp_path / "run")
     results = list(alone.score(paths))
     assert len(caught) == 1 and {one.percentile for one in results} == {None}
@@ -275,7 +273,7 @@ def test_a_folder_without_a_model(tmp_path):
 
 
 def test_a_network_for_objectness_that_is_not_needed_is_refused(run):
-    with pytest.raises(ValueError, match="looks at no objectness maps"):
+    with pytest.raises(ValueError, match="for a model without objectness maps"):
         Scorer.from_checkpoint(run, objectness="u2netp.onnx")
 
 

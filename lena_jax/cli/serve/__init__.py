@@ -1,4 +1,4 @@
-"""`lena-jax serve`: a page to drop pictures on."""
+"""`lena-jax serve`: a web page to rank and compare pictures on."""
 
 import dataclasses
 
@@ -6,9 +6,13 @@ from lena_jax.cli import models
 from lena_jax.cli.serve.limits import Limits
 
 DESCRIPTION = """\
-Serves a page for the browser: drop pictures and see them ranked, with the parts that raise and lower their scores;
-compare two; read what the model is. Only this machine can open it, unless --host says otherwise. Uploaded files are
-deleted as soon as they are scored. Needs Gradio: pip install 'lena-jax[page]'.
+Serves a web page. Drop pictures on it to see them ranked, with the regions that raise and lower their scores; compare
+two pictures; score a video (needs PyAV); read about the model. Ctrl-C stops the server.
+
+Only this machine can open the page unless --host says otherwise. The page has no password. Uploaded files are deleted
+as soon as they are scored.
+
+Needs Gradio: pip install 'lena-jax[page]'
 """
 
 EXAMPLES = """\
@@ -18,22 +22,30 @@ examples:
 """
 
 _HELP = {
-    "max_pictures": "ranked at a time",
-    "max_megabytes": "of one picture",
-    "max_video_megabytes": "of one video",
-    "max_total_megabytes": "of all files on disk at a time",
-    "max_waiting": "requests in the queue",
+    "max_pictures": "maximum number of pictures in one ranking",
+    "max_megabytes": "maximum size of one picture, in MB",
+    "max_video_megabytes": "maximum size of one video, in MB",
+    "max_total_megabytes": "maximum size of all uploaded files on disk at once, in MB",
+    "max_waiting": "maximum number of queued requests",
 }
 
 
 def add(commands, options):
     """Adds `serve` to the command line."""
     parser = commands.add_parser(
-        "serve", help="a page to drop pictures on", description=DESCRIPTION, epilog=EXAMPLES, **options
+        "serve",
+        help="serve a web page to rank and compare pictures on",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        **options,
     )
     models.add_model(parser)
-    parser.add_argument("--host", default="127.0.0.1", help="to listen on (default: %(default)s, this machine only)")
-    parser.add_argument("--port", type=int, default=7860, help="to listen on; 0: any (default: %(default)s)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=7860, help="port to listen on; 0: any free port (default: %(default)s)"
+    )
     for field in dataclasses.fields(Limits):
         parser.add_argument(
             f"--{field.name}",
@@ -46,7 +58,7 @@ def add(commands, options):
 
 
 def run(arguments) -> int:
-    """Returns 0 when it is ended."""
+    """Returns the exit code 0 after the server has stopped."""
     if not 0 <= arguments.port <= 65535:
         raise ValueError(f"got --port={arguments.port}, expected 0 to 65535")
     limits = Limits(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(Limits)})

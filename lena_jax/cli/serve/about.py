@@ -1,4 +1,4 @@
-"""What the page says of its model: the model card's own text, without what is for those who pass a model on."""
+"""The About tab: the model card, without the sections that are only for people who share a model."""
 
 from lena_jax.runs import model_card
 from lena_jax.runs.load import open_model
@@ -8,18 +8,19 @@ _SHOWN = ("What the score is", "What it is not", "How good it is", "What it foll
 
 
 def text(source):
-    """Markdown about a model.
+    """Describes a model in Markdown.
 
     Args:
-        source: as of `Scorer.from_checkpoint`.
+        source: folder of a run, folder that `save_model` wrote, or "hf:OWNER/NAME".
 
     Raises:
-        ValueError, FileNotFoundError: as of `Scorer.from_checkpoint`.
+        ValueError: the folder does not exist or is damaged.
+        FileNotFoundError: the model cannot be fetched from the hub.
     """
     loaded = open_model(source)
     description, shown = loaded.description, _SHOWN
     if loaded.is_run:
-        # How the score depends on properties of pictures is measured when a run is saved as a model.
+        # Only `save_model` measures how the score depends on properties of pictures.
         shown = [name for name in _SHOWN[:3] if name != "How good it is" or description["measures"] is not None]
     sections = model_card.sections(description)
     return render(

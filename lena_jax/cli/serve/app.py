@@ -1,4 +1,4 @@
-"""The page's tabs: what is on them, and what happens on a drop or a click. Gradio is imported on import."""
+"""The page's tabs and the handlers of drops and clicks. Importing this module imports Gradio."""
 
 import contextlib
 import functools
@@ -12,10 +12,10 @@ from lena_jax.cli.serve import clips, judging, results
 from lena_jax.cli.video import MOST_FRAMES, RATE
 from lena_jax.runtime.templates import render
 
-# Seconds after which an upload that nobody asked about is deleted, and from one look for such to the next. One that
-# waits for its turn looks the same, and one video before it may take ten minutes.
+# Seconds after which an unused upload is deleted, and seconds between checks. The limit is long because a queued upload
+# looks unused too, and a video ahead of it in the queue may take ten minutes.
 FORGOTTEN, LOOK = 3600, 60
-# Visitors whose last ranking is kept in memory, and for how many seconds after their last request.
+# How many visitors have their last ranking kept in memory, and for how many seconds after their last request.
 _VISITORS, _REMEMBERED = 16, 3600
 _KINDS = "JPEG, PNG, WebP, GIF, BMP, TIFF or PPM"
 
@@ -30,10 +30,10 @@ def build(scorer, uploads, limits, about):
         about: Markdown about the model.
 
     Returns:
-        `gradio.Blocks`, with its queue.
+        `gradio.Blocks` with its queue.
     """
     work = _Work(scorer, uploads, limits)
-    # One at a time, whatever is asked.
+    # One request at a time, whatever its kind.
     once = {"preprocess": False, "concurrency_limit": 1, "concurrency_id": "network", "api_visibility": "private"}
     with gr.Blocks(title="lena-jax", analytics_enabled=False, delete_cache=(LOOK, FORGOTTEN)) as blocks:
         gr.HTML(render(__package__, "heading.html.j2"))
@@ -48,21 +48,19 @@ def build(scorer, uploads, limits, about):
             drop = gr.File(label="Pictures", file_count="multiple", height=150, elem_id="rank-drop")
             ranking = gr.HTML(
                 results.notice(
-                    "The highest score comes first. Red parts of a picture raise its score, blue parts lower it."
+                    "The highest score comes first. Red regions of a picture raise its score, blue regions lower it."
                 ),
                 elem_id="ranking",
             )
         with gr.Tab("Compare"):
-            gr.HTML(results.notice("Two pictures together, or two of the ranking further down."))
+            gr.HTML(results.notice("Drop two pictures together, or choose two of the ranked ones below."))
             two = gr.File(label="Two pictures", file_count="multiple", height=150, elem_id="compare-drop")
             with gr.Row():
                 left = gr.Dropdown([], label="Left", interactive=True, elem_id="left")
                 right = gr.Dropdown([], label="Right", interactive=True, elem_id="right")
                 button = gr.Button("Compare", variant="primary", scale=0, min_width=140, elem_id="compare")
             comparison = gr.HTML(
-                results.notice(
-                    "Why this rather than that: which parts speak for the left picture, and which for the right one."
-                ),
+                results.notice("Which regions favour the left picture, and which favour the right one."),
                 elem_id="comparison",
             )
         videos = clips.available(scorer)
@@ -71,12 +69,15 @@ def build(scorer, uploads, limits, about):
                 gr.HTML(
                     results.notice(
                         f"One video of at most {limits.max_video_megabytes} MB: MP4, MOV, WebM, MKV, "
-                        f"AVI and others. {RATE:.0f} frames of a second are looked at, at most "
-                        f"{MOST_FRAMES} of all."
+                        f"AVI and others. {RATE:.0f} frames per second are scored, at most "
+                        f"{MOST_FRAMES} in all."
                     )
                 )
                 one = gr.File(label="Video", file_count="multiple", height=150, elem_id="video-drop")
-                clip = gr.HTML(results.notice("When it is at its best, and which frame to show it by."), elem_id="clip")
+                clip = gr.HTML(
+                    results.notice("The best moments of the video, and the best frame as its thumbnail."),
+                    elem_id="clip",
+                )
         with gr.Tab("About"):
             gr.Markdown(about, elem_id="about")
         drop.upload(work.rank, [drop], [drop, ranking, ranked, left, right], **once, show_progress_on=ranking)
@@ -99,12 +100,12 @@ def theme():
 
 
 def style():
-    """How the page looks, as CSS."""
+    """The page's CSS."""
     return render(__package__, "page.css.j2")
 
 
 def _said_plainly(method):
-    """What goes wrong is said in one sentence that names no path; what was not foreseen goes to the log alone."""
+    """Decorates a handler: visitors see an error as one sentence without paths, and the log gets the details."""
 
     @functools.wraps(method)
     def saying(*given):
@@ -115,14 +116,14 @@ def _said_plainly(method):
         except Exception as error:
             logging.getLogger(__name__).error("a request failed", exc_info=error)
             raise gr.Error(
-                "Something went wrong on the server; its operator's log says what.", print_exception=False
+                "Something went wrong on the server. The log of the server says what.", print_exception=False
             ) from None
 
     return saying
 
 
 class _Work:
-    """What the page asks for."""
+    """The handlers of the page."""
 
     def __init__(self, scorer, uploads, limits):
         self._scorer, self._uploads, self._limits = scorer, uploads, limits
@@ -174,19 +175,19 @@ class _Work:
         )
 
     def _each(self, payload, progress, most, megabytes, judge):
-        """(what `judge` makes of the files, list of (name, why not)); the files are gone afterwards in any case."""
+        """Returns (results of `judge`, list of (name, why not)). Deletes the files in any case."""
         try:
             files = self._uploads.named(payload)
         except ValueError:
-            raise _refusal("These files did not arrive: drop them again.") from None
+            raise _refusal("The upload failed: drop the files again.") from None
         if not files:
-            raise _refusal("No file arrived: drop them again.")
+            raise _refusal("No files were uploaded: drop them again.")
         try:
             if len(files) > most:
-                raise _refusal(f"Too many at once: got {len(files):,} files, at most {most:,} are taken.")
+                raise _refusal(f"Too many files: got {len(files):,}, at most {most:,} are allowed at a time.")
             judged, bad, last = [], [], {path: number for number, (path, _) in enumerate(files)}
             for number, (path, name) in enumerate(files):
-                progress((number, len(files)), desc="Looking at it", unit="files")
+                progress((number, len(files)), desc="Scoring", unit="files")
                 found, why = None, _too_large(path, megabytes)
                 if why is None:
                     found, why = judge(path, name)
@@ -201,7 +202,7 @@ class _Work:
 
 
 def _too_large(path, megabytes):
-    with contextlib.suppress(OSError):  # That it is gone, the reader says.
+    with contextlib.suppress(OSError):  # A missing file is reported by its reader.
         if (size := os.path.getsize(path)) > megabytes * 1_000_000:
             return f"file too large: got {size / 1e6:.1f} MB, expected at most {megabytes}"
     return None
@@ -212,5 +213,5 @@ def _refusal(said):
 
 
 def warm_up(scorer):
-    """Compiles what the first request would wait for."""
+    """Compiles the model, so that the first request does not wait for it."""
     scorer.explain(np.zeros((64, 64, 3), np.uint8))

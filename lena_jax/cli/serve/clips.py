@@ -1,4 +1,4 @@
-"""A video on the page: its scores over time, its best moments, and the frame to show it by."""
+"""The result of a video on the page: its scores over time, its best moments and its thumbnail."""
 
 import importlib.util
 import os
@@ -13,7 +13,7 @@ _MOMENT, _THUMBNAIL = 320, 1280
 
 
 def available(scorer):
-    """Whether videos can be scored: PyAV is installed, and the model looks at nothing but pictures."""
+    """Whether videos can be scored: PyAV is installed and the model needs no objectness maps."""
     return importlib.util.find_spec("av") is not None and scorer.model.fusion == "none"
 
 
@@ -22,9 +22,9 @@ def judge(scorer, path, name, folder):
 
     Args:
         scorer: `Scorer`.
-        path: of the file.
-        name: to show.
-        folder: for the drawing, which is there for a moment.
+        path: path of the file.
+        name: name to display.
+        folder: folder for the temporary drawing.
 
     Returns:
         (HTML, None), or (None, why the video cannot be used).
@@ -41,7 +41,7 @@ def judge(scorer, path, name, folder):
     except BadVideo as error:
         return None, str(error)
     except MemoryError:
-        return None, "too large for the memory that is left"
+        return None, "too large for the available memory"
     with tempfile.TemporaryDirectory(dir=folder) as drawn:
         path = os.path.join(drawn, "timeline.png")
         save_timeline(path, clip, found, moments)

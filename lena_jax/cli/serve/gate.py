@@ -1,7 +1,7 @@
-"""What stands before Gradio: only the addresses that the page needs, from this page only, up to a size.
+"""A filter in front of Gradio: it passes only the routes that the page needs, only from this page, up to a size limit.
 
-Gradio answers some eighty addresses: files by their paths, proxies, interfaces for programs, recordings. The page needs
-about a dozen. All else is "not found" before Gradio sees it.
+Gradio has about eighty routes: files by path, proxies, APIs for programs, recordings. The page needs about a dozen.
+Requests for any other route get "not found" before Gradio sees them.
 """
 
 import json
@@ -13,7 +13,7 @@ _READ = re.compile(
     r"gradio_api/(startup-events|queue/data|upload_progress|heartbeat/\w+))"
 )
 _WRITE = re.compile(r"/gradio_api/(upload|queue/join|cancel|reset)/?")
-# Of a question, which has the names of the uploaded files in it.
+# Maximum size of a request that is not an upload. It contains the names of the uploaded files.
 _QUESTION_BYTES = 1 << 20
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -23,8 +23,8 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
-# Gradio makes functions from text, hence unsafe-eval, and sets styles, hence unsafe-inline; scripts in the page itself
-# need the word that is drawn anew for each answer, so that markup that somehow got in still runs nothing.
+# Gradio builds functions from text, which needs unsafe-eval, and sets styles, which needs unsafe-inline. Scripts in the
+# page itself need a nonce that is new for each response, so injected markup runs nothing.
 _POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-eval' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
@@ -33,20 +33,20 @@ _POLICY = (
 
 
 class Gate:
-    """ASGI application around another one.
+    """ASGI middleware around the application.
 
     Args:
         app: the application.
         uploads: `Uploads`.
         limits: `Limits`.
-        hosts: names under which the page may be asked for, or None for any. A page of a hostile site whose name is
-            made to lead to this machine has another.
+        hosts: host names that requests may carry, or None for any. This stops DNS rebinding: a hostile site whose name
+            resolves to this machine carries its own name.
     """
 
     def __init__(self, app, uploads, limits, hosts):
         self._app, self._uploads, self._hosts = app, uploads, hosts
         self._total = limits.max_total_megabytes * 1_000_000
-        # Of each upload that was let in: how many of its bytes are not on disk yet.
+        # For each accepted upload, how many of its bytes are not on disk yet.
         self._to_come = {}
 
     async def __call__(self, scope, receive, send):
@@ -67,13 +67,13 @@ class Gate:
         return await self._app(scope, receive, _with_headers(send, _HEADERS))
 
     async def _check(self, scope, receive, headers):
-        """(status, what to say or the body that was read); an upload's is not, and its room not yet taken."""
+        """Returns (status, error text or request body). The body of an upload is not read, and no room is reserved."""
         host = headers.get("host", "")
         if self._hosts is not None and _name(host) not in self._hosts:
-            return 403, "This page is not served under that name."
-        # Its end is known when it has come, and where a length is said too, that is not it.
+            return 403, "This page is not served under this host name."
+        # A chunked body has no known length; a Content-Length beside it is not its length.
         if "transfer-encoding" in headers:
-            return 411, "The length must be said."
+            return 411, "Content-Length is required."
         path, method = scope["path"], scope["method"]
         if ".." in path:
             return 404, "Not found."
@@ -81,35 +81,35 @@ class Gate:
             return (200, None) if _READ.fullmatch(path) else (404, "Not found.")
         if method != "POST" or not _WRITE.fullmatch(path):
             return 404, "Not found."
-        # A browser says which page a request comes from.
+        # Browsers send the origin of the page that makes the request.
         if "origin" in headers and headers["origin"].partition("://")[2] != host:
-            return 403, "Only the page itself may ask."
+            return 403, "Only the page itself may send requests."
         length = headers.get("content-length", "")
         if not re.fullmatch("[0-9]{1,15}", length):
-            return 411, "The length must be said."
+            return 411, "Content-Length is required."
         upload = path.startswith("/gradio_api/upload")
         room = self._total - self._uploads.size() - sum(self._to_come.values()) if upload else _QUESTION_BYTES
         if int(length) > room:
             await _drain(receive)
-            return 413, f"Too much at once: at most {max(0, room) // 1_000_000} MB fit now. Send fewer, or wait."
+            return 413, f"Too large: there is room for {max(0, room) // 1_000_000} MB now. Send fewer files, or wait."
         if upload:
             return 200, None
         body = await _read(receive, int(length))
         if body is None:
-            return 413, "More was sent than was said."
-        return (200, body) if self._only_uploads(body) else (400, "Only uploaded files can be asked about.")
+            return 413, "The body is longer than Content-Length."
+        return (200, body) if self._only_uploads(body) else (400, "Requests may only name uploaded files.")
 
     async def _upload(self, scope, receive, send, length):
-        """Hands an upload on, but no more than it said. Until it lies on disk its room is taken.
+        """Passes an upload on, up to its Content-Length. Reserves room for it until it is on disk.
 
-        Nothing is waited for between the look at the room and the first line.
+        There is no `await` between the check of the room and the first line, so no other upload can take the room.
         """
         self._to_come[(upload := object())] = length
         given = 0
 
         async def counted():
             nonlocal given
-            # Who asks for more has written what was given before; some ask once more when they are done.
+            # A consumer that asks for more has written the previous part. Some ask once more after the end.
             if upload in self._to_come:
                 self._to_come[upload] = max(0, length - given)
             message = await receive()
@@ -122,7 +122,7 @@ class Gate:
             del self._to_come[upload]
 
     def _only_uploads(self, body):
-        """Whether every file that a question names is an uploaded one: Gradio would fetch addresses."""
+        """Whether every file that a request names is an uploaded one. Gradio would fetch a URL."""
         try:
             waiting = [json.loads(body or b"null")]
         except (ValueError, RecursionError):
@@ -138,7 +138,7 @@ class Gate:
         return True
 
     async def _page(self, scope, receive, send):
-        """The page itself, whose scripts get this answer's word."""
+        """Serves the page itself and puts the nonce of this response into its scripts."""
         nonce, start, parts = secrets.token_urlsafe(16), {}, []
         plain = [(name, value) for name, value in scope["headers"] if name.lower() != b"accept-encoding"]
 
@@ -173,7 +173,7 @@ def _with_headers(send, headers):
 
 
 def _once(body, receive):
-    """A `receive` that gives a body that was read already, and then what comes."""
+    """Wraps `receive`: returns a body that was read before, then whatever follows."""
     given = False
 
     async def again():
@@ -197,7 +197,7 @@ async def _parts(receive):
 
 
 async def _read(receive, length):
-    """The body, None if it is longer."""
+    """Reads the body. Returns None if it is longer than `length`."""
     body = bytearray()
     async for part in _parts(receive):
         body += part
@@ -207,7 +207,7 @@ async def _read(receive, length):
 
 
 async def _drain(receive):
-    """Takes what was sent and forgets it: a browser hears no answer before it has sent all."""
+    """Reads the body and drops it: a browser reads no response before it has sent everything."""
     async for _ in _parts(receive):
         pass
 
@@ -215,7 +215,7 @@ async def _drain(receive):
 async def _answer(send, code, text):
     body = text.encode()
     headers = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(body))} | _HEADERS
-    if code == 411:  # What comes of it has no known end.
+    if code == 411:  # The rest of the request has no known end.
         headers["connection"] = "close"
     await _with_headers(send, headers)({"type": "http.response.start", "status": code})
     await send({"type": "http.response.body", "body": body})

@@ -1,4 +1,4 @@
-"""Pictures as the page keeps them in memory: the score, why, and a small copy; no file is needed after that."""
+"""Scored pictures as the page keeps them in memory: score, map and a small copy, so that the file can be deleted."""
 
 import dataclasses
 import io
@@ -10,7 +10,7 @@ from lena_jax import localization
 from lena_jax.data.pictures import BadPicture
 from lena_jax.scoring.scorer import ahead
 
-# Longest side of the copies; the scorer searches boxes at the same size.
+# Longest side of the copies. The scorer searches for boxes at the same size.
 SIDE = 512
 
 
@@ -19,9 +19,9 @@ class Judged:
     """A scored picture.
 
     Attributes:
-        name: to show.
-        score, percentile, map, exact: as of `Explanation`.
-        small: a copy of the picture, JPEG.
+        name: name to display.
+        score, percentile, map, exact: see `Explanation`.
+        small: a small copy of the picture, as JPEG.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Judged:
     small: bytes
 
     def picture(self):
-        """The copy, [H, W, 3] uint8."""
+        """Decodes the copy: [H, W, 3] uint8."""
         with Image.open(io.BytesIO(self.small), formats=("JPEG",)) as opened:
             return np.asarray(opened)
 
@@ -42,8 +42,8 @@ def judge(scorer, path, name):
 
     Args:
         scorer: `Scorer`.
-        path: of the file.
-        name: to show.
+        path: path of the file.
+        name: name to display.
 
     Returns:
         (`Judged`, None), or (None, why the picture cannot be used).
@@ -51,33 +51,33 @@ def judge(scorer, path, name):
     try:
         found = scorer.explain(path)
     except BadPicture as error:
-        # The cause says it without the path.
+        # The message of the cause does not contain the path.
         return None, str(error.__cause__ or "cannot be used")
     except MemoryError:
-        return None, "too large for the memory that is left"
+        return None, "too large for the available memory"
     return Judged(name, found.score, found.percentile, found.map, found.exact, jpeg(found.picture, SIDE, 90)), None
 
 
 def ranking(judged):
-    """The highest score first; equal scores keep their order."""
+    """Sorts pictures, highest score first. Equal scores keep their order."""
     return sorted(judged, key=lambda one: -one.score)
 
 
 def compare(left, right):
-    """Why one picture rather than another.
+    """Compares two pictures.
 
     Args:
         left, right: `Judged`.
 
     Returns:
-        (the probability that the left one is ahead, [2, h, w] as of `Comparison.maps`).
+        (probability that the left one is ahead, maps [2, h, w] as in `Comparison.maps`).
     """
     maps = localization.pair_contributions(np.stack([left.map, right.map]), np.array([[0, 1]]))[0]
     return ahead(left.score, right.score), np.asarray(maps)
 
 
 def jpeg(pixels, side, quality=82):
-    """[H, W, 3] uint8, made no larger than `side`, as the bytes of a JPEG."""
+    """Encodes [H, W, 3] uint8, shrunk to at most `side`, as JPEG."""
     height, width = pixels.shape[:2]
     scale = min(1, side / max(height, width))
     picture = Image.fromarray(pixels)

@@ -1,21 +1,21 @@
-"""What the page takes at most, so that one visitor cannot fill the machine."""
+"""Limits of the page, so that one visitor cannot exhaust the machine."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Bounds of one request.
+    """Limits of requests.
 
     Attributes:
-        max_pictures: that are ranked at a time.
-        max_megabytes: of one picture.
-        max_video_megabytes: of one video.
-        max_total_megabytes: of all files that lie on disk at a time, of all visitors.
-        max_waiting: requests that wait for the one that is worked on.
+        max_pictures: number of pictures in one ranking.
+        max_megabytes: size of one picture.
+        max_video_megabytes: size of one video.
+        max_total_megabytes: size of all visitors' files on disk at once.
+        max_waiting: number of queued requests.
 
     Raises:
-        ValueError: one is not positive.
+        ValueError: a limit is not positive.
     """
 
     max_pictures: int = 200

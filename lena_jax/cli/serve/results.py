@@ -1,4 +1,4 @@
-"""Results as HTML: the ranked cards and the comparison of two pictures, with their colour bars."""
+"""Renders results as HTML: the ranked cards and the comparison of two pictures, with their colour bars."""
 
 import base64
 
@@ -8,12 +8,12 @@ from lena_jax.cli.serve import judging
 from lena_jax.localization import overlays
 from lena_jax.runtime.templates import render
 
-# Longest side of a picture of the ranking, in pixels; a comparison shows the whole copy.
+# Longest side of a picture in the ranking, in pixels. A comparison shows the copy at its full size.
 _CARD = 384
 
 
 def ranking(ranked, bad):
-    """The ranked pictures with their maps, all on one scale, and what could not be read.
+    """Renders the ranked pictures with their maps on one scale, and the list of unreadable files.
 
     Args:
         ranked: list of `Judged`, the highest score first.
@@ -28,7 +28,7 @@ def ranking(ranked, bad):
 
 
 def comparison(left, right):
-    """Why this rather than that: the probability, and both maps on one scale.
+    """Renders the comparison of two pictures: the probability, and both maps on one scale.
 
     Args:
         left, right: `Judged`.
@@ -57,36 +57,36 @@ def comparison(left, right):
         toss_up=chance < 0.6,
         odds=(percent(probability), percent(1 - probability)),
         share=f"{100 * probability:.1f}",
-        legend=_legend(scale, "speaks for the right one", "speaks for the left one", left.exact),
+        legend=_legend(scale, "favours the right one", "favours the left one", left.exact),
         sides=sides,
     )
 
 
 def notice(said):
-    """A quiet line where there is no result yet."""
+    """Renders a line that stands where there is no result yet."""
     return render(__package__, "notice.html.j2", said=said)
 
 
 def percent(chance):
-    """A probability in words that never say "certain"."""
+    """Formats a probability, never as 0 % or 100 %."""
     if chance > 0.999:
         return "over 99.9 %"
     return "under 0.1 %" if chance < 0.001 else f"{100 * chance:.{1 if chance > 0.99 or chance < 0.01 else 0}f} %"
 
 
 def jpeg_url(pixels, side, quality=82):
-    """A picture, made no larger than `side`, as the source of an `img` element, with nothing to be fetched."""
+    """Encodes a picture, shrunk to at most `side`, as a data URL."""
     return data_url(judging.jpeg(pixels, side, quality), "image/jpeg")
 
 
 def data_url(content, kind):
-    """The bytes of a file of this media type as an address that holds them."""
+    """Encodes bytes of a media type as a data URL."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _card(one, following, scale):
-    """A picture of the ranking, and the next one or None."""
-    adds = f"its parts add {one.map[one.map > 0].sum():+.2f} and {one.map[one.map < 0].sum():+.2f} to the score"
+    """Describes one picture of the ranking; `following` is the next one or None."""
+    adds = f"its cells add {one.map[one.map > 0].sum():+.2f} and {one.map[one.map < 0].sum():+.2f} to the score"
     return _facts(one) | {
         "picture": jpeg_url(one.picture(), _CARD),
         "map": jpeg_url(overlays.overlay(one.picture(), one.map, scale), _CARD),
@@ -101,11 +101,11 @@ def _facts(one):
 
 
 def _legend(scale, lowers, raises, exact):
-    """The colours of the maps as they look over a grey of medium light, and what they stand for."""
+    """Describes the colour bar: the colours of the maps as they look over medium grey, and their meaning."""
     colours = overlays.diverging()(np.linspace(0, 1, 11))[:, :3]
     mixed = overlays.OPACITY * colours + (1 - overlays.OPACITY) * 0.75
     return {
-        "what": "what each part of a picture adds to the score" if exact else "virality map",
+        "what": "what each cell of a picture adds to the score" if exact else "virality map",
         "stops": ["rgb({:.0f} {:.0f} {:.0f})".format(*(255 * one)) for one in mixed],
         "lowers": lowers,
         "raises": raises,

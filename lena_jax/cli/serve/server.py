@@ -13,18 +13,18 @@ from lena_jax.runtime.signals import terminated_in_order
 
 
 def serve(scorer, about, limits, host, port):
-    """Serves the page; returns after Ctrl-C or a request to end, with the uploaded files gone.
+    """Serves the page until Ctrl-C or SIGTERM, then deletes the uploaded files and returns.
 
     Args:
         scorer: `Scorer`.
         about: Markdown about the model.
         limits: `Limits`.
         host: name or address to listen on.
-        port: to listen on; 0 for one that is free.
+        port: port to listen on; 0 for any free port.
 
     Raises:
         ValueError: Gradio is not installed.
-        OSError: the address cannot be had.
+        OSError: the address is not available.
     """
     if importlib.util.find_spec("gradio") is None:
         raise ValueError("the page needs Gradio: pip install 'lena-jax[page]'")
@@ -62,14 +62,14 @@ def serve(scorer, about, limits, host, port):
                 app_kwargs=undocumented,
                 max_file_size=max(limits.max_megabytes, limits.max_video_megabytes) * 1_000_000,
             )
-            print("getting the model ready ...", flush=True)
+            print("compiling the model ...", flush=True)
             page.warm_up(scorer)
             hosts = {"localhost", "127.0.0.1", "::1", host.lower(), address} if local else None
             shown = f"[{address}]" if ":" in address else address
-            print(f"open  http://{shown}:{port}/\nCtrl-C ends it", flush=True)
+            print(f"open  http://{shown}:{port}/\nCtrl-C stops the server", flush=True)
             if not local:
                 print(
-                    f"warning: everyone who can reach {host} can use the page, without a password and unencrypted",
+                    f"warning: anyone who can reach {host} can use the page; it has no password and no encryption",
                     file=sys.stderr,
                     flush=True,
                 )
@@ -86,14 +86,14 @@ def serve(scorer, about, limits, host, port):
                     timeout_graceful_shutdown=1,
                 )
             )
-            # Uvicorn hands the signal on when it has ended; by itself this one would leave the files.
+            # Uvicorn raises the signal again after it has stopped. Without this block the files would stay.
             with contextlib.suppress(KeyboardInterrupt), terminated_in_order():
                 server.run(sockets=[listening])
-    print("ended; the uploaded files are deleted", flush=True)
+    print("stopped; the uploaded files are deleted", flush=True)
 
 
 def _keep_to_itself(folder):
-    """Settings of the libraries below, before they are imported: no call to anyone, no file anywhere else."""
+    """Configures the libraries before they are imported: no network calls, no files outside the folder."""
     for name in [name for name in os.environ if name.startswith("GRADIO_")]:
         del os.environ[name]
     os.environ |= {
@@ -104,7 +104,7 @@ def _keep_to_itself(folder):
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "DO_NOT_TRACK": "1",
     }
-    # Where parts of uploads are before they have a name.
+    # Uploads in progress are stored here too.
     tempfile.tempdir = folder
 
 

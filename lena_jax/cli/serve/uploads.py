@@ -1,4 +1,4 @@
-"""The private folder of uploaded files: each is read once and deleted, and all is gone at the end."""
+"""The private folder of uploaded files: each file is deleted after use, and the folder when the server stops."""
 
 import contextlib
 import os
@@ -7,12 +7,12 @@ import time
 
 from lena_jax.scoring.result_files import printable
 
-# Characters of a name that are shown.
+# Longest displayed file name, in characters.
 _NAME = 120
 
 
 class Uploads:
-    """A folder that nobody else can read, removed with all that is in it on leaving the context.
+    """A folder that no other user can read. Leaving the context deletes it with its files.
 
     Attributes:
         folder: its path.
@@ -27,17 +27,17 @@ class Uploads:
         self._temporary.cleanup()
 
     def named(self, payload):
-        """What the browser says it uploaded.
+        """Resolves the list of files that the browser says it uploaded.
 
         Args:
-            payload: list of {"path": where the file was put, "orig_name": its name at the visitor's}; anything else, as
-                a program that is not the page may send, is refused.
+            payload: list of {"path": path in the folder, "orig_name": the visitor's name of the file}. Programs other
+                than the page may send anything, so everything else is refused.
 
         Returns:
-            List of (path, name to show).
+            List of (path, name to display).
 
         Raises:
-            ValueError: another thing, or a path that is not in the folder.
+            ValueError: the payload is something else, or a path is outside the folder.
         """
         if not isinstance(payload, list):
             raise ValueError(f"got {type(payload).__name__}, expected a list of files")
@@ -45,34 +45,34 @@ class Uploads:
         for one in payload:
             path = one.get("path") if isinstance(one, dict) else None
             if not isinstance(path, str) or not self.holds(path):
-                raise ValueError("got a file that was not uploaded, expected uploaded ones")
+                raise ValueError("got a file that was not uploaded, expected uploaded files")
             name = one.get("orig_name")
             name = name if isinstance(name, str) and name else os.path.basename(path)
             found.append((path, printable(name.replace("\\", "/").rsplit("/", 1)[-1])[:_NAME]))
         return found
 
     def holds(self, path):
-        """Whether a path, its links followed, lies below the folder; it need not exist."""
+        """Whether a path lies below the folder after links are resolved. It need not exist."""
         try:
             return os.path.isabs(path) and os.path.realpath(path).startswith(self.folder + os.sep)
         except ValueError:  # A zero byte.
             return False
 
     def delete(self, paths):
-        """Deletes files, and folders that are empty then. Of two equal uploads at a time the second may find none."""
+        """Deletes files and their emptied folders. Missing files are fine: equal uploads at one time share a file."""
         for path in paths:
             with contextlib.suppress(OSError):
                 os.remove(path)
             folder = os.path.realpath(os.path.dirname(path))
-            if folder != self.folder:  # Where parts of uploads are before they have a name.
+            if folder != self.folder:  # Uploads in progress need the folder itself.
                 with contextlib.suppress(OSError):
                     os.rmdir(folder)
 
     def sweep(self, age):
-        """Deletes what was uploaded and never asked about.
+        """Deletes uploads that were never used.
 
         Args:
-            age: seconds since a file was written.
+            age: seconds since the file was written.
         """
         before = time.time() - age
         for path, found in self._files():
@@ -80,7 +80,7 @@ class Uploads:
                 self.delete([path])
 
     def size(self):
-        """Bytes of all files."""
+        """Total size of all files in bytes."""
         return sum(found.st_size for _, found in self._files())
 
     def _files(self):

@@ -1,4 +1,4 @@
-"""`lena-jax serve` in a process of its own, with the trunk "tiny"; what it asks of other hosts is printed."""
+"""Runs `lena-jax serve` in its own process, with the backbone "tiny", and prints its requests to other hosts."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ TESTS = Path(__file__).resolve().parents[2]
 
 
 class Server:
-    """A served page; what it keeps on disk is below `folder`.
+    """A served page that keeps its files below `folder`.
 
     Args:
         run: folder of the run.

@@ -1,4 +1,4 @@
-"""What the gate lets through, without Gradio and without a socket."""
+"""Which requests the gate passes, tested without Gradio and mostly without a socket."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ def uploads():
 
 
 def ask(uploads, method, path, body=b"", hosts=HOSTS, limits=None, page=b"", **headers):
-    """(status, headers, body, what the application behind the gate was asked)."""
+    """(status, headers, body, requests that reached the application behind the gate)."""
     asked, sent = [], []
 
     async def app(scope, receive, send):
@@ -184,7 +184,7 @@ def test_sizes(uploads):
     with open(os.path.join(uploads.folder, "there"), "wb") as file:
         file.write(bytes(600_000))
     code, _, body, asked = ask(uploads, "POST", "/gradio_api/upload", bytes(400_001), limits=limits)
-    assert code == 413 and b"at most 0 MB fit now" in body and asked == []
+    assert code == 413 and b"there is room for 0 MB now" in body and asked == []
     for length in (None, "-1", "many", "²", "9" * 5000):
         assert ask(uploads, "POST", "/gradio_api/upload", b"abcd", content_length=length)[0] == 411
 
@@ -205,7 +205,7 @@ def test_no_more_is_taken_than_was_said(uploads):
 
 
 def test_uploads_at_a_time_share_the_room(uploads):
-    """Each says 600,000 bytes, of 1,000,000; the application writes what comes."""
+    """Each upload announces 600,000 of 1,000,000 bytes; the application writes what arrives."""
     receives = []
 
     async def app(scope, receive, send):

@@ -78,13 +78,13 @@ def texts(tab, selector):
 
 
 def go_to(tab, title):
-    """Clicks on a tab."""
+    """Clicks a tab."""
     tabs = "[...document.querySelectorAll('button[role=tab]')]"
     tab.value(f"{tabs}.find(e => e.textContent.includes('{title}')).click()")
 
 
 def pixels(tab, selector):
-    """[n, H, W, 3] of the pictures that a selector finds, drawn 32x32."""
+    """Pixels [n, 32, 32, 3] of the pictures that a selector finds."""
     found = tab.value(f"""Promise.all([...document.querySelectorAll({json.dumps(selector)})].map(async image => {{
         image.loading = 'eager'; await image.decode();
         const canvas = document.createElement('canvas'); canvas.width = canvas.height = 32;
@@ -151,7 +151,7 @@ def test_two_of_the_ranking_are_compared(ranked, run, files):
     adds = [float(re.search(r"adds ([+-][\d.]+)", text)[1]) for text in texts(ranked, "#comparison figcaption")]
     np.testing.assert_allclose(adds, [pair.maps[0].sum(), pair.maps[1].sum()], atol=0.006)
     assert (np.ptp(pixels(ranked, "#comparison .lena-map"), -1).reshape(2, -1).max(1) > 15).all()
-    assert "blue speaks for the right one" in texts(ranked, "#comparison .lena-ends")[1]
+    assert "blue favours the right one" in texts(ranked, "#comparison .lena-ends")[1]
 
 
 def test_two_dropped_pictures_are_compared_and_other_numbers_refused(ranked, files):
@@ -216,11 +216,11 @@ def test_too_much_is_refused(ranked, server, tmp_path):
     ranked.choose_files(INPUT.format("rank-drop"), [tmp_path / "larger.png"])
     ranked.wait("/exceeds|maximum/i.test(document.body.innerText)")
     answers = [_answer(server, "/gradio_api/upload", data=bytes(size)) for size in (3_000_001,)]
-    assert answers[0][0] == 413 and b"Too much" in answers[0][1] and server.files() == []
+    assert answers[0][0] == 413 and b"Too large" in answers[0][1] and server.files() == []
 
 
 def test_nothing_stays_and_nothing_leaves(ranked, server):
-    """Last of those with the page open: all requests of the page so far."""
+    """Runs after the other tests of the open page: checks all its requests so far."""
     hosts = {url.split("/")[2] for url in ranked.requests() if not url.startswith("blob:")}
     assert hosts == {server.address.split("/")[2]}
     assert server.files() == []
@@ -271,7 +271,7 @@ def test_files_of_the_machine_cannot_be_asked_about(server, run):
     code, body = _answer(
         server, "/gradio_api/queue/join", json.dumps(question).encode(), **{"Content-Type": "application/json"}
     )
-    assert code == 400 and body == b"Only uploaded files can be asked about."
+    assert code == 400 and body == b"Requests may only name uploaded files."
 
 
 @pytest.mark.parametrize("data", [[3], ["/etc/passwd"], [[{}]], [None], [], [{"a": [[1]]}]])
@@ -288,7 +288,7 @@ def test_errors_say_nothing_of_the_inside(server, data):
 
 
 def test_at_the_end_all_is_gone(server):
-    """Asked to end by a signal that by itself would leave everything."""
+    """Stops the server by a signal that would leave all files if it were not handled."""
     boundary = b'--x\r\nContent-Disposition: form-data; name="files"; filename="../../a.png"\r\n\r\nabc\r\n--x--\r\n'
     code, body = _answer(server, "/gradio_api/upload", boundary, **{"Content-Type": "multipart/form-data; boundary=x"})
     assert code == 200 and json.loads(body)[0].startswith(str(server.folder)) and ".." not in body.decode()

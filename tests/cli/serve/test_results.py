@@ -1,4 +1,4 @@
-"""The markup of results, without a browser: names of files stay text everywhere, and nothing is fetched."""
+"""The markup of results, without a browser: file names stay plain text, and nothing is fetched."""
 
 import html.parser
 
@@ -36,7 +36,7 @@ def judged(name, score, percentile=50.0, exact=True):
 
 
 def check(elements):
-    """What holds of all results."""
+    """Checks what must hold for all results."""
     assert not any(key.startswith("on") for _, attributes in elements.found for key in attributes)
     assert all(source.startswith("data:image/jpeg;base64,") for source in elements.all("src"))
     assert {"script", "link", "a"}.isdisjoint(name for name, _ in elements.found)
@@ -48,7 +48,7 @@ def test_names_of_a_ranking_are_text():
     assert len(shown.all("src")) == 4 and shown.text.count(EVIL) == 3 and "does not <decode>" in shown.text
     assert shown.all("title").count(EVIL) == 1
     said = shown.all("alt")
-    assert said[0] == f"Picture {EVIL}" and said[1].startswith(f"Map of {EVIL}: its parts add +")
+    assert said[0] == f"Picture {EVIL}" and said[1].startswith(f"Map of {EVIL}: its cells add +")
     assert "2 pictures ranked" in shown.text and "1 file could not be read" in shown.text
     assert shown.text.count("73 % likely to be ahead of the next") == 1 and "+1.5000" in shown.text
 
@@ -59,7 +59,7 @@ def test_names_of_a_comparison_are_text():
     assert f"73 % that {EVIL} is ahead of b.jpg, by 1.00." in " ".join(shown.text.split())
     assert [one for one in shown.all("alt") if EVIL in one] == [
         f"Picture {EVIL}",
-        f"What in {EVIL} speaks for the left and for the right picture",
+        f"What in {EVIL} favours the left and the right picture",
     ]
     assert "--share: 73.1%" in shown.all("style")
 

@@ -1,4 +1,4 @@
-"""`lena-jax serve` where nothing is served."""
+"""`lena-jax serve`: errors before anything is served."""
 
 import sys
 
