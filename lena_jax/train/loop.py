@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from lena_jax.data.input_pipeline import batches
-from lena_jax.metrics import pair_accuracy, pairs_to_compare
+from lena_jax.metrics import pair_accuracy
 from lena_jax.models.batching import in_batches, on_devices
 from lena_jax.models.predict import predictor_of
 from lena_jax.models.ranker import learned_shares
@@ -16,11 +16,17 @@ from lena_jax.runs.load import best_step, load_ranker
 from lena_jax.runtime import distributed
 from lena_jax.runtime.locks import own
 from lena_jax.runtime.signals import Stopped, StopSignal
-from lena_jax.train import progress as runs_progress
 from lena_jax.train.inputs import make_inputs
 from lena_jax.train.log import RunLog
 from lena_jax.train.optimizer import learning_rate, make_optimizer
 from lena_jax.train.plan import make_plan
+from lena_jax.train.progress import (
+    evaluated_variables,
+    find_progress,
+    restore_state,
+    restore_variables,
+    save_progress,
+)
 from lena_jax.train.step import StepWindow, TrainState, make_train_step, replicate, shard
 
 
@@ -62,14 +68,14 @@ def train(config, workdir, devices=None, watch=iter):
 
 def _run(plan, workdir, devices, stop, watch):
     config, model = plan.config, plan.model
-    progress = runs_progress.find_progress(config, plan.fingerprint, workdir)
+    progress = find_progress(config, plan.fingerprint, workdir)
     if progress.finished(config):
         _complete(plan, workdir)
         return np.zeros(0)
     start, processes, me = progress.step, distributed.count(), distributed.index()
 
     # The model, its trained parameters, and the optimizer.
-    variables = runs_progress.restore_variables(model, workdir, start) if start else _initial_variables(plan)
+    variables = restore_variables(model, workdir, start) if start else _initial_variables(plan)
     inputs = make_inputs(config, model, variables, plan.pictures, plan.augmentation)
     optimizer = make_optimizer(config.optimizer, config.steps, inputs.trained(variables), model.backbone.stages)
     state = TrainState.create(
@@ -81,7 +87,7 @@ def _run(plan, workdir, devices, stop, watch):
     # From here on, the folder counts as a run.
     manager = checkpoints.open_checkpoints(workdir)
     if start:
-        state = runs_progress.restore_state(manager, start, variables, state)
+        state = restore_state(manager, start, variables, state)
     elif not me:
         folder.write_config(workdir, config)
 
@@ -103,7 +109,6 @@ def _run(plan, workdir, devices, stop, watch):
             workers=inputs.workers,
         )
     )
-    validate = _Validation(config, plan.pictures["validation"], inputs)
     window, losses = StepWindow(), []
     stop.defer()
     with RunLog(
@@ -135,13 +140,11 @@ def _run(plan, workdir, devices, stop, watch):
                 progress = progress.trained([row["loss"] for row in rows])
                 log.write(step, **{name: float(np.mean([row[name] for row in rows])) for name in rows[0]})
             if due or stopping:
-                current = runs_progress.evaluated_variables(variables, state)
+                current = evaluated_variables(variables, state)
                 if due:
-                    progress = progress.evaluated(step, validate(current))
+                    progress = progress.evaluated(step, _validate(plan, inputs, current))
                     _report(log, config, current, progress.history)
-                runs_progress.save(
-                    manager, step, current, state, config, model.preprocessing, plan.fingerprint, progress
-                )
+                save_progress(manager, step, current, state, config, model.preprocessing, plan.fingerprint, progress)
             if stopping:
                 manager.close()
                 log.say(f"stopped on request after step {step}, which is saved; run the same command to resume")
@@ -166,22 +169,13 @@ def _initial_variables(plan):
     return jax.tree.map(np.asarray, variables)
 
 
-class _Validation:
+def _validate(plan, inputs, variables):
     """Compute pair accuracy on the validation pictures, on the devices of all processes; None without pictures."""
-
-    def __init__(self, config, pictures, inputs):
-        self._size, self._pictures, self._inputs = config.batch_size, pictures, inputs
-        self._pairs = (
-            None
-            if pictures is None
-            else pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap, given=pictures.pairs)
-        )
-
-    def __call__(self, variables):
-        if self._pictures is None:
-            return None
-        everything = np.arange(len(self._pictures))
-        return pair_accuracy(_scores(self._inputs, variables, "validation", everything, self._size), self._pairs)
+    if plan.validation_pairs is None:
+        return None
+    everything = np.arange(len(plan.pictures["validation"]))
+    scores = _scores(inputs, variables, "validation", everything, plan.config.batch_size)
+    return pair_accuracy(scores, plan.validation_pairs)
 
 
 def _scores(inputs, variables, part, indices, batch_size):

@@ -4,10 +4,12 @@ import dataclasses
 import functools
 
 import ml_collections
+import numpy as np
 
 from lena_jax.data.input_pipeline import DrawBatch
 from lena_jax.data.splits import fingerprint, open_pictures
 from lena_jax.data.transforms import Augmentation
+from lena_jax.metrics import pairs_to_compare
 from lena_jax.models import ranker
 from lena_jax.runtime import distributed
 from lena_jax.train.inputs import check_trained
@@ -35,6 +37,7 @@ class Plan:
         pictures: {"train", "validation", "test": `ScoredPictures` or None}.
         fingerprint: fingerprint of the pictures.
         draw: draws the batches; `fetch` is set later, when the inputs are made.
+        validation_pairs: [p, 2] pairs of the validation pictures to compare, or None without such pictures.
     """
 
     config: ml_collections.ConfigDict
@@ -43,6 +46,7 @@ class Plan:
     pictures: dict
     fingerprint: str
     draw: DrawBatch
+    validation_pairs: np.ndarray | None
 
 
 def make_plan(config, devices):
@@ -69,6 +73,12 @@ def make_plan(config, devices):
             f"config.stop_after={config.stop_after} needs validation pictures, but the dataset has "
             "no validation split: set config.data.validation to the share of the training pictures to validate on"
         )
+    held_out = pictures["validation"]
+    validation_pairs = (
+        None
+        if held_out is None
+        else pairs_to_compare(held_out.scores, held_out.groups, config.pairs.min_gap, given=held_out.pairs)
+    )
     compared = dataclasses.replace(pictures["train"], groups=None) if config.pairs.across_groups else pictures["train"]
     draw = DrawBatch(
         compared,
@@ -80,7 +90,7 @@ def make_plan(config, devices):
         process=distributed.index(),
         processes=distributed.count(),
     )
-    return Plan(config, model, augmentation, pictures, fingerprint(pictures), draw)
+    return Plan(config, model, augmentation, pictures, fingerprint(pictures), draw, validation_pairs)
 
 
 def _check(config, devices):

@@ -80,7 +80,7 @@ def find_progress(config, fingerprint, workdir):
     return Progress(step, tuple(run["history"]), tuple(run["pending"]))
 
 
-def save(manager, step, variables, state, config, preprocessing, fingerprint, progress):
+def save_progress(manager, step, variables, state, config, preprocessing, fingerprint, progress):
     """Save a checkpoint.
 
     Args:
