@@ -1,1 +1,1 @@
-"""Pictures and datasets: reading files, opening what `data_prep` built, splitting it, and drawing batches and pairs."""
+"""Pictures and datasets: read files, open what `data_prep` built, split it, and draw batches and pairs."""

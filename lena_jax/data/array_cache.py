@@ -1,4 +1,4 @@
-"""Large arrays that are computed once and kept in a memory-mapped file, named by a digest of what they depend on."""
+"""Compute large arrays once and keep them in memory-mapped files, named by a digest of what they depend on."""
 
 import contextlib
 import errno
@@ -15,10 +15,10 @@ from lena_jax.runtime.files import write_whole
 
 
 class MappedArray:
-    """A read-only array in a file; travels to another process as its path.
+    """A read-only array in a file; pickles as its path.
 
     Args:
-        path: of an `.npy` file.
+        path: an `.npy` file.
     """
 
     def __init__(self, path):
@@ -39,21 +39,21 @@ class MappedArray:
 
 
 def cached_array(folder, key, shape, dtype, blocks, label):
-    """The array that `key` describes, from its file if there is one.
+    """Return the array that `key` describes, from its file if there is one.
 
     Args:
-        folder: for the files; made if absent.
+        folder: folder of the files; created if absent.
         key: JSON values that determine the array.
-        shape, dtype: of the array; `shape[0]` counts what the progress bar counts.
-        blocks: () -> iterator over consecutive blocks of rows, called only if there is no file.
-        label: on the progress bar.
+        shape, dtype: shape and dtype of the array. The progress bar counts its rows.
+        blocks: () -> iterator over consecutive blocks of rows; called only if there is no file.
+        label: text for the progress bar and for errors.
 
     Returns:
         A `MappedArray`.
 
     Raises:
-        OSError: if the disk has no room.
-        ValueError: if a floating-point row is not finite, with `label`.
+        OSError: the disk has no room.
+        ValueError: a value is not finite in `dtype`.
     """
     path = os.path.join(folder, hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32] + ".npy")
     if not os.path.exists(path):
@@ -68,9 +68,9 @@ def cached_array(folder, key, shape, dtype, blocks, label):
 
 
 def _forget_abandoned(folder, seconds=86400):
-    """Removes what a killed process left unfinished, once it is a day old and surely nobody's work."""
+    """Remove unfinished files of killed processes. A file that is a day old belongs to no running process."""
     for entry in os.scandir(folder):
-        with contextlib.suppress(FileNotFoundError):  # Another process may be doing the same.
+        with contextlib.suppress(FileNotFoundError):  # Another process may have removed it.
             if entry.name.endswith(".unfinished") and time.time() - entry.stat().st_mtime > seconds:
                 os.remove(entry.path)
 
@@ -80,13 +80,13 @@ def _check_room(folder, shape, dtype):
     if needed > free:
         raise OSError(
             errno.ENOSPC,
-            f"{needed / 1e9:.1f} GB do not fit into the {free / 1e9:.1f} GB that are free: use "
-            "fewer augmentation.views, a smaller image_size, another data.dir",
+            f"needs {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free: use "
+            "fewer augmentation.views, a smaller image_size or another data.dir",
         )
 
 
 def _fill(file, shape, dtype, blocks, label):
-    # Written, not mapped: on a disk that fills up meanwhile, writing into a mapped file kills the process.
+    # Do not write through a memory map: if the disk fills up, that kills the process.
     np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": tuple(shape)})
     with tqdm(total=shape[0], desc=label, unit="picture") as bar:
         for block in blocks():
@@ -95,7 +95,7 @@ def _fill(file, shape, dtype, blocks, label):
             if np.issubdtype(dtype, np.floating) and not np.isfinite(stored).all():
                 raise ValueError(
                     f"{label}: got values up to {np.abs(block).max()}, expected at most "
-                    f"{np.finfo(dtype).max}, the largest {dtype}. Do the weights belong to the trunk and "
+                    f"{np.finfo(dtype).max}, the largest {dtype}. Do the weights belong to the backbone and "
                     "its preprocessing?"
                 )
             file.write(stored)

@@ -1,4 +1,4 @@
-"""Reading a built data set of pictures, from its files alone: neither builder code nor TensorFlow is needed."""
+"""Read a built dataset of pictures from its files alone, without the builder's code or TensorFlow."""
 
 import dataclasses
 import glob
@@ -16,22 +16,22 @@ from lena_jax.data.units import kept_together
 
 @dataclasses.dataclass(frozen=True)
 class ScoredPictures:
-    """Some pictures of a data set, with what is known of each; pictures are decoded when asked for.
+    """Pictures of a dataset with their scores and groups. A picture is decoded when it is asked for.
 
     Attributes:
         ids: [n] str, unique.
         scores: [n] float64.
-        groups: [n] str, only pictures of one group are compared; or None where the data set has no groups.
+        groups: [n] str; only pictures of the same group are compared. None if the dataset has no groups.
         source: random access to the records of the split that was loaded.
         rows: [n] indices into `source`.
         digest: hash of all encoded pictures of `source`, in order.
-        units: [n] int, equal for pictures that must not be parted: equal pictures, and those of one unit where the
-            data set says what that is (its feature `unit`); or None: each may go anywhere.
-        weights: [n] float64, how much each picture counts in training; or None: all alike.
-        pairs: [p, 2] indices of the pairs that the data set gives, the higher in column 0; or None where the scores
+        units: [n] int. Pictures with the same number must stay in one split: equal pictures, and pictures with the
+            same `unit` if the dataset has that feature. None if each picture may go anywhere.
+        weights: [n] float64, how much each picture counts in training. None if all count alike.
+        pairs: [p, 2] indices of the pairs that the dataset gives; column 0 has the higher picture. None if the scores
             decide which pictures can be compared.
-        objectness: `ObjectnessMaps` of `source`; or None where they were not asked for.
-        time: (T,) for a data set of clips of T frames, each a picture [T, H, W, 3]; () for one of pictures.
+        objectness: `ObjectnessMaps` of `source`. None if they were not asked for.
+        time: (T,) for a dataset of clips, each T frames [T, H, W, 3]; () for a dataset of pictures.
     """
 
     ids: np.ndarray
@@ -50,32 +50,32 @@ class ScoredPictures:
         return len(self.rows)
 
     def record(self, index) -> Mapping:
-        """The whole record of one picture, decoded: `image` [H, W, 3] uint8, `id`, `score`, ... ."""
+        """Decode the whole record of one picture: `image` [H, W, 3] uint8, `id`, `score` and so on."""
         return self.source[int(self.rows[index])]
 
     def picture(self, index) -> np.ndarray:
-        """The picture, [H, W, 3] uint8, or clip, [T, H, W, 3]."""
+        """Decode a picture [H, W, 3] uint8, or a clip [T, H, W, 3]."""
         return self.record(index)["image"]
 
     def still(self, index) -> np.ndarray:
-        """The picture, of a clip the frame in its middle, [H, W, 3] uint8."""
+        """Decode a picture, or the middle frame of a clip: [H, W, 3] uint8."""
         picture = self.picture(index)
         return picture[len(picture) // 2] if self.time else picture
 
     def objectness_map(self, index) -> np.ndarray:
-        """The objectness map of one picture, [H, W] uint8, of the whole of it.
+        """Return the objectness map of one whole picture, [H, W] uint8.
 
         Raises:
-            ValueError: if the pictures were opened without.
+            ValueError: The pictures were opened without objectness maps.
         """
         if self.objectness is None:
             raise ValueError(
-                "got pictures without objectness maps, expected those of a config whose fusion is not 'none'"
+                "got pictures without objectness maps, expected pictures opened with a fusion other than 'none'"
             )
         return self.objectness[int(self.rows[index])]
 
     def subset(self, indices) -> "ScoredPictures":
-        """The pictures of the given indices (each once), in the given order, and the pairs both of which are there."""
+        """Select pictures by index (each once), in the given order, with the pairs that are wholly among them."""
         indices = np.asarray(indices, np.int64)
         pairs = self.pairs
         if pairs is not None:
@@ -100,7 +100,7 @@ class ScoredPictures:
 
 @dataclasses.dataclass(frozen=True)
 class ClipSource:
-    """Records of clips, stored as pictures of T frames one below the other; each `image` as [T, H, W, 3]."""
+    """Records of clips. Each is stored as one picture with T frames stacked; read as an `image` [T, H, W, 3]."""
 
     records: object
     frames: int
@@ -115,10 +115,10 @@ class ClipSource:
 
 
 def dataset_directory(name, data_dir):
-    """Folder of the newest version of a built data set.
+    """Return the folder of the newest version of a built dataset.
 
     Raises:
-        ValueError: if there is none; says what is there and how to build one.
+        ValueError: there is none. The message lists what is there and how to build one.
     """
     root = os.path.join(os.path.expanduser(data_dir), name)
     versions = [v for v in (os.listdir(root) if os.path.isdir(root) else []) if re.fullmatch(r"\d+\.\d+\.\d+", v)]
@@ -131,7 +131,7 @@ def dataset_directory(name, data_dir):
             }
         )
         raise ValueError(
-            f"no data set {name!r} in {data_dir!r}, which has {there or 'none'}. "
+            f"no dataset {name!r} in {data_dir!r}, which has {there or 'none'}. "
             f"Build it with: python -m data_prep build {name.split('/')[0]} --data_dir={data_dir} "
             "(--help for its options)"
         )
@@ -139,22 +139,22 @@ def dataset_directory(name, data_dir):
 
 
 def split_names(name, data_dir):
-    """Names of the splits of a built data set, sorted."""
+    """Return the names of the splits of a built dataset, sorted."""
     return sorted(tfds.builder_from_directory(dataset_directory(name, data_dir)).info.splits)
 
 
 def load(name, data_dir, split, score="score") -> ScoredPictures:
-    """Opens a split of a built data set.
+    """Open a split of a built dataset.
 
     Args:
-        name: such as "planted" or "image_scores/holiday".
-        data_dir: folder that data sets are built into.
-        split: such as "train", or "all" for every picture of every split.
-        score: "score", or the name of another score that the data set stores under `scores`; pictures without it
-            (NaN) are left out. A data set of pairs has no other.
+        name: dataset, such as "planted" or "image_scores/holiday".
+        data_dir: folder that datasets are built into.
+        split: split, such as "train", or "all" for every picture of every split.
+        score: "score", or another score that the dataset stores under `scores`. Pictures without it (NaN) are left
+            out. A dataset of pairs has only "score".
 
     Raises:
-        ValueError: if there is no such data set, split or score.
+        ValueError: there is no such dataset, split or score.
     """
     builder = tfds.builder_from_directory(dataset_directory(name, data_dir))
     if split == "all" and "all" not in builder.info.splits:
@@ -162,17 +162,17 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
     missing = [s for s in split.split("+") if s not in builder.info.splits]
     if missing:
         raise ValueError(
-            f"data set {name!r} has no split {missing[0]!r}, it has {sorted(builder.info.splits)} "
+            f"dataset {name!r} has no split {missing[0]!r}, it has {sorted(builder.info.splits)} "
             "(for cross-validation set config.data.folds)"
         )
     if "left" in builder.info.features:
         if score != "score":
-            raise ValueError(f"data set {name!r} is one of pairs and has no score {score!r}, expected 'score'")
+            raise ValueError(f"dataset {name!r} is one of pairs and has no score {score!r}, expected 'score'")
         return ScoredPictures(**pair_dataset.load(builder, split))
     others = list(builder.info.features["scores"]) if "scores" in builder.info.features else []
     if score not in ("score", *others):
-        raise ValueError(f"data set {name!r} has no score {score!r}, expected one of {['score', *others]}")
-    # The encoded picture is enough for the digest, and a hundred times faster than decoding it here.
+        raise ValueError(f"dataset {name!r} has no score {score!r}, expected one of {['score', *others]}")
+    # The encoded picture is enough for the digest; decoding here would take a hundred times as long.
     encoded = builder.as_data_source(
         split,
         decoders={

@@ -1,4 +1,4 @@
-"""From scored pictures to batches of pictures and pairs among them (Grain), the same for the same seed and step."""
+"""Draw batches of pictures and pairs with Grain. The seed and the step alone determine a batch."""
 
 import concurrent.futures
 import dataclasses
@@ -16,24 +16,25 @@ from lena_jax.data.transforms import resize
 
 @dataclasses.dataclass(frozen=True)
 class DrawBatch(grain.transforms.RandomMap):
-    """Draws one batch: which pictures, and which pairs among them.
+    """Draw one batch: which pictures, and which pairs among them.
 
-    Where pictures have weights, a pair weighs the product of its pictures' weights, each divided by their mean.
+    If pictures have weights, the weight of a pair is the product of its pictures' weights, each divided by their mean.
 
     Attributes:
-        pictures: the training pictures. Where they come with pairs of their own, n/2 of those are drawn uniformly,
-            and `mode`, `min_gap` and `weighting` have nothing to decide.
-        batch_size: pictures a batch, n.
+        pictures: the training pictures. If they come with pairs of their own, n/2 of those are drawn uniformly, and
+            `mode`, `min_gap` and `weighting` have no effect.
+        batch_size: pictures per batch, n.
         mode: "random": n/2 pairs drawn uniformly from all comparable pairs; "in_batch": n pictures and all n(n-1)/2
-            pairs among them, those that are not comparable with weight 0. The pictures are drawn uniformly; where
-            there are groups, from as few groups as fill the batch, each drawn by its number of pairs.
+            pairs among them, with weight 0 if not comparable. The pictures are drawn uniformly. If there are groups,
+            they come from as few groups as fill the batch; a group is drawn with probability proportional to its
+            number of pairs.
         min_gap: least score difference of a pair.
-        fetch: (indices [n], rng, share) -> network inputs of `indices[share]`; what is random depends on `indices` and
+        fetch: (indices [n], rng, share) -> network inputs of `indices[share]`. Its randomness depends on `indices` and
             `rng`, never on the share.
-        weighting: "equal", or "gap": a pair also weighs the difference of its scores, divided by the scores' standard
-            deviation.
-        process, processes: which of how many equal shares of the pictures is fetched; the pairs are always those of
-            the whole batch.
+        weighting: "equal", or "gap": the weight of a pair is also multiplied by its score difference, divided by the
+            scores' standard deviation.
+        process, processes: index of this process and number of processes. Each fetches an equal share of the pictures,
+            but draws the pairs of the whole batch.
     """
 
     pictures: ScoredPictures
@@ -59,7 +60,7 @@ class DrawBatch(grain.transforms.RandomMap):
         self._check_and_set_weights()
         if self.pictures.pairs is not None:
             if not len(self.pictures.pairs):
-                raise ValueError("got training pictures without a pair, expected at least one pair")
+                raise ValueError("the training pictures have no pairs, expected at least one")
             return
         comparable = ComparablePairs(self.pictures.scores, self.pictures.groups, self.min_gap)
         if not len(comparable):
@@ -79,7 +80,7 @@ class DrawBatch(grain.transforms.RandomMap):
         object.__setattr__(self, "_weights", (weights / weights.mean()).astype(np.float32))
 
     def random_map(self, step, rng):
-        """Returns {inputs, pairs [p, 2], label [p], weight [p], index [n]} of one step."""
+        """Return {inputs, pairs [p, 2], label [p], weight [p], index [n]} for one step."""
         if self.pictures.pairs is not None:
             chosen = self.pictures.pairs[rng.integers(len(self.pictures.pairs), size=self.batch_size // 2)]
             label = rng.integers(2, size=len(chosen)).astype(np.float32)
@@ -94,7 +95,7 @@ class DrawBatch(grain.transforms.RandomMap):
             groups = None if self.pictures.groups is None else self.pictures.groups[index]
             pairs, label, weight = pairs_within(self.pictures.scores[index], groups, self.min_gap)
             if not weight.any():
-                # So few pairs are comparable that chance gave none: a batch without one would train nothing.
+                # No drawn pair is comparable, so the batch would train nothing: put one comparable pair in.
                 index[:2] = self._comparable.draw(1, rng)[0][0]
                 groups = None if self.pictures.groups is None else self.pictures.groups[index]
                 pairs, label, weight = pairs_within(self.pictures.scores[index], groups, self.min_gap)
@@ -114,7 +115,7 @@ class DrawBatch(grain.transforms.RandomMap):
 
     def _draw_pictures(self, rng):
         members, pairs = self._groups
-        # The order in which groups would be drawn without replacement, each with a chance by its number of pairs.
+        # Draw the groups without replacement, with probabilities proportional to their numbers of pairs.
         order = np.argsort(rng.exponential(size=len(members)) / pairs)
         drawn, missing = [], self.batch_size
         for group in order:
@@ -122,13 +123,13 @@ class DrawBatch(grain.transforms.RandomMap):
             missing -= len(drawn[-1])
             if not missing:
                 break
-        else:  # Fewer pictures than a batch holds.
+        else:  # There are fewer pictures than a batch holds: repeat some.
             drawn.append(rng.choice(np.concatenate(members), missing))
         return np.concatenate(drawn)
 
 
 def _groups_with_pairs(groups, comparable):
-    """The members of each group that has comparable pairs, and the number of its pairs."""
+    """Return the members of each group that has comparable pairs, and its number of pairs."""
     if groups is None:
         return [np.arange(comparable.pictures)], np.array([len(comparable)])
     _, number = np.unique(groups, return_inverse=True)
@@ -138,13 +139,13 @@ def _groups_with_pairs(groups, comparable):
 
 
 class SquarePictures:
-    """Pictures brought to squares just large enough that the least crop still has the network's resolution.
+    """Random views of pictures, cut from squares just large enough for the smallest crop at the network's resolution.
 
     Args:
         pictures: `ScoredPictures`.
         size: side of the network's input in pixels.
-        augmentation: what is cut from them.
-        squares: [n, side, side, 3] of `pictures.source`, made by `make_squares`; None to decode each time.
+        augmentation: `Augmentation` that cuts the views.
+        squares: [n, side, side, 3] of `pictures.source`, made by `make_squares`; None to decode pictures every time.
     """
 
     def __init__(self, pictures, size, augmentation, squares=None):
@@ -152,10 +153,10 @@ class SquarePictures:
         self.side = square_side(size, augmentation)
 
     def __call__(self, indices, rng, share):
-        """A `DrawBatch.fetch`: one random view of each, [share, size, size, 3] uint8.
+        """Draw one random view of each picture, [share, size, size, 3] uint8; serves as `DrawBatch.fetch`.
 
-        Of pictures with objectness maps {"pictures": the same, "objectness": [share, side, side] uint8}, each map cut
-        and flipped like its picture.
+        For pictures with objectness maps, return {"pictures": the views, "objectness": [share, side, side] uint8}.
+        Each map is cropped and flipped like its picture.
         """
         seeds = rng.integers(2**63, size=len(indices))[share]
         views = self._views(map(self._square, indices[share]), self._size, seeds)
@@ -179,12 +180,12 @@ class SquarePictures:
 
 
 def square_side(size, augmentation):
-    """Side in pixels of the squares that crops are cut from."""
+    """Return the side in pixels of the squares that crops are cut from."""
     return math.ceil(size / augmentation.crop)
 
 
 def make_squares(source, side, block=64):
-    """Decodes all pictures of a source in threads; yields blocks [block, side, side, 3] uint8, the last one shorter."""
+    """Decode all pictures of a source in threads; yield [block, side, side, 3] uint8, the last perhaps shorter."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for start in range(0, len(source), block):
             rows = range(start, min(start + block, len(source)))
@@ -192,32 +193,32 @@ def make_squares(source, side, block=64):
 
 
 def batches(draw, *, steps, seed, start=0, threads=2, workers=0):
-    """Iterates over the batches of steps `start` to `steps - 1`, prepared ahead in threads or worker processes.
+    """Iterate over the batches of steps `start` to `steps - 1`; threads or worker processes prepare them ahead.
 
-    A batch depends on the seed and its step alone, so training that starts again at a step sees what it
-    would have seen, and the number of threads or workers changes nothing. The iterator has Grain's `get_state`
-    and `set_state`; a state is for the same `start` and number of workers.
+    A batch depends on the seed and its step alone. Training that resumes at a step therefore sees the same batches,
+    with any number of threads or workers. The iterator has Grain's `get_state` and `set_state`; a state is valid for
+    the same `start` and number of workers.
 
     Args:
-        draw: `DrawBatch`; with workers, each gets a copy of it by pickle, its `fetch` included.
+        draw: `DrawBatch`. With workers it is pickled to each of them, including its `fetch`.
         steps: number of steps of the whole training.
-        seed: of the batches.
+        seed: seed of the batches.
         start: first step.
-        threads: in this process, or in each worker.
-        workers: worker processes, for pictures whose decoding takes more than the step; 0 for none. They
-            start new Python processes (so a script needs its `if __name__ == "__main__"`) and need parsed absl flags.
+        threads: threads in this process, or in each worker.
+        workers: worker processes, for pictures that take longer to decode than a training step; 0 for none. They are
+            new Python processes, so a script needs its `if __name__ == "__main__"`, and absl flags must be parsed.
 
     Raises:
-        ValueError: for a negative number of workers, or workers before absl's flags are parsed.
+        ValueError: a negative number of workers, or workers before absl's flags are parsed.
     """
     if workers < 0:
         raise ValueError(f"workers must be at least 0, got {workers}")
     if workers and not flags.FLAGS.is_parsed():
         raise ValueError(
-            f"worker processes need parsed absl flags, got workers={workers} and flags that are not: run "
-            "under absl.app.run, or call absl.flags.FLAGS.mark_as_parsed() first"
+            f"got workers={workers} before absl's flags were parsed: run under absl.app.run, or call "
+            "absl.flags.FLAGS.mark_as_parsed() first"
         )
-    # Seeded by the step's own number, which slicing keeps.
+    # Each step is seeded by its own number. Slicing does not change that number.
     dataset = grain.MapDataset.range(steps).seed(seed).random_map(draw)[start:]
     dataset = dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads))
     if workers:

@@ -1,7 +1,7 @@
-"""Objectness maps of a built dataset: where they lie, and reading them.
+"""Read the objectness maps of a built dataset.
 
-`python -m data_prep objectness NAME` makes them: for each picture how likely each part of it belongs to an object that
-stands out. A map shows the whole picture as a square, as `transforms.resize` does, whatever its shape.
+`python -m data_prep objectness NAME` makes them. A map says for each place in a picture how likely it belongs to an
+object that stands out. It shows the whole picture, resized to a square as `transforms.resize` does.
 """
 
 import hashlib
@@ -15,21 +15,21 @@ from lena_jax.data import dataset
 from lena_jax.data.array_cache import MappedArray
 from lena_jax.data.u2net import MAP_SIDE as SIDE
 
-# In a data set's version folder: `SPLIT.npy` [n, SIDE, SIDE] uint8 for each split, 255 for certainty, and what they
-# were made from.
+# Folder in a dataset's version folder. It has `SPLIT.npy` [n, SIDE, SIDE] uint8 for each split (255 is certainty), and
+# a description of what the maps were made from.
 FOLDER = "objectness"
 DESCRIPTION = "objectness.json"
 
 
 class ObjectnessMaps:
-    """The maps of pictures, [n, SIDE, SIDE] uint8, read from their files as they are asked for.
+    """The maps of pictures, [n, SIDE, SIDE] uint8. Each is read from its file when it is asked for.
 
-    `maps[i]` is one map, `maps[indices]` and `maps[start:stop]` are several. Travels to another process as paths.
+    `maps[i]` is one map; `maps[indices]` and `maps[start:stop]` are several. Pickles as the paths of its files.
 
     Args:
         arrays: arrays [m, SIDE, SIDE] uint8 that are joined end to end.
         rows: [n] indices into the joined array.
-        digest: of all that the maps depend on: the pictures, the network and how it was used.
+        digest: digest of all that the maps depend on: the pictures, the network and how it was used.
     """
 
     dtype = np.dtype(np.uint8)
@@ -59,18 +59,18 @@ class ObjectnessMaps:
 
 
 def load(name, data_dir, split):
-    """The objectness maps of a split, checked to belong to its pictures.
+    """Open the objectness maps of a split, and check that they belong to its pictures.
 
     Args:
-        name, data_dir, split: as of `scored_pictures.load`; "all" is every picture of every split.
+        name, data_dir, split: arguments of `dataset.load`; "all" is every picture of every split.
 
     Returns:
-        `ObjectnessMaps` in the order of `scored_pictures.load(name, data_dir, split).source`: `maps[pictures.rows[i]]`
-        belongs to picture i of whatever subset `pictures` is.
+        `ObjectnessMaps` in the order of `dataset.load(name, data_dir, split).source`: `maps[pictures.rows[i]]` is the
+        map of picture i of any subset `pictures`.
 
     Raises:
-        ValueError: if there is no such data set or split, or it has no maps, or they were made of other pictures or are
-            damaged; says which command makes them.
+        ValueError: there is no such dataset or split, or its maps are missing, damaged or of other pictures. The
+            message has the command that makes them.
     """
     folder = os.path.join(dataset.dataset_directory(name, data_dir), FOLDER)
     arrays, ids, paired = [], [], False
@@ -80,13 +80,13 @@ def load(name, data_dir, split):
             arrays.append(stored(folder, part, pictures))
         except ValueError as error:
             raise ValueError(
-                f"data set {name!r}: {error}. Make them with: python -m data_prep objectness {name} "
+                f"dataset {name!r}: {error}. Make them with: python -m data_prep objectness {name} "
                 f"--data_dir={shlex.quote(str(data_dir))}"
             ) from error
         ids.append(pictures.ids)
         paired = pictures.pairs is not None
     ids = np.concatenate(ids)
-    # A picture that is in pairs of two splits is one picture of the two splits together, where it comes first.
+    # A picture that has pairs in two splits is one picture when they are joined, at its first place.
     rows = np.sort(np.unique(ids, return_index=True)[1]) if paired else np.arange(len(ids))
     made = read_description(folder)
     made["splits"] = [made["splits"][part] for part in parts(name, data_dir, split)]
@@ -94,13 +94,13 @@ def load(name, data_dir, split):
 
 
 def parts(name, data_dir, split):
-    """The single splits of a data set that a split names, in the order in which their pictures are joined."""
+    """Return the single splits that a split of a dataset names, in the order in which their pictures are joined."""
     names = dataset.split_names(name, data_dir)
     return names if split == "all" and "all" not in names else split.split("+")
 
 
 def read_description(folder):
-    """What the maps in a folder were made from, `{"splits": {split: {"pictures": digest, ...}}, ...}`; {} for none."""
+    """Read what maps were made from: `{"splits": {split: {"pictures": digest, ...}}, ...}`; {} if there are none."""
     try:
         with open(os.path.join(folder, DESCRIPTION), encoding="utf-8") as file:
             description = json.load(file)
@@ -110,15 +110,15 @@ def read_description(folder):
 
 
 def entry(pictures):
-    """What the description says of a split: the digest and number of the pictures of a `ScoredPictures`' source."""
+    """Describe the pictures of a split: digest and number of the pictures in a `ScoredPictures`' source."""
     return {"pictures": pictures.digest, "count": len(pictures.source)}
 
 
 def stored(folder, split, pictures):
-    """The finished maps of a single split.
+    """Open the finished maps of a single split.
 
     Args:
-        folder: of the maps.
+        folder: folder of the maps.
         split: name of the split.
         pictures: `ScoredPictures` of that split.
 
@@ -126,11 +126,11 @@ def stored(folder, split, pictures):
         A `MappedArray` [n, SIDE, SIDE] uint8.
 
     Raises:
-        ValueError: if there are none, or they are of other pictures, or damaged.
+        ValueError: there are none, or they are damaged or of other pictures.
     """
     made, path = read_description(folder).get("splits", {}).get(split), os.path.join(folder, f"{split}.npy")
     if made is None or not os.path.exists(path):
-        raise ValueError(f"got no objectness maps of split {split!r}, expected them at {path!r}")
+        raise ValueError(f"no objectness maps of split {split!r}, expected them at {path!r}")
     if made != entry(pictures):
         raise ValueError(
             f"the objectness maps of split {split!r} are of other pictures: got {made}, expected {entry(pictures)}"

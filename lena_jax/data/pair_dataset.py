@@ -1,4 +1,4 @@
-"""Reading a built data set of pairs (`uiv/pairs`, `ivgp/pairs`) as pictures and the pairs given among them."""
+"""Read a built dataset of pairs (`uiv/pairs`, `ivgp/pairs`) as pictures and the pairs among them."""
 
 import hashlib
 
@@ -12,11 +12,11 @@ SIDES = ("left", "right")
 
 
 class PairedPictures:
-    """Random access to the single pictures of a data set of pairs, each once.
+    """Random access to the single pictures of a dataset of pairs, each once.
 
     Args:
-        sides: {"left": records in which the other picture is not decoded, "right": the same}.
-        places: [n] of (side, number of the record), where each picture is found.
+        sides: {"left": records in which only the left picture is decoded, "right": only the right one}.
+        places: [n] of (side, number of the record): where each picture is.
     """
 
     def __init__(self, sides, places):
@@ -32,19 +32,19 @@ class PairedPictures:
 
 
 def load(builder, split):
-    """The pictures of a split and the pairs among them.
+    """Open the pictures of a split and the pairs among them.
 
     Args:
-        builder: a built TFDS data set with the features `left`, `right`, `label`, `left_id`, `right_id`, `left_score`,
-            `right_score` and perhaps `group`.
-        split: as of TFDS.
+        builder: a built TFDS dataset with the features `left`, `right`, `label`, `left_id`, `right_id`, `left_score`,
+            `right_score` and optionally `group`.
+        split: split in the notation of TFDS.
 
     Returns:
-        A dict of the fields of `ScoredPictures`. `pairs` has the picture that the label says is ahead in column 0;
-        pictures that pairs join are of one unit.
+        A dict of the fields of `ScoredPictures`. Column 0 of `pairs` has the picture that the label puts higher.
+        Pictures that pairs connect are one unit.
 
     Raises:
-        ValueError: if an id stands for two different pictures, or a label is neither 0 nor 1.
+        ValueError: an id stands for two different pictures, or a label is neither 0 nor 1.
     """
     skip = tfds.decode.SkipDecoding()
     encoded = builder.as_data_source(split, decoders={side: skip for side in SIDES})
@@ -65,7 +65,7 @@ def load(builder, split):
                 known[name] = entry
                 places.append((side, number))
             elif known[name]["content"] != entry["content"]:
-                raise ValueError(f"pair {number} of {split!r}: the id {name!r} stands for another picture than before")
+                raise ValueError(f"pair {number} of {split!r}: the id {name!r} already stands for another picture")
             pair.append(known[name]["row"])
         if record["label"] not in (0, 1):
             raise ValueError(f"pair {number} of {split!r}: got the label {record['label']}, expected 0 or 1")

@@ -1,6 +1,6 @@
-"""Which pairs of scored pictures can be compared, drawing pairs, and lists of pairs in files.
+"""Decide which pairs of scored pictures are comparable, draw pairs, and read and write lists of pairs.
 
-One rule for builders, training and evaluation.
+Builders, training and evaluation share this one rule.
 """
 
 import csv
@@ -12,19 +12,19 @@ _HEADER = ["id_high", "id_low"]
 
 
 class ComparablePairs:
-    """All pairs of pictures whose order the scores decide, addressable by rank without listing them.
+    """All comparable pairs of scored pictures, addressed by rank without listing them.
 
-    Two pictures are comparable if they are in the same group, their scores differ, and differ by at least
-    `min_gap`. The pairs have a fixed order (by group, then score), so rank `r` in `[0, len(self))` names one
-    pair; drawing pairs is drawing ranks. Memory is O(n) for the n(n-1)/2 pairs.
+    Two pictures are comparable if they are in the same group and their scores are different, by at least `min_gap`.
+    The pairs have a fixed order (by group, then score), so each rank `r` in `[0, len(self))` names one pair. To draw
+    pairs, draw ranks. Memory is O(n) for up to n(n-1)/2 pairs.
 
     Args:
-        scores: [n], finite; the higher is the more viral, appealing, ...
-        groups: [n] of any sortable type, or None when every picture may be compared with every other.
+        scores: [n], finite; a higher score means more viral, more appealing and so on.
+        groups: [n] of any sortable type, or None if every picture may be compared with every other.
         min_gap: least difference of the scores, >= 0.
 
     Raises:
-        ValueError: if shapes differ, a score is not finite, or `min_gap` is negative.
+        ValueError: shapes differ, a score is not finite, or `min_gap` is negative.
     """
 
     def __init__(self, scores, groups=None, min_gap=0.0):
@@ -41,17 +41,17 @@ class ComparablePairs:
         group = np.zeros(len(scores), np.int64)
         if groups is not None:
             if len(groups) != len(scores):
-                raise ValueError(f"groups must be as many as scores: got {len(groups)} and {len(scores)}")
+                raise ValueError(f"groups and scores must have the same length, got {len(groups)} and {len(scores)}")
             group = np.unique(np.asarray(groups), return_inverse=True)[1]
         self._order = np.lexsort((scores, group))
         sorted_scores, sorted_group = scores[self._order], group[self._order]
-        # In this order the partners of picture i that are above it form one run, [first[i], end[i]).
+        # In this order, the pictures that are comparable with picture i and above it are one run, [first[i], end[i]).
         self._first = np.empty(len(scores), np.int64)
         end = np.empty(len(scores), np.int64)
         bounds = np.flatnonzero(np.diff(sorted_group, prepend=-1))
         for start, stop in zip(bounds, [*bounds, len(scores)][1:], strict=True):
             run = sorted_scores[start:stop]
-            # Not smaller than the gap, and not equal: the later of the two positions.
+            # The score must be above, by at least the gap: take the later of the two positions.
             first = np.maximum(np.searchsorted(run, run + min_gap, "left"), np.searchsorted(run, run, "right"))
             self._first[start:stop], end[start:stop] = start + first, stop
         self._cumulative = np.concatenate([[0], np.cumsum(end - self._first)])
@@ -65,13 +65,13 @@ class ComparablePairs:
         return len(self._order)
 
     def partners(self):
-        """For each picture the number of pictures that are comparable with it and above it, [n]."""
+        """For each picture, count the pictures that are comparable with it and above it: [n]."""
         partners = np.empty(len(self._order), np.int64)
         partners[self._order] = np.diff(self._cumulative)
         return partners
 
     def at(self, ranks):
-        """Pairs of the given ranks.
+        """Return the pairs with the given ranks.
 
         Args:
             ranks: [p] integers in `[0, len(self))`.
@@ -85,17 +85,17 @@ class ComparablePairs:
         return np.stack([self._order[high], self._order[low]], -1)
 
     def draw(self, count, rng):
-        """Draws pairs uniformly, with replacement, each shown left or right with equal chance.
+        """Draw pairs uniformly with replacement. Which picture is left is drawn with equal chance.
 
         Args:
             count: number of pairs.
             rng: `np.random.Generator`.
 
         Returns:
-            pairs [count, 2] (left, right) and label [count] float32: 1 where left has the higher score, else 0.
+            pairs [count, 2] (left, right) and label [count] float32: 1 if left has the higher score, else 0.
 
         Raises:
-            ValueError: if no two pictures are comparable.
+            ValueError: no two pictures are comparable.
         """
         if not len(self):
             raise ValueError(
@@ -107,14 +107,14 @@ class ComparablePairs:
         return np.where(label[:, None] == 1, pairs, pairs[:, ::-1]), label.astype(np.float32)
 
     def some(self, most, seed=0):
-        """All pairs, or `most` different ones drawn at random where there are more; column 0 has the higher score."""
+        """Return all pairs, or `most` random different ones if there are more; column 0 has the higher score."""
         if len(self) <= most:
             return self.at(np.arange(len(self)))
         return self.at(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False, shuffle=False)))
 
 
 def pairs_within(scores, groups=None, min_gap=0.0):
-    """All pairs among the pictures of one batch, with a weight instead of a filter so that the shape is fixed.
+    """List all pairs among the pictures of one batch. Weights mark the comparable ones, so the shape is fixed.
 
     Args:
         scores: [n].
@@ -122,13 +122,13 @@ def pairs_within(scores, groups=None, min_gap=0.0):
         min_gap: see `ComparablePairs`.
 
     Returns:
-        pairs [n(n-1)/2, 2], label [n(n-1)/2] in {0, 1/2, 1} (1/2: equal scores), weight [n(n-1)/2]: 1 where
+        pairs [n(n-1)/2, 2], label [n(n-1)/2] in {0, 1/2, 1} (1/2: equal scores), and weight [n(n-1)/2]: 1 if
         comparable, else 0.
     """
     scores = np.asarray(scores, np.float64)
     left, right = np.triu_indices(len(scores), 1)
     high, low = np.maximum(scores[left], scores[right]), np.minimum(scores[left], scores[right])
-    comparable = (high > low) & (high >= low + min_gap)  # As rounded in `ComparablePairs`.
+    comparable = (high > low) & (high >= low + min_gap)  # Rounds like `ComparablePairs`.
     if groups is not None:
         groups = np.asarray(groups)
         comparable &= groups[left] == groups[right]
@@ -137,11 +137,11 @@ def pairs_within(scores, groups=None, min_gap=0.0):
 
 
 def write_pairs(file, ids, pairs):
-    """Writes pairs as CSV with the columns `id_high` and `id_low`.
+    """Write pairs as CSV with the columns `id_high` and `id_low`.
 
     Args:
-        file: open for text, with `newline=""`.
-        ids: [n] of the pictures.
+        file: text file, opened with `newline=""`.
+        ids: [n], ids of the pictures.
         pairs: [p, 2] indices; column 0 is the picture with the higher score.
     """
     writer = csv.writer(file, lineterminator="\n")
@@ -150,18 +150,18 @@ def write_pairs(file, ids, pairs):
 
 
 def read_pairs(path, ids):
-    """Reads pairs of known pictures.
+    """Read pairs of known pictures.
 
     Args:
-        path: of a file as `write_pairs` leaves it.
-        ids: [n] of the pictures that the pairs may name.
+        path: file that `write_pairs` wrote.
+        ids: [n], ids of the pictures that the pairs may name.
 
     Returns:
-        [p, 2] indices into `ids`, as in the file.
+        [p, 2] indices into `ids`, in the order of the file.
 
     Raises:
-        ValueError: no such file or not such a file, a picture paired with itself, no pair at all, or ids that are
-            not among `ids`: names the first and how many there are.
+        ValueError: no such file, another format, a picture paired with itself, no pair at all, or unknown ids (the
+            message has the first and their number).
     """
     if not os.path.isfile(path):
         raise ValueError(f"no such file of pairs: {path}")
@@ -185,9 +185,9 @@ def read_pairs(path, ids):
     if unknown:
         first, line = next(iter(unknown.items()))
         raise ValueError(
-            f"{path}, line {line}: got the id {first!r}, which is none of the {len(index)} pictures "
-            f"evaluated; {len(unknown)} ids in the file are unknown, expected 0"
+            f"{path}, line {line}: the id {first!r} is none of the {len(index)} evaluated pictures; "
+            f"{len(unknown)} ids in the file are unknown, expected 0"
         )
     if not pairs:
-        raise ValueError(f"{path}: got no pair, expected at least one")
+        raise ValueError(f"{path}: has no pairs, expected at least one")
     return np.array(pairs, np.int64)

@@ -1,6 +1,6 @@
-"""Any picture file to an upright RGB picture, as pixels or as a JPEG or PNG to be stored, or a clear refusal.
+"""Turn a picture file into an upright RGB picture (pixels, or a JPEG or PNG to store), or say why it cannot be used.
 
-What a data set is built from and what is scored later goes through the same steps, so that a picture has one score.
+Building a dataset and scoring use the same steps, so a picture gets the same score in both.
 """
 
 import contextlib
@@ -15,25 +15,25 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lena_jax.runtime.files import open_plain, too_large
 
-# What Pillow is asked to read: no format that runs another program or follows references.
+# The formats that Pillow may read: none that runs another program or follows references.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-# Bounds that keep one hostile or mistaken file from taking the machine down.
+# Limits that keep a hostile or broken file from using up the machine.
 MAX_PIXELS = 89_478_485
 MAX_SIDE = 32_767
 MAX_FILE_BYTES = 256 << 20
-# Of a progressive JPEG, which has ten or so: each is a pass over the whole picture, for as few as 60 bytes.
+# Most scans of a progressive JPEG, which usually has about ten. Each costs a pass over the picture, even at 60 bytes.
 MAX_SCANS = 100
 
 _ORIENTATION = 0x0112
-# MPO: a JPEG with more pictures behind it, as stereo and some phone cameras write.
+# MPO is a JPEG followed by more pictures; stereo cameras and some phones write it.
 _JPEG = ("JPEG", "MPO")
-# What a scan begins with; inside of one these bytes do not follow each other.
+# Marks the start of a scan. These two bytes never follow each other inside a scan.
 _SCAN = b"\xff\xda"
 _WARNINGS = threading.Lock()
 
 
 class BadPicture(ValueError):
-    """A picture that cannot be used; the message says why, and the caller knows its name."""
+    """A picture cannot be used. The message says why; the caller adds the picture's name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Picture:
 
     Attributes:
         data: the bytes of an upright RGB JPEG or PNG.
-        content: hash of the size and upright RGB pixels: 32 hexadecimal digits, equal for equal pictures
-            whatever their format and metadata.
+        content: hash of the size and the upright RGB pixels, 32 hexadecimal digits. Equal pictures have equal hashes,
+            whatever their formats and metadata.
     """
 
     data: bytes
@@ -51,24 +51,24 @@ class Picture:
 
 
 def to_rgb(data: bytes) -> bytes:
-    """Returns the picture in `data` as the bytes of an upright RGB JPEG or PNG; see `decode`."""
+    """Convert a picture file to the bytes of an upright RGB JPEG or PNG; see `decode`."""
     return decode(data).data
 
 
 def decode(data: bytes) -> Picture:
-    """Returns the picture in `data`, as it is to be stored.
+    """Decode a picture file and encode it for storage.
 
-    An RGB JPEG without EXIF rotation is returned as it is, byte for byte. Other JPEGs are stored again at
-    high quality, all else as PNG: rotated as EXIF says, grey, CMYK and palette converted, 16 bits brought to
-    8, transparency laid on white, the first frame of an animation.
+    An RGB JPEG without EXIF rotation is returned byte for byte. Other JPEGs are encoded again at high quality, all
+    other formats as PNG. EXIF rotation is applied; grey, CMYK and palette pictures become RGB; 16 bits become 8;
+    transparent areas become white; an animation gives its first frame.
 
     Raises:
         BadPicture: not a picture, truncated, or too large to decode safely.
     """
-    # Registers every format; Pillow otherwise knows a few until those fail. Repeating it is free.
+    # Registers every format. Pillow would otherwise try a few common ones first. Repeated calls cost nothing.
     Image.init()
     with warnings.catch_warnings(), _refusals():
-        # Pillow warns about damaged metadata, which does not matter here; a bomb does.
+        # Pillow's warnings about damaged metadata do not matter here; one about a decompression bomb does.
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with _open(data) as picture:
@@ -79,45 +79,45 @@ def decode(data: bytes) -> Picture:
 
 
 def stored_pixels(source: bytes | Image.Image) -> Image.Image:
-    """Returns the picture as whoever reads `decode(source).data` sees it: upright RGB, loaded.
+    """Decode a picture to the same pixels that `decode(source).data` stores: upright RGB, loaded.
 
-    May be called in several threads at a time: unlike `decode`, it leaves Python's list of warnings to be shown as it
-    is, so that Pillow's warnings about damaged metadata come through.
+    Safe to call from several threads. Unlike `decode`, it does not change Python's warning filters, so Pillow's
+    warnings about damaged metadata are shown.
 
     Args:
-        source: the content of a file, or an opened picture, which stays open and is taken at the frame it is at. One
-            that Pillow read from a file is treated as the file would be.
+        source: the content of a file, or an opened picture. An opened picture stays open, and its current frame is
+            used. If Pillow read it from a file, it is treated as that file would be.
 
     Raises:
-        BadPicture: as of `decode`.
+        BadPicture: see `decode`.
     """
     Image.init()
     try:
         return _stored_pixels(source)
     except Warning:
-        # Only where warnings are turned into errors, in tests; their list is not safe to change in threads.
+        # Happens only where warnings are errors, as in tests. Warning filters are not thread-safe, hence the lock.
         with _WARNINGS, warnings.catch_warnings(), _refusals():
             warnings.simplefilter("ignore")
             return _stored_pixels(source)
 
 
 def read(path: str | os.PathLike) -> bytes:
-    """Returns the content of a picture file.
+    """Read the content of a picture file.
 
     Raises:
-        BadPicture: no such file, not a plain file (a pipe would be waited for), unreadable, or larger than
+        BadPicture: no such file, not a plain file (reading a pipe could block), unreadable, or larger than
             `MAX_FILE_BYTES`.
     """
     with open_plain(path, MAX_FILE_BYTES, BadPicture) as file:
         try:
-            # It may grow meanwhile.
+            # The file may grow while it is read.
             return file.read(MAX_FILE_BYTES + 1)
         except OSError as error:
             raise BadPicture(f"cannot be read: {error.strerror or error}") from error
 
 
 def content_hash(picture: Image.Image) -> str:
-    """Returns the `Picture.content` of a decoded RGB picture."""
+    """Compute the `Picture.content` of a decoded RGB picture."""
     digest = hashlib.sha256(b"%dx%d" % picture.size)
     digest.update(picture.tobytes())
     return digest.hexdigest()[:32]
@@ -132,25 +132,25 @@ def _stored_pixels(source):
         if _is_stored_as_it_is(picture):
             return picture
         upright = _upright(picture)
-        # What a PNG would give back is known.
+        # A PNG is lossless: decoding it again would give the same pixels.
         return stack.enter_context(_open(_encode(upright, picture.format))) if picture.format in _JPEG else upright
 
 
 @contextlib.contextmanager
 def _open(data):
-    """The picture in the bytes of a file, its pixels decoded."""
+    """Open the picture in the bytes of a file and decode its pixels."""
     _check_bytes(len(data))
     with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         if picture.format in _JPEG and (scans := data.count(_SCAN)) > MAX_SCANS:
             raise BadPicture(f"too many scans to decode safely: got {scans:,}, expected at most {MAX_SCANS}")
-        # Pillow reads them in Python, in a time that grows with the square of the number of comments.
+        # Pillow parses these in Python, in time quadratic in the number of comments.
         if data[:2] in (b"P1", b"P2", b"P3"):
             raise BadPicture("a PBM, PGM or PPM file with numbers as text is not decoded, expected a binary one")
         yield _load(picture)
 
 
 def _load(picture):
-    # Only the header is read so far.
+    # Only the header has been read so far.
     width, height = picture.size
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise BadPicture(
@@ -163,7 +163,7 @@ def _load(picture):
 
 @contextlib.contextmanager
 def _refusals():
-    """Whatever goes wrong in decoding is a `BadPicture`, except where warnings are errors and one comes up."""
+    """Turn every error of decoding into a `BadPicture`, except a warning where warnings are errors."""
     try:
         yield
     except BadPicture:
@@ -171,11 +171,11 @@ def _refusals():
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadPicture(f"too many pixels to decode safely, expected at most {MAX_PIXELS:,}") from error
     except UnidentifiedImageError as error:
-        # Pillow's message names the address of a buffer.
+        # Pillow's own message only has the address of a buffer.
         raise BadPicture(f"does not decode: expected one of {', '.join(FORMATS)}") from error
     except Warning:
         raise
-    # A decoder fed with hostile bytes raises almost anything; all of it means the same to the caller.
+    # A decoder may raise almost anything on hostile bytes; to the caller all of it means the same.
     except Exception as error:
         raise BadPicture(f"does not decode: {error or type(error).__name__}") from error
 
@@ -207,11 +207,11 @@ def _encode(upright, origin):
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
-    """Converts to RGB and leaves the metadata behind."""
+    """Convert to RGB and drop the metadata."""
     if picture.mode == "F":
         raise BadPicture("floating-point pixels have no defined white: store the picture with 8 or 16 bits")
     if picture.mode.startswith("I"):
-        # Pillow's own conversion clips 16 bits at 255, which turns the picture white.
+        # Pillow's own conversion clips 16-bit values at 255, which turns the picture white.
         picture = picture.convert("I").point(lambda value: value / 257).convert("L")
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")

@@ -1,4 +1,4 @@
-"""Which pictures a run trains, validates and tests on, as its config says."""
+"""Choose the pictures that a run trains, validates and tests on."""
 
 import dataclasses
 import hashlib
@@ -10,21 +10,21 @@ from lena_jax.data.units import kept_together, split_evenly, take_share
 
 
 def open_pictures(config):
-    """Opens the pictures of a run.
+    """Open the pictures of a run.
 
-    With `config.data.folds = 0` the data set's own splits are used, "validation" only if there is one. With
-    `folds = k` all its pictures are parted at random (by `config.data.fold_seed`) into k folds; fold
-    `config.data.fold` is the test part and the rest trains. Where there are no validation pictures that way,
-    `config.data.validation` of the training pictures are set aside for it, the same ones each time. Equal pictures,
-    and those of one unit, are never on two sides. Where the data set stores several scores, `config.data.score` names
-    the one to use. Unless `config.fusion` is "none", the pictures come with their objectness maps.
+    With `config.data.folds = 0`, use the dataset's own splits; "validation" may be missing. With `folds = k`, split all
+    its pictures at random (seed `config.data.fold_seed`) into k folds: fold `config.data.fold` is the test split, and
+    the other folds are the training split. If that leaves no validation split, set aside the share
+    `config.data.validation` of the training pictures, the same ones each time. Equal pictures, and pictures of one
+    unit, never end up in two splits. If the dataset stores several scores, `config.data.score` names the one to use.
+    Unless `config.fusion` is "none", the pictures come with their objectness maps.
 
     Returns:
         {"train": ScoredPictures, "validation": ScoredPictures or None, "test": ScoredPictures}.
 
     Raises:
-        ValueError: if the data set, a split or its objectness maps are absent, the fold is not one of the folds, or the
-            share set aside is outside [0, 1/2].
+        ValueError: the dataset, a split or its objectness maps are missing, `fold` is not below `folds`, or the share
+            to set aside is outside [0, 1/2].
     """
     data = config.data
     if not 0 <= data.validation <= 0.5:
@@ -44,8 +44,8 @@ def _parts(config):
         pictures = dataset.load(data.name, data.dir, split, data.score)
         if pictures.time and config.fusion != "none":
             raise ValueError(
-                f"got fusion {config.fusion!r} for {data.name!r}, a data set of clips, expected 'none': "
-                "objectness maps are of pictures"
+                f"got fusion {config.fusion!r} for {data.name!r}, a dataset of clips, expected 'none': "
+                "only pictures have objectness maps"
             )
         return (
             pictures
@@ -69,7 +69,7 @@ def _parts(config):
 
 
 def make_folds(pictures, count, seed=0):
-    """Splits pictures into `count` random parts of (almost) equal size; those of one unit stay together.
+    """Split pictures into `count` random folds of (almost) equal size. Pictures of one unit stay together.
 
     Returns:
         A list of [m] index arrays that together hold every picture once.
@@ -82,20 +82,20 @@ def make_folds(pictures, count, seed=0):
 
 
 def random_share(pictures, share, seed=0):
-    """The indices of a random share of pictures, sorted; those of one unit stay together.
+    """Return the sorted indices of a random share of pictures. Pictures of one unit stay together.
 
     Raises:
-        ValueError: if the units are so few or so large that the share has none of them, or all.
+        ValueError: there are too few units, or too large ones, so that the share would have none of them or all.
     """
     units = np.arange(len(pictures)) if pictures.units is None else kept_together(pictures.units.astype(str))
     return take_share(units, share, np.random.default_rng(seed))
 
 
 def fingerprint(parts):
-    """A digest of all that a run's result depends on in its data.
+    """Compute a digest of all data that a run's result depends on.
 
-    That is pictures, ids, scores, groups, weights and parts; where objectness maps are used, a digest of theirs stands
-    behind it, after a "+".
+    It covers pictures, ids, scores, groups, weights, pairs and splits. If objectness maps are used, their digest
+    follows after a "+".
     """
     digest, maps = hashlib.sha256(), hashlib.sha256()
     for name, part in sorted(parts.items()):
@@ -111,5 +111,5 @@ def fingerprint(parts):
 
 
 def without_maps(fingerprint):
-    """The part of a fingerprint that is the same whether objectness maps are used or not."""
+    """Return the part of a fingerprint that does not depend on objectness maps."""
     return fingerprint.partition("+")[0]

@@ -1,4 +1,4 @@
-"""How a picture becomes the square that the network sees: the whole of it, or a random view in training."""
+"""Turn a picture into the square that the network sees: the whole picture, or a random view in training."""
 
 import dataclasses
 
@@ -8,14 +8,14 @@ from PIL import Image
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """Random views of a picture in training: a crop whose sides are at least `crop` of the picture's, and a flip.
+    """Random views of a picture in training: a random crop and a random flip.
 
     Attributes:
         crop: least side of the crop as a share of the picture's side, in (0, 1]; 1 keeps the whole picture.
         flip: whether half of the views are mirrored.
 
     Raises:
-        ValueError: if `crop` is not in (0, 1].
+        ValueError: `crop` is not in (0, 1].
     """
 
     crop: float = 0.8
@@ -26,10 +26,10 @@ class Augmentation:
             raise ValueError(f"crop must be in (0, 1], got {self.crop}")
 
     def view(self, picture, size, rng):
-        """One random view: [H, W, 3] uint8 -> [size, size, 3] uint8, drawn with a `np.random.Generator`.
+        """Draw one random view with a `np.random.Generator`: [H, W, 3] uint8 -> [size, size, 3] uint8.
 
-        A generator in the same state draws the same view of a map [H', W'] that shows the same picture. Of a clip
-        [T, H, W, 3] all frames have one view.
+        A generator in the same state cuts the same view from a map [H', W'] of the same picture. All frames of a clip
+        [T, H, W, 3] get the same view.
         """
         height, width = picture.shape[-3:-1] if picture.ndim > 2 else picture.shape
         side = rng.uniform(self.crop, 1)
@@ -39,15 +39,15 @@ class Augmentation:
 
 
 def resize(picture, size, box=None):
-    """Resizes a whole picture (or a box of it) to a square with antialiasing; nothing is cut off.
+    """Resize a whole picture (or a box in it) to a square, with antialiasing and without cropping.
 
     Args:
-        picture: [H, W, 3] uint8, or grey, [H, W], or a clip, [T, H, W, 3].
+        picture: [H, W, 3] uint8; also grey [H, W], or a clip [T, H, W, 3].
         size: side of the result in pixels.
-        box: (left, top, right, bottom) in pixels, fractions allowed; None for all of it.
+        box: (left, top, right, bottom) in pixels, fractions allowed; None for the whole picture.
 
     Returns:
-        [size, size, 3] or [size, size] uint8, of a clip [T, size, size, 3].
+        [size, size, 3] uint8; [size, size] for grey, [T, size, size, 3] for a clip.
     """
     if picture.ndim == 4:
         return np.stack([resize(frame, size, box) for frame in picture])
@@ -55,10 +55,10 @@ def resize(picture, size, box=None):
 
 
 def square(picture, size, box=None):
-    """Resizes an opened picture to a square, as `resize` does: `PIL.Image` -> [size, size, 3] uint8, grey [size, size].
+    """Resize an opened picture to a square, as `resize` does: [size, size, 3] uint8, or [size, size] for grey.
 
     Args:
         picture: `PIL.Image`.
-        size, box: as of `resize`.
+        size, box: see `resize`.
     """
     return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, box=box))

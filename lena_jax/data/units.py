@@ -1,27 +1,27 @@
-"""What must stay together when pictures are parted: equal pictures, and those of one unit (an author, a series)."""
+"""Split pictures and keep together what must stay together: equal pictures, and units (an author, a series)."""
 
 import numpy as np
 from scipy import sparse
 
 
 def kept_together(*keys):
-    """Numbers the sets of things that are connected by equal keys.
+    """Number the sets of things that equal keys connect.
 
-    Two things that agree in any of the keys are in one set, and so is whatever either of them agrees with: an
-    author whose picture another author posted too is kept together with that author.
+    Two things with an equal key are in the same set, and connections chain: if two authors posted the same picture, all
+    pictures of both are in one set.
 
     Args:
-        keys: each [n] str; an empty string agrees with nothing.
+        keys: each [n] str; an empty string equals nothing.
 
     Returns:
-        [n] int, the number of each thing's set; the sets are numbered by their first member.
+        [n] int, the number of each thing's set. Sets are numbered in the order of their first members.
 
     Raises:
-        ValueError: if the keys differ in length.
+        ValueError: the keys differ in length.
     """
     lengths = sorted({len(key) for key in keys})
     if len(lengths) != 1:
-        raise ValueError(f"keys must be of one length, got {lengths}")
+        raise ValueError(f"keys must have the same length, got {lengths}")
     count = lengths[0]
     first, other = [], []
     for key in keys:
@@ -38,13 +38,13 @@ def kept_together(*keys):
 
 
 def split_evenly(sets, count, rng):
-    """Parts things into `count` random parts of (almost) equal size, sets whole.
+    """Split things into `count` random parts of (almost) equal size without breaking up a set.
 
-    Sets of several go first, the largest into the emptiest part; single things then fill the parts up. Where every
-    set has one member the parts are a permutation cut into pieces whose sizes differ by at most one.
+    Sets with several members are placed first, largest first, each into the part with the most room. Single things then
+    fill the parts. If every set has one member, the parts are pieces of one permutation; sizes differ by at most one.
 
     Args:
-        sets: [n] int, as of `kept_together`.
+        sets: [n] int, as `kept_together` numbers them.
         count: number of parts, at least 2.
         rng: `np.random.Generator`.
 
@@ -68,7 +68,7 @@ def split_evenly(sets, count, rng):
         part_of[one] = np.argmax(room)
         room[part_of[one]] -= sizes[one]
     single = order[sizes[order] == 1]
-    # Parts that are over-full already get none; the others share what that leaves.
+    # Parts that are already too full get no single things; the others share them.
     share = np.maximum(room, 0)
     while share.sum() > len(single):
         share[np.argmax(share)] -= 1
@@ -77,18 +77,20 @@ def split_evenly(sets, count, rng):
 
 
 def take_share(sets, share, rng):
-    """A random part of things, sets whole: sets are taken in random order while they bring it closer to the share.
+    """Take a random share of things without breaking up a set.
+
+    Sets are visited in random order. A set is taken if that brings the number of things closer to the share.
 
     Args:
-        sets: [n] int, as of `kept_together`.
-        share: in (0, 1), of the things.
+        sets: [n] int, as `kept_together` numbers them.
+        share: share of the things to take, in (0, 1).
         rng: `np.random.Generator`.
 
     Returns:
-        Indices, sorted; at least one, and not all.
+        Sorted indices; at least one, but not all.
 
     Raises:
-        ValueError: if there is no such part.
+        ValueError: no set or every set would be taken.
     """
     sizes = np.bincount(np.asarray(sets, np.int64)) if len(sets) else np.zeros(0, np.int64)
     taken, wanted = [], share * len(sets)

@@ -1,8 +1,8 @@
-"""A few upright RGB frames of a video file, evenly over its time; whatever is wrong with it is a `BadVideo`.
+"""Read a few upright RGB frames, spread evenly over a video file. Any problem with the file raises `BadVideo`.
 
-The file is gone through twice. First its packets are counted, which decodes nothing and tells what is there and when,
-whatever its header says. Then the frames that were chosen are decoded; stretches between two key frames that hold none
-of them are skipped. In memory are the chosen frames and what the decoder needs, not the video.
+The file is read twice. The first pass lists its packets without decoding. It finds what frames there are and when they
+are shown, whatever the header says. The second pass decodes the chosen frames, and skips stretches between two key
+frames that hold none of them. Memory holds the chosen frames and the decoder's state, never the whole video.
 """
 
 import contextlib
@@ -17,29 +17,29 @@ from PIL import Image
 from lena_jax.data.pictures import BadPicture
 from lena_jax.runtime.files import open_plain
 
-# What FFmpeg is asked to read: no playlist or script, which name other files and addresses.
+# The formats that FFmpeg may read: no playlist or script, since these name other files and addresses.
 FORMATS = tuple("mov mp4 m4a 3gp 3g2 mj2 matroska webm avi mpegts mpeg flv ogg asf gif".split())
-# What files of these kinds are called, for finding them in a table or folder.
+# File name endings of these formats, to find videos in a table or folder.
 ENDINGS = tuple(".mp4 .m4v .mov .3gp .3g2 .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .flv .ogv .wmv .asf".split())
-# Bounds that keep one hostile or mistaken file from taking the machine down.
+# Limits that keep a hostile or broken file from using up the machine.
 MAX_FILE_BYTES = 8 << 30
 MAX_PIXELS = 7680 * 4320
 MAX_SIDE = 16_384
 MAX_SECONDS = 2 * 3600
 MAX_PACKETS = 600_000
-# Reading one file; looked at between packets.
+# Time limit for reading one file, checked between packets.
 MAX_READING_SECONDS = 600
 MAX_FRAMES = 4096
-# Longest side of the frames of a clip. Networks see 224 pixels or so; a whole frame of a film has a hundred times that.
+# Longest side of a clip's frames. Networks see about 224 x 224 pixels; a film's frame has up to a hundred times that.
 SIDE = 512
-# What times are rounded by in files: a frame that is shown at a time is also shown so much before it.
+# Files round times: a frame counts as shown this many seconds before its stored time.
 _ROUNDING = 1e-3
-# Of the pictures that the index of a file promises, so many must be there.
+# Least share of the frames promised by the file's index that must be there.
 _LEAST_THERE = 0.95
 
 
 class BadVideo(BadPicture):
-    """A video that cannot be used; the message says why, and the caller knows its name."""
+    """A video cannot be used. The message says why; the caller adds the video's name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Clip:
     """Some frames of a video.
 
     Attributes:
-        frames: [T, H, W, 3] uint8, upright RGB, in the order of time.
-        times: [T] float64, when each is first shown, in seconds from the first frame of the video.
-        duration: of the video in seconds.
+        frames: [T, H, W, 3] uint8, upright RGB, in time order.
+        times: [T] float64, when each frame is first shown, in seconds from the first frame of the video.
+        duration: duration of the video in seconds.
     """
 
     frames: np.ndarray
@@ -58,29 +58,29 @@ class Clip:
 
 
 def read_clip(path, frames=16, rate=None, side=SIDE):
-    """Reads frames that are spread evenly over the time of a video.
+    """Read frames spread evenly over the duration of a video.
 
-    With T frames the video is cut into T equal parts, and the frame that is shown in the middle of each is taken. A
-    video of fewer frames than T has some of them more than once.
+    Cut the video into T equal intervals, and take the frame that is shown in the middle of each. If the video has fewer
+    than T frames, some are taken more than once.
 
     Args:
-        path: of the file, or its content (bytes); what it is, its content says and not its name.
+        path: path of the file, or its content (bytes). The format is told from the content, not from the name.
         frames: T, 1 to `MAX_FRAMES`.
-        rate: frames a second, to be had from longer videos; `frames` is then the most that are taken, no frame is
-            taken twice, and the times remain even. None: as many as `frames`.
+        rate: frames per second. `frames` is then the maximum, no frame is taken twice, and the times stay evenly
+            spaced. None: always take `frames` frames.
         side: longest side; larger frames are made smaller. None keeps their size.
 
     Returns:
         A `Clip`.
 
     Raises:
-        BadVideo: no such file, no video, damaged, cut off, or too large or long to read safely.
-        ValueError: a number of frames, rate or side that is out of range, or PyAV is not installed.
+        BadVideo: no such file, not a video, damaged, cut off, or too large or too long to read safely.
+        ValueError: `frames`, `rate` or `side` is out of range, or PyAV is not installed.
     """
     if not 1 <= frames <= MAX_FRAMES:
         raise ValueError(f"frames: got {frames}, expected 1 to {MAX_FRAMES}")
     if rate is not None and not (np.isfinite(rate) and rate > 0):
-        raise ValueError(f"rate: got {rate}, expected a positive number of frames a second")
+        raise ValueError(f"rate: got {rate}, expected a positive number of frames per second")
     if side is not None and side < 1:
         raise ValueError(f"side: got {side}, expected at least 1 pixel")
 
@@ -93,17 +93,17 @@ def read_clip(path, frames=16, rate=None, side=SIDE):
 
 
 def read_frame(path, seconds):
-    """Reads the one frame that is shown at a time, at its full size.
+    """Read the frame that is shown at a given time, at its full size.
 
     Args:
-        path: of the file, or its content.
-        seconds: from the first frame of the video, as in `Clip.times`.
+        path: path of the file, or its content (bytes).
+        seconds: time from the first frame of the video, as in `Clip.times`.
 
     Returns:
         [H, W, 3] uint8, upright RGB.
 
     Raises:
-        BadVideo, ValueError: as of `read_clip`.
+        BadVideo, ValueError: see `read_clip`.
     """
     return _read(path, lambda times, _: np.searchsorted(times, [seconds + _ROUNDING], side="right") - 1, None).frames[0]
 
@@ -121,20 +121,20 @@ def _read(path, choose, side):
     with _opened(path) as stream:
         found = _decoded(stream, index, np.unique(wanted), side, deadline)
     if len({frame.shape for _, frame in found.values()}) > 1:
-        raise BadVideo("its frames change their size on the way, expected one size")
+        raise BadVideo("its frames change size, expected one size")
     pts, frames = zip(*(found[one] for one in wanted.tolist()), strict=True)
     return Clip(np.stack(frames), (np.array(pts) - shown[0]) * tick, duration)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Index:
-    """The packets of a video, in the order in which they are in the file.
+    """The packets of a video, in file order.
 
     Attributes:
-        pts: [n] int64, when the frame of each is shown, in ticks.
-        keys: [n] bool, where decoding can start.
-        tick: seconds.
-        last_duration: ticks for which the frame that is shown last is.
+        pts: [n] int64, when the frame of each packet is shown, in ticks.
+        keys: [n] bool, whether decoding can start at the packet.
+        tick: length of a tick in seconds.
+        last_duration: how long the last frame is shown, in ticks.
     """
 
     pts: np.ndarray
@@ -166,7 +166,7 @@ def _time(packet):
 
 
 def _packets(stream, deadline):
-    """Yields the packets of a stream that hold something."""
+    """Yield the packets of a stream that are not empty."""
     for number, packet in enumerate(stream.container.demux(stream)):
         if number >= MAX_PACKETS:
             raise BadVideo(f"has too many frames to read safely, expected at most {MAX_PACKETS:,}")
@@ -179,14 +179,17 @@ def _packets(stream, deadline):
 
 
 def _decoded(stream, index, wanted, side, deadline):
-    """Decodes {time in ticks: (time of the frame, [H, W, 3] uint8)} of the times `wanted`, ascending.
+    """Decode the frames shown at the times `wanted`, ascending.
 
-    Of a packet that gives no frame to be shown, the next frame counts.
+    If the packet at a time gives no visible frame, take the next frame.
+
+    Returns:
+        {time in ticks: (time of the frame, [H, W, 3] uint8)}.
     """
     starts = {}
     for pts in wanted.tolist():
         place = int(np.flatnonzero(index.pts == pts)[0])
-        # A frame that is stored behind a key frame and shown before it may need what is before the key frame.
+        # A frame stored after a key frame but shown before it may need packets from before the key frame.
         before = np.flatnonzero(index.keys[: place + 1] & (index.pts[: place + 1] <= pts))
         starts.setdefault(int(before[-1]) if len(before) else 0, []).append(pts)
     stream.thread_type = "AUTO"
@@ -214,12 +217,12 @@ def _decoded(stream, index, wanted, side, deadline):
     if pending:
         take(stream.decode(None))
     if pending:
-        raise BadVideo(f"is damaged: nothing decodes from {(pending[0] - index.pts.min()) * index.tick:.2f} s on")
+        raise BadVideo(f"is damaged: nothing decodes after {(pending[0] - index.pts.min()) * index.tick:.2f} s")
     return found
 
 
 def _upright(frame, side):
-    """A decoded frame as [H, W, 3] uint8, turned and mirrored as the file says, its longest side at most `side`."""
+    """Convert a decoded frame to [H, W, 3] uint8, rotated and mirrored as the file says, at most `side` long."""
     _check_size(frame.width, frame.height)
     pixels = frame.to_ndarray(format="rgb24")
     matrix = frame.side_data.get("DISPLAYMATRIX")
@@ -233,7 +236,7 @@ def _upright(frame, side):
 
 
 def _turned(pixels, matrix):
-    """Applies a display matrix: the pixel in column p, row q goes to column `a p + c q`, row `b p + d q`."""
+    """Apply a display matrix: the pixel in column p, row q goes to column `a p + c q`, row `b p + d q`."""
     a, b, _, c, d = matrix[:5].tolist()
     if abs(a) + abs(d) >= abs(b) + abs(c):
         across, down = a, d
@@ -244,12 +247,12 @@ def _turned(pixels, matrix):
 
 @contextlib.contextmanager
 def _opened(path):
-    """The video stream of a file; within it whatever goes wrong in FFmpeg is a `BadVideo`."""
+    """Open the video stream of a file. Within the context, errors of FFmpeg become `BadVideo`."""
     try:
         import av
     except ImportError as error:
         raise ValueError(f"reading a video needs PyAV ({error}): pip install 'lena-jax[video]'") from error
-    # No other file or address may be opened by what the content says; a decoder allocates by the size in the header.
+    # The content must not make FFmpeg open other files or addresses, or allocate frames of any size a header claims.
     options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "none", "max_pixels": str(MAX_PIXELS)}
     with _plain_file(path) as file:
         try:
@@ -259,7 +262,7 @@ def _opened(path):
             raise
         except MemoryError as error:
             raise BadVideo("too large for the memory that is left") from error
-        # Of hostile bytes PyAV raises these besides FFmpeg's own, and what reading the file raises.
+        # On hostile bytes PyAV raises these besides FFmpeg's errors and those of reading the file.
         except (av.error.FFmpegError, OSError, ValueError, OverflowError) as error:
             raise BadVideo(f"does not decode as a video: {getattr(error, 'strerror', None) or error}") from error
 
@@ -271,7 +274,7 @@ def _video_stream(container):
     streams = [one for one in container.streams.video if not one.disposition & pictures]
     if not streams:
         raise BadVideo(
-            "has no pictures that move"
+            "has still pictures only, no video"
             if container.streams.video
             else "has sound or text only, no video"
             if container.streams
@@ -279,7 +282,7 @@ def _video_stream(container):
         )
     stream = streams[0]
     if stream.codec_context is None:
-        raise BadVideo("is stored in a way that has no decoder here")
+        raise BadVideo("uses a codec that this FFmpeg cannot decode")
     _check_size(stream.codec_context.width, stream.codec_context.height)
     return stream
 
@@ -296,7 +299,7 @@ def _check_size(width, height):
 
 @contextlib.contextmanager
 def _plain_file(path):
-    """Opens a file; FFmpeg gets this and not the path, which it would take for an address if it looked like one."""
+    """Open a file. FFmpeg gets the open file: it would take some paths for addresses."""
     if isinstance(path, bytes):
         yield io.BytesIO(path)
         return

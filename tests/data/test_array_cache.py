@@ -21,7 +21,7 @@ def test_what_was_computed_is_used_again(tmp_path):
     np.testing.assert_array_equal(held, ROWS)
     np.testing.assert_array_equal(held[[5, 0]], ROWS[[5, 0]])
     assert len(held) == 6 and held.shape == (6, 4) and held.dtype == np.float16
-    np.testing.assert_array_equal(build(tmp_path, blocks=None), ROWS)  # Calling it again would fail.
+    np.testing.assert_array_equal(build(tmp_path, blocks=None), ROWS)  # Calling None would fail.
     with pytest.raises(TypeError):
         build(tmp_path, blocks=None, key="other")
     assert len(os.listdir(tmp_path)) == 1
@@ -67,7 +67,7 @@ def test_pictures_are_kept_as_they_are(tmp_path):
 def test_a_disk_without_room_is_said_before_anything_is_computed(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 47))
-    with pytest.raises(OSError, match="test, in .*: 0.0 GB do not fit into the 0.0 GB that are free: use fewer"):
+    with pytest.raises(OSError, match="test, in .*: needs 0.0 GB, but only 0.0 GB are free: use fewer"):
         build(tmp_path, blocks=None)
     assert not os.listdir(tmp_path)
 

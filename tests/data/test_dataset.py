@@ -24,7 +24,7 @@ def test_all_is_every_split_and_a_subset_keeps_its_source(planted_dir):
     np.testing.assert_array_equal(subset.subset([1]).picture(0), pictures.picture(3))
 
 
-def test_folds_part_all_pictures(planted_dir):
+def test_folds_split_all_pictures(planted_dir):
     pictures = dataset.load("planted", str(planted_dir), "all")
     parts = make_folds(pictures, 5)
     assert sorted(np.concatenate(parts)) == list(range(88)) and {len(part) for part in parts} == {17, 18}

@@ -45,7 +45,7 @@ def test_the_same_seed_gives_the_same_batches_for_any_threads_and_start(pictures
 
 @pytest.fixture
 def parsed_flags():
-    """Grain's worker processes ask absl for flags, which no script has parsed here."""
+    """Parsed absl flags, which Grain's worker processes need; no script has parsed any here."""
     before = flags.FLAGS.is_parsed()
     flags.FLAGS.mark_as_parsed()
     yield
@@ -70,7 +70,7 @@ def test_worker_processes_change_nothing_and_a_resumed_iterator_continues_exactl
         next(iterator)
         state = iterator.get_state()
         check(iterator, 2)
-        # Once more from the state, in a new iterator, as after a restart.
+        # Continue from the state in a new iterator, as after a restart.
         again = batches(draw(stored, "in_batch"), steps=steps, seed=5, workers=workers)
         again.set_state(state)
         check(again, 2)
@@ -81,7 +81,7 @@ def test_bad_numbers_of_workers(pictures):
     with pytest.raises(ValueError, match="workers must be at least 0, got -1"):
         batches(draw(pictures), steps=1, seed=0, workers=-1)
     if not flags.FLAGS.is_parsed():
-        with pytest.raises(ValueError, match="workers=1 and flags that are not"):
+        with pytest.raises(ValueError, match="got workers=1 before absl's flags were parsed"):
             batches(draw(pictures), steps=1, seed=0, workers=1)
 
 
@@ -141,7 +141,7 @@ def test_fewer_pictures_than_a_batch_are_drawn_again(pictures):
 
 def test_resize_keeps_the_whole_picture_and_antialiases():
     picture = np.zeros((64, 64, 3), np.uint8)
-    picture[:, ::2] = 255  # Finer than the result can show: an even grey, not stripes.
+    picture[:, ::2] = 255  # Stripes too fine for the result, which must be an even grey.
     small = resize(picture, 16)
     assert small.shape == (16, 16, 3)
     assert np.abs(small.astype(int) - 127).max() < 20
@@ -204,7 +204,7 @@ def test_kept_squares_change_nothing(pictures):
 
 
 def test_maps_are_cut_and_flipped_like_their_pictures(pictures):
-    """Pictures that are their own maps: every view of both is the same, whichever process has which share."""
+    """If each map is its picture, all views of both are equal, whatever share a process fetches."""
     maps = np.random.default_rng(2).integers(256, size=(12, 64, 64), dtype=np.uint8)
     squares = np.repeat(maps[..., None], 3, -1)
     few = dataclasses.replace(pictures, objectness=maps).subset([7, 3, 11])
@@ -229,7 +229,7 @@ def test_given_pairs_are_drawn_and_no_others(pictures):
         seen |= set(zip(ahead.tolist(), behind.tolist(), batch["label"].tolist(), strict=True))
         assert (batch["weight"] == 1).all()
     assert {pair[:2] for pair in seen} == {(3, 0), (1, 5), (8, 2)} and {pair[2] for pair in seen} == {0, 1}
-    with pytest.raises(ValueError, match="without a pair"):
+    with pytest.raises(ValueError, match="have no pairs"):
         draw(dataclasses.replace(pictures, pairs=given[:0]))
 
 

@@ -14,7 +14,7 @@ SIDE = objectness.SIDE
 
 
 def red(picture):
-    """A network whose answer is the picture's red channel: its map is told from the picture."""
+    """A network whose output is the picture's red channel, so that the right map of a picture is known."""
     return resize(picture, 5 * SIDE)[..., 0] / np.float32(255)
 
 
@@ -80,7 +80,7 @@ def test_maps_are_indexed_as_an_array_and_travel_as_paths(with_maps):
 
 
 def test_pictures_of_pairs_have_one_map_each_even_if_they_are_in_two_splits(tmp_path):
-    # Picture 3 is in both splits; together they are six pictures.
+    # Picture 3 is in both splits, so there are six pictures in all.
     pair_data.build(tmp_path, {"train": [(3, 5, 1), (3, 40, 0)], "test": [(1, 3, 1), (8, 1, 0)]})
     make("judged", tmp_path)
     for split, count in (("train", 3), ("test", 3), ("all", 5), ("train+test", 5)):
@@ -101,10 +101,10 @@ def test_the_digest_is_of_the_loaded_splits_and_their_pictures(copied):
 @pytest.mark.parametrize(
     "damage, message",
     [
-        (lambda folder: shutil.rmtree(folder), "got no objectness maps of split 'test'"),
-        (lambda folder: (folder / "test.npy").unlink(), "got no objectness maps of split 'test'"),
-        (lambda folder: (folder / "objectness.json").write_text("[]"), "got no objectness maps of split 'test'"),
-        (lambda folder: (folder / "test.npy").rename(folder / "test.npy.unfinished"), "got no objectness maps"),
+        (lambda folder: shutil.rmtree(folder), "no objectness maps of split 'test'"),
+        (lambda folder: (folder / "test.npy").unlink(), "no objectness maps of split 'test'"),
+        (lambda folder: (folder / "objectness.json").write_text("[]"), "no objectness maps of split 'test'"),
+        (lambda folder: (folder / "test.npy").rename(folder / "test.npy.unfinished"), "no objectness maps"),
         (lambda folder: (folder / "test.npy").write_bytes((folder / "test.npy").read_bytes()[:-1]), "are damaged"),
         (lambda folder: (folder / "test.npy").write_bytes(b""), "are damaged"),
         (lambda folder: np.save(folder / "test.npy", np.zeros((24, 32, 32), np.uint8)), "are damaged: got"),
@@ -119,7 +119,7 @@ def test_absent_and_damaged_maps_are_refused_with_the_command(copied, damage, me
         assert str(caught.value).endswith(command)
 
 
-def test_maps_of_other_pictures_are_refused_until_they_are_made_anew(tmp_path):
+def test_maps_of_other_pictures_are_refused_until_they_are_made_again(tmp_path):
     pair_data.build(tmp_path, {"train": [(1, 2, 1)]})
     make("judged", tmp_path)
     maps = (tmp_path / "judged/1.0.0").rename(tmp_path / "before") / "objectness"

@@ -22,7 +22,7 @@ def test_each_picture_is_there_once_and_the_label_says_which_is_ahead(tmp_path):
     pair_data.build(tmp_path, {"train": [(3, 5, 1), (3, 4, 0), (8, 5, 0)], "test": [(1, 2, 1)]})
     pictures = load(tmp_path)
     assert pictures.ids.tolist() == ["p3", "p5", "p4", "p8"] and pictures.scores.tolist() == [3, 5, 4, 8]
-    # The people's choice, not the scores, decides the order.
+    # The label decides the order, not the scores.
     assert pictures.ids[pictures.pairs].tolist() == [["p3", "p5"], ["p4", "p3"], ["p5", "p8"]]
     for index, number in enumerate((3, 5, 4, 8)):
         np.testing.assert_array_equal(pictures.picture(index), decoded(number))
@@ -51,7 +51,7 @@ def test_a_share_for_validation_takes_whole_units(tmp_path, small_config):
     "change, message",
     [
         ({"label": lambda record: 2}, "pair 0 of 'train': got the label 2, expected 0 or 1"),
-        ({"right_id": lambda record: "p1"}, "the id 'p1' stands for another picture than before"),
+        ({"right_id": lambda record: "p1"}, "the id 'p1' already stands for another picture"),
     ],
 )
 def test_a_pair_that_cannot_be_is_refused(tmp_path, change, message):
@@ -67,7 +67,7 @@ def test_there_is_no_other_score(tmp_path):
 
 
 def test_training_on_given_pairs_learns_what_people_chose(tmp_path, tiny_trunks):
-    """The labels are the opposite of the scores: whoever looked at those would learn the opposite."""
+    """The labels contradict the scores: training on the scores would learn the opposite order."""
     import tiny_trunk
 
     pairs = [(left, right, 1 - label) for left, right, label in pair_data.some_pairs(0, 30)]

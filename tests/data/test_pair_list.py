@@ -15,7 +15,7 @@ def test_what_is_written_is_read_in_the_same_order(tmp_path):
     with path.open("w", newline="", encoding="utf-8") as file:
         write_pairs(file, IDS, pairs)
     np.testing.assert_array_equal(read_pairs(path, IDS), pairs)
-    # The pictures' order may be another one.
+    # The pictures may be in another order.
     np.testing.assert_array_equal(read_pairs(path, IDS[::-1]), 3 - pairs)
 
 
@@ -28,10 +28,10 @@ def test_it_is_plain_csv():
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("id_high,id_low\na.jpg,x\ny,x\n", "line 2: got the id 'x', which is none of the 4 .*; 2 ids"),
+        ("id_high,id_low\na.jpg,x\ny,x\n", "line 2: the id 'x' is none of the 4 .*; 2 ids"),
         ("id_high,id_low\na.jpg,a.jpg\n", "line 2: got 'a.jpg,a.jpg', expected two different"),
         ("id_high,id_low\na.jpg\n", "line 2: got 'a.jpg', expected two"),
-        ("id_high,id_low\n", "got no pair"),
+        ("id_high,id_low\n", "has no pairs"),
         ("id,score\n", "header 'id,score', expected 'id_high,id_low'"),
         ("", "header ''"),
         ('id_high,id_low\n"a', "CSV"),
@@ -49,6 +49,6 @@ def test_bad_files_are_named(tmp_path, text, message):
 
 def test_measures_of_given_pairs():
     predicted, scores = np.array([3.0, 1.0, 2.0, 0.0]), np.arange(4.0)
-    pairs = np.array([[3, 0], [1, 2]])  # The second contradicts the scores: the list is what counts.
+    pairs = np.array([[3, 0], [1, 2]])  # The second pair contradicts the scores; the list counts.
     metrics = ranking_metrics(predicted, scores, resamples=9, pairs=pairs)
     assert metrics["pair_accuracy"]["value"] == pair_accuracy(predicted, pairs) == 0 and metrics["pairs"] == 2

@@ -1,4 +1,4 @@
-"""Decoding safely: what is kept as it is, what is converted and how, what is refused."""
+"""Safe decoding: which files are kept, how others are converted, and which are refused."""
 
 import concurrent.futures
 import io
@@ -29,7 +29,7 @@ def decode(data):
 
 @pytest.fixture
 def ramp():
-    """A smooth RGB picture [32, 48, 3], which JPEG keeps nearly as it is."""
+    """A smooth RGB picture [32, 48, 3], which JPEG hardly changes."""
     x = np.linspace(20, 230, 48)
     y = np.linspace(-10, 10, 32)[:, None]
     return Image.fromarray(np.dstack([x + y, x - y, 0 * y + x]).clip(0, 255).astype(np.uint8))
@@ -43,7 +43,7 @@ def test_an_rgb_jpeg_is_kept_byte_for_byte(ramp, options):
 
 def test_exif_rotation_is_applied(ramp):
     exif = Image.Exif()
-    exif[0x0112] = 6  # Stored lying on its side: to be turned by 90 degrees clockwise.
+    exif[0x0112] = 6  # Stored on its side: rotate it by 90 degrees clockwise.
     encoding, pixels = decode(pictures.to_rgb(encode(ramp, "JPEG", quality=95, exif=exif)))
     assert encoding == "JPEG"
     expected = np.asarray(ramp.transpose(Image.Transpose.ROTATE_270))
@@ -142,7 +142,7 @@ def test_a_truncated_picture_does_not_decode(encoding, kept):
 def test_what_is_no_picture_does_not_decode(data):
     with pytest.raises(pictures.BadPicture, match="does not decode") as caught:
         pictures.to_rgb(data)
-    # Reports of equal builds are equal: no addresses in them.
+    # Equal builds must write equal reports, so errors have no memory addresses.
     assert " at 0x" not in str(caught.value)
 
 
@@ -263,7 +263,7 @@ def test_equal_pixels_have_equal_content_whatever_the_file(ramp):
     jpeg = encode(ramp, "JPEG")
     assert pictures.decode(jpeg).content == pictures.decode(encode(ramp, "JPEG", exif=exif)).content
     assert pictures.decode(jpeg).content != pictures.decode(files[0]).content
-    # The same bytes in another shape are another picture.
+    # The same bytes with another shape are a different picture.
     assert pictures.content_hash(Image.new("RGB", (4, 6))) != pictures.content_hash(Image.new("RGB", (6, 4)))
 
 

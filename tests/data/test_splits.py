@@ -10,7 +10,7 @@ from lena_jax.data.transforms import resize
 
 @pytest.fixture
 def folds(small_config):
-    """Folds of `planted`, which have no validation pictures of their own."""
+    """A config with folds of `planted`, which have no validation split."""
     small_config.data.folds, small_config.data.fold, small_config.data.validation = 4, 1, 0.2
     return small_config
 
@@ -37,7 +37,7 @@ def test_it_is_the_same_each_time_whatever_the_seed_of_training(folds):
     assert ids(folds) != before
 
 
-def test_a_data_set_with_validation_pictures_keeps_its_own(small_config):
+def test_a_dataset_with_validation_pictures_keeps_its_own(small_config):
     before = ids(small_config)
     small_config.data.validation = 0.3
     assert ids(small_config) == before and len(before["validation"]) == 16
@@ -50,7 +50,7 @@ def test_a_share_out_of_range_is_refused(folds, share):
         open_pictures(folds)
 
 
-def test_the_fingerprint_tells_the_parts_apart(folds):
+def test_the_fingerprint_tells_the_splits_apart(folds):
     prints = set()
     for share in (0.0, 0.2, 0.3):
         folds.data.validation = share

@@ -1,4 +1,4 @@
-"""The network's file is checked before anything loads it, its wheel's code never runs, and its input is right."""
+"""U2-Net-p: the file is checked before it is loaded, the wheel's code never runs, and the input is right."""
 
 import hashlib
 import sys
@@ -16,7 +16,7 @@ CONTENT = bytes(range(256)) * 4
 
 @pytest.fixture
 def runtime(monkeypatch):
-    """An onnxruntime that records what it is given and answers with the first channel's positive part."""
+    """A fake onnxruntime: it records its input and returns the positive part of the first channel."""
     loaded = []
 
     class InferenceSession:
@@ -41,7 +41,7 @@ def runtime(monkeypatch):
 
 @pytest.fixture
 def small(monkeypatch):
-    """`CONTENT` is the right file."""
+    """Make `CONTENT` the expected file."""
     monkeypatch.setattr(u2net, "BYTES", len(CONTENT))
     monkeypatch.setattr(u2net, "SHA256", hashlib.sha256(CONTENT).hexdigest())
 
@@ -81,7 +81,7 @@ def change_one_byte(content):
 def test_another_file_is_refused_before_it_is_loaded(runtime, small, tmp_path, damage):
     path = tmp_path / "u2netp.onnx"
     path.write_bytes(damage(CONTENT))
-    with pytest.raises(ValueError, match="is not the file it should be: got .* bytes with SHA-256 .*, expected 1,024"):
+    with pytest.raises(ValueError, match="is not the expected file: got .* bytes with SHA-256 .*, expected 1,024"):
         u2net.open_network(path)
     assert not runtime
 
@@ -134,7 +134,7 @@ def test_a_black_picture_is_not_divided_by_zero():
 
 @pytest.fixture(scope="module")
 def network():
-    """The real one, where it is installed."""
+    """The real network, if it is installed."""
     pytest.importorskip("onnxruntime")
     try:
         return u2net.open_network()

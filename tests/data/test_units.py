@@ -17,7 +17,7 @@ def test_what_shares_any_key_is_one_set_also_by_way_of_others():
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=10, max_size=60), st.integers(2, 5), st.integers(0, 3))
-def test_every_index_once_no_set_parted_no_part_empty(keys, count, seed):
+def test_every_index_once_no_set_split_no_part_empty(keys, count, seed):
     sets = kept_together([str(key) for key in keys])
     if count > sets.max() + 1:
         with pytest.raises(ValueError, match=f"got {count}"):
@@ -28,7 +28,7 @@ def test_every_index_once_no_set_parted_no_part_empty(keys, count, seed):
     assert len(parts) == count and all(len(part) for part in parts)
     members = [set(sets[part]) for part in parts]
     assert sum(map(len, members)) == len(set().union(*members))
-    # No part exceeds an even share by more than one set, the largest.
+    # No part exceeds an even share by more than the largest set.
     assert max(map(len, parts)) <= -(-len(keys) // count) + np.bincount(sets).max()
 
 

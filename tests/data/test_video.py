@@ -1,4 +1,4 @@
-"""Frames of videos: the right ones at the right times, upright; hostile files are refused with a reason."""
+"""Frames of videos: the right frames at the right times, upright. Hostile files are refused with a reason."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from lena_jax.data.video import BadVideo, read_clip, read_frame  # noqa: E402
 
 
 def numbers(frames, colours):
-    """Which of the colours each frame of one colour is nearest to."""
+    """The index of the colour that is nearest to each frame's."""
     means = np.asarray(frames, np.float64).mean((1, 2))
     return np.abs(means[:, None] - colours.astype(float)).sum(-1).argmin(1).tolist()
 
@@ -47,7 +47,7 @@ def test_the_frame_shown_in_the_middle_of_each_part(tmp_path, name, codec, rate)
 
 
 def test_every_frame_by_number_through_reordered_frames_and_skipped_stretches(tmp_path):
-    """Of each number of frames exactly those of the plan: B-frames, many key frames, nothing off by one."""
+    """For each number of frames, exactly the planned ones, despite B-frames and many key frames."""
     colours = clips.colours(40)
     clips.write(tmp_path / "a.mp4", [clips.plain(one) for one in colours], key_every=7)
     for count in (1, 3, 11, 39, 40):
@@ -93,7 +93,7 @@ def test_turned_and_mirrored_as_the_file_says(tmp_path, degrees, mirrored):
     expected = expected[:, ::-1] if mirrored else expected
     frame = read_clip(tmp_path / "a.mp4", 1).frames[0]
     assert frame.shape == expected.shape
-    # Away from the soft edges that the codec leaves.
+    # Stay away from the edges, which the codec blurs.
     np.testing.assert_allclose(frame[8::16, 8::16], expected[8::16, 8::16], atol=40)
 
 
@@ -166,7 +166,7 @@ def test_files_that_are_no_video(tmp_path):
     ):
         with pytest.raises(BadVideo, match=message):
             read_clip(tmp_path / name)
-    # A name that FFmpeg would take for an address is that of a file.
+    # A path that FFmpeg would take for an address is a file name.
     with pytest.raises(BadVideo, match="no such file"):
         read_clip("http://127.0.0.1:9/a.mp4")
 
@@ -188,7 +188,7 @@ def test_limits(tmp_path, monkeypatch):
 
 
 def test_memory_is_that_of_the_chosen_frames(tmp_path, monkeypatch):
-    """Of 300 frames 3 are converted, and those between key frames without one of them are not even decoded."""
+    """Of 300 frames, 3 are converted. Stretches between key frames without any of them are not decoded."""
     clips.write(tmp_path / "a.mp4", [clips.plain(one) for one in clips.colours(255)], key_every=5)
     converted = []
     whole = reading._upright
@@ -212,7 +212,7 @@ def test_arguments_out_of_range(change, message):
         read_clip("any", **change)
 
 
-def test_without_pyav_it_is_said_what_to_install(tmp_path, monkeypatch):
+def test_without_pyav_the_error_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "a.mp4").write_bytes(b"x")
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ValueError, match=r"lena-jax\[video\]"):

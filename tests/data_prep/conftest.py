@@ -14,7 +14,7 @@ PLANTED_COUNTS = {"train": 40, "validation": 20, "test": 400}
 
 @pytest.fixture(scope="session")
 def planted_dir(tmp_path_factory):
-    """A data_dir with `planted` of `PLANTED_COUNTS` in it."""
+    """A data_dir with `planted` of the sizes `PLANTED_COUNTS`."""
     data_dir = tmp_path_factory.mktemp("planted")
     Builder(data_dir=data_dir, **PLANTED_COUNTS).download_and_prepare()
     return data_dir
@@ -28,7 +28,7 @@ def planted(planted_dir):
 
 
 def picture(number, size=(24, 16)):
-    """A small picture of its own for each number."""
+    """Make a small picture, a different one for each number."""
     width, height = size
     return Image.fromarray(np.random.default_rng(number).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
@@ -45,7 +45,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def write_csv(tmp_path):
-    """Writes rows of values (the first is the header) to a CSV and returns its path."""
+    """Write rows of values (the first is the header) to a CSV file; return its path."""
 
     def write(*rows, name="Holiday Photos.csv"):
         path = tmp_path / name

@@ -80,7 +80,7 @@ def pair(left, right, label=1):
     }
 
 
-def test_a_sound_data_set(checked):
+def test_a_sound_dataset(checked):
     result = checked(train=[single(0, unit="a"), single(1, unit="a"), single(1, "again")], test=[single(2)])
     assert result == check.Checked({"train": 3, "test": 1}, [], repeated=1)
 
@@ -161,11 +161,11 @@ def test_long_lists_are_cut(tmp_path, folder, scores_csv, capfd, monkeypatch):
     assert capfd.readouterr().out.count("cannot be read") == 6
 
 
-def test_no_such_data_set_exits_2(tmp_path, capfd):
+def test_no_such_dataset_exits_2(tmp_path, capfd):
     for command in ("check", "describe"):
         assert main([command, "image_scores/gone", f"--data_dir={tmp_path}"]) == 2
         out, err = capfd.readouterr()
-        assert not out and err.startswith("data_prep: error: no data set 'image_scores/gone'")
+        assert not out and err.startswith("data_prep: error: no dataset 'image_scores/gone'")
         (Path(tmp_path) / "empty" / "1.0.0").mkdir(parents=True, exist_ok=True)
         assert main([command, "empty", f"--data_dir={tmp_path}"]) == 2
         assert "expected a built dataset" in capfd.readouterr().err

@@ -145,7 +145,7 @@ def test_what_a_killed_process_left_goes(whole, data_dir):
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: b"", lambda content: b"x" + content])
-def test_damaged_maps_are_made_anew(whole, data_dir, damage):
+def test_damaged_maps_are_made_again(whole, data_dir, damage):
     make(data_dir)
     path = folder(data_dir) / "train.npy"
     path.write_bytes(damage(path.read_bytes()))
@@ -153,7 +153,7 @@ def test_damaged_maps_are_made_anew(whole, data_dir, damage):
     assert files(data_dir) == whole
 
 
-def test_maps_of_other_pictures_or_another_recipe_are_made_anew(whole, data_dir, built, tmp_path, monkeypatch):
+def test_maps_of_other_pictures_or_another_recipe_are_made_again(whole, data_dir, built, tmp_path, monkeypatch):
     Builder(data_dir=tmp_path / "other", seed=1, **COUNTS).download_and_prepare()
     make(tmp_path / "other")
     make(tmp_path / "other", split="train")
@@ -177,7 +177,7 @@ def test_two_processes_do_not_make_the_same_maps(data_dir):
     assert len(make(data_dir)) == 3
 
 
-def test_the_data_set_is_as_sound_as_before_and_a_new_build_drops_its_maps(data_dir, capfd):
+def test_the_dataset_is_as_sound_as_before_and_a_new_build_drops_its_maps(data_dir, capfd):
     before = [record["id"] for record in tfds.builder_from_directory(folder(data_dir).parent).as_data_source("train")]
     make(data_dir)
     builder = tfds.builder_from_directory(folder(data_dir).parent)
@@ -239,7 +239,7 @@ def test_an_interruption_says_that_the_same_command_goes_on(whole, data_dir, mon
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["planets"], "no data set 'planets'"),
+        (["planets"], "no dataset 'planets'"),
         (["planted", "--split=tset"], "no split 'tset'"),
         (["planted", "--threads=0"], "threads: got 0, expected at least 1"),
         (["planted", "--example=a.png"], "either the NAME"),

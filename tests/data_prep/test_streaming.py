@@ -55,7 +55,7 @@ def test_records_are_written_as_they_come(tmp_path, monkeypatch):
     assert on_disk == [*range(50), *range(3)]
 
 
-def test_a_failed_build_leaves_no_data_set(tmp_path):
+def test_a_failed_build_leaves_no_dataset(tmp_path):
     builder = Numbers(data_dir=tmp_path)
     builder.fail_at = 20
     with pytest.raises(ValueError, match="no more"):

@@ -142,7 +142,7 @@ def test_the_printed_table_says_what_and_where(evaluated):
 def test_errors_name_what_is_missing(trained, tmp_path):
     with pytest.raises(ValueError, match="no checkpoint in"):
         evaluate(str(tmp_path))
-    with pytest.raises(ValueError, match="no data set 'planted'"):
+    with pytest.raises(ValueError, match="no dataset 'planted'"):
         evaluate(str(trained[0]), data_dir=str(tmp_path))
     assert not list(tmp_path.iterdir())
 

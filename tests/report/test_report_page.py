@@ -218,7 +218,7 @@ def test_checkpoints_alone_are_enough(copy):
 
 def test_without_checkpoint_or_data_the_rest_is_shown(copy, tmp_path):
     text = written(copy, data_dir=str(tmp_path / "gone"))
-    assert "Not everything can be shown: no data set" in text and "Most confident" not in text
+    assert "Not everything can be shown: no dataset" in text and "Most confident" not in text
     assert "Test pictures" in text and "What LENA learned" in text
     shutil.rmtree(copy / "checkpoints")
     text = written(copy)

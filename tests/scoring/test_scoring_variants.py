@@ -61,7 +61,7 @@ def test_objectness_without_its_network_says_what_to_do(run, monkeypatch):
 def test_a_network_for_objectness_that_answers_nonsense_is_not_the_picture_s_fault(run):
     model, variables, _ = variant(run, fusion="gate")
     scorer = Scorer(model, variables, objectness=lambda picture: np.full((64, 64), np.nan, np.float32))
-    with pytest.raises(ValueError, match="the network answered with values from nan"):
+    with pytest.raises(ValueError, match="the network.s output has values from nan"):
         list(scorer.score(np.zeros((80, 90, 3), np.uint8)))
 
 

@@ -108,7 +108,7 @@ def test_the_whole_network_trains_on_clips_too(config, tmp_path):
 
 def test_clips_and_objectness_are_refused(config, tmp_path):
     config.fusion = "concat"
-    with pytest.raises(ValueError, match="'concat' for 'planted_clips', a data set of clips"):
+    with pytest.raises(ValueError, match="'concat' for 'planted_clips', a dataset of clips"):
         train(config, str(tmp_path / "run"))
 
 

@@ -152,7 +152,7 @@ def test_a_workdir_of_another_config_is_refused_and_kept(trained, small_config):
         ("image_size", 32, "at least 64 pixels, got 32"),
         ("pooling", "averag", "average"),
         ("backbone.name", "efficientnet", "efficientnet_lite0"),
-        ("data.name", "plantd", "no data set 'plantd'"),
+        ("data.name", "plantd", "no dataset 'plantd'"),
         ("data.folds", 1, "got 1"),
         ("pairs.min_gap", 99.0, "no two of the 48 training pictures"),
         ("optimizer.learning_rate", 0.0, "must be positive"),
