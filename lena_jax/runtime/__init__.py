@@ -1,1 +1,1 @@
-"""What a process needs of its machine: whole files, locks, signals, other processes, compiled programs."""
+"""Work with the operating system: whole files, locks, signals, several processes, the compilation cache."""

@@ -1,4 +1,4 @@
-"""Several processes that train one model (`jax.distributed`): join them, work together, leave without hanging one."""
+"""Join a multi-process run (`jax.distributed`), share its work, and leave it without hanging the others."""
 
 import contextlib
 import os
@@ -13,30 +13,30 @@ from jax.experimental import multihost_utils
 
 from lena_jax.runtime.signals import Stopped
 
-START_SECONDS = 300  # To wait for all processes to come; a cluster may start them one after another.
-HEARTBEAT_SECONDS = 30  # A process that is silent for so long is lost, and the others end.
-SHUTDOWN_SECONDS = 60  # To wait at the end for the others to finish too.
+START_SECONDS = 300  # Wait this long for all processes; a cluster may start them one after another.
+HEARTBEAT_SECONDS = 30  # A process that is silent this long is considered lost, and the others end.
+SHUTDOWN_SECONDS = 60  # Wait this long at the end for the others to finish.
 
 
 def index():
-    """The number of this process, 0 for the first or only one."""
+    """Return the number of this process; 0 is the first or only one."""
     return jax.process_index()
 
 
 def count():
-    """The number of processes."""
+    """Return the number of processes."""
     return jax.process_count()
 
 
 def wait_for_all(name):
-    """Returns once every process is here."""
+    """Wait until every process has called this."""
     if count() > 1:
         multihost_utils.sync_global_devices(name)
 
 
 @contextlib.contextmanager
 def first_goes_first(name):
-    """Runs its body in the first process, and then in all others."""
+    """Run the body in the first process, then in all others."""
     if index():
         wait_for_all(name)
     yield
@@ -45,21 +45,21 @@ def first_goes_first(name):
 
 
 def any_of(flag):
-    """Whether the flag is set in any process; each must ask."""
+    """Return whether the flag is set in any process. Every process must call this."""
     return bool(flag) if count() == 1 else bool(np.any(multihost_utils.process_allgather(np.asarray(bool(flag)))))
 
 
 def share_of(length):
-    """The indices that this process does of `length` things, so that shares are equal or one smaller."""
+    """Return this process's share of `length` indices. The sizes of the shares differ by at most one."""
     return np.array_split(np.arange(length), count())[index()]
 
 
 def gather(rows, length):
-    """Puts the rows of all processes together.
+    """Concatenate the rows of all processes.
 
     Args:
-        rows: [len(share_of(length)), ...] of this process.
-        length: of all.
+        rows: [len(share_of(length)), ...], the rows of this process.
+        length: number of rows of all processes together.
 
     Returns:
         [length, ...], the same in every process.
@@ -76,26 +76,26 @@ def gather(rows, length):
 
 @contextlib.contextmanager
 def joined(coordinator, number, index, cluster, explain):
-    """Joins a multi-process run, and leaves it without hanging the others; does nothing where none is asked for.
+    """Join a multi-process run, and leave it without hanging the others. Do nothing for a single process.
 
-    Enter it before any device is touched. A process that fails exits here at once: the usual way out would wait for the
-    others, which wait for it.
+    Enter this context before JAX uses any device. A process that fails exits here at once: the normal exit would wait
+    for the others, which wait for it.
 
     Args:
         coordinator: "HOST:PORT" of the first process, or None.
-        number: of processes, or None.
-        index: of this process, from 0, or None.
-        cluster: whether SLURM, a TPU pod or the like tells all three.
-        explain: error -> exit code; prints what is to be said of it.
+        number: number of processes, or None.
+        index: number of this process, from 0, or None.
+        cluster: whether to ask the cluster (SLURM, a TPU pod and so on) for all three.
+        explain: error -> exit code; prints the error's message.
 
     Raises:
-        ValueError: for arguments that are missing or contradict each other.
-        OSError: if the others cannot be reached.
+        ValueError: arguments are missing or contradict each other.
+        OSError: the other processes cannot be reached.
     """
     if not _check(coordinator, number, index, cluster):
         yield
         return
-    # The service would keep SIGTERM to itself; `StopSignal` looks after it.
+    # This service would catch SIGTERM, which `StopSignal` handles.
     jax.config.update("jax_enable_preemption_service", False)
     if index:
         _wait_for_first(coordinator)
@@ -110,7 +110,7 @@ def joined(coordinator, number, index, cluster, explain):
         )
     except ValueError as error:
         raise ValueError(
-            "--distributed finds no cluster that it knows (SLURM, Open MPI, TPU, Kubernetes): say "
+            "--distributed finds no cluster that it knows (SLURM, Open MPI, TPU, Kubernetes): use "
             "--coordinator=HOST:PORT --num_processes=N --process_id=K instead"
         ) from error
     except RuntimeError as error:
@@ -126,20 +126,20 @@ def joined(coordinator, number, index, cluster, explain):
             raise
         if isinstance(error, jax.errors.JaxRuntimeError):
             error = OSError(
-                f"process {jax.process_index()} of {jax.process_count()} failed, or has lost another one: "
+                f"process {jax.process_index()} of {jax.process_count()} failed or lost another process: "
                 f"{_first_line(error)}"
             )
         _leave(explain(error))
 
 
 def _check(coordinator, number, index, cluster):
-    """Whether there are several processes."""
+    """Check the arguments; return whether to join a multi-process run."""
     given = {"--coordinator": coordinator, "--num_processes": number, "--process_id": index}
     missing = [name for name, value in given.items() if value is None]
     if cluster and len(missing) < 3:
         raise ValueError(
             "got --distributed, which asks the cluster, together with "
-            f"{', '.join(sorted(given.keys() - missing))}: expected the one or the others"
+            f"{', '.join(sorted(given.keys() - missing))}: expected one or the other"
         )
     if missing and len(missing) < 3:
         raise ValueError(f"several processes need {', '.join(given)}, got no {' and no '.join(missing)}")
@@ -152,7 +152,7 @@ def _check(coordinator, number, index, cluster):
 
 
 def _wait_for_first(coordinator):
-    """JAX would end the process by a signal, with a page of C++, if the first one is not there."""
+    """Wait until the first process answers. Without it, JAX would abort with a page of C++ stack trace."""
     host, port = coordinator.rsplit(":", 1)
     until = time.monotonic() + START_SECONDS
     while True:
@@ -172,7 +172,7 @@ def _leave(code):
     sys.stdout.flush()
     sys.stderr.flush()
     if not jax.process_index():
-        time.sleep(2)  # The end of the first one cuts off the others, which may have something to say as well.
+        time.sleep(2)  # When the first process ends, the others are cut off. Let them print their errors.
     os._exit(code)
 
 

@@ -1,4 +1,4 @@
-"""Write a file whole or not at all; open a file that someone else named, if it is a plain one of bounded size."""
+"""Write a file whole or not at all, and open only plain files of limited size."""
 
 import os
 import stat
@@ -6,8 +6,8 @@ import uuid
 
 
 def write_whole(path, write, mode="w"):
-    """Calls `write(file)` on a neighbouring file and moves it into place, so that no reader meets half a file."""
-    unfinished = f"{path}.{uuid.uuid4().hex}.unfinished"  # Containers on one disk may have equal process numbers.
+    """Call `write(file)` on a temporary file next to `path`, then move it to `path`. No reader sees half a file."""
+    unfinished = f"{path}.{uuid.uuid4().hex}.unfinished"  # A process id is not unique if containers share a disk.
     try:
         with open(unfinished, mode, **({} if "b" in mode else {"newline": "", "encoding": "utf-8"})) as file:
             write(file)
@@ -18,15 +18,15 @@ def write_whole(path, write, mode="w"):
 
 
 def open_plain(path, most_bytes, refuse):
-    """Opens a plain file to read its bytes; folders, devices and pipes (which would be waited for) are refused.
+    """Open a plain file to read its bytes. Refuse folders, devices and pipes, which could block.
 
     Args:
-        path: of the file.
-        most_bytes: size up to which it is opened; it may still grow while it is read.
-        refuse: the exception to raise, called with the reason.
+        path: path of the file.
+        most_bytes: greatest size of the file; it may still grow while it is read.
+        refuse: class of the exception to raise, called with the reason.
 
     Raises:
-        refuse: no such file, not a plain file, unreadable, larger than `most_bytes`, or a path that no file can have.
+        refuse: no such file, not a plain file, unreadable, larger than `most_bytes`, or an impossible path.
     """
     try:
         found = os.stat(path)
@@ -44,10 +44,10 @@ def open_plain(path, most_bytes, refuse):
     except refuse:
         raise
     except ValueError as error:
-        # A path with a zero byte in it, or one that the system's encoding does not have.
+        # The path has a zero byte, or the system's encoding cannot represent it.
         raise refuse(f"cannot be read: {error}") from error
 
 
 def too_large(size, most_bytes):
-    """What is said of a file that is too large."""
+    """Return the message about a file that is too large."""
     return f"file too large: got {size:,} bytes, expected at most {most_bytes:,}"

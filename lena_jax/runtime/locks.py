@@ -1,4 +1,4 @@
-"""Advisory file locks, which the operating system drops when their process ends, however it ends."""
+"""Advisory file locks. The operating system drops them when their process ends, however it ends."""
 
 import contextlib
 import fcntl
@@ -7,7 +7,7 @@ import socket
 
 
 def try_lock(file):
-    """Locks an open file for this process until the file is closed; returns False where another process holds it."""
+    """Lock an open file for this process until it is closed; return False if another process holds the lock."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -17,17 +17,17 @@ def try_lock(file):
 
 @contextlib.contextmanager
 def own(workdir, flag="--workdir"):
-    """Holds `workdir/.lock` while the body runs; makes the folder if it is absent.
+    """Hold `workdir/.lock` while the body runs; create the folder if absent.
 
     Args:
         workdir: the folder.
-        flag: the option with which the user names another folder.
+        flag: the option that sets the folder, for the error message.
 
     Raises:
-        ValueError: if another process holds the lock (names its number and machine), or `workdir` is a file.
+        ValueError: another process holds the lock (the message has its number and machine), or `workdir` is a file.
     """
     if os.path.exists(workdir) and not os.path.isdir(workdir):
-        raise ValueError(f"{workdir!r} is a file, expected a folder for the run or nothing")
+        raise ValueError(f"{workdir!r} is a file, expected a folder or a path that does not exist yet")
     os.makedirs(workdir, exist_ok=True)
     with open(os.path.join(workdir, ".lock"), "a+") as file:
         if not try_lock(file):

@@ -1,4 +1,4 @@
-"""Warnings that the user of a command is to read: one line each, without a place in the code."""
+"""Warnings for the users of commands: one line each, without a code location."""
 
 import contextlib
 import sys
@@ -6,12 +6,12 @@ import warnings
 
 
 class Notice(UserWarning):
-    """A warning for the user of a command; the message says all there is to say."""
+    """A warning for the user of a command. The message needs no code location."""
 
 
 @contextlib.contextmanager
 def plain_notices():
-    """Within it a `Notice` is one line on stderr, and Pillow says nothing of damaged metadata."""
+    """Print each `Notice` as one line on stderr, and hide Pillow's warnings about damaged metadata."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")
         warnings.simplefilter("always", Notice)

@@ -1,4 +1,4 @@
-"""What SIGTERM and Ctrl-C do: training saves and stops, a command ends in order, a command that is starting ends."""
+"""Handle SIGTERM and Ctrl-C: training saves and stops; a command cleans up and ends; while it starts, it just ends."""
 
 import contextlib
 import os
@@ -10,7 +10,8 @@ import threading
 class Stopped(SystemExit):
     """Training stopped on request, with everything saved; exit code 0.
 
-    `everywhere`: whether all processes stopped together, not this one alone.
+    Attributes:
+        everywhere: whether all processes stopped together, or only this one.
     """
 
     def __init__(self, everywhere=False):
@@ -19,10 +20,10 @@ class Stopped(SystemExit):
 
 
 class StopSignal:
-    """Within it SIGTERM, which clusters send before they take a machine away, sets `requested`.
+    """Context in which SIGTERM sets `requested`. Clusters send SIGTERM before they take a machine away.
 
-    Before `defer` is called SIGTERM ends the process at once instead. Only the main thread can handle signals; in
-    another thread nothing is changed and nothing is ever requested.
+    Until `defer` is called, SIGTERM ends the process at once instead. Only the main thread can handle signals: in
+    another thread the context does nothing, and `requested` stays False.
     """
 
     def __init__(self):
@@ -31,14 +32,14 @@ class StopSignal:
         self._context = None
 
     def defer(self):
-        """From now on the owner looks at `requested` and ends by itself."""
+        """From now on, only set `requested`: the caller checks it and stops by itself."""
         self._deferred = True
 
     def _receive(self, *_):
         self.requested = True
         if not self._deferred:
             print(
-                "stopped on request before the first step of this start; the same command begins again", file=sys.stderr
+                "stopped on request before the first step since the start; run the same command again", file=sys.stderr
             )
             raise Stopped
 
@@ -52,11 +53,11 @@ class StopSignal:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a command as Ctrl-C does: what is finished is kept, what is not is removed."""
+    """SIGTERM arrived. It ends a command as Ctrl-C does: finished output stays, unfinished output is removed."""
 
 
 def terminated_in_order():
-    """Context in which SIGTERM raises `Terminated`."""
+    """Return a context in which SIGTERM raises `Terminated`."""
 
     def terminate(number, frame):
         raise Terminated
@@ -66,14 +67,14 @@ def terminated_in_order():
 
 @contextlib.contextmanager
 def ended_at_once(name):
-    """Within it Ctrl-C ends the process immediately, with exit code 130.
+    """Let Ctrl-C end the process immediately, with exit code 130, while the body runs.
 
-    For the seconds in which libraries are imported and a model is opened: a `KeyboardInterrupt` raised in one of JAX's
-    callbacks is dropped, and the command would run on. Nothing is written then that would have to be removed. Where
-    Ctrl-C is ignored, or handled by someone else, nothing is changed.
+    Use it while libraries are imported and a model is opened. A `KeyboardInterrupt` raised in a JAX callback is lost
+    there, and the command would run on. The body must not write files, since nothing is cleaned up. If Ctrl-C is
+    ignored or has another handler, do nothing.
 
     Args:
-        name: of the command, for what is said.
+        name: name of the command, for the message.
     """
 
     def end(number, frame):
@@ -89,7 +90,7 @@ def ended_at_once(name):
 
 @contextlib.contextmanager
 def _handling(number, handler):
-    """Handles a signal within the block; nothing is changed outside the main thread, where it is not allowed."""
+    """Handle a signal while the body runs. Do nothing outside the main thread, where Python does not allow it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

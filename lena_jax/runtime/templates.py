@@ -1,35 +1,35 @@
-"""Fill in the Jinja2 templates that a package keeps in its folder `templates`.
+"""Fill in the Jinja2 templates in a package's folder `templates`.
 
-The name of a template says how its values are kept from becoming markup:
+The ending of a template's name decides how its values are escaped:
 
 *.html.j2: every value is escaped for HTML, unless it is `markupsafe.Markup`.
-*.md.j2: every value is put on one line, and what Markdown would read as markup is escaped. The filter `code` makes a
-    code span of a value.
-*.css.j2: values are taken as they are.
+*.md.j2: every value is put on one line, and its Markdown characters are escaped. The filter `code` turns a value into a
+    code span.
+*.css.j2: values are inserted unchanged.
 
-A value that a template uses and nobody passed is an error.
+A value that a template uses but nobody passed is an error.
 """
 
 import functools
 import re
 
-# Would start markup anywhere in a line of Markdown; a bracket only does where a link's target follows it.
+# Characters that start markup anywhere in a line of Markdown. A bracket does so only before a link's target.
 _MARKDOWN = re.compile(r"[\\`*<>|]|\](?=[(\[])")
 
 
 def render(package, name, /, **values):
-    """Fills a template in.
+    """Fill in a template.
 
     Args:
         package: the package that owns the template, such as "lena_jax.report".
         name: file name of the template, such as "report.html.j2".
-        **values: that the template names.
+        **values: the values that the template uses.
 
     Returns:
-        The text.
+        The filled-in text.
 
     Raises:
-        jinja2.UndefinedError: the template names a value that was not passed.
+        jinja2.UndefinedError: the template uses a value that was not passed.
     """
     kind = name.removesuffix(".j2").rpartition(".")[2]
     return _environment(package, kind).get_template(name).render(values)
@@ -37,7 +37,7 @@ def render(package, name, /, **values):
 
 @functools.cache
 def _environment(package, kind):
-    # Imported here: commands that fill nothing in do not pay for it.
+    # Imported late, so that commands without templates do not pay for it.
     import jinja2
 
     environment = jinja2.Environment(
@@ -56,19 +56,19 @@ def _environment(package, kind):
 
 
 def _as_markdown(value):
-    """A value as Markdown in which it is text; what macros return is Markdown already."""
+    """Escape a value for Markdown, unless it is `Markup`, as what macros return."""
     from markupsafe import Markup
 
     return value if isinstance(value, Markup) else Markup(_MARKDOWN.sub(r"\\\g<0>", _one_line(value)))
 
 
 def _as_code(value):
-    """A value as a code span, which it cannot end."""
+    """Turn a value into a code span that the value itself cannot end."""
     from markupsafe import Markup
 
     return Markup(f"`{_one_line(value).replace('`', chr(39)) or ' '}`")
 
 
 def _one_line(value):
-    """Text without line breaks, control characters and lone surrogates."""
+    """Replace line breaks, control characters and lone surrogates by spaces."""
     return "".join(letter if letter.isprintable() else " " for letter in str(value))

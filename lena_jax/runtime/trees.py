@@ -1,8 +1,8 @@
-"""Nested dicts of variables: putting them together, and taking a part."""
+"""Merge nested dicts of variables, and select parts of them."""
 
 
 def merge(*trees):
-    """Nested dicts as one; of two leaves in one place the later tree's is taken."""
+    """Merge nested dicts into one. Where two have a leaf in the same place, the later one wins."""
     result = {}
     for tree in trees:
         for name, value in tree.items():
@@ -11,5 +11,5 @@ def merge(*trees):
 
 
 def part_like(needed, tree):
-    """The part of a nested dict that has the keys of `needed`."""
+    """Select the part of a nested dict that has the keys of `needed`."""
     return {name: part_like(value, tree[name]) for name, value in needed.items()} if isinstance(needed, dict) else tree

@@ -28,7 +28,9 @@ def test_programs_are_kept_in_the_users_cache_folder_and_found_again(tmp_path):
     times = [os.stat(os.path.join(folder, name)).st_mtime_ns for name in kept]
     assert run(tmp_path) == folder
     assert sorted(name for name in os.listdir(folder) if name.endswith("-cache")) == kept
-    assert [os.stat(os.path.join(folder, name)).st_mtime_ns for name in kept] == times  # Read, not written again.
+    assert [
+        os.stat(os.path.join(folder, name)).st_mtime_ns for name in kept
+    ] == times  # The second run read them and wrote nothing.
 
 
 def test_a_folder_that_is_set_is_left_alone(tmp_path):

@@ -1,4 +1,4 @@
-"""What one process does; tests/test_several_processes.py has the rest."""
+"""Functions of a single process; tests/train/test_several_processes.py has the tests with several."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_shares_are_equal_or_one_smaller_and_are_put_together_in_order(monkeypat
         return np.stack(sent + [padded] * (count - len(sent)))
 
     monkeypatch.setattr(distributed.multihost_utils, "process_allgather", allgather)
-    # Each process sends its share; the last one to be asked here has got all of them.
+    # Each process sends its share. Only the last call here has received all of them.
     gathered = [distributed.gather(rows[share], length) for share in shares]
     np.testing.assert_array_equal(gathered[-1], rows)
     assert len({part.shape for part in sent}) == 1

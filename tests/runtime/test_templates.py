@@ -1,4 +1,4 @@
-"""Templates of a package that is made here: what values come to in HTML and in Markdown, and what is refused."""
+"""Templates of a package made here: how values are escaped in HTML and Markdown, and what is refused."""
 
 import configparser
 import subprocess
@@ -16,7 +16,7 @@ EVIL = "<img src=x onerror=alert(1)>\"'&amp;"
 
 @pytest.fixture
 def fill_in(tmp_path, monkeypatch):
-    """Fills in a template of this text."""
+    """A function that fills in a template with a given text."""
     (tmp_path / "owner/templates").mkdir(parents=True)
     (tmp_path / "owner/__init__.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)

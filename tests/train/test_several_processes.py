@@ -171,7 +171,7 @@ def test_sigterm_to_one_stops_both_and_both_go_on(trainings, runs, tmp_path):
     ended = [trainings.wait(number) for number in numbers]
     assert ended[1]["code"] == -9 and ended[0]["code"] not in (0, -9)
     assert ended[0]["points"][-1][1] - ended[1]["points"][-1][1] < distributed.HEARTBEAT_SECONDS + 15
-    assert "lost another one" in ended[0]["err"] or "another task died" in ended[0]["err"]
+    assert "lost another process" in ended[0]["err"] or "another task died" in ended[0]["err"]
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert rows[step // 2 - 1]["step"] == step and rows[-1]["step"] >= step + 4
 
