@@ -46,7 +46,9 @@ _CONVOLUTIONS = {
     "AlexNet stem": (224, 3, 64, 11, 4, 2),
 }
 
-_NAMES = flags.DEFINE_list("backbones", None, "names of backbones; all by default, none with --backbones=")
+_NAMES = flags.DEFINE_list(
+    "backbones", None, "names of backbones, separated by commas; all by default, none with --backbones="
+)
 _SIZE = flags.DEFINE_integer("size", 224, "height and width of the pictures", lower_bound=64)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "pictures per batch", lower_bound=1)
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "type to compute in, for PyTorch too")
@@ -57,7 +59,7 @@ _CONVOLUTION_TABLE = flags.DEFINE_bool("convolutions", False, "also print the ta
 
 
 def fastest(calls):
-    """The seconds of each call that is not None, the minimum over rounds in which they take turns."""
+    """Time each call that is not None, in turns over several rounds; return the fewest seconds of each."""
     calls = {name: call for name, call in calls.items() if call is not None}
     times = {name: [] for name in calls}
     for _ in range(_ROUNDS.value + 1):
@@ -69,7 +71,7 @@ def fastest(calls):
 
 
 def compiled(function, *args):
-    """A call without arguments that waits for the result, and the seconds that compiling it took."""
+    """Compile a function; return a call without arguments that waits for the result, and the compilation's seconds."""
     import jax
 
     start = time.perf_counter()
@@ -78,7 +80,7 @@ def compiled(function, *args):
 
 
 def torch_module():
-    """PyTorch, or None where it is not installed or not wanted."""
+    """Return PyTorch, or None if it is not installed or not wanted."""
     if not _TORCH.value or importlib.util.find_spec("torch") is None:
         return None
     import torch
@@ -87,13 +89,13 @@ def torch_module():
 
 
 def to_torch(torch, array):
-    """A tensor with `array`'s numbers in the type and the layout that is asked for."""
+    """Convert an array to a tensor of the type and layout that the flags ask for."""
     tensor = torch.from_numpy(array).to(getattr(torch, _DTYPE.value))
     return tensor.to(memory_format=torch.channels_last if _CHANNELS_LAST.value else torch.contiguous_format)
 
 
 def torch_network(name):
-    """The network of PyTorch up to the trunk's first endpoint, as a function, and its parameters; or None."""
+    """Return PyTorch's network and the function up to the backbone's first endpoint, or None."""
     from lena_jax.backbones import BACKBONES
 
     if name.startswith("efficientnet_lite"):
@@ -107,14 +109,14 @@ def torch_network(name):
     if not path.exists():
         return None
     spec = importlib.util.spec_from_file_location("torch_trunks", path)
-    trunks = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(trunks)
-    network = trunks.build("vgg16" if name == "vgg16_caffe" else name, BACKBONES[name].endpoints[0], 32)
+    networks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(networks)
+    network = networks.build("vgg16" if name == "vgg16_caffe" else name, BACKBONES[name].endpoints[0], 32)
     return network, network
 
 
-def torch_trunk_calls(torch, name, pictures):
-    """Forward and training of PyTorch's network, two calls, or two None."""
+def torch_backbone_calls(torch, name, pictures):
+    """Return two calls of PyTorch's network, forward and training, or two None."""
     found = torch_network(name) if torch else None
     if found is None:
         return None, None
@@ -134,8 +136,8 @@ def torch_trunk_calls(torch, name, pictures):
     return forward, training
 
 
-def trunk_row(torch, name):
-    """A line of the first table."""
+def backbone_row(torch, name):
+    """Measure a row of the first table."""
     import jax
     import jax.numpy as jnp
 
@@ -153,7 +155,7 @@ def trunk_row(torch, name):
 
     forward, seconds = compiled(lambda p, rest, x: module.apply({"params": p, **rest}, x), params, rest, x)
     training, seconds_training = compiled(jax.value_and_grad(mean_feature), params, rest, x)
-    torch_forward, torch_training = torch_trunk_calls(torch, name, pictures)
+    torch_forward, torch_training = torch_backbone_calls(torch, name, pictures)
     cells = [name]
     for ours, theirs in ((forward, torch_forward), (training, torch_training)):
         taken = fastest({"ours": ours, "theirs": theirs})
@@ -162,7 +164,7 @@ def trunk_row(torch, name):
 
 
 def convolution_row(torch, name, height, channels_in, channels_out, taps, stride, padding):
-    """A line of the second table."""
+    """Measure a row of the second table."""
     import jax
     import jax.numpy as jnp
 
@@ -210,7 +212,7 @@ def convolution_row(torch, name, height, channels_in, channels_out, taps, stride
 
 
 def rate(work, taken, name):
-    """`work` per second, or a dash."""
+    """Format `work` per second, or a dash."""
     if name not in taken:
         return "-"
     each = work / taken[name]
@@ -218,7 +220,7 @@ def rate(work, taken, name):
 
 
 def ratio(taken):
-    """How many times as fast as PyTorch."""
+    """Format the speed as a multiple of PyTorch's, or a dash."""
     return f"{taken['theirs'] / taken['ours']:.2f}" if "theirs" in taken else "-"
 
 
@@ -248,7 +250,7 @@ def main(argv):
     if names:
         print_row(
             [
-                "trunk",
+                "backbone",
                 "forward, pictures/s",
                 "PyTorch",
                 "ratio",
@@ -260,7 +262,7 @@ def main(argv):
         )
         print_row(["---"] + ["---:"] * 7)
         for name in names:
-            print_row(trunk_row(torch, name))
+            print_row(backbone_row(torch, name))
     if _CONVOLUTION_TABLE.value:
         print()
         print_row(

@@ -27,14 +27,18 @@ def parse():
     parser.add_argument("--rounds", type=int, default=10, help="rounds of five calls, three of which are timed")
     parser.add_argument("--threads", type=int, help="pin the process to this many cores")
     parser.add_argument("--shapes", help="B,H,W,C;B,H,W,C;... instead of the five shapes in the documentation")
-    parser.add_argument("--dtypes", default="float32,bfloat16")
-    parser.add_argument("--data", default="gaussian,relu")
+    parser.add_argument(
+        "--dtypes", default="float32,bfloat16", help="types, separated by commas (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--data", default="gaussian,relu", help="kinds of data, separated by commas (default: %(default)s)"
+    )
     parser.add_argument("--only", help="poolings to time, separated by commas; average is always included")
     return parser.parse_args()
 
 
 def functions(channels):
-    """Name to function of one map batch; the learned values are spread over the channels."""
+    """Return {name: function of a batch of maps}. Learned values vary over the channels."""
     import jax.numpy as jnp
 
     from lena_jax import pooling
@@ -55,13 +59,13 @@ def functions(channels):
 
 
 def peers(x):
-    """torch.sort and torch.topk of all cells of the same data, or nothing without PyTorch."""
+    """Return torch.sort and torch.topk over all cells of the same data, or {} without PyTorch."""
     try:
         import torch
     except ImportError:
         return {}
     maps = torch.from_numpy(x.reshape(x.shape[0], -1, x.shape[-1]).copy())
-    maps = maps.transpose(1, 2).contiguous()  # cells last, the faster layout for it
+    maps = maps.transpose(1, 2).contiguous()  # Cells last is PyTorch's faster layout here.
     return {
         "torch.sort": lambda: torch.sort(maps, dim=-1, descending=True),
         "torch.topk": lambda: torch.topk(maps, maps.shape[-1], dim=-1),
@@ -69,7 +73,7 @@ def peers(x):
 
 
 def queue_ms(x, share=0.1, maps=4):
-    """Milliseconds of the published layer's way, a priority queue a map, scaled up from a few maps."""
+    """Time the published layer's method, a priority queue per map, in milliseconds; scale up from a few maps."""
     cells = x.astype("float32").reshape(x.shape[0], -1, x.shape[-1])
     n = 1 + int(-(-share * (cells.shape[1] - 1) // 1))
     columns = [cells[0, :, c].tolist() for c in range(min(maps, cells.shape[2]))]
@@ -92,13 +96,13 @@ def compiled(function, *args):
 
 
 def interleaved(calls, rounds):
-    """Median, quartiles and minimum in milliseconds of each call, taken in turns, with warm caches."""
+    """Time calls in turns with warm caches; return median, quartiles and minimum of each in milliseconds."""
     import jax
 
     times = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
-            # The calls before it empty the caches, which would flatter whatever reads its input many times.
+            # The first calls warm the caches, which the other functions have emptied.
             for again in range(5):
                 start = time.perf_counter()
                 jax.block_until_ready(call())
@@ -112,7 +116,7 @@ def interleaved(calls, rounds):
 
 
 def measure(shape, dtype, data, args):
-    """One block of the table: all functions on one kind of data."""
+    """Measure a block of the table: all functions on one kind of data."""
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -155,7 +159,7 @@ def measure(shape, dtype, data, args):
 
 
 def copy_bandwidth():
-    """GB/s of a large copy on a GPU, None elsewhere."""
+    """Measure the bandwidth of a large copy on a GPU in GB/s; return None elsewhere."""
     import jax
     import jax.numpy as jnp
 

@@ -27,7 +27,7 @@ _WIDTH, _HEIGHT = 640, 480
 
 
 def write_files(folder, count):
-    """JPEG files of random crops; returns their paths."""
+    """Write JPEG files of random crops; return their paths."""
     import numpy as np
     from PIL import Image
     from skimage import data
@@ -46,7 +46,7 @@ def write_files(folder, count):
 
 
 def open_model():
-    """EfficientNet-Lite0 with its weights and a head that was not trained."""
+    """Open EfficientNet-Lite0 with its pretrained weights and an untrained head."""
     from lena_jax.config import default_config
     from lena_jax.models import ranker
 
@@ -55,7 +55,7 @@ def open_model():
 
 
 def peak_megabytes():
-    """Most memory that the process has held since its start, in MB."""
+    """Return the peak memory of the process since its start, in MB."""
     import resource
     import sys
 
@@ -64,7 +64,7 @@ def peak_megabytes():
 
 
 def throughput(paths, counts):
-    """Prints the first table; returns number of pictures, seconds and peak memory in MB, every 100 pictures."""
+    """Print the first table; return (pictures, seconds, peak memory in MB) for every 100 pictures."""
     import itertools
 
     from lena_jax.scoring import Scorer
@@ -77,10 +77,10 @@ def throughput(paths, counts):
     list(scorer.score(paths[0]))
     again = time.perf_counter()
     print(
-        f"model opened in {opened - start:.1f} s, first answer {first - opened:.1f} s after that (compiled or taken "
-        f"from the cache), one more picture {1e3 * (again - first):.0f} ms\n"
+        f"model opened in {opened - start:.1f} s, first answer {first - opened:.1f} s after that (compiled or from "
+        f"the cache), one more picture {1e3 * (again - first):.0f} ms\n"
     )
-    print("| pictures | seconds | pictures a minute | peak memory |\n|---|---|---|---|")
+    print("| pictures | seconds | pictures/min | peak memory |\n|---|---|---|---|")
     start, course = time.perf_counter(), []
     for number, one in enumerate(scorer.score(itertools.islice(itertools.cycle(paths), max(counts))), 1):
         if one.error is not None:
@@ -94,7 +94,7 @@ def throughput(paths, counts):
 
 
 def draw(course, path):
-    """Writes the figure: time and peak memory against the number of pictures."""
+    """Draw time and peak memory against the number of pictures."""
     from matplotlib.figure import Figure
 
     numbers, seconds, memory = zip(*course, strict=True)
@@ -112,7 +112,7 @@ def draw(course, path):
 
 
 def stages(paths, rounds):
-    """Prints the second table."""
+    """Print the second table."""
     import numpy as np
 
     from lena_jax.data import pictures
@@ -133,14 +133,14 @@ def stages(paths, rounds):
     for size in scorer.SIZES:
         program = on_devices(model.score_pictures, variables, size)
         batch = np.resize(squares, (size, *squares.shape[1:]))
-        work[f"network, {size} at a time"] = (lambda program=program, batch=batch: np.asarray(program(batch)), size)
+        work[f"network, batch {size}"] = (lambda program=program, batch=batch: np.asarray(program(batch)), size)
     seconds = {name: [] for name in work}
     for _ in range(rounds + 1):
         for name, (run, count) in work.items():
             start = time.perf_counter()
             run()
             seconds[name].append((time.perf_counter() - start) / count)
-    print("\n| stage | ms a picture |\n|---|---|")
+    print("\n| stage | ms per picture |\n|---|---|")
     for name, values in seconds.items():
         print(f"| {name} | {1e3 * statistics.median(values[1:]):.2f} |")
 

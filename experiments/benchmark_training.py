@@ -27,11 +27,11 @@ _CONFIG = config_flags.DEFINE_config_file("config", None, "Config file of the ru
 _ROUNDS = flags.DEFINE_integer("rounds", 9, "Rounds, after one for warm-up.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 16, "Steps per round.", lower_bound=1)
 flags.mark_flag_as_required("config")
-_FILLED = 2.0  # Seconds in which the pipelines fill up.
+_FILLED = 2.0  # Seconds for the pipelines to fill up.
 
 
 def jax_runners(config):
-    """{name: function that does so many steps and waits for them}."""
+    """Return {name: function that runs a number of steps and waits for them}."""
     import dataclasses
 
     import jax
@@ -73,14 +73,14 @@ def jax_runners(config):
         return run
 
     return {
-        "JAX, one batch again and again": runner(True, True),
-        "JAX, pipeline with data.cache": runner(True, False),
-        "JAX, pipeline without": runner(False, False),
+        "JAX, the same batch every step": runner(True, True),
+        "JAX, pipeline with `data.cache`": runner(True, False),
+        "JAX, pipeline without `data.cache`": runner(False, False),
     }
 
 
 def torch_runner(config):
-    """The same step in PyTorch on one batch, or None where it cannot be done."""
+    """Return the same step in PyTorch on one batch, or None if PyTorch or the network is missing."""
     try:
         import torch
         from efficientnet_lite_pytorch import EfficientNet
@@ -88,19 +88,19 @@ def torch_runner(config):
         return None
     if not config.backbone.name.startswith("efficientnet_lite") or config.backbone.endpoint not in ("", "head"):
         return None
-    trunk = EfficientNet.from_name(config.backbone.name.replace("_", "-"), image_size=[config.image_size] * 2)
-    trunk.eval()
+    backbone = EfficientNet.from_name(config.backbone.name.replace("_", "-"), image_size=[config.image_size] * 2)
+    backbone.eval()
     channels = 1280
     eta = torch.zeros(channels, requires_grad=True)
     head = torch.nn.Linear(channels, 1)
-    optimizer = torch.optim.AdamW([*trunk.parameters(), eta, *head.parameters()], lr=1e-4)
+    optimizer = torch.optim.AdamW([*backbone.parameters(), eta, *head.parameters()], lr=1e-4)
     pictures = torch.rand(config.batch_size, 3, config.image_size, config.image_size) * 2 - 1
     left, right = torch.triu_indices(config.batch_size, config.batch_size, 1)
     label = (torch.rand(config.batch_size)[left] > torch.rand(config.batch_size)[right]).float()
 
     def run(steps):
         for _ in range(steps):
-            maps = trunk.extract_features(pictures).flatten(2).sort(dim=2, descending=True).values
+            maps = backbone.extract_features(pictures).flatten(2).sort(dim=2, descending=True).values
             support = 1 + torch.sigmoid(eta) * (maps.shape[2] - 1)
             mask = (support[:, None] - torch.arange(maps.shape[2])).clamp(0, 1)
             scores = head((maps * mask).sum(2) / support)[:, 0]
@@ -120,7 +120,7 @@ def main(argv):
         raise ValueError("expected a config that trains the whole network, got backbone.frozen=True")
     runners = jax_runners(config)
     if (in_torch := torch_runner(config)) is not None:
-        runners["PyTorch, one batch again and again"] = in_torch
+        runners["PyTorch, the same batch every step"] = in_torch
     for run in runners.values():
         run(3)  # Compiles, and lets every thread pool start.
     seconds = {name: [] for name in runners}
@@ -128,7 +128,7 @@ def main(argv):
     for _ in range(_ROUNDS.value + 1):
         for name, run in runners.items():
             run(1)
-            # The pipelines prepare batches ahead: all of them are full again before the clock starts.
+            # The pipelines prepare batches ahead. Let them fill up before the clock starts.
             time.sleep(_FILLED)
             start, used = time.perf_counter(), time.process_time()
             run(_STEPS.value)
@@ -141,7 +141,7 @@ def main(argv):
         f"{os.getloadavg()[0]:.1f}, {os.cpu_count()} cores\n"
     )
     print(
-        "| training step | pictures/s | quartiles | against the first | quartiles | core-seconds a step |\n"
+        "| training step | pictures/s | quartiles | ratio to the first row | quartiles | core-seconds per step |\n"
         "|---|---|---|---|---|---|"
     )
     for name, values in seconds.items():

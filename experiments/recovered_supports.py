@@ -31,13 +31,13 @@ SIDE, CHANNELS, NOISE, BATCH = 14, 32, 0.3, 64
 
 
 def planted_channels(rng, sizes, weights, count):
-    """Maps whose channels carry their part of the score on a known number of cells.
+    """Draw maps whose channels each carry part of the score on a known number of cells.
 
     Args:
         rng: `np.random.Generator`.
-        sizes: [C] cells that a channel is raised on, 1 to SIDE * SIDE.
-        weights: [C] of the channels in the score.
-        count: of maps, n.
+        sizes: [C], number of cells on which each channel is raised, 1 to SIDE * SIDE.
+        weights: [C], weights of the channels in the score.
+        count: number of maps, n.
 
     Returns:
         (maps [n, SIDE, SIDE, C] float32, scores [n]).
@@ -51,7 +51,7 @@ def planted_channels(rng, sizes, weights, count):
 
 
 def learned_sizes(seed, steps):
-    """Trains LENA and an inner product on pairs of planted maps; returns (planted n [C], learned N [C])."""
+    """Train LENA and an inner product on pairs of planted maps; return (planted n [C], learned N [C])."""
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -93,15 +93,15 @@ def learned_sizes(seed, steps):
 
 
 def concept_maps(pictures, grid, names):
-    """Where the concepts are: [n, grid, grid, len(names)], the share of each cell that shows an object, or the veil.
+    """Map the concepts: [n, grid, grid, len(names)], the share of each cell that an object or the veil covers.
 
     Args:
-        pictures: `ScoredPictures` of `planted`, with the seed it is built with by default.
-        grid: cells a side.
+        pictures: `ScoredPictures` of `planted`, built with the default seed.
+        grid: cells per side.
         names: kinds of object, then "veil".
 
     Raises:
-        ValueError: if a picture is not the one that is composed, as of another seed.
+        ValueError: a picture differs from the one composed again, as with another seed.
     """
     import numpy as np
     from PIL import Image
@@ -114,7 +114,7 @@ def concept_maps(pictures, grid, names):
         record = pictures.record(index)
         composed = scene.compose(0, split, int(number), record["image"].shape[0])
         if not np.array_equal(composed.mask, record["mask"][..., 0] > 0):
-            raise ValueError(f"picture {name!r} is not the one of seed 0, expected 'planted' as built by default")
+            raise ValueError(f"picture {name!r} was not built with seed 0, expected 'planted' as built by default")
         layers = {"veil": composed.veil > 0.5}
         layers |= {item.kind: composed.owner == place for place, item in enumerate(composed.objects)}
         for kind, layer in layers.items():
@@ -124,7 +124,7 @@ def concept_maps(pictures, grid, names):
 
 
 def correlations(features, concepts):
-    """Pearson's r over all cells of all pictures: [n, g, g, C] and [n, g, g, K] -> [C, K]."""
+    """Compute Pearson's r over all cells of all pictures: [n, g, g, C] and [n, g, g, K] -> [C, K]."""
     import numpy as np
 
     def standard(maps):
@@ -136,16 +136,16 @@ def correlations(features, concepts):
 
 
 def carried_supports(correlation, shares, weights, least):
-    """For each concept the channels that carry it and their mean support, weighted by the size of their weights.
+    """For each concept, count the channels that carry it and average their supports.
 
     Args:
-        correlation: [C, K].
+        correlation: [C, K], correlation of each channel with each concept.
         shares: [C], eta.
-        weights: [C], of the score.
-        least: correlation from which a channel carries the concept that it correlates most with.
+        weights: [C], weights of the channels in the score. The average is weighted by their absolute values.
+        least: least correlation for a channel to carry the concept with which it correlates most.
 
     Returns:
-        (number of channels [K], weighted mean share [K], NaN without a channel).
+        (number of channels [K], weighted mean share [K]; NaN for a concept without channels).
     """
     import numpy as np
 
@@ -168,7 +168,7 @@ def _channels():
         rhos.append(stats.spearmanr(sizes, learned).statistic)
         found.append(learned)
     print(
-        f"\nPlanted channels, {_SEEDS.value} seeds: Spearman's rho between planted and learned size "
+        f"\nPlanted channels, {_SEEDS.value} seeds: Spearman's rho between planted and learned size: "
         f"{np.mean(rhos):.3f} ({min(rhos):.3f} to {max(rhos):.3f})\n\n"
         "| planted cells | learned N, mean over seeds |\n|---|---|"
     )
@@ -197,12 +197,12 @@ def _pictures(workdirs):
         if shares is None or config.data.name != "planted" or not config.backbone.frozen:
             raise ValueError(
                 f"{workdir!r}: got pooling {config.pooling!r} on {config.data.name!r}, expected LENA on "
-                "'planted' with a frozen trunk"
+                "'planted' with a frozen backbone"
             )
-        if features is None:  # The trunk is the same in all of them.
+        if features is None:  # The frozen backbone is the same in all runs.
             pictures = open_pictures(config)["test"]
             run = on_devices(model.feature_map, variables, 32)
-            inputs = (resize(pictures.picture(i), model.image_size) for i in tqdm(range(len(pictures)), "trunk"))
+            inputs = (resize(pictures.picture(i), model.image_size) for i in tqdm(range(len(pictures)), "backbone"))
             features = np.concatenate(list(in_batches(run, inputs, 32)))
             concepts = concept_maps(pictures, features.shape[1], names)
             correlation = correlations(features, concepts)
@@ -214,8 +214,8 @@ def _pictures(workdirs):
         rhos.append(stats.spearmanr(np.array(areas)[scored], mean[scored]).statistic)
     print(
         f"Pictures of `planted`, {len(workdirs)} runs: rho between area and support over the {len(scored)} "
-        f"concepts that enter the score {np.mean(rhos):.2f} ({min(rhos):.2f} to {max(rhos):.2f})\n\n"
-        "| concept | effect on the score | true area | channels | support, mean over runs | least and largest |\n"
+        f"concepts that enter the score: {np.mean(rhos):.2f} ({min(rhos):.2f} to {max(rhos):.2f})\n\n"
+        "| concept | effect on the score | true area | channels | mean support over runs | range |\n"
         "|---|---|---|---|---|---|"
     )
     for i, name in enumerate(names):
@@ -230,8 +230,8 @@ def main(argv):
     if len(argv) > 1:
         raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
     if not _WORKDIRS.value and not _CHANNELS_ONLY.value:
-        raise ValueError("got no --workdirs, expected runs on `planted`, or --channels_only")
-    # The quicker to fail comes first.
+        raise ValueError("got no --workdirs, expected runs on `planted`, or use --channels_only")
+    # The part that can fail early comes first.
     if not _CHANNELS_ONLY.value:
         _pictures(_WORKDIRS.value)
     _channels()

@@ -1,4 +1,4 @@
-"""Scores new pictures with a trained ranker, and ranks them: `lena-jax score` as a script.
+"""Score new pictures with a trained ranker, and rank them: `lena-jax score` as a script.
 
     python experiments/score.py --model=runs/mine holiday/ other.jpg --output=scores.csv --maps=maps
 
@@ -14,7 +14,7 @@ _OLD = {"--workdir": "--model", "--csv": "--output"}
 
 
 def renamed(argument):
-    """The argument with today's name of its flag."""
+    """Replace the old name of a flag by the new one."""
     name, equals, value = argument.partition("=")
     return _OLD.get(name, name) + equals + value
 

@@ -59,11 +59,13 @@ def _train():
     if (_FOLDS.value, _SEEDS.value, _FOLD.value, _SEED.value) != (0, 1, None, None):
         if distributed.count() > 1:
             raise ValueError(
-                "got several processes together with --folds or --seeds, expected one run: its folds and "
-                "seeds can be separate jobs, see --fold"
+                "got several processes together with --folds or --seeds, expected a single run. Run folds and "
+                "seeds as separate jobs, see --fold"
             )
         if _PROFILE.value:
-            raise ValueError("got --profile together with --folds or --seeds, expected one run: leave the others out")
+            raise ValueError(
+                "got --profile together with --folds or --seeds, expected a single run: leave out --folds and --seeds"
+            )
         results = repeated_runs.run(config, _WORKDIR.value, _FOLDS.value, _SEEDS.value, _FOLD.value, _SEED.value)
         print("done; other runs are still missing" if results is None else tables.runs_table(results))
     else:

@@ -1,4 +1,4 @@
-"""A headless Chromium driven over its debugging pipe: opens a file or address and says what came of it."""
+"""Drive a headless Chromium over its debugging pipe: open a file or address and inspect the page."""
 
 import base64
 import json
@@ -12,14 +12,14 @@ import time
 PATH = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # The browser reads commands from descriptor 3 and answers on 4.
 _START = """import fcntl, os, sys
-a, b = (fcntl.fcntl(int(given), fcntl.F_DUPFD, 10) for given in sys.argv[1:3])  # Neither may be 3 or 4.
+a, b = (fcntl.fcntl(int(given), fcntl.F_DUPFD, 10) for given in sys.argv[1:3])  # Neither copy may be 3 or 4.
 os.dup2(a, 3), os.dup2(b, 4)
 os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
 class Browser:
-    """One browser with one tab; messages of Chrome's DevTools protocol, each ended by a zero byte."""
+    """One browser with one tab. Messages follow Chrome's DevTools protocol; a zero byte ends each."""
 
     def __enter__(self):
         self._home = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -76,7 +76,7 @@ class Browser:
         return json.loads(message)
 
     def call(self, method, **parameters):
-        """The result of a command; events that come meanwhile go to `events`."""
+        """Send a command and return its result. Events that arrive meanwhile go to `events`."""
         self._number += 1
         session = {"sessionId": self._session} if self._session else {}
         message = {"id": self._number, "method": method, "params": parameters, **session}
@@ -88,7 +88,7 @@ class Browser:
         return answer["result"]
 
     def open(self, path, width, height=844, dark=False):
-        """Opens a file, or an address (str), in a window of this size and waits until it is loaded."""
+        """Open a file (path) or an address (str) in a window of the given size, and wait until it is loaded."""
         self.events.clear()
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
@@ -102,14 +102,14 @@ class Browser:
             self.events.append(self._receive())
 
     def value(self, expression):
-        """The value of a JavaScript expression in the page."""
+        """Evaluate a JavaScript expression in the page."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
     def wait(self, expression, seconds=20):
-        """Waits until a JavaScript expression is true; fails if it does not become so."""
+        """Wait until a JavaScript expression is true; raise TimeoutError if it stays false."""
         end = time.monotonic() + seconds
         while not self.value(f"!!({expression})"):
             if time.monotonic() > end:
@@ -117,23 +117,23 @@ class Browser:
             time.sleep(0.05)
 
     def choose_files(self, selector, paths):
-        """Puts files into a file input, as a visitor's choice or drop does."""
+        """Put files into a file input, as a visitor does by choosing or dropping them."""
         found = self.call("Runtime.evaluate", expression=f"document.querySelector({selector!r})")["result"]
         self.call("DOM.setFileInputFiles", files=[str(path) for path in paths], objectId=found["objectId"])
 
     def errors(self):
-        """What the console and the log said."""
+        """Return the messages and exceptions of the console and the log."""
         kinds = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
         return [event["params"] for event in self.events if event["method"] in kinds]
 
     def requests(self):
-        """Addresses that the page asked for, its own pictures inside it left out."""
+        """Return the addresses that the page requested, without embedded pictures (data: URLs)."""
         sent = [
             event["params"]["request"]["url"] for event in self.events if event["method"] == "Network.requestWillBeSent"
         ]
         return [url for url in sent if not url.startswith("data:")]
 
     def screenshot(self, path):
-        """Saves the whole page as PNG."""
+        """Save the whole page as a PNG."""
         data = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
         path.write_bytes(base64.b64decode(data))

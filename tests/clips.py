@@ -1,36 +1,37 @@
-"""Small video files of known colours and times, written with PyAV."""
+"""Write small video files of known colours and times with PyAV."""
 
 import av
 import numpy as np
 
 
 def colours(count):
-    """[count, 3] uint8, each a little redder and less green than the one before."""
+    """Return colours, [count, 3] uint8, each redder and less green than the one before."""
     red = np.linspace(0, 240, count)
     return np.stack([red, 250 - red, np.full(count, 100)], -1).astype(np.uint8)
 
 
 def plain(colour, size=(64, 48)):
-    """A frame of one colour, [H, W, 3] uint8, of size (W, H)."""
+    """Make a frame of one colour and of size (W, H): [H, W, 3] uint8."""
     return np.broadcast_to(np.asarray(colour, np.uint8), (size[1], size[0], 3)).copy()
 
 
 def corners(size=(64, 48)):
-    """A black frame with a red corner at the top left, a green one at the top right, a blue one at the lower left."""
+    """Make a black frame with a red corner (top left), a green one (top right) and a blue one (bottom left)."""
     frame = plain((0, 0, 0), size)
     frame[:16, :16, 0] = frame[:16, -16:, 1] = frame[-16:, :16, 2] = 255
     return frame
 
 
 def write(path, frames, codec="libx264", rate=10, key_every=8, turned=None, lossless=False, pixels="yuv420p"):
-    """Writes frames [H, W, 3] uint8 as a video.
+    """Write frames [H, W, 3] uint8 as a video.
 
     Args:
-        path: its ending says what it becomes.
-        frames: of one size.
-        codec, rate, key_every: of the stream; `key_every` frames from one key frame to the next.
+        path: file to write; its ending decides the format.
+        frames: frames of equal size.
+        codec, rate: codec and frames per second of the stream.
+        key_every: number of frames from one key frame to the next.
         turned: arguments of `VideoStream.set_display_rotation`.
-        lossless: of libx264rgb.
+        lossless: whether to use libx264rgb without loss instead of `codec`.
         pixels: pixel format of the stream.
     """
     options = {} if codec == "gif" else {"g": str(key_every)}
@@ -48,7 +49,7 @@ def write(path, frames, codec="libx264", rate=10, key_every=8, turned=None, loss
 
 
 def copy(source, path, **options):
-    """Copies the packets of a video into another file, with options of its format."""
+    """Copy the packets of a video into another file, with options of that file's format."""
     with av.open(str(source)) as before, av.open(str(path), "w", options=options) as after:
         stream = after.add_stream_from_template(before.streams.video[0])
         for packet in before.demux(video=0):
@@ -58,7 +59,7 @@ def copy(source, path, **options):
 
 
 def write_sound(path):
-    """Writes a file with a tenth of a second of silence and nothing else."""
+    """Write a file that holds a tenth of a second of silence and nothing else."""
     with av.open(str(path), "w") as file:
         stream = file.add_stream("aac", rate=44100)
         for number in range(4):

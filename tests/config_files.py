@@ -1,4 +1,4 @@
-"""The configs of experiments/configs, loaded as the scripts do."""
+"""Load the configs of experiments/configs as the scripts do."""
 
 import importlib.util
 from pathlib import Path
@@ -7,7 +7,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def load_config(name):
-    """The config of `experiments/configs/NAME.py`, loaded by path as the scripts do; also NAME:ARGUMENT."""
+    """Load the config of `experiments/configs/NAME.py` by its path; NAME may be NAME:ARGUMENT."""
     name, _, argument = name.partition(":")
     spec = importlib.util.spec_from_file_location(name, REPOSITORY / f"experiments/configs/{name}.py")
     module = importlib.util.module_from_spec(spec)

@@ -1,14 +1,14 @@
-"""Strict session: two forced CPU devices, rank promotion raises, and (setup.cfg) every warning is an error."""
+"""Strict test session: two forced CPU devices; rank promotion and (setup.cfg) every warning is an error."""
 
 import os
 import shutil
 import tempfile
 
-# Before the first import of jax, which reads them once.
+# Set before the first import of jax, which reads these variables once.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
-# What one test compiles another need not; pytest-xdist's workers and the commands that tests start inherit it.
+# Tests share compiled programs. The workers of pytest-xdist and commands that tests start inherit this variable.
 _PROGRAMS = None
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     _PROGRAMS = os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="lena-jax-tests-")
@@ -28,14 +28,14 @@ def pytest_unconfigure():
 
 @pytest.fixture(scope="module", autouse=True)
 def _forget_compiled_programs():
-    """Property tests compile hundreds of shapes; kept for the whole session they would fill gigabytes."""
+    """Drop compiled programs after each module: property tests compile hundreds of shapes, gigabytes in all."""
     yield
     jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
 def planted_dir(tmp_path_factory):
-    """A data_dir with a small `planted` in it: 48 training, 16 validation and 24 test pictures."""
+    """A data_dir with a small `planted`: 48 training, 16 validation and 24 test pictures."""
     from data_prep import command
 
     data_dir = tmp_path_factory.mktemp("data")
@@ -46,7 +46,7 @@ def planted_dir(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def mapped_dir(planted_dir, tmp_path_factory):
-    """A data_dir with a copy of that `planted`, and objectness maps of it: the red channels of its pictures."""
+    """A data_dir with a copy of that `planted` and objectness maps, which are the red channels of its pictures."""
     import red_maps
 
     data_dir = tmp_path_factory.mktemp("mapped")
@@ -67,7 +67,7 @@ def small_config(planted_dir):
 
 @pytest.fixture(scope="module")
 def trainings(tmp_path_factory):
-    """Runs of experiments/train.py in processes of their own, with the trunks and the config of tiny_trunk.py."""
+    """Start experiments/train.py in separate processes, with the backbones and the config of tiny_trunk.py."""
     from forked_training import Trainings
 
     started = Trainings(tmp_path_factory.mktemp("trainings"))
@@ -77,14 +77,14 @@ def trainings(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tiny_trunks():
-    """The registry knows the tiny trunks; programs are compiled quickly rather than well."""
+    """Register the tiny backbones, and compile fast instead of well."""
     import tiny_trunk
 
     from lena_jax import backbones
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, trunk in tiny_trunk.tiny_trunks().items():
-            patch.setitem(backbones.BACKBONES, name, trunk)
+        for name, backbone in tiny_trunk.tiny_trunks().items():
+            patch.setitem(backbones.BACKBONES, name, backbone)
         jax.config.update("jax_disable_most_optimizations", True)
         yield
         jax.config.update("jax_disable_most_optimizations", False)
@@ -92,15 +92,15 @@ def tiny_trunks():
 
 @pytest.fixture(scope="session")
 def scored_run(tmp_path_factory):
-    """Folder of a small evaluated run on pictures of every kind of file (`scored_run.KINDS`), with the trunk "tiny"."""
+    """Folder of a small evaluated run with the backbone "tiny" on pictures of every file type (`scored_run.KINDS`)."""
     import scored_run
     import tiny_trunk
 
     from lena_jax import backbones
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, trunk in tiny_trunk.tiny_trunks().items():
-            patch.setitem(backbones.BACKBONES, name, trunk)
+        for name, backbone in tiny_trunk.tiny_trunks().items():
+            patch.setitem(backbones.BACKBONES, name, backbone)
         jax.config.update("jax_disable_most_optimizations", True)
         run = scored_run.make_run(tmp_path_factory.mktemp("scored"))
         jax.config.update("jax_disable_most_optimizations", False)
@@ -109,13 +109,13 @@ def scored_run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(tiny_trunks, scored_run):
-    """`scored_run`, with its trunk in the registry."""
+    """The folder `scored_run`, with its backbone in the registry."""
     return scored_run
 
 
 @pytest.fixture(scope="module")
 def photos(scored_run):
-    """The folder of its pictures."""
+    """The folder with the pictures of `scored_run`."""
     return scored_run.parent / "photos"
 
 

@@ -1,4 +1,4 @@
-"""The files that an evaluation leaves, of made-up scores."""
+"""Write the files of an evaluation, from made-up scores."""
 
 import csv
 import json
@@ -13,10 +13,10 @@ SCORES = np.random.default_rng(0).normal(size=20)
 
 
 def evaluation(workdir, noise, seed, groups=None, fingerprint="f" * 64, ids=IDS, pairs=None):
-    """Leaves the files of an evaluation; returns the predicted scores."""
+    """Write the files of an evaluation; return the predicted scores."""
     workdir.mkdir(parents=True)
     predicted = SCORES + noise * np.random.default_rng(seed).normal(size=20)
-    order = np.argsort(-predicted)  # As evaluations leave it, another one for each run.
+    order = np.argsort(-predicted)  # The order of the rows differs between runs, as in real evaluations.
     with (workdir / "scores.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "group", "score", "predicted"])

@@ -1,7 +1,7 @@
-"""Runs experiments/train.py in processes that tests can interrupt at any moment.
+"""Run experiments/train.py in processes that tests can interrupt at any moment.
 
-JAX takes seconds to import; here it is imported once, and each run is a fork of that process, made before any device
-is touched. The tests talk to it through `Trainings`.
+JAX takes seconds to import. Here a server process imports it once, and each run is a fork of that process, made before
+JAX uses any device. The tests talk to the server through `Trainings`.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
-# What a run reports as it comes by: (module, function, reported before it, reported after it).
+# Points that a run reports: (module, function, name of the point before it, name of the point after it).
 POINTS = (
     ("data.array_cache", "_fill", "caching", "cached"),
     ("runs.checkpoints", "save", "saving", "saved"),
@@ -24,10 +24,10 @@ POINTS = (
 
 
 class Trainings:
-    """Starts runs and waits for their ends.
+    """Start runs and wait for their ends.
 
     Args:
-        folder: for what they print.
+        folder: folder for the runs' output.
     """
 
     def __init__(self, folder):
@@ -38,24 +38,25 @@ class Trainings:
             "PYTHONPATH": str(TESTS.parent),
             "JAX_COMPILATION_CACHE_DIR": str(self._folder / "programs"),
         }
-        environment.pop("XLA_FLAGS", None)  # conftest's devices; each run has its own number.
+        environment.pop("XLA_FLAGS", None)  # conftest.py sets a number of devices; each run has its own.
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
     def start(self, *arguments, config=None, devices=1, send=(), limit=None, runs=None, **flags):
-        """Starts experiments/train.py with the tiny trunk's config; returns a number for `wait`.
+        """Start experiments/train.py with the config of tiny_trunk.py; return a number for `wait`.
 
         Args:
-            arguments: further flags as they are.
-            config: {key: value} to set.
+            arguments: further command-line arguments.
+            config: {key: value} to set in the config.
             devices: number of CPU devices.
-            send: (signal, point, count, seconds), any number of them: the signal is sent that long after the run came
-                by the point for the count-th time; the point "start" is the very beginning.
-            limit: (point, count, bytes): from there on no file can grow beyond so many bytes.
-            runs: {folder: config} to train one after another in one process instead of running the script; what
-                `train` returned is printed. Of the flags, those of several processes are understood.
-            flags: of the script.
+            send: list of (signal, point, count, seconds). The signal is sent so many seconds after the run has reached
+                the point for the count-th time. The point "start" is the beginning of the run.
+            limit: (point, count, bytes). Once the run has reached the point for the count-th time, no file can grow
+                beyond so many bytes.
+            runs: {folder: config}. Instead of running the script, train these one after another in one process and
+                print what `train` returns. Only the flags for several processes are then allowed.
+            flags: flags of the script.
         """
         self._started += 1
         settings = [f"--config.{key}={value}" for key, value in (config or {}).items()]
@@ -84,9 +85,9 @@ class Trainings:
         return self._started
 
     def wait(self, number):
-        """Returns {"code", "points", "out", "err"} of a run; `points` are [name, seconds since its start].
+        """Wait for a run; return its {"code", "points", "out", "err"}. `points` has [name, seconds since the start].
 
-        The code of a run that a signal ended is minus its number.
+        If a signal ended the run, the code is minus the signal's number.
         """
         while number not in self._ended:
             ended = json.loads(self._process.stdout.readline())
@@ -95,11 +96,11 @@ class Trainings:
         return self._ended.pop(number)
 
     def run(self, *arguments, **options):
-        """`start` and `wait`."""
+        """Start a run and wait for it."""
         return self.wait(self.start(*arguments, **options))
 
     def close(self):
-        """Ends it; runs that are left are killed."""
+        """End the server process; it kills the runs that are left."""
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
@@ -158,13 +159,13 @@ def _serve():
 
 
 def _train(job, pipe):
-    """The forked process: never returns."""
+    """Run a job in the forked process; never return."""
     code = 1
     try:
         for path, descriptor in ((os.devnull, 0), (job["out"], 1), (job["err"], 2)):
             os.dup2(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), descriptor)
         if job["limit"]:
-            # What is printed is not what the disk has no room for. It keeps the pipe open until all is written.
+            # The limit must not apply to stderr: `cat` writes it, and keeps the pipe open until all is written.
             sink = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=2, pass_fds=[pipe])
             os.dup2(sink.stdin.fileno(), 2)
             sink.stdin.close()
@@ -172,7 +173,7 @@ def _train(job, pipe):
         import jax
 
         jax.config.update("jax_num_cpu_devices", job["devices"])
-        # What one run has compiled the next one finds; and these programs are not worth optimising.
+        # Runs share compiled programs, which are not worth optimising.
         jax.config.update("jax_disable_most_optimizations", True)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -251,7 +252,7 @@ def _limit_files(size):
 if __name__ == "__main__":
     import warnings
 
-    # What a run imports.
+    # Import what a run imports, once for all runs.
     import tensorboardX  # noqa: F401
 
     import lena_jax.cli.scripts  # noqa: F401

@@ -1,4 +1,4 @@
-"""A small data set of pairs, as `uiv/pairs` is one, of composed pictures."""
+"""Build a small dataset of pairs, like `uiv/pairs`, from made-up pictures."""
 
 import io
 
@@ -15,7 +15,7 @@ FEATURES = {
 
 
 def picture(number, side=72):
-    """The file of a picture of one colour, brighter the higher its number is, with some noise of its own."""
+    """Make the file of a noisy grey picture; the higher its number, the brighter it is."""
     noise = np.random.default_rng(number).integers(0, 40, (side, side, 3))
     file = io.BytesIO()
     Image.fromarray(np.clip(noise + 5 * number, 0, 255).astype(np.uint8)).save(file, "png")
@@ -24,13 +24,13 @@ def picture(number, side=72):
 
 
 def build(data_dir, splits, name="judged", **change):
-    """Writes `data_dir/name`.
+    """Build the dataset `data_dir/name`.
 
     Args:
-        data_dir: folder of data sets.
-        splits: {split: [(number of the left picture, of the right one, label), ...]}.
-        name: of the data set.
-        change: feature -> function (record) -> value that is stored instead.
+        data_dir: folder of datasets.
+        splits: {split: [(number of the left picture, number of the right one, label), ...]}.
+        name: name of the dataset.
+        change: {feature: function (record) -> value to store instead}.
     """
 
     def record(left, right, label):
@@ -64,7 +64,7 @@ def build(data_dir, splits, name="judged", **change):
 
 
 def some_pairs(first, count, seed=0):
-    """Pairs among pictures `first` to `first + count - 1`; the brighter one is ahead, on the left in half of them."""
+    """Pair neighbours of `first` to `first + count - 1`. The label says which is brighter; sides are random."""
     rng = np.random.default_rng(seed)
     pairs = [rng.permutation([first + place, first + place + 1]).tolist() for place in range(count - 1)]
     return [(left, right, int(left > right)) for left, right in pairs]

@@ -1,4 +1,4 @@
-"""Objectness maps that are told from the picture: its red channel."""
+"""Objectness maps that are easy to check: the red channel of each picture."""
 
 import contextlib
 import types
@@ -16,10 +16,10 @@ def silent(split, total, done):
 
 
 def red(picture):
-    """Stands in for the network: what is red stands out."""
+    """Replace the network: what is red stands out."""
     return resize(picture, SIDE)[..., 0] / np.float32(255)
 
 
 def add(name, data_dir, network=red):
-    """Makes the maps of a built data set, by another `network` where one is given."""
+    """Make the maps of a built dataset, with another `network` if one is given."""
     make_maps(name, data_dir, "all", network, 2, silent)

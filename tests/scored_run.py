@@ -1,4 +1,4 @@
-"""A small trained run on pictures of every kind of file, and these files: for the tests of scoring."""
+"""Make pictures of every file type, and a small evaluated run on them, for the tests of scoring."""
 
 import contextlib
 import csv
@@ -13,7 +13,7 @@ ORIENTATION = 0x0112
 
 
 def scene(seed, size=(96, 72)):
-    """A smooth coloured picture of its own, which JPEG keeps nearly as it is."""
+    """Make a smooth coloured picture that depends on the seed. JPEG hardly changes it."""
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 256, (5, 6, 3), dtype=np.uint8))
     return coarse.resize(size, Image.Resampling.BICUBIC)
@@ -26,7 +26,7 @@ def encode(picture, encoding, **options):
 
 
 def rotated(number):
-    """EXIF data that says how the picture lies."""
+    """Make EXIF data with an orientation."""
     exif = Image.Exif()
     exif[ORIENTATION] = number
     return exif
@@ -47,7 +47,7 @@ def animated(seed, encoding):
     return encode(scene(seed), encoding, save_all=True, append_images=[scene(seed + 1000), scene(seed + 2000)])
 
 
-# Name -> (ending, seed -> content of the file).
+# Kind -> (file name ending, seed -> content of the file).
 KINDS = {
     "photo": ("jpg", lambda seed: encode(scene(seed, (200, 150)), "JPEG", quality=90)),
     "large": ("jpg", lambda seed: encode(scene(seed, (900, 700)), "JPEG", quality=80, progressive=True)),
@@ -70,7 +70,7 @@ KINDS = {
 
 
 def write_pictures(folder):
-    """Writes one picture of each kind for training and one for testing; returns the paths of both."""
+    """Write one picture of each kind for training and one for testing; return {split: paths}."""
     paths = {"train": [], "test": []}
     for split, first in (("train", 0), ("test", 100)):
         for number, (kind, (ending, make)) in enumerate(KINDS.items()):
@@ -81,11 +81,11 @@ def write_pictures(folder):
 
 
 def make_run(folder, **change):
-    """Builds a data set of `write_pictures` and evaluates a checkpoint of the trunk "tiny", untrained but for its head.
+    """Build a dataset of `write_pictures` and evaluate a checkpoint with random variables on the backbone "tiny".
 
     Args:
-        folder: for `photos`, `photos.csv`, `data` and `run`.
-        **change: of the config.
+        folder: folder in which to create `photos`, `photos.csv`, `data` and `run`.
+        **change: changes of the config.
 
     Returns:
         The folder of the run.
@@ -129,13 +129,13 @@ def make_run(folder, **change):
 
 
 def random_variables(model, seed=0):
-    """Variables of a ranker with which pictures have scores some tenths apart."""
+    """Draw variables of a ranker that give pictures scores some tenths apart."""
     rng = np.random.default_rng(seed)
     return jax.tree.map(lambda leaf: rng.normal(0, 0.2, leaf.shape).astype(leaf.dtype), model.abstract_variables())
 
 
 def evaluated_scores(run):
-    """{name of the file: score} of the test pictures, as experiments/evaluate.py leaves them."""
+    """Read {file name: score} of the test pictures from the run's scores.csv."""
     with open(run / "scores.csv", newline="", encoding="utf-8") as file:
         return {row["id"]: float(row["predicted"]) for row in csv.DictReader(file)}
 

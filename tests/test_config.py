@@ -1,4 +1,4 @@
-"""The config: defaults, and telling configs apart."""
+"""The config: defaults, and differences between configs."""
 
 from ml_collections import ConfigDict
 
@@ -21,7 +21,7 @@ def test_only_what_makes_another_run_counts_as_a_difference():
     assert differences(ours, as_json(theirs)) == ["steps"]
 
 
-def test_what_was_stored_before_a_key_has_its_default():
+def test_a_config_stored_before_a_key_existed_gets_its_default():
     stored = as_json(default_config())
     del stored["fusion"]
     stored["pooling_options"] = {"lena": {"init_share": 0.3}}

@@ -1,4 +1,4 @@
-"""The house's rules, held by reading the source: floors, arrows that go down only, small files, a short root."""
+"""Check the layout rules on the source: rooms import only from lower floors, files are small, the root is short."""
 
 import ast
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "lena_jax"
-# From the ground up; a room imports only rooms of floors below its own.
+# From the ground up. A room imports only rooms on lower floors.
 FLOORS = (
     {"pooling", "runtime"},
     {"backbones", "config", "localization", "data"},
@@ -24,13 +24,13 @@ SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "_old_names" not in p
 
 
 def room_of(path):
-    """The room in which a file lies; None for the package's own face and `python -m lena_jax`."""
+    """Return the room of a file; None for `lena_jax/__init__.py` and `lena_jax/__main__.py`."""
     first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     return None if first.startswith("__") else first
 
 
 def imported_rooms(path):
-    """(line, room) of each import of ours, wherever in the file it stands."""
+    """Yield (line, room) for each import of this package, anywhere in the file."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.Import):

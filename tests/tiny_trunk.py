@@ -1,4 +1,4 @@
-"""Trunks that compile in a second, with and without BatchNorm, and a config that uses them."""
+"""Backbones that compile in a second, with and without BatchNorm, and a config that uses them."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from lena_jax import backbones
 from lena_jax.backbones import Backbone, Preprocessing
 
 
-class TinyTrunk(nn.Module):
-    """Two stages of one convolution each, stride 8."""
+class TinyBackbone(nn.Module):
+    """Two stages of one convolution each, with a total stride of 8."""
 
     endpoint: str = "second"
     output_stride: int = 8
@@ -21,7 +21,7 @@ class TinyTrunk(nn.Module):
     @nn.compact
     def __call__(self, x, train=False):
         for stage, channels, stride in (("first", 8, 4), ("second", 12, 2)):
-            # The default initialiser alone takes longer to compile than all the rest.
+            # The default initialiser takes longer to compile than everything else here.
             x = nn.Conv(
                 channels, (3, 3), (stride, stride), kernel_init=nn.initializers.normal(0.2), name=f"{stage}_conv"
             )(x)
@@ -34,10 +34,10 @@ class TinyTrunk(nn.Module):
 
 
 def tiny_trunks():
-    """The registry's entries "tiny" and "tiny_norm"."""
+    """Return the registry entries "tiny" and "tiny_norm"."""
 
     def build(batch_norm):
-        return lambda **options: TinyTrunk(batch_norm=batch_norm, **options)
+        return lambda **options: TinyBackbone(batch_norm=batch_norm, **options)
 
     pixels = Preprocessing((0.5,) * 3, (0.25,) * 3)
     return {
@@ -47,7 +47,7 @@ def tiny_trunks():
 
 
 def get_config():
-    """For experiments/train.py: this file is its --config."""
+    """Return the config for experiments/train.py, which gets this file as --config."""
     from lena_jax.config import default_config
 
     backbones.BACKBONES.update(tiny_trunks())

@@ -42,7 +42,7 @@ def test_train_and_evaluate(planted_dir, tmp_path):
 
 
 def test_folds_of_an_own_folder_in_groups(tmp_path):
-    """From pictures and a CSV to a cross-validated measure, as the README shows it."""
+    """Cross-validate on pictures with a CSV, as the README shows it."""
     from PIL import Image
 
     (tmp_path / "photos").mkdir()
@@ -85,7 +85,7 @@ def test_folds_of_an_own_folder_in_groups(tmp_path):
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "run/metrics.json").read_text())
     assert [fold["pictures"] for fold in summary["runs"].values()] == [12, 12]
-    # Colour decides the order within a site; across sites it would say nothing.
+    # Colour decides the order within a site, but not across sites.
     assert summary["mean"]["pair_accuracy"]["value"] > 0.8
     assert "mean" in done.stdout and (tmp_path / "run/fold_1/maps.png").exists()
     assert (tmp_path / "run/fold_1/report.html").exists() and not list((tmp_path / "run").rglob("profile"))

@@ -1,4 +1,4 @@
-"""The configs of experiments/configs: each builds its network, and the paper's recipe runs on pairs as it is."""
+"""The configs of experiments/configs: each builds its network, and the paper's recipe runs on pairs unchanged."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_a_config_is_locked_explains_itself_and_builds_its_network(name):
 
 
 def test_the_paper_config_is_the_papers():
-    """Supplementary material and solver file: design.md, section 3."""
+    """The values of the supplementary material and the solver file; see design.md, section 3."""
     config = paper_config()
     rate = learning_rate(config.optimizer, config.steps)
     assert [float(rate(step)) for step in (0, 4999, 5000, 9999)] == pytest.approx([1e-4, 1e-4, 1e-5, 1e-5])
@@ -48,7 +48,7 @@ def test_the_paper_config_is_the_papers():
     assert maps.shape == (1, 14, 14, 512)
 
 
-def test_a_row_of_the_papers_table_names_trunk_pooling_and_fusion():
+def test_a_row_of_the_papers_table_names_backbone_pooling_and_fusion():
     config = load_config("paper/ivgp:alexnet,max,gate")
     assert (config.data.name, config.backbone.name, config.pooling, config.fusion) == (
         "ivgp/pairs",
@@ -74,13 +74,13 @@ def test_a_row_of_the_papers_table_names_trunk_pooling_and_fusion():
 
 
 def disjoint_pairs(first, count):
-    """As in UIV, where no picture is in two pairs; the left one is ahead in every other pair."""
+    """Pairs as in UIV, where no picture is in two pairs. The left picture is higher in every other pair."""
     return [(first + 2 * number, first + 2 * number + 1, number % 2) for number in range(count)]
 
 
 @pytest.mark.parametrize("name, steps", [("paper/uiv:alexnet", 20), ("paper/uiv", 2)])
 def test_the_papers_recipe_runs_unchanged_on_pairs(tmp_path, name, steps):
-    """Everything but the size of pictures, the weights, which are not at hand, and the number of steps."""
+    """Only the picture size, the number of steps and the weights (random here) differ from the paper's recipe."""
     pair_data.build(tmp_path, {"train": disjoint_pairs(0, 25), "test": disjoint_pairs(50, 5)})
     config = load_config(name)
     config.data.name, config.data.dir = "judged", str(tmp_path)

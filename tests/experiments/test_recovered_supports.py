@@ -20,7 +20,7 @@ def test_planted_channels_hold_their_part_of_the_score(script):
     sizes, weights = np.array([1, 20, 196]), np.array([1.0, -1.0, 1.0])
     maps, scores = script.planted_channels(np.random.default_rng(0), sizes, weights, 400)
     assert maps.shape == (400, 14, 14, 3) and maps.dtype == np.float32
-    # The sum of a map is its strength times its cells, and noise.
+    # The sum of a map is its strength times its number of raised cells, plus noise.
     sums = maps.sum((1, 2)) / sizes
     np.testing.assert_allclose(sums.mean(0)[1:], 0.5, atol=0.1)
     assert np.corrcoef(sums[:, 2] - sums[:, 1], scores)[0, 1] > 0.5

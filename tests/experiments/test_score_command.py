@@ -1,4 +1,4 @@
-"""experiments/score.py: the table, the files, the drawings and the exit code, in a process of its own."""
+"""experiments/score.py in its own process: the table, the files, the drawn maps and the exit code."""
 
 import csv
 import os
@@ -11,7 +11,7 @@ from scored_run import evaluated_scores
 
 
 def score(*arguments, before=""):
-    """Runs the script with the tiny trunks known, and `before` run before it."""
+    """Run the script with the tiny backbones registered; run the code `before` first."""
     code = (
         "import runpy, sys, tiny_trunk; from lena_jax import backbones; "
         f"backbones.BACKBONES.update(tiny_trunk.tiny_trunks()); {before}\n"
