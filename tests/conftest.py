@@ -75,6 +75,14 @@ def trainings(tmp_path_factory):
     started.close()
 
 
+@pytest.fixture
+def quickly_compiled():
+    """Programs are compiled quickly rather than well."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(scope="module")
 def tiny_trunks():
     """Register the tiny backbones, and compile fast instead of well."""
