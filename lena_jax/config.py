@@ -12,6 +12,9 @@ MAY_DIFFER = {"data.dir", "data.workers", "data.cache"}
 
 def default_config():
     """Returns the config, locked: a key that is not here is an error, in a config file as on the command line."""
+    # Imported here because it takes a second, and the other functions of this file do not need it.
+    from lena_jax.pooling import POOLINGS
+
     config = ml_collections.ConfigDict()
     config.seed = 0
     config.steps = 600
@@ -50,17 +53,9 @@ def default_config():
     config.fusion = "none"
 
     config.pooling = "lena"  # A name of lena_jax.pooling.POOLINGS.
+    # The defaults of each pooling come from its record. A run uses those under the name of its pooling.
     config.pooling_options = ml_collections.ConfigDict(
-        {  # Used: those under the name of the pooling.
-            "lena": {"init_share": 0.1, "parameterization": "sigmoid", "rounding": "interpolate"},
-            "average": {},
-            "max": {},
-            "top_n": {"n": 20.0},
-            "gem": {"init_power": 3.0},
-            "lse": {"init_sharpness": 5.0},
-            "softmax": {"init_sharpness": 1.0},
-            "weldon": {"top": 5.0, "bottom": 5.0, "alpha": 1.0},
-        }
+        {record.name: dict(record.options) for record in POOLINGS.values()}
     )
 
     # Of a data set of clips: "joint", over space and time at once; "frame_mean", each frame, and the mean of them.

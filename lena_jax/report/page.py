@@ -13,7 +13,8 @@ from lena_jax.config import as_json, default_config
 from lena_jax.data.dataset import ScoredPictures
 from lena_jax.metrics import pairs_to_compare, ranking_metrics
 from lena_jax.models.predict import predict
-from lena_jax.models.ranker import eta_distribution, learned_shares
+from lena_jax.models.ranker import eta_distribution, learned_shares, learns_shares
+from lena_jax.pooling import POOLINGS
 from lena_jax.report import charts
 from lena_jax.report.confident_pairs import most_confident_pairs
 from lena_jax.report.html import Html, facts, join, page, section, table, tag
@@ -28,7 +29,6 @@ _MEASURES = {
     "spearman": ("Spearman's rho", 0.0),
     "kendall": ("Kendall's tau-b", 0.0),
 }
-_POOLINGS = {"lena": "LENA", "average": "average", "max": "max", "top_n": "top-N", "gem": "GeM", "lse": "log-sum-exp"}
 
 
 def write_report(workdir, data_dir=None):
@@ -272,7 +272,8 @@ def _curves(run):
     )
     at, head = (np.array(values) for values in series(train, "learning_rate"))
     rates = {"head": (at, head)}
-    if config.pooling in ("lena", "gem", "lse", "softmax"):  # Those that learn something.
+    record = POOLINGS.get(config.pooling)
+    if record and record.parameter:
         rates["pooling"] = (at, head * config.optimizer.pooling_rate)
     if not config.backbone.frozen:
         rates["trunk, last stage" if config.optimizer.stage_decay < 1 else "trunk"] = (
@@ -295,7 +296,7 @@ def _curves(run):
 def _supports(run, look):
     """LENA's eta over channels, where it started, and the supports in cells."""
     config, moved, kept = run.config, "", None
-    if config.pooling != "lena":
+    if not learns_shares(config):
         return Html()
     if run.variables is not None:
         shape = jax.eval_shape(
@@ -308,9 +309,9 @@ def _supports(run, look):
         kept = look.metrics.get("eta")
     if kept is None:
         return Html()
-    options = run.config.pooling_options.get("lena", {})
+    options = config.pooling_options.get(config.pooling, {})
     count = options.get("init_count")
-    start = count / kept["cells"] if count else options.get("init_share", 0.1)
+    start = count / kept["cells"] if count else options.get("init_share", POOLINGS[config.pooling].module.init_share)
     if run.variables is not None:
         eta = learned_shares(config, run.variables)
         moved = (
@@ -430,4 +431,6 @@ def _shown(value):
 
 
 def _pooling(config):
-    return _POOLINGS.get(config.pooling, config.pooling)
+    # A run of another version may have a pooling that this one does not know.
+    record = POOLINGS.get(config.pooling)
+    return record.title if record else config.pooling
