@@ -45,7 +45,7 @@ def make_pooling(name: str, **options: Any) -> Pooling:
         >>> pool = make_pooling("lena", init_share=0.2)
         >>> type(pool).__name__, pool.init_share
         ('LENAPool', 0.2)
-        >>> make_pooling("lean")
+        >>> make_pooling("lean")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ValueError: unknown pooling: got 'lean', expected one of lena, average, ...; did you mean 'lena'?
     """

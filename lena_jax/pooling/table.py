@@ -1,4 +1,4 @@
-"""Make the table of poolings in docs/pooling.md from their records: `python -m lena_jax.pooling.table` prints it."""
+"""Make the table in docs/pooling.md from the records: `python -m lena_jax.pooling.table` prints it."""
 
 import dataclasses
 

@@ -240,7 +240,7 @@ def put(*path_and_value):
         (put("network", "pooling_options", {"init_share": "__import__('os')"}), "no network that can be built"),
         (put("network", "pooling_options", {"init_share": [1]}), "expected a finite number or a word"),
         (put("network", "pooling_options", {"init_share": {"a": 1}}), "expected a finite number or a word"),
-        (put("network", "backbone", "name", "../../etc/passwd"), "no network that can be built: .*got trunk"),
+        (put("network", "backbone", "name", "../../etc/passwd"), "no network that can be built: .*got backbone"),
         (put("network", "backbone", "endpoint", "third"), "no network that can be built: .*endpoint"),
         (put("network", "backbone", "output_stride", "8"), "output_stride: got '8', expected int"),
         (put("preprocessing", "std", [0, 1, 1]), "above 0"),
