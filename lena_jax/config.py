@@ -12,6 +12,9 @@ MAY_DIFFER = {"data.dir", "data.workers", "data.cache"}
 
 def default_config():
     """Return the default config, locked: an unknown key in a config file or on the command line is an error."""
+    # Imported here: JAX takes a second, and the other functions of this file do not need it.
+    from lena_jax.pooling import POOLINGS
+
     config = ml_collections.ConfigDict()
     config.seed = 0
     config.steps = 600
@@ -50,17 +53,9 @@ def default_config():
     config.fusion = "none"
 
     config.pooling = "lena"  # A name of lena_jax.pooling.POOLINGS.
+    # The defaults of each pooling come from its record. A run uses those under the name of its pooling.
     config.pooling_options = ml_collections.ConfigDict(
-        {  # Only the options under the name of the chosen pooling are used.
-            "lena": {"init_share": 0.1, "parameterization": "sigmoid", "rounding": "interpolate"},
-            "average": {},
-            "max": {},
-            "top_n": {"n": 20.0},
-            "gem": {"init_power": 3.0},
-            "lse": {"init_sharpness": 5.0},
-            "softmax": {"init_sharpness": 1.0},
-            "weldon": {"top": 5.0, "bottom": 5.0, "alpha": 1.0},
-        }
+        {record.name: dict(record.options) for record in POOLINGS.values()}
     )
 
     # For a dataset of clips: "joint" pools over space and time at once; "frame_mean" pools each frame, then averages.

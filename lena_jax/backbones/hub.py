@@ -1,26 +1,26 @@
-"""Files of weights on the Hugging Face hub, through the package `huggingface_hub` and its cache."""
+"""Find files of weights on the Hugging Face hub, through the package `huggingface_hub` and its cache."""
 
 import re
 from pathlib import Path
 
-# In this order; nothing else of a repository is fetched unless the source names it.
+# Tried in this order; nothing else in a repository is fetched unless the source names it.
 FILES = ("model.safetensors", "pytorch_model.bin")
 _SOURCE = re.compile(r"hf:(?P<repository>[\w.-]+/[\w.-]+)(/(?P<file>[\w.-]+(/[\w.-]+)*))?(@(?P<revision>[\w./-]+))?")
 
 
 def find_on_hub(source: str) -> Path:
-    """The file that a source on the hub names, in the cache of `huggingface_hub`; fetched when it is not there.
+    """Return the file that a source on the hub names, from the cache of `huggingface_hub`; fetch it if it is missing.
 
-    What the cache holds is used without asking the hub for news, so a run starts the same without a network.
+    A file in the cache is used without asking the hub for a newer one, so a run starts the same without a network.
 
     Args:
-      source: "hf:OWNER/NAME", "hf:OWNER/NAME/FILE", and either with "@REVISION" (a branch, tag or commit) behind.
-        Without a file: the first of `FILES` that there is.
+        source: "hf:OWNER/NAME" or "hf:OWNER/NAME/FILE", either one followed by "@REVISION" (a branch, tag or commit) if
+            wanted. Without a file: the first of `FILES` that exists.
 
     Raises:
-      ValueError: the source is not written like that.
-      FileNotFoundError: the package is not installed, or the file is neither in the cache nor to be had (no network,
-        no such repository, revision or file, not allowed); the message says what to do.
+        ValueError: if the source is written differently.
+        FileNotFoundError: if the package is not installed, or the file is neither in the cache nor available (no
+            network, no such repository, revision or file, no permission); the message says what to do.
     """
     match = _SOURCE.fullmatch(source)
     if not match or {".", ".."} & set(re.split("[:/@]", source)):
@@ -28,7 +28,7 @@ def find_on_hub(source: str) -> Path:
     repository, revision = match["repository"], match["revision"] or "main"
     names = (match["file"],) if match["file"] else FILES
     try:
-        # Here, because few need the hub and the package is an extra.
+        # Imported here, because few need the hub and the package is an extra.
         import huggingface_hub
         from huggingface_hub import errors
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The layers that trunks are made of: convolution with bias or BatchNorm and an activation, and max pooling."""
+"""The layers of backbones: convolution with bias or BatchNorm and an activation, and max pooling."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -16,36 +16,36 @@ _KERNEL_INIT = nn.initializers.variance_scaling(2.0, "fan_in", "truncated_normal
 
 
 def relu6(x):
-    """`min(max(x, 0), 6)`, whose gradient is 0 at 0 and at 6, as in PyTorch."""
-    # jnp.clip shares the gradient out where values are equal, which takes divisions in every cell.
+    """Return `min(max(x, 0), 6)`, whose gradient is 0 at 0 and at 6, as in PyTorch."""
+    # jnp.clip shares the gradient where values are equal, which costs divisions in every cell.
     return lax.clamp(jnp.zeros((), x.dtype), x, jnp.full((), 6, x.dtype))
 
 
 def convolve(x, kernel, stride: int = 1, dilation: int = 1, padding: Padding = "SAME"):
-    """The dense convolution of every trunk.
+    """Convolve with a dense kernel, as every backbone does.
 
     Args:
-      x: `[B, H, W, in]`, floating point.
-      kernel: `[kh, kw, in, out]`, in the type of `x`.
-      stride: step in rows and columns.
-      dilation: distance of the kernel's taps in rows and columns.
-      padding: "SAME", zeros to `ceil(H / stride)` rows as TensorFlow adds them; or the number of zeros on each
-        side as in PyTorch, for `floor((H + 2 * padding - dilation * (kh - 1) - 1) / stride) + 1` rows.
+        x: `[B, H, W, in]`, floating point.
+        kernel: `[kh, kw, in, out]`, in the type of `x`.
+        stride: the step in rows and columns.
+        dilation: the distance between the kernel's taps in rows and columns.
+        padding: "SAME" adds zeros as TensorFlow does, for `ceil(H / stride)` rows; a number adds as many zeros on each
+            side as in PyTorch, for `floor((H + 2 * padding - dilation * (kh - 1) - 1) / stride) + 1` rows.
 
     Returns:
-      `[B, h, w, out]` in the type of `x`.
+        `[B, h, w, out]` in the type of `x`.
     """
     pads = padding if padding == "SAME" else ((padding, padding),) * 2
     return conv(x, kernel, (stride,) * 2, pads, (dilation,) * 2)
 
 
 def max_pool(x, size: int, stride: int, padding: int = 0):
-    """`x: [B, H, W, C]` to `[B, floor((H + 2 * padding - size) / stride) + 1, ..., C]`, as PyTorch pools."""
+    """Pool `x: [B, H, W, C]` to `[B, floor((H + 2 * padding - size) / stride) + 1, ..., C]`, as PyTorch does."""
     return nn.max_pool(x, (size, size), (stride, stride), ((padding, padding),) * 2)
 
 
 class ConvBias(nn.Module):
-    """Convolution, bias and optionally an activation; parameters `kernel` and `bias` as of `ConvBN`."""
+    """Convolution, bias and optionally an activation; parameters `kernel` and `bias` as in `ConvBN`."""
 
     features: int
     kernel_size: int = 1
@@ -56,7 +56,7 @@ class ConvBias(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        """`x: [B, H, W, in]` to `[B, h, w, features]` in `dtype`, sizes as of `convolve`."""
+        """Map `x: [B, H, W, in]` to `[B, h, w, features]` in `dtype`, with the sizes of `convolve`."""
         kernel = self.param("kernel", _KERNEL_INIT, (self.kernel_size,) * 2 + (x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         y = convolve(x.astype(self.dtype), kernel.astype(self.dtype), self.stride, padding=self.padding)
@@ -67,13 +67,13 @@ class ConvBias(nn.Module):
 class ConvBN(nn.Module):
     """Convolution, BatchNorm, and optionally an activation.
 
-    With `train=False` BatchNorm is an affine map of the stored statistics: its factor is multiplied into the
-    kernel and only an addition is left of it. With `train=True` the statistics are those of the batch
-    (averaged over devices where `axis_name` is given) and the collection `batch_stats` must be mutable.
+    With `train=False` BatchNorm is an affine map of the stored statistics: its factor is multiplied into the kernel,
+    and only an addition remains. With `train=True` the statistics are those of the batch, averaged over devices if
+    `axis_name` is given, and the collection `batch_stats` must be mutable.
 
-    Parameters are `kernel` `[kh, kw, in, out]` (`[kh, kw, 1, out]` when depthwise), `scale` and `bias`
-    `[out]`, and in `batch_stats` `mean` and `var` `[out]`; all float32, whatever `dtype` is computed in. With
-    `conv_bias` the convolution adds `conv_bias` `[out]` before BatchNorm, for weights that have one.
+    Parameters are `kernel` `[kh, kw, in, out]` (`[kh, kw, 1, out]` when depthwise), `scale` and `bias` `[out]`;
+    `batch_stats` has `mean` and `var` `[out]`. All are float32, whatever the `dtype` of computation. With `conv_bias`
+    the convolution adds `conv_bias` `[out]` before BatchNorm, for weights that have one.
     """
 
     features: int
@@ -91,7 +91,7 @@ class ConvBN(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False):
-        """`x: [B, H, W, in]` to `[B, h, w, features]` in `dtype`, sizes as of `convolve`."""
+        """Map `x: [B, H, W, in]` to `[B, h, w, features]` in `dtype`, with the sizes of `convolve`."""
         size, out = self.kernel_size, self.features
         kernel = self.param("kernel", _KERNEL_INIT, (size, size, 1 if self.depthwise else x.shape[-1], out))
         scale = self.param("scale", nn.initializers.ones, (out,))
@@ -105,7 +105,7 @@ class ConvBN(nn.Module):
             y = self._convolve(x, kernel).astype(jnp.float32)
             batch_mean, batch_var = self._moments(y)
             if not self.is_initializing():
-                # The batch's mean takes the convolution's bias away again; only the running one knows it.
+                # Subtracting the batch's mean removes the convolution's bias; only the running mean contains it.
                 mean.value = self.momentum * mean.value + (1 - self.momentum) * (batch_mean + conv_bias)
                 var.value = self.momentum * var.value + (1 - self.momentum) * batch_var
             factor = scale * lax.rsqrt(batch_var + self.epsilon)

@@ -1,4 +1,4 @@
-"""From pixels to what a trunk expects, inside the compiled program, so that uint8 travels to the device."""
+"""Convert pixels to what a backbone expects, inside the compiled program, so that uint8 travels to the device."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,15 +10,20 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """How a trunk wants its pixels; it belongs to the weights, and travels with them in a checkpoint.
+    """What a backbone expects of pixels. It belongs to the weights, and each checkpoint stores it with them.
 
     Attributes:
-      mean: of red, green and blue in [0, 1], subtracted from the picture.
-      std: of red, green and blue in [0, 1], which the difference is divided by.
-      channel_order: "RGB", or "BGR" for weights that come from Caffe.
+        mean: the means of red, green and blue in [0, 1], which are subtracted from the picture.
+        std: the deviations of red, green and blue in [0, 1], by which the difference is divided.
+        channel_order: "RGB", or "BGR" for weights that come from Caffe.
 
     Raises:
-      ValueError: not three finite numbers each, a deviation that is not positive, or another order.
+        ValueError: if there are not three finite numbers each, a deviation is not positive, or the order is unknown.
+
+    Example:
+        >>> from lena_jax.backbones import Preprocessing
+        >>> Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)).as_json()
+        {'mean': [0.5, 0.5, 0.5], 'std': [0.25, 0.25, 0.25], 'channel_order': 'RGB'}
     """
 
     mean: tuple[float, float, float]
@@ -37,15 +42,15 @@ class Preprocessing:
             raise ValueError(f"got channel_order {self.channel_order!r}, expected 'RGB' or 'BGR'")
 
     def as_json(self) -> dict[str, Any]:
-        """As plain JSON values; `Preprocessing(**stored)` is the way back."""
+        """Return plain JSON values; `from_json` reads them."""
         return {"mean": list(self.mean), "std": list(self.std), "channel_order": self.channel_order}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Preprocessing":
-        """What `as_json` gave.
+        """Read what `as_json` returned.
 
         Raises:
-          ValueError: other keys or values than those.
+            ValueError: if keys are missing or unknown, or a value is wrong.
         """
         expected = {field.name for field in dataclasses.fields(cls)}
         if set(stored) != expected:
@@ -53,18 +58,29 @@ class Preprocessing:
         return cls(**stored)
 
 
+# What the weights that torchvision trained expect.
+IMAGENET = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
 def normalize(images, preprocessing):
-    """`(images / 255 - mean) / std`, and the channels in the order that the trunk expects.
+    """Return `(images / 255 - mean) / std`, with the channels in the order that the backbone expects.
 
     Args:
-      images: `[B, H, W, 3]`, or clips `[B, T, H, W, 3]`, RGB in 0..255, uint8 or floating point.
-      preprocessing: a `Preprocessing`.
+        images: `[B, H, W, 3]`, or clips `[B, T, H, W, 3]`, RGB in 0..255, uint8 or floating point.
+        preprocessing: a `Preprocessing`.
 
     Returns:
-      float32 of the same shape.
+        float32 of the same shape.
 
     Raises:
-      ValueError: the last axis is not RGB, or the type is neither uint8 nor floating point.
+        ValueError: if the last axis is not RGB, or the type is neither uint8 nor floating point.
+
+    Example:
+        >>> import numpy as np
+        >>> from lena_jax.backbones import Preprocessing, normalize
+        >>> white = np.full((1, 1, 1, 3), 255, np.uint8)
+        >>> normalize(white, Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))).ravel()
+        Array([2., 2., 2.], dtype=float32)
     """
     if images.ndim not in (4, 5) or images.shape[-1] != 3:
         raise ValueError(f"got images of shape {images.shape}, expected [B, H, W, 3]")

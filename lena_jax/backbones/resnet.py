@@ -1,17 +1,20 @@
 """ResNet: residual stages of 3x3 convolutions (18 layers) or of bottlenecks (50 layers).
 
 He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016 (arXiv 1512.03385). A bottleneck
-has its stride in the 3x3 convolution, as torchvision's weights do ("v1.5"), not in the first 1x1.
+has its stride in the 3x3 convolution, as in torchvision's weights ("v1.5"), not in the first 1x1.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
 
+from lena_jax.backbones.base import Backbone, torchvision_weights
 from lena_jax.backbones.checks import check_choice, check_pictures
 from lena_jax.backbones.layers import ConvBN, max_pool
+from lena_jax.backbones.preprocessing import IMAGENET
 from lena_jax.backbones.torch_names import conv_bn_keys
 
 ENDPOINTS = ("layer4", "layer3")
@@ -20,12 +23,12 @@ STRIDE = 32
 CLASSIFIER_PREFIXES = ("fc.",)
 
 _STEM_CHANNELS = 64
-# As BatchNorm in PyTorch.
+# Those of BatchNorm in PyTorch.
 _NORM = dict(epsilon=1e-5, momentum=0.9)
 
 
 class Architecture(NamedTuple):
-    """`repeats` blocks in each of the four stages; a bottleneck widens its channels by `expansion` at its end."""
+    """The blocks in each of the four stages; a bottleneck multiplies its channels by `expansion` at its end."""
 
     repeats: tuple[int, int, int, int]
     bottleneck: bool
@@ -36,7 +39,7 @@ class Architecture(NamedTuple):
 
     @property
     def channels(self) -> int:
-        """Of layer4; layer3 has half of them."""
+        """The channels of layer4; layer3 has half as many."""
         return 512 * self.expansion
 
 
@@ -45,10 +48,10 @@ RESNET50 = Architecture((3, 4, 6, 3), bottleneck=True)
 
 
 class ResidualBlock(nn.Module):
-    """`relu(f(x) + x)`, `f` two 3x3 convolutions, or 1x1, 3x3 and 1x1 with four times the channels.
+    """`relu(f(x) + x)`, where `f` is two 3x3 convolutions, or 1x1, 3x3 and 1x1 with four times the channels.
 
-    Where the channels change, a 1x1 convolution with BatchNorm ("downsample") takes the place of the second `x`. The
-    strided 3x3 convolution is dilated by `strided_dilation`, the one behind it by `dilation`.
+    Where the channels change, a 1x1 convolution with BatchNorm ("downsample") replaces the second `x`. The strided 3x3
+    convolution is dilated by `strided_dilation`, the one after it by `dilation`.
     """
 
     channels: int
@@ -61,7 +64,7 @@ class ResidualBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False):
-        """`x: [B, H, W, in]` to `[B, ceil(H / stride), ceil(W / stride), channels]`, or 4 times the channels."""
+        """Map `x: [B, H, W, in]` to `[B, ceil(H / stride), ceil(W / stride), channels]`, or 4 times the channels."""
         options = dict(dtype=self.dtype, axis_name=self.axis_name, **_NORM)
         strided = (self.channels, 3, self.stride, self.strided_dilation)
         if self.bottleneck:
@@ -89,13 +92,13 @@ class ResNet(nn.Module):
     """The convolutional part of a ResNet: 7x7 convolution, max pooling and residual stages.
 
     Attributes:
-      architecture: `RESNET18` or `RESNET50`.
-      endpoint: "layer4", the last stage; or "layer3", the last one of stride 16.
-      output_stride: of layer4, 32, or 16: its stride is left out and the convolutions behind that are dilated by 2
-        (Chen et al., arXiv 1706.05587; torchvision's `replace_stride_with_dilation`). The cells `[::2, ::2]` are
-        those of stride 32.
-      dtype: type that is computed in and returned; parameters stay float32.
-      axis_name: the mapped axis over which `train=True` averages the batch statistics, or None.
+        architecture: `RESNET18` or `RESNET50`.
+        endpoint: "layer4", the last stage; or "layer3", the last one of stride 16.
+        output_stride: the stride of layer4, 32 or 16. With 16 its stride is left out and the convolutions after that
+            are dilated by 2 (Chen et al., arXiv 1706.05587; torchvision's `replace_stride_with_dilation`). The cells
+            `[::2, ::2]` are those of stride 32.
+        dtype: the type of computation and result; parameters stay float32.
+        axis_name: the mapped axis over which `train=True` averages the batch statistics, or None.
     """
 
     architecture: Architecture = RESNET50
@@ -106,19 +109,20 @@ class ResNet(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False):
-        """Features of pictures.
+        """Compute the features of pictures.
 
         Args:
-          x: `[B, H, W, 3]`, normalised as the weights expect it; H and W from 64.
-          train: normalise with the batch's statistics and update the running ones (`mutable=["batch_stats"]`).
+            x: `[B, H, W, 3]`, normalised as the weights expect; H and W at least 64.
+            train: whether to normalise with the batch's statistics and update the running ones
+                (`mutable=["batch_stats"]`).
 
         Returns:
-          `[B, ceil(H / stride), ceil(W / stride), channels]` in [0, inf): stride `output_stride` and 512 (ResNet-18)
-          or 2048 channels (ResNet-50) for layer4, stride 16 and half the channels for layer3.
+            `[B, ceil(H / stride), ceil(W / stride), channels]` in [0, inf): stride `output_stride` and 512 (ResNet-18)
+            or 2048 channels (ResNet-50) for layer4; stride 16 and half as many channels for layer3.
 
         Raises:
-          ValueError: `x` is not a batch of RGB pictures of at least 64 px, or the endpoint or the output stride
-            is not one of the trunk's.
+            ValueError: if `x` is not a batch of RGB pictures of at least 64 px, or the backbone does not have the
+                endpoint or the output stride.
         """
         check_pictures(x)
         check_choice("endpoint", self.endpoint, ENDPOINTS)
@@ -132,8 +136,8 @@ class ResNet(nn.Module):
                 break
             strided_dilation, dilation, stride = 1, 1, block.stride
             if block.stage == 4 and self.output_stride == 16:
-                # Only the first strided convolution still meets the cells of layer3; for those behind it, every
-                # second cell is one.
+                # Only the first strided convolution still reads the cells of layer3; for those after it, every second
+                # cell is one.
                 strided_dilation, dilation, stride = 1 if block.opens_stage else 2, 2, 1
             x = ResidualBlock(
                 block.channels, stride, strided_dilation, dilation, self.architecture.bottleneck, name=name, **options
@@ -142,7 +146,7 @@ class ResNet(nn.Module):
 
 
 class _Block(NamedTuple):
-    """`channels` are those of its 3x3 convolutions."""
+    """One residual block; `channels` are those of its 3x3 convolutions."""
 
     stage: int
     opens_stage: bool
@@ -154,14 +158,14 @@ class _Block(NamedTuple):
 
 
 def _iterate_blocks(architecture: Architecture) -> Iterator[tuple[str, _Block]]:
-    """Yields (module name, block) in order."""
+    """Yield (module name, block) in order."""
     for stage, repeats in enumerate(architecture.repeats, start=1):
         for index in range(repeats):
             yield f"layer{stage}_block{index}", _Block(stage, index == 0, 64 * 2 ** (stage - 1))
 
 
 def torch_keys(architecture: Architecture) -> dict[str, dict[tuple[str, ...], str]]:
-    """Naming -> the name of each variable in it: path of the leaf in `variables` -> key."""
+    """Return naming -> (path of each leaf in `variables` -> its key in a state dictionary)."""
     layers = {("stem",): ("conv1", "bn1")}
     channels_in = _STEM_CHANNELS
     for name, block in _iterate_blocks(architecture):
@@ -173,3 +177,23 @@ def torch_keys(architecture: Architecture) -> dict[str, dict[tuple[str, ...], st
             layers[name, "downsample"] = (f"{prefix}.downsample.0", f"{prefix}.downsample.1")
         channels_in = channels_out
     return {"torchvision and timm": conv_bn_keys(layers)}
+
+
+def _record(name: str, architecture: Architecture) -> Backbone:
+    return Backbone(
+        name=name,
+        build=functools.partial(ResNet, architecture=architecture),
+        stride=STRIDE,
+        channels=architecture.channels,
+        preprocessing=IMAGENET,
+        stages=STAGES,
+        endpoints=ENDPOINTS,
+        torch_keys=functools.partial(torch_keys, architecture),
+        classifier_prefixes=CLASSIFIER_PREFIXES,
+        classifier_keys=(("fc.weight", "fc.bias"),),
+        # The names resnet18 and resnet50 alone would be timm's own weights, of another recipe.
+        **torchvision_weights(f"{name}.tv_in1k"),
+    )
+
+
+RECORDS = (_record("resnet18", RESNET18), _record("resnet50", RESNET50))

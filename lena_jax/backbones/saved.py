@@ -1,4 +1,4 @@
-"""A folder of converted weights: an Orbax checkpoint of a trunk's variables, and what it is in `weights.json`."""
+"""A folder of converted weights: an Orbax checkpoint of a backbone's variables, and its description `weights.json`."""
 
 import hashlib
 import json
@@ -10,7 +10,6 @@ from typing import Any
 
 import flax.traverse_util
 import numpy as np
-import orbax.checkpoint as ocp
 
 from lena_jax.backbones.preprocessing import Preprocessing
 from lena_jax.backbones.registry import get_backbone
@@ -23,34 +22,39 @@ _VARIABLES = "variables"
 def save_pretrained(
     directory: str | Path, name: str, variables: Mapping[str, Any], origin: str | Path | None = None
 ) -> Path:
-    """Writes a trunk's weights as a folder that `load_pretrained(name, directory)` reads, whole or not at all.
+    """Write a backbone's weights to a folder that `load_pretrained(name, directory)` reads, whole or not at all.
 
     Args:
-      directory: the folder to make; its parents are made too.
-      name: of the trunk, a key of `BACKBONES`.
-      variables: of the whole trunk, as `load_pretrained` gives them: float32, in host memory or on a device.
-      origin: where the weights come from, noted in the folder.
+        directory: the folder to make, with its parents.
+        name: the name of the backbone, a key of `BACKBONES`.
+        variables: those of the whole backbone, as `load_pretrained` returns them: float32, in host memory or on a
+            device.
+        origin: where the weights come from, noted in the folder.
 
     Returns:
-      The folder's absolute path.
+        The folder's absolute path.
 
     Raises:
-      ValueError: no such trunk, variables that are not its own (all of them in one message), or something is in the
-        folder's place.
-      OSError: it cannot be written.
+        ValueError: if the backbone is unknown, variables are not its own (one message lists all of them), or the
+            folder exists.
+        OSError: if the folder cannot be written.
     """
+    # Imported here: Orbax takes a while, and scoring does not need it.
+    import orbax.checkpoint as ocp
+
     backbone = get_backbone(name)
     leaves = {path: np.asarray(leaf) for path, leaf in flax.traverse_util.flatten_dict(dict(variables)).items()}
     _check_fit("what was given", variable_shapes(backbone), leaves)
     folder = check_place(directory)
     folder.parent.mkdir(parents=True, exist_ok=True)
     description = {
+        # The name of this key is part of the format: folders that people have made use it.
         "trunk": name,
         "preprocessing": backbone.preprocessing.as_json(),
         "origin": None if origin is None else str(origin),
         "sha256": _digest(leaves),
     }
-    # In the same folder, so that the last step is one rename.
+    # Written next to its place, so that the last step is one rename.
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".unfinished", dir=folder.parent) as place:
         unfinished = Path(place, "weights")
         with ocp.StandardCheckpointer() as checkpointer:
@@ -61,27 +65,29 @@ def save_pretrained(
 
 
 def load_saved(directory: str | Path, name: str) -> dict[str, Any]:
-    """The variables in a folder that `save_pretrained` wrote: a nested dictionary of float32 NumPy arrays.
+    """Read a folder that `save_pretrained` wrote: a nested dictionary of float32 NumPy arrays.
 
     Raises:
-      ValueError: no such trunk; the folder is of another origin, another trunk or another preprocessing than the
-        trunk has here, or damaged.
+        ValueError: if the backbone is unknown, or the folder was not written by `save_pretrained`, belongs to another
+            backbone or preprocessing, or is damaged.
     """
+    import orbax.checkpoint as ocp
+
     backbone = get_backbone(name)
     folder = Path(directory).expanduser().absolute()
     try:
         stored = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-        trunk, preprocessing = stored["trunk"], Preprocessing.from_json(stored["preprocessing"])
+        stored_name, preprocessing = stored["trunk"], Preprocessing.from_json(stored["preprocessing"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{folder} is not a folder of weights that save_pretrained wrote whole: cannot read its {_DESCRIPTION}"
         ) from error
-    if trunk != name:
-        raise ValueError(f"{folder} holds the weights of trunk {trunk!r}, expected those of {name!r}")
+    if stored_name != name:
+        raise ValueError(f"{folder} holds the weights of backbone {stored_name!r}, expected those of {name!r}")
     if preprocessing != backbone.preprocessing:
         raise ValueError(
-            f"{folder} holds weights for {preprocessing}, but trunk {name!r} has "
-            f"{backbone.preprocessing}: convert them anew from {stored.get('origin')!r}"
+            f"{folder} holds weights for {preprocessing}, but backbone {name!r} has "
+            f"{backbone.preprocessing}: convert them again from {stored.get('origin')!r}"
         )
     shapes = variable_shapes(backbone)
     targets = flax.traverse_util.unflatten_dict({path: np.empty(shape, np.float32) for path, shape in shapes.items()})
@@ -89,20 +95,22 @@ def load_saved(directory: str | Path, name: str) -> dict[str, Any]:
         with ocp.StandardCheckpointer() as checkpointer:
             variables = checkpointer.restore(folder / _VARIABLES, targets)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder} is damaged, or of another version of trunk {name!r}: {str(error)[:200]}") from error
+        raise ValueError(
+            f"{folder} is damaged, or of another version of backbone {name!r}: {str(error)[:200]}"
+        ) from error
     leaves = flax.traverse_util.flatten_dict(variables)
     _check_fit(folder, shapes, leaves)
-    # Orbax notices damage to its index, but not always to the numbers.
+    # Orbax detects damage to its index, but not always to the numbers.
     if stored.get("sha256") != _digest(leaves):
         raise ValueError(f"{folder} is damaged: its numbers are not those that were written")
     return variables
 
 
 def check_place(directory: str | Path) -> Path:
-    """The absolute path of a folder that is to be made.
+    """Return the absolute path of a folder to be made.
 
     Raises:
-      ValueError: something other than an empty folder is there.
+        ValueError: if something other than an empty folder is there.
     """
     folder = Path(directory).expanduser().absolute()
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):

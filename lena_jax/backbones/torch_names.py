@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 
 def conv_bn_keys(layers: Mapping[tuple[str, ...], tuple[str, str]]) -> dict[tuple[str, ...], str]:
-    """Path of each leaf in `variables` -> key in a state dictionary, for layers of the kind `ConvBN`.
+    """Return path of each leaf in `variables` -> its key in a state dictionary, for layers of the kind `ConvBN`.
 
     Args:
-      layers: path of the layer -> the names of its convolution and of its BatchNorm.
+        layers: path of the layer -> the names of its convolution and of its BatchNorm.
     """
     keys = {}
     for path, (conv, norm) in layers.items():

@@ -1,8 +1,8 @@
-"""Reads the pickle inside a PyTorch checkpoint as data: tensors, and the containers around them.
+"""Read the pickle inside a PyTorch checkpoint as data: tensors, and the containers around them.
 
-A pickle is a program for a stack machine, and Python's own machine will call whatever the program names. This
-one runs the two dozen instructions that checkpoints need, imports nothing and calls nothing: the few globals
-that mean "tensor", "storage" and "ordered dictionary" are recognised by name, and any other name is an error.
+A pickle is a program for a stack machine, and Python's own machine calls whatever the program names. This machine runs
+the two dozen instructions that checkpoints need, imports nothing and calls nothing: it recognises the few globals that
+mean "tensor", "storage" and "ordered dictionary" by name, and any other name is an error.
 """
 
 import pickletools
@@ -52,7 +52,7 @@ class Storage(NamedTuple):
 
 
 class TensorRecord(NamedTuple):
-    """A view of a storage: `offset`, `shape` and `strides` count elements. Nothing of it is checked yet."""
+    """A view of a storage: `offset`, `shape` and `strides` count elements. None of it has been checked yet."""
 
     storage: Storage
     offset: Any
@@ -69,14 +69,14 @@ class _Mark:
 
 
 def read_pickle(file: BinaryIO) -> Any:
-    """Reads one pickle from where `file` stands and leaves it behind the pickle's end.
+    """Read one pickle from the current position of `file`, and leave the position after the pickle's end.
 
     Returns:
-      Dictionaries, lists, tuples, strings, numbers, None, and a `TensorRecord` for each tensor.
+        Dictionaries, lists, tuples, strings, numbers, None, and a `TensorRecord` for each tensor.
 
     Raises:
-      ValueError: the pickle is damaged, or needs a global or an instruction that tensors do not need; it is
-        named.
+        ValueError: if the pickle is damaged, or needs a global or an instruction that tensors do not need; the message
+            names it.
     """
     machine = _Machine()
     for opcode, argument, _ in pickletools.genops(file):
@@ -139,7 +139,7 @@ class _Machine:
             arguments, function = self.pop(), self.pop()
             push(_rebuild(function, arguments))
         elif name == "BUILD":
-            # The metadata of a state dictionary: versions of layers, nothing that is needed.
+            # The metadata of a state dictionary: versions of layers, which nothing needs.
             self.pop()
             self._top(dict)
         else:

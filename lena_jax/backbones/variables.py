@@ -1,4 +1,4 @@
-"""The variables that a trunk has, and how a PyTorch state dictionary becomes them, checked as a whole."""
+"""The variables of a backbone, and how to convert a PyTorch state dictionary to them, checked as a whole."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lena_jax.backbones.registry import Backbone
+from lena_jax.backbones.base import Backbone
 
 _NAMES_SHOWN = 20
 
 
 def variable_shapes(backbone: Backbone) -> dict[tuple[str, ...], tuple[int, ...]]:
-    """Path -> shape of each variable of a trunk, without computing anything."""
+    """Return path -> shape of each variable of a backbone, without computing anything."""
     pictures = jax.ShapeDtypeStruct((1, 64, 64, 3), np.float32)
     variables = jax.eval_shape(backbone.build().init, jax.random.key(0), pictures)
     return {path: leaf.shape for path, leaf in flax.traverse_util.flatten_dict(variables).items()}
@@ -27,23 +27,23 @@ def convert_variables(
     keys: Mapping[tuple[str, ...], str],
     origin: str | Path,
 ) -> dict[str, Any]:
-    """Arranges the tensors of a PyTorch file as Flax variables.
+    """Arrange the tensors of a PyTorch file as Flax variables.
 
     Args:
-      tensors: name -> array, PyTorch's layouts (convolution `[out, in, kh, kw]`, linear `[out, in]`).
-      shapes: path -> shape that is needed, Flax's layouts (`[kh, kw, in, out]`, `[in, out]`).
-      keys: path -> name in `tensors`.
-      origin: where the tensors come from, for the message.
+        tensors: name -> array, in PyTorch's layouts (convolution `[out, in, kh, kw]`, linear `[out, in]`).
+        shapes: path -> expected shape, in Flax's layouts (`[kh, kw, in, out]`, `[in, out]`).
+        keys: path -> name in `tensors`.
+        origin: where the tensors come from, for the message.
 
     Returns:
-      The nested dictionary of float32 arrays.
+        The nested dictionary of float32 arrays.
 
     Raises:
-      ValueError: lists all missing, left-over, mis-shaped and mistyped names at once, the first 20 of each.
+        ValueError: if names are missing, left over, mis-shaped or mistyped; it lists the first 20 of each.
     """
     if set(shapes) != set(keys):
         raise ValueError(f"got names for variables that differ from the module's: {set(shapes) ^ set(keys)}")
-    # Counts of batches, which only PyTorch's own training reads.
+    # Only PyTorch's own training reads the counts of batches.
     left_over = {name for name in tensors if not name.endswith(".num_batches_tracked")} - set(keys.values())
     missing, mis_shaped, mistyped, leaves = [], [], [], {}
     for path, shape in shapes.items():
@@ -65,14 +65,14 @@ def convert_variables(
 
 
 def raise_misfit(origin: str | Path, problems: Mapping[str, Iterable[str]]) -> None:
-    """Raises a `ValueError` that lists the names under each kind of problem, if there are any."""
+    """Raise a `ValueError` that lists the names under each kind of problem, if there are any."""
     parts = []
     for kind, names in problems.items():
         names = list(names)
         more = f" and {len(names) - _NAMES_SHOWN} more" * (len(names) > _NAMES_SHOWN)
         parts += [f"{kind}: {', '.join(names[:_NAMES_SHOWN])}{more}"] if names else []
     if parts:
-        raise ValueError(f"{origin} does not fit the trunk; {'; '.join(parts)}")
+        raise ValueError(f"{origin} does not fit the network; {'; '.join(parts)}")
 
 
 def _to_flax_layout(tensor: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Reads a file of PyTorch weights in any of the formats they are published in, by its content and never its name."""
+"""Read a file of PyTorch weights in any format they are published in, told by the content and never by the name."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,25 +8,25 @@ from safetensors import SafetensorError, safe_open
 
 from lena_jax.backbones.torch_file import read_tensors
 
-# What NumPy (with bfloat16 of ml_dtypes) holds; the format's narrower types are quantised and mean nothing alone.
+# The types that NumPy has (bfloat16 with ml_dtypes). The format's narrower types are quantised and mean nothing alone.
 _TYPES = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"}
-# What DataParallel and torch.compile put before every name.
+# What DataParallel and torch.compile put in front of every name.
 _PREFIXES = ("module.", "_orig_mod.")
 
 
 def read_weights(path: str | Path, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, np.ndarray]:
-    """The tensors of a `.safetensors`, `.pth`, `.pt` or `.bin` file; nothing in it is run.
+    """Read the tensors of a `.safetensors`, `.pth`, `.pt` or `.bin` file without running anything in it.
 
     Args:
-      path: of the file. A checkpoint of PyTorch holds a state dictionary, or one under "state_dict" or "model".
-      wanted: whether to read the tensor of a name; the others cost no memory.
+        path: the path of the file. A PyTorch checkpoint holds a state dictionary, or one under "state_dict" or "model".
+        wanted: whether to read the tensor of a name; the others cost no memory.
 
     Returns:
-      name -> array of the file's type and shape. A prefix that wrappers put before all names is gone.
+        name -> array of the file's type and shape. A prefix that wrappers put in front of all names is removed.
 
     Raises:
-      ValueError: the file is neither format, is damaged, or needs more than tensors; the message names it.
-      OSError: the file cannot be opened.
+        ValueError: if the file has neither format, is damaged, or needs more than tensors; the message names the file.
+        OSError: if the file cannot be opened.
     """
     path = Path(path)
     read = _read_safetensors if _is_safetensors(path) else read_tensors
@@ -45,7 +45,7 @@ def _bare(name: str) -> str:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Whether the ninth byte opens the JSON header; in a zip archive and a pickle of PyTorch it cannot be a brace."""
+    """Whether the ninth byte opens the JSON header; in PyTorch's zip archives and pickles it cannot be a brace."""
     with path.open("rb") as file:
         return file.read(9)[8:] == b"{"
 
@@ -53,10 +53,10 @@ def _is_safetensors(path: Path) -> bool:
 def _read_safetensors(path: Path, wanted: Callable[[str], bool]) -> dict[str, np.ndarray]:
     try:
         with safe_open(path, framework="np") as file:
-            # Refused by name here: the library looks an unknown type up in NumPy and fails with its own error.
+            # Refused by name here, because the library fails with an error of its own on a type that NumPy lacks.
             strange = {
                 name: kind
-                for name in file.keys()  # noqa: SIM118 (the reader is no dictionary)
+                for name in file.keys()  # noqa: SIM118 (the reader is not a dictionary)
                 if (kind := file.get_slice(name).get_dtype()) not in _TYPES
             }
             if strange:

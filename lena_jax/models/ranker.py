@@ -211,12 +211,18 @@ def _dtype(name):
     return jnp.dtype(name)
 
 
+def learns_shares(config):
+    """Whether the pooling learns eta, the share of each map to average."""
+    record = pooling.POOLINGS.get(config.pooling)
+    return record is not None and record.parameter == "eta"
+
+
 def learned_shares(config, variables):
-    """Return LENA's learned eta of each pooled map, [C] in [0, 1]; None for other poolings."""
-    if config.pooling != "lena":
+    """Return the learned eta of each pooled map, [C] in [0, 1]; None for poolings without one."""
+    if not learns_shares(config):
         return None
-    parameterization = config.pooling_options.get("lena", {}).get("parameterization", "sigmoid")
-    return np.asarray(pooling.eta_from_parameter(variables["params"]["pooling"]["eta"], parameterization))
+    options = _share_options(config, "parameterization")
+    return np.asarray(pooling.eta_from_parameter(variables["params"]["pooling"]["eta"], **options))
 
 
 def eta_distribution(config, variables, cells):
@@ -233,11 +239,7 @@ def eta_distribution(config, variables, cells):
     eta = learned_shares(config, variables)
     if eta is None:
         return None
-    options = {
-        name: config.pooling_options.lena[name]
-        for name in ("parameterization", "rounding")
-        if name in config.pooling_options.get("lena", {})
-    }
+    options = _share_options(config, "parameterization", "rounding")
     sizes = np.asarray(pooling.support_sizes(variables["params"]["pooling"]["eta"], cells, **options))
     quantiles = (5, 25, 50, 75, 95)
     counts, edges = np.histogram(eta, bins=20, range=(0, 1))
@@ -247,3 +249,8 @@ def eta_distribution(config, variables, cells):
         "support_size": {str(q): float(np.percentile(sizes, q)) for q in quantiles},
         "histogram": {"edges": edges.tolist(), "channels": counts.tolist()},
     }
+
+
+def _share_options(config, *names):
+    options = config.pooling_options.get(config.pooling, {})
+    return {name: options[name] for name in names if name in options}

@@ -2,48 +2,23 @@
 
     from lena_jax.pooling import LENAPool, lena_pool, lena_weights, make_pooling
 
+Each pooling has a file of its own with its functions, its module and its `PoolingRecord`; `POOLINGS` lists the records.
 This package imports nothing of the rest of `lena_jax`.
 """
 
-from lena_jax.pooling.fixed import (
-    average_pool,
-    average_weights,
-    max_pool,
-    max_weights,
-    top_n_pool,
-    top_n_weights,
-)
+from lena_jax.pooling.average import AveragePool, average_pool, average_weights
+from lena_jax.pooling.base import Pooling, PoolingRecord
+from lena_jax.pooling.gem import GeMPool, gem_pool, gem_weights
 from lena_jax.pooling.layout import caffe_padding, lay_out
-from lena_jax.pooling.lena import lena_pool, lena_weights
-from lena_jax.pooling.modules import (
-    AveragePool,
-    GeMPool,
-    LENAPool,
-    LSEPool,
-    MaxPool,
-    Pooling,
-    SoftmaxPool,
-    TopNPool,
-    WeldonPool,
-)
-from lena_jax.pooling.parameters import (
-    decay_mask,
-    eta_from_parameter,
-    label_pooling,
-    parameter_from_eta,
-    support_sizes,
-)
+from lena_jax.pooling.lena import LENAPool, lena_pool, lena_weights
+from lena_jax.pooling.lse import LSEPool, lse_pool, lse_weights
+from lena_jax.pooling.maximum import MaxPool, max_pool, max_weights
+from lena_jax.pooling.parameters import decay_mask, label_pooling
 from lena_jax.pooling.registry import POOLINGS, make_pooling
-from lena_jax.pooling.relatives import (
-    gem_pool,
-    gem_weights,
-    lse_pool,
-    lse_weights,
-    softmax_pool,
-    softmax_weights,
-    weldon_pool,
-    weldon_weights,
-)
+from lena_jax.pooling.softmax import SoftmaxPool, softmax_pool, softmax_weights
+from lena_jax.pooling.support import eta_from_parameter, parameter_from_eta, support_sizes
+from lena_jax.pooling.top_n import TopNPool, top_n_pool, top_n_weights
+from lena_jax.pooling.weldon import WeldonPool, weldon_pool, weldon_weights
 
 __all__ = [
     "POOLINGS",
@@ -53,6 +28,7 @@ __all__ = [
     "LSEPool",
     "MaxPool",
     "Pooling",
+    "PoolingRecord",
     "SoftmaxPool",
     "TopNPool",
     "WeldonPool",

@@ -2,22 +2,29 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike, DTypeLike
 
 SPACE = (-3, -2)
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """Maps of cells, and the way back to the shape of the input.
+    """Maps of cells, and the way back to the shape of the input. Made by `lay_out`.
 
-    `cells` is `[A, M, K]`: every pair of `A` and `K` is one map of `M` cells. `valid` is None where every cell
-    counts, or booleans of the same shape. Cells that do not count hold -inf, so that they are never among the
-    largest. A map without a valid cell is all zeros here, every zero counts, and `empty [A, 1, K]` tells.
-    `pooled_shape` is the shape of the pooled result.
+    Attributes:
+        cells: `[A, M, K]`: every pair of `A` and `K` is one map of `M` cells. Cells that do not count hold -inf, so
+            that they are never among the largest.
+        valid: None where every cell counts, otherwise booleans `[A, M, K]`.
+        empty: None where every cell counts, otherwise booleans `[A, 1, K]`: which maps have no valid cell. Such a map
+            is all zeros here, and every zero counts.
+        pooled_shape: the shape of the pooled result.
+        eta_shape: the shape of the input without the pooled axes.
+        window_axes: the axes of the pooled result that hold windows.
     """
 
     cells: jax.Array
@@ -30,11 +37,15 @@ class Layout:
     _order: tuple[int, ...]
 
     def count(self) -> jax.Array | int:
-        """How many cells of each map count, at least 1: an int, or int32 `[A, K]` under a mask."""
+        """Return how many cells of each map count, at least 1: an int, or int32 `[A, K]` under a mask."""
         return self.cells.shape[1] if self.valid is None else self.valid.sum(1, dtype=jnp.int32)
 
-    def per_map(self, value, name: str, dtype) -> jax.Array:
-        """Brings a scalar, per-channel or per-example-and-channel `value` to `[A, K]`."""
+    def per_map(self, value: ArrayLike, name: str, dtype: DTypeLike) -> jax.Array:
+        """Bring a scalar, per-channel or per-example-and-channel `value` to `[A, K]`.
+
+        Raises:
+            ValueError: if `value` does not broadcast to the shape of the input without the pooled axes.
+        """
         value = jnp.asarray(value, dtype)
         extra = len(self.eta_shape) - value.ndim
         shape = (1,) * extra + value.shape
@@ -48,35 +59,52 @@ class Layout:
         return value.reshape(self.cells.shape[0], self.cells.shape[2])
 
     def pooled(self, maps: jax.Array) -> jax.Array:
-        """From one value a map `[A, K]` to the shape of the pooled result."""
+        """Bring one value for each map, `[A, K]`, to the shape of the pooled result."""
         return maps.reshape(self.pooled_shape)
 
     def spread(self, maps: jax.Array) -> jax.Array:
-        """From one weight a cell `[A, M, K]` to the shape of the input (of its windows, where there are any)."""
+        """Bring one weight for each cell, `[A, M, K]`, to the shape of the input, or of its windows if it has any."""
         if self.empty is not None:
             maps = jnp.where(self.empty, 0, maps)
         ordered = maps.reshape([self._split_shape[a] for a in self._order])
-        return jnp.transpose(ordered, np.argsort(self._order))
+        return jnp.transpose(ordered, np.argsort(self._order).tolist())
 
 
-def lay_out(x, *, axis=SPACE, window=None, strides=None, padding="VALID", where=None) -> Layout:
-    """Lays out the maps of `x` over which a pooling goes.
+def lay_out(
+    x: ArrayLike,
+    *,
+    axis: int | Sequence[int] = SPACE,
+    window: int | Sequence[int] | None = None,
+    strides: int | Sequence[int] | None = None,
+    padding: str | Sequence[Sequence[int]] = "VALID",
+    where: ArrayLike | None = None,
+) -> Layout:
+    """Lay out the maps of `x` that a pooling reads.
 
     Args:
-      x: floating-point array, `[..., H, W, C]` with the default `axis`.
-      axis: the axes to pool over: an int or a sequence of ints.
-      window: size of the window on each pooled axis; None pools each map as a whole.
-      strides: steps of the window; None means `window`.
-      padding: "VALID", "SAME", or a pair (before, after) for each pooled axis. Padded cells never enter a
-        support: a window that the border truncates pools its own cells only.
-      where: booleans that broadcast to the shape of `x`; False cells do not count.
+        x: floating-point array, `[..., H, W, C]` with the default `axis`.
+        axis: the axes to pool over: an int or a sequence of ints.
+        window: the size of the window on each pooled axis, an int or one for each; None pools each map as a whole.
+        strides: the steps between windows, an int or one for each pooled axis; None means `window`.
+        padding: "VALID", "SAME", or a pair (before, after) for each pooled axis. Padded cells never enter a support:
+            a window that the border truncates pools its own cells only.
+        where: booleans that broadcast to the shape of `x`; False cells do not count.
 
     Returns:
-      The `Layout`.
+        The `Layout`.
 
     Raises:
-      ValueError: an input that is not floating point, axes that are wrong or repeated, a window larger than the
-        padded map, or a map (window) without a valid cell; the last only where `where` is concrete.
+        ValueError: if the input is not floating point, axes are out of range or repeated, a window is larger than the
+            padded map, or a map or window has no valid cell; the last only where `where` is concrete.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from lena_jax.pooling import lay_out
+        >>> lay_out(jnp.ones((8, 14, 14, 512))).cells.shape  # 8 * 512 maps of 196 cells
+        (8, 196, 512)
+        >>> windows = lay_out(jnp.ones((8, 14, 14, 512)), window=2)
+        >>> windows.cells.shape, windows.pooled_shape
+        ((392, 4, 512), (8, 7, 7, 512))
     """
     x = jnp.asarray(x)
     if not jnp.issubdtype(x.dtype, jnp.floating):
@@ -86,13 +114,13 @@ def lay_out(x, *, axis=SPACE, window=None, strides=None, padding="VALID", where=
         raise ValueError(f"input must have at least one element: got shape {x.shape}, expected no axis of size 0")
     eta_shape = tuple(n for a, n in enumerate(x.shape) if a not in axes)
     valid = None if where is None else _broadcast_mask(where, x.shape)
-    window_axes = ()
+    window_axes: tuple[int, ...] = ()
     if window is None:
         if strides is not None or padding != "VALID":
             raise ValueError(f"strides and padding need a window: got {strides=}, {padding=}, expected window=(...)")
     else:
         x, valid, axes, window_axes = _split_windows(x, valid, axes, window, strides, padding)
-    # Pooled axes side by side and channels last: for [..., H, W, C] this is a reshape, no cell moves.
+    # Pooled axes side by side and channels last: for [..., H, W, C] this is a reshape that moves no cell.
     lead = [a for a in range(x.ndim) if a < max(axes) and a not in axes]
     trail = [a for a in range(x.ndim) if a > max(axes)]
     if not trail:
@@ -112,18 +140,27 @@ def lay_out(x, *, axis=SPACE, window=None, strides=None, padding="VALID", where=
     return Layout(cells, valid, empty, pooled_shape, eta_shape, window_axes, x.shape, order)
 
 
-def caffe_padding(sizes, window, strides, pad) -> tuple[tuple[int, int], ...]:
-    """The padding with which windows lie as in Caffe's pooling layers, whose last window may stick out.
+def caffe_padding(
+    sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], pad: Sequence[int]
+) -> tuple[tuple[int, int], ...]:
+    """Return the padding that places windows as Caffe's pooling layers do, whose last window may stick out.
 
-    Caffe has `ceil((size + 2 * pad - window) / stride) + 1` windows, less one if the last would start beyond the
-    map and its leading padding.
+    Caffe has `ceil((size + 2 * pad - window) / stride) + 1` windows, less one if the last would start beyond the map
+    and its leading padding.
 
     Args:
-      sizes: sizes of the pooled axes.
-      window, strides, pad: one int for each pooled axis.
+        sizes: the sizes of the pooled axes.
+        window: the size of the window on each pooled axis.
+        strides: the step between windows on each pooled axis.
+        pad: Caffe's padding of each pooled axis.
 
     Returns:
-      Pairs (before, after) for the argument `padding`.
+        Pairs (before, after) for the argument `padding` of poolings.
+
+    Example:
+        >>> from lena_jax.pooling import caffe_padding
+        >>> caffe_padding(sizes=(5, 5), window=(2, 2), strides=(2, 2), pad=(0, 0))  # the third window has one cell
+        ((0, 1), (0, 1))
     """
     pairs = []
     for size, k, step, p in zip(sizes, window, strides, pad, strict=True):
@@ -134,11 +171,11 @@ def caffe_padding(sizes, window, strides, pad) -> tuple[tuple[int, int], ...]:
     return tuple(pairs)
 
 
-def _traced(array) -> bool:
+def _traced(array: ArrayLike) -> bool:
     return isinstance(array, jax.core.Tracer)
 
 
-def _normalize_axes(axis, ndim: int) -> tuple[int, ...]:
+def _normalize_axes(axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
     axes = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
     if not axes or any(not -ndim <= a < ndim for a in axes):
         raise ValueError(f"axis out of range: got {axis}, expected axes in [{-ndim}, {ndim}) for {ndim} dimensions")
@@ -148,7 +185,7 @@ def _normalize_axes(axis, ndim: int) -> tuple[int, ...]:
     return normal
 
 
-def _broadcast_mask(where, shape) -> jax.Array:
+def _broadcast_mask(where: ArrayLike, shape: tuple[int, ...]) -> jax.Array:
     where = jnp.asarray(where)
     extra = len(shape) - where.ndim
     fits = extra >= 0 and all(got in (1, want) for got, want in zip(where.shape, shape[extra:], strict=True))
@@ -159,8 +196,15 @@ def _broadcast_mask(where, shape) -> jax.Array:
     return jnp.broadcast_to(where.reshape((1,) * extra + where.shape), shape)
 
 
-def _split_windows(x, valid, axes, window, strides, padding):
-    """Splits each pooled axis into (windows, cells of a window), by reading each window's rows and columns."""
+def _split_windows(
+    x: jax.Array,
+    valid: jax.Array | None,
+    axes: tuple[int, ...],
+    window: int | Sequence[int],
+    strides: int | Sequence[int] | None,
+    padding: str | Sequence[Sequence[int]],
+) -> tuple[jax.Array, jax.Array | None, tuple[int, ...], tuple[int, ...]]:
+    """Split each pooled axis into (windows, cells of a window) by gathering each window's rows and columns."""
     window = _one_per_axis("window", window, axes)
     strides = window if strides is None else _one_per_axis("strides", strides, axes)
     sizes = tuple(x.shape[a] for a in axes)
@@ -182,19 +226,21 @@ def _split_windows(x, valid, axes, window, strides, padding):
             inside, [d for d in range(inside_all.ndim) if d not in (here, here + 1)]
         )
     if not inside_all.all():
-        inside_all = jnp.broadcast_to(inside_all, x.shape)
-        valid = inside_all if valid is None else valid & inside_all
+        not_padded = jnp.broadcast_to(inside_all, x.shape)
+        valid = not_padded if valid is None else valid & not_padded
     return x, valid, tuple(a + i + 1 for i, a in enumerate(axes)), tuple(axes)
 
 
-def _one_per_axis(name, value, axes) -> tuple[int, ...]:
+def _one_per_axis(name: str, value: int | Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
     values = (value,) * len(axes) if isinstance(value, (int, np.integer)) else tuple(value)
     if len(values) != len(axes) or any(v < 1 for v in values):
         raise ValueError(f"{name} needs a positive int for each pooled axis: got {value}, expected {len(axes)} of them")
     return values
 
 
-def _padding_pairs(padding, sizes, window, strides):
+def _padding_pairs(
+    padding: str | Sequence[Sequence[int]], sizes: Sequence[int], window: Sequence[int], strides: Sequence[int]
+) -> tuple[tuple[int, ...], ...]:
     if isinstance(padding, str):
         if padding not in ("VALID", "SAME"):
             raise ValueError(f'padding: got {padding!r}, expected "VALID", "SAME" or pairs (before, after)')

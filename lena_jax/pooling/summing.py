@@ -1,34 +1,42 @@
-"""Sums over the cells of maps, the fast way for half precision on CPUs."""
+"""Sums over the cells of maps, fast for float16 on CPUs too."""
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-MOST = 255  # Cells up to which a sum is written out; beyond, the program would get long.
+MOST = 255  # Up to this many cells a sum is written out; beyond, the program would get too long.
 
 
-def sum_cells(term, cells: jax.Array, *per_map: jax.Array) -> jax.Array:
-    """`sum_i term(z_i, *per_map)` over the cells of each map.
+def sum_cells(term: Callable[..., jax.Array], cells: jax.Array, *per_map: jax.Array) -> jax.Array:
+    """Sum `term(z_i, *per_map)` over the cells of each map.
 
     Args:
-      term: elementwise function of arrays that broadcast; its result is in the dtype to take sums in.
-      cells: `[A, M, K]`, floating point.
-      per_map: `[A, K]` each.
+        term: elementwise function of arrays that broadcast; its result is in the dtype to take sums in.
+        cells: `[A, M, K]`, floating point.
+        *per_map: `[A, K]` each.
 
     Returns:
-      `[A, K]`.
+        `[A, K]`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from lena_jax.pooling.summing import sum_cells
+        >>> sum_cells(lambda z, shift: z - shift, jnp.array([3.0, 1.0, 2.0]).reshape(1, 3, 1), jnp.array([[1.0]]))
+        Array([[3.]], dtype=float32)
     """
 
-    def reduced(cells, *per_map):
+    def reduced(cells: jax.Array, *per_map: jax.Array) -> jax.Array:
         return jnp.sum(term(cells, *(one[:, None] for one in per_map)), axis=1)
 
-    def written_out(cells, *per_map):
+    def written_out(cells: jax.Array, *per_map: jax.Array) -> jax.Array:
         total = term(cells[:, 0], *per_map)
         for i in range(1, cells.shape[1]):
             total = total + term(cells[:, i], *per_map)
         return total
 
-    # XLA on CPU converts float16 one number at a time inside of a reduction: ten times the cost of all the rest.
+    # Inside a reduction, XLA on CPU converts float16 one number at a time, at ten times the cost of everything else.
     if cells.dtype != jnp.float16 or cells.shape[1] > MOST:
         return reduced(cells, *per_map)
     return lax.platform_dependent(cells, *per_map, cpu=written_out, default=reduced)

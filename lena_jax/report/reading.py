@@ -8,12 +8,11 @@ import numpy as np
 from lena_jax.data.dataset import ScoredPictures
 from lena_jax.metrics import pairs_to_compare, ranking_metrics
 from lena_jax.models.predict import predict
+from lena_jax.pooling import POOLINGS
 from lena_jax.runs import checkpoints, folder
 from lena_jax.runs.load import load_ranker
 from lena_jax.runs.trained_data import open_trained_pictures
 from lena_jax.runtime import distributed
-
-_POOLINGS = {"lena": "LENA", "average": "average", "max": "max", "top_n": "top-N", "gem": "GeM", "lse": "log-sum-exp"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +41,9 @@ class Run:
     @property
     def pooling(self):
         """Name of the pooling for prose."""
-        return _POOLINGS.get(self.config.pooling, self.config.pooling)
+        # A run of another version may have a pooling that this one does not know.
+        record = POOLINGS.get(self.config.pooling)
+        return record.title if record else self.config.pooling
 
 
 @dataclasses.dataclass(frozen=True)

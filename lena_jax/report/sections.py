@@ -7,7 +7,8 @@ import numpy as np
 
 from lena_jax.backbones import BACKBONES
 from lena_jax.config import as_json, default_config
-from lena_jax.models.ranker import eta_distribution, learned_shares
+from lena_jax.models.ranker import eta_distribution, learned_shares, learns_shares
+from lena_jax.pooling import POOLINGS
 from lena_jax.report import charts
 from lena_jax.runs import folder, health
 
@@ -16,7 +17,6 @@ _MEASURES = {
     "spearman": ("Spearman's rho", 0.0),
     "kendall": ("Kendall's tau-b", 0.0),
 }
-_LEARNING_POOLINGS = ("lena", "gem", "lse", "softmax")
 
 
 def heading(run):
@@ -145,7 +145,8 @@ def _rates(config, rows):
     """Computes the learning rates of the trained parts of the model."""
     steps, head = (np.array(values) for values in _series(rows, "learning_rate"))
     rates = {"head": (steps, head)}
-    if config.pooling in _LEARNING_POOLINGS:
+    record = POOLINGS.get(config.pooling)
+    if record and record.parameter:
         rates["pooling"] = (steps, head * config.optimizer.pooling_rate)
     if not config.backbone.frozen:
         name = "backbone, last stage" if config.optimizer.stage_decay < 1 else "backbone"
@@ -156,7 +157,7 @@ def _rates(config, rows):
 def supports(run, measured):
     """Describes LENA's eta over channels, its initial value, and the supports in cells; None if unknown."""
     config, moved, kept = run.config, "", None
-    if config.pooling != "lena":
+    if not learns_shares(config):
         return None
     if run.variables is not None:
         shape = jax.eval_shape(
@@ -169,9 +170,9 @@ def supports(run, measured):
         kept = measured.metrics.get("eta")
     if kept is None:
         return None
-    options = config.pooling_options.get("lena", {})
+    options = config.pooling_options.get(config.pooling, {})
     count = options.get("init_count")
-    start = count / kept["cells"] if count else options.get("init_share", 0.1)
+    start = count / kept["cells"] if count else options.get("init_share", POOLINGS[config.pooling].module.init_share)
     if run.variables is not None:
         eta = learned_shares(config, run.variables)
         moved = (

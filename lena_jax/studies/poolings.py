@@ -19,14 +19,6 @@ from lena_jax.studies.scalars import mean_interval, mean_measures, scalar_measur
 from lena_jax.studies.study import RUNS, run_missing
 
 MEASURES = ("pair_accuracy", "spearman")
-# The main option of each pooling, which "NAME:VALUE" sets.
-MAIN_OPTIONS = {
-    "lena": "init_share",
-    "top_n": "n",
-    "gem": "init_power",
-    "lse": "init_sharpness",
-    "softmax": "init_sharpness",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,12 +108,14 @@ def parse_pooling(text):
         raise ValueError(f"got pooling {name!r}, expected one of {','.join(POOLINGS)}")
     if not colon:
         return name, {}
-    if name not in MAIN_OPTIONS:
-        raise ValueError(f"got {text!r}, expected {name!r} alone: only {', '.join(MAIN_OPTIONS)} take a value")
+    option = POOLINGS[name].main_option
+    if option is None:
+        others = ", ".join(record.name for record in POOLINGS.values() if record.main_option)
+        raise ValueError(f"got {text!r}, expected {name!r} alone: only {others} take a value")
     try:
-        return name, {MAIN_OPTIONS[name]: float(value)}
+        return name, {option: float(value)}
     except ValueError:
-        raise ValueError(f"got {text!r}, expected a number after the colon, for {MAIN_OPTIONS[name]}") from None
+        raise ValueError(f"got {text!r}, expected a number after the colon, for {option}") from None
 
 
 def run(study, workdir, only=None):

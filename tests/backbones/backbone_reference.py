@@ -1,4 +1,4 @@
-"""The stored features that the trunk is held to where PyTorch is absent, and how they were made.
+"""The stored features that the backbone is held to where PyTorch is absent, and how they were made.
 
     python tests/backbones/backbone_reference.py
 

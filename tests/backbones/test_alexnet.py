@@ -15,7 +15,7 @@ def test_the_border_is_not_kept(size, expected):
     assert tuple(variables["params"]) == alexnet.STAGES and list(variables) == ["params"]
 
 
-def test_the_classifier_has_other_names_than_the_trunk():
+def test_the_classifier_has_other_names_than_the_backbone():
     classifier = ["classifier.1.weight", "classifier.4.weight", "classifier.6.bias"]
     assert all(key.startswith(alexnet.CLASSIFIER_PREFIXES) for key in classifier)
     keys = alexnet.torch_keys()["torchvision"]

@@ -1,4 +1,4 @@
-"""The trunk computes what the PyTorch implementation computes, at any size, stride and type."""
+"""The backbone computes what the PyTorch implementation computes, at any size, stride and type."""
 
 import backbone_reference as reference
 import jax
@@ -46,7 +46,7 @@ def test_features_equal_pytorch(variables, size):
 
 
 @pytest.mark.parametrize("name", sorted(name for name in BACKBONES if name.startswith(LITE0[:-1]) and name != LITE0))
-def test_larger_trunks_equal_pytorch(name):
+def test_larger_backbones_equal_pytorch(name):
     pytest.importorskip("torch")
     pytest.importorskip("efficientnet_lite_pytorch")
     try:
@@ -91,7 +91,7 @@ def test_output_stride_16_holds_the_features_of_stride_32(variables):
     assert np.abs(fine[:, 0] - fine[:, 1]).max() > 0.1
 
 
-def test_the_endpoint_of_stride_16_is_a_layer_of_the_whole_trunk(variables):
+def test_the_endpoint_of_stride_16_is_a_layer_of_the_whole_backbone(variables):
     x = reference.pictures(96, 64)
     got = features(variables, x, endpoint="expand6")
     assert got.shape == (1, 6, 4, 672) and 0 <= got.min() and 4 < got.max() <= 6

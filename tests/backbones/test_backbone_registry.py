@@ -1,6 +1,7 @@
-"""Trunks by name, and their normalisation."""
+"""Backbones by name, and their normalisation."""
 
 import json
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from lena_jax.backbones import BACKBONES, Preprocessing, get_backbone, load_pretrained, normalize
 from lena_jax.backbones.registry import stage_of
+from lena_jax.backbones.table import backbones_table
 from lena_jax.backbones.variables import variable_shapes
 
 
@@ -36,7 +38,7 @@ def test_registry_tells_the_truth_about_the_module(name):
 def test_unknown_name_gets_the_nearest_and_all():
     with pytest.raises(ValueError, match="did you mean 'efficientnet_lite0'.*efficientnet_lite2"):
         get_backbone("efficientnet-lite0")
-    with pytest.raises(ValueError, match="got trunk 'zzz'; expected one of"):
+    with pytest.raises(ValueError, match="got backbone 'zzz'; expected one of"):
         load_pretrained("zzz")
 
 
@@ -49,7 +51,7 @@ def test_normalize(dtype):
     np.testing.assert_allclose(got, (images.astype(np.float64) - 127) / 128, atol=1e-6)
 
 
-def test_caffe_trunk_takes_differences_to_the_mean_in_blue_green_red():
+def test_caffe_backbone_takes_differences_to_the_mean_in_blue_green_red():
     images = np.zeros((1, 1, 1, 3), np.uint8) + np.array([200, 100, 50], np.uint8)
     got = normalize(images, get_backbone("vgg16_caffe").preprocessing)
     np.testing.assert_allclose(got[0, 0, 0], [50 - 103.939, 100 - 116.779, 200 - 123.68], rtol=1e-5)
@@ -80,3 +82,8 @@ def test_preprocessing_survives_json_and_refuses_nonsense():
         Preprocessing((0.5,) * 3, (0.1,) * 3, "GBR")
     with pytest.raises(ValueError, match="got preprocessing with the keys \\['mean'\\], expected"):
         Preprocessing.from_json({"mean": [0, 0, 0]})
+
+
+def test_the_table_in_the_docs_is_that_of_the_records():
+    docs = Path(__file__).parents[2] / "docs/backbones.md"
+    assert backbones_table() in docs.read_text(encoding="utf-8"), "run: python -m lena_jax.backbones.table"

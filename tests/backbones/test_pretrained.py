@@ -1,4 +1,4 @@
-"""Weights fitted to a trunk: namings, misfits, and the folder of converted weights with its command."""
+"""Weights fitted to a backbone: namings, misfits, and the folder of converted weights with its command."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
-import two_layer_trunk
+import two_layer_backbone
 from safetensors.numpy import save_file
 
 from lena_jax.backbones import BACKBONES, get_backbone, load_classifier, load_pretrained, save_pretrained
@@ -15,37 +15,37 @@ from lena_jax.backbones.command import main
 from lena_jax.backbones.sources import find_file
 from lena_jax.backbones.variables import convert_variables
 
-TINY = two_layer_trunk.NAME
+TINY = two_layer_backbone.NAME
 
 
 @pytest.fixture
 def weights(monkeypatch, tmp_path):
-    """A file of the tiny trunk's weights."""
-    two_layer_trunk.register(monkeypatch)
-    save_file(two_layer_trunk.state(), tmp_path / "tiny.safetensors")
+    """A file of the tiny backbone's weights."""
+    two_layer_backbone.register(monkeypatch)
+    save_file(two_layer_backbone.state(), tmp_path / "tiny.safetensors")
     return tmp_path / "tiny.safetensors"
 
 
 @pytest.mark.parametrize("prefix", ["", "features.", "module.", "module.features."])
 @pytest.mark.parametrize("kind", [np.float32, np.float16])
 def test_all_namings_and_types_give_the_same_variables(weights, prefix, kind):
-    state = {key: value.astype(kind) for key, value in two_layer_trunk.state(prefix).items()}
+    state = {key: value.astype(kind) for key, value in two_layer_backbone.state(prefix).items()}
     counts = {prefix + "norm.num_batches_tracked": np.zeros((), np.int64)}
     save_file({**state, **counts}, weights)
-    two_layer_trunk.check(load_pretrained(TINY, str(weights)))
+    two_layer_backbone.check(load_pretrained(TINY, str(weights)))
 
 
 def test_the_classifier_is_left_out_and_loads_apart(weights):
     kernel = np.arange(2000, dtype=np.float32).reshape(1000, 2)
-    save_file({**two_layer_trunk.state(), "fc.weight": kernel, "fc.bias": kernel[:, 0].copy()}, weights)
-    two_layer_trunk.check(load_pretrained(TINY, weights))
+    save_file({**two_layer_backbone.state(), "fc.weight": kernel, "fc.bias": kernel[:, 0].copy()}, weights)
+    two_layer_backbone.check(load_pretrained(TINY, weights))
     got, bias = load_classifier(TINY, weights)
     np.testing.assert_array_equal(got, kernel.T)
     np.testing.assert_array_equal(bias, kernel[:, 0])
 
 
-def test_a_trunk_without_a_source_wants_one(weights):
-    with pytest.raises(ValueError, match="trunk 'tiny' has no source of weights of its own .*: name one"):
+def test_a_backbone_without_a_source_wants_one(weights):
+    with pytest.raises(ValueError, match="backbone 'tiny' has no source of weights of its own .*: name one"):
         load_pretrained(TINY)
 
 
@@ -62,7 +62,7 @@ def test_a_misfit_lists_all_keys_in_one_error():
     with pytest.raises(ValueError) as caught:
         convert_variables(tensors, shapes, keys, "file.pth")
     assert str(caught.value) == (
-        "file.pth does not fit the trunk; missing: c.bias, d.bias; left over: extra; "
+        "file.pth does not fit the network; missing: c.bias, d.bias; left over: extra; "
         "mis-shaped: b.weight (got (5, 7), expected (5, 6)); mistyped: e (got int8, expected floating point)"
     )
 
@@ -72,12 +72,12 @@ def test_a_misfit_of_many_keys_stays_readable():
     with pytest.raises(ValueError) as caught:
         convert_variables({"x": np.zeros(1)}, {(name,): (1,) for name in names}, {(name,): name for name in names}, "f")
     assert str(caught.value) == (
-        f"f does not fit the trunk; missing: {', '.join(names[:20])} and 301 more; left over: x"
+        f"f does not fit the network; missing: {', '.join(names[:20])} and 301 more; left over: x"
     )
 
 
-def test_weights_of_another_trunk_do_not_fit():
-    with pytest.raises(ValueError, match="does not fit the trunk; missing: .*mis-shaped: ") as caught:
+def test_weights_of_another_backbone_do_not_fit():
+    with pytest.raises(ValueError, match="does not fit the network; missing: .*mis-shaped: ") as caught:
         load_pretrained("efficientnet_lite2", find_file(get_backbone("efficientnet_lite0").source))
     assert " more; mis-shaped: " in str(caught.value) and len(str(caught.value)) < 5000
 
@@ -108,7 +108,7 @@ def test_a_relative_path_and_an_empty_folder_will_do(weights, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     save_pretrained("empty", TINY, load_pretrained(TINY, weights))
-    two_layer_trunk.check(load_pretrained(TINY, "empty"))
+    two_layer_backbone.check(load_pretrained(TINY, "empty"))
 
 
 def test_nothing_is_overwritten(weights, tmp_path):
@@ -121,7 +121,7 @@ def test_nothing_is_overwritten(weights, tmp_path):
         with pytest.raises(ValueError, match=r"exists: name another folder, or remove it first"):
             save_pretrained(taken, TINY, variables)
     assert (tmp_path / "other" / "thesis.tex").read_text() == "mine"
-    two_layer_trunk.check(load_pretrained(TINY, folder))
+    two_layer_backbone.check(load_pretrained(TINY, folder))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("disk full")])
@@ -145,14 +145,14 @@ def test_an_interrupted_save_leaves_nothing(weights, tmp_path, monkeypatch, erro
     save_pretrained(tmp_path / "saved", TINY, variables)
 
 
-def test_variables_that_are_not_the_trunks_are_not_saved(weights, tmp_path):
+def test_variables_that_are_not_the_backbones_are_not_saved(weights, tmp_path):
     variables = load_pretrained(TINY, weights)
     variables["params"]["conv"] = {"kernel": np.zeros((3, 5, 3, 1), np.float32), "extra": np.zeros(1)}
     variables["params"]["norm"]["bias"] = np.zeros(2)
     with pytest.raises(ValueError) as caught:
         save_pretrained(tmp_path / "saved", TINY, variables)
     assert str(caught.value) == (
-        "what was given does not fit the trunk; missing: params/conv/bias; left over: params/conv/extra; mis-shaped: "
+        "what was given does not fit the network; missing: params/conv/bias; left over: params/conv/extra; mis-shaped: "
         "params/conv/kernel (got (3, 5, 3, 1), expected (3, 5, 3, 2)); mistyped: params/norm/bias (got float64, "
         "expected float32)"
     )
@@ -169,8 +169,10 @@ def rewrite(folder, **changes):
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-def test_the_folder_of_another_trunk(saved):
-    with pytest.raises(ValueError, match="saved holds the weights of trunk 'tiny', expected those of 'efficientnet_l"):
+def test_the_folder_of_another_backbone(saved):
+    with pytest.raises(
+        ValueError, match="saved holds the weights of backbone 'tiny', expected those of 'efficientnet_l"
+    ):
         load_pretrained("efficientnet_lite0", saved)
 
 
@@ -183,8 +185,8 @@ def test_another_preprocessing_is_not_ignored(saved):
     rewrite(saved, preprocessing={"mean": [0.5] * 3, "std": [0.2] * 3, "channel_order": "BGR"})
     with pytest.raises(
         ValueError,
-        match=r"std=\(0.2, 0.2, 0.2\), channel_order='BGR'.* but trunk 'tiny' has .*"
-        r"convert them anew from 'hf:o/n'",
+        match=r"std=\(0.2, 0.2, 0.2\), channel_order='BGR'.* but backbone 'tiny' has .*"
+        r"convert them again from 'hf:o/n'",
     ):
         load_pretrained(TINY, saved)
 
@@ -215,7 +217,7 @@ def cut_description(folder):
         (cut_description, "is not a folder of weights"),
         (lambda folder: (folder / "weights.json").write_text("[]"), "is not a folder of weights"),
         (lambda folder: rewrite(folder, preprocessing={"mean": [0.5] * 3}), "is not a folder of weights"),
-        (remove_variables, "is damaged, or of another version of trunk 'tiny'"),
+        (remove_variables, "is damaged, or of another version of backbone 'tiny'"),
         (exchange_variables, "is damaged: its numbers are not those that were written"),
     ],
 )
@@ -236,16 +238,16 @@ def test_a_folder_of_something_else(tmp_path):
 def test_the_command_converts_once(weights, tmp_path, capsys):
     assert main([TINY, f"--source={weights}", f"--output={tmp_path / 'out'}"]) == 0
     assert capsys.readouterr().out == f"wrote {tmp_path / 'out'}: the weights of tiny from {weights}\n"
-    two_layer_trunk.check(load_pretrained(TINY, tmp_path / "out"))
+    two_layer_backbone.check(load_pretrained(TINY, tmp_path / "out"))
     assert main([TINY, f"--source={tmp_path / 'out'}", f"--output={tmp_path / 'again'}"]) == 0
-    two_layer_trunk.check(load_pretrained(TINY, tmp_path / "again"))
+    two_layer_backbone.check(load_pretrained(TINY, tmp_path / "again"))
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
         (["tyni", "--output=out"], "did you mean 'tiny'"),
-        ([TINY, "--output=out"], "trunk 'tiny' has no source of weights of its own"),
+        ([TINY, "--output=out"], "backbone 'tiny' has no source of weights of its own"),
         ([TINY, "--source=nowhere.pth", "--output=out"], "no such file of weights: nowhere.pth"),
         ([TINY, "--source=hf:x", "--output=out"], "expected hf:OWNER/NAME"),
         ([TINY, "--source=tiny.safetensors", "--output=taken"], "exists: name another folder"),

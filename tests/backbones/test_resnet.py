@@ -3,8 +3,8 @@
 import jax
 import numpy as np
 import pytest
-import torch_trunks
-import trunk_reference as reference
+import seeded_reference as reference
+import torch_backbones
 
 from lena_jax.backbones import resnet
 
@@ -72,12 +72,12 @@ def test_train_mode_updates_the_statistics(trained):
 
 def test_train_mode_equals_pytorch(trained):
     pytest.importorskip("torch")
-    expected, state = torch_trunks.features(
+    expected, state = torch_backbones.features(
         "resnet18", reference.torch_state("resnet18"), reference.pictures(64, 64, batch=4), "layer4", 32, train=True
     )
     y, stats = trained
     assert reference.relative_error(y, expected) < 1e-3
-    for path, key in reference.TRUNKS["resnet18"].keys.items():
+    for path, key in reference.NETWORKS["resnet18"].keys.items():
         # PyTorch stores the variance with n - 1 in place of n.
         if path[-1] == "mean":
             leaf = stats

@@ -11,7 +11,7 @@ from functools import partial
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import two_layer_trunk
+import two_layer_backbone
 from safetensors.numpy import save_file
 from torch_checkpoints import NUMBERS, Payload, plain, state_pickle, tensor, write_legacy, write_zip
 
@@ -107,11 +107,11 @@ def test_files_of_another_kind(tmp_path, content):
 @pytest.mark.parametrize("write", [write_zip, write_legacy])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_malicious_pickle_is_not_run_whatever_it_is_called(tmp_path, monkeypatch, write, name):
-    two_layer_trunk.register(monkeypatch)
+    two_layer_backbone.register(monkeypatch)
     target = tmp_path / "owned"
     path = write(tmp_path / name, pickle.dumps({"conv.weight": Payload(str(target))}, 2))
     with pytest.raises(ValueError, match=rf"{name}: refused pickle: .* global '(posix|nt)\.mkdir'"):
-        load_pretrained(two_layer_trunk.NAME, path)
+        load_pretrained(two_layer_backbone.NAME, path)
     assert not target.exists()
 
 
@@ -187,7 +187,7 @@ def cache(tmp_path, monkeypatch):
     constants = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    two_layer_trunk.register(monkeypatch)
+    two_layer_backbone.register(monkeypatch)
     return tmp_path / "cache"
 
 
@@ -218,7 +218,7 @@ def hub(cache, monkeypatch):
 
 
 def tiny_file(tmp_path, write=save_file):
-    write(two_layer_trunk.state(), tmp_path / "local")
+    write(two_layer_backbone.state(), tmp_path / "local")
     return (tmp_path / "local").read_bytes()
 
 
@@ -244,13 +244,13 @@ def lay_out(cache, content, repository="owner/name", revision="main", file="mode
 )
 def test_the_cache_is_enough(cache, tmp_path, source):
     lay_out(cache, tiny_file(tmp_path))
-    two_layer_trunk.check(load_pretrained(two_layer_trunk.NAME, source))
+    two_layer_backbone.check(load_pretrained(two_layer_backbone.NAME, source))
 
 
 def test_fetches_once_and_only_what_is_weights(hub, tmp_path):
     hub.files = {"model.safetensors": tiny_file(tmp_path), "pytorch_model.bin": b"?", "modeling.py": b"?"}
     for _ in range(2):
-        two_layer_trunk.check(load_pretrained(two_layer_trunk.NAME, "hf:owner/name"))
+        two_layer_backbone.check(load_pretrained(two_layer_backbone.NAME, "hf:owner/name"))
     assert {line.split()[1] for line in hub.asked} == {"model.safetensors"}
     assert [line for line in hub.asked if line.startswith("GET")] == ["GET model.safetensors"]
 
@@ -258,16 +258,16 @@ def test_fetches_once_and_only_what_is_weights(hub, tmp_path):
 def test_takes_the_pickle_where_there_is_no_safetensors_and_does_not_trust_it(hub, tmp_path):
     hub.files = {"pytorch_model.bin": write_zip(tmp_path / "m", state_pickle(a=tensor())).read_bytes()}
     assert find_on_hub("hf:owner/name").name == "pytorch_model.bin"
-    with pytest.raises(ValueError, match=r"pytorch_model\.bin does not fit the trunk; missing: .*conv\.weight"):
-        load_pretrained(two_layer_trunk.NAME, "hf:owner/name")
+    with pytest.raises(ValueError, match=r"pytorch_model\.bin does not fit the network; missing: .*conv\.weight"):
+        load_pretrained(two_layer_backbone.NAME, "hf:owner/name")
     hub.files = {"pytorch_model.bin": write_zip(tmp_path / "m", b"cos\nsystem\n.").read_bytes()}
     with pytest.raises(ValueError, match=r"pytorch_model\.bin: refused pickle"):
-        load_pretrained(two_layer_trunk.NAME, "hf:owner/hostile")
+        load_pretrained(two_layer_backbone.NAME, "hf:owner/hostile")
 
 
 def test_a_named_file_in_a_folder(hub, tmp_path):
     hub.files = {"sub/other.safetensors": tiny_file(tmp_path)}
-    two_layer_trunk.check(load_pretrained(two_layer_trunk.NAME, "hf:owner/name/sub/other.safetensors@v1.0"))
+    two_layer_backbone.check(load_pretrained(two_layer_backbone.NAME, "hf:owner/name/sub/other.safetensors@v1.0"))
     assert {line.split()[1] for line in hub.asked} == {"sub/other.safetensors"}
 
 
@@ -283,7 +283,7 @@ def test_a_named_file_in_a_folder(hub, tmp_path):
 def test_a_hub_that_refuses(hub, failure, reason):
     hub.failure = failure
     with pytest.raises(FileNotFoundError, match=reason) as caught:
-        load_pretrained(two_layer_trunk.NAME, "hf:owner/name")
+        load_pretrained(two_layer_backbone.NAME, "hf:owner/name")
     assert "https://huggingface.co/owner/name/resolve/main/model.safetensors" in str(caught.value)
     assert len(hub.asked) == 1
 
@@ -295,12 +295,12 @@ def test_a_repository_without_weights(hub):
         match=r"owner/name has no model\.safetensors and no pytorch_model\.bin .*"
         r"https://huggingface\.co/owner/name/tree/main",
     ):
-        load_pretrained(two_layer_trunk.NAME, "hf:owner/name")
+        load_pretrained(two_layer_backbone.NAME, "hf:owner/name")
 
 
 def test_offline_says_what_to_fetch_and_where_to_put_it(cache):
     with pytest.raises(FileNotFoundError) as caught:
-        load_pretrained(two_layer_trunk.NAME, "hf:owner/name@v2")
+        load_pretrained(two_layer_backbone.NAME, "hf:owner/name@v2")
     message = str(caught.value)
     assert "\n" not in message
     for part in (
@@ -329,7 +329,7 @@ def test_a_connection_that_fails_is_tried_once(cache, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", fail)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_, **__: pytest.fail("downloads"))
     with pytest.raises(FileNotFoundError, match="cannot fetch model.safetensors of owner/name: no route to host. By"):
-        load_pretrained(two_layer_trunk.NAME, "hf:owner/name")
+        load_pretrained(two_layer_backbone.NAME, "hf:owner/name")
     assert len(tries) == 1
 
 

@@ -1,4 +1,4 @@
-"""The names and shapes that timm gives the weights of the trunks, held against timm itself.
+"""The names and shapes that timm gives the weights of the backbones, held against timm itself.
 
 `NAMES` was made with timm 1.0.31 (torch 2.13.0) by
 
@@ -125,7 +125,7 @@ def test_features_equal_timm(name, tmp_path):
 
     torch.save({"state_dict": network.state_dict()}, tmp_path / "model.pth")
     variables = load_pretrained(name, tmp_path / "model.pth")
-    # timm ends VGG with a pooling, which the trunk leaves out.
+    # timm ends VGG with a pooling, which the backbone leaves out.
     features = network.features[:-1] if name.startswith("vgg") else network.forward_features
     for size in ((96, 160), (75, 107)):
         x = reference.pictures(*size)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import trunk_reference as reference
+import seeded_reference as reference
 
 from lena_jax.backbones import vgg
 from lena_jax.backbones.layers import ConvBN
@@ -29,11 +29,11 @@ def test_names_of_the_last_convolution(batch_norm, last):
     assert len(keys) == 13 * (6 if batch_norm else 2)
 
 
-def test_the_classifier_has_other_names_than_the_trunk():
+def test_the_classifier_has_other_names_than_the_backbone():
     classifier = ["classifier.0.weight", "classifier.6.bias", "pre_logits.fc1.weight", "head.fc.bias"]
     assert all(key.startswith(vgg.CLASSIFIER_PREFIXES) for key in classifier)
-    trunk = vgg.torch_keys(True)["torchvision and timm"].values()
-    assert not any(key.startswith(vgg.CLASSIFIER_PREFIXES) for key in trunk)
+    backbone = vgg.torch_keys(True)["torchvision and timm"].values()
+    assert not any(key.startswith(vgg.CLASSIFIER_PREFIXES) for key in backbone)
 
 
 def test_batch_norm_behind_a_bias():

@@ -64,7 +64,7 @@ def test_a_row_of_the_papers_table_names_backbone_pooling_and_fusion():
         "none",
     )
     for row, message in (
-        ("vgg17", "got (trunk|backbone) 'vgg17'"),
+        ("vgg17", "got backbone 'vgg17'"),
         ("vgg16,lina", "pooling: got 'lina'"),
         ("vgg16,lena,gates", "got fusion 'gates'"),
         ("vgg16,lena,none,1", "at most BACKBONE"),

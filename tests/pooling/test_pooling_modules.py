@@ -1,4 +1,4 @@
-"""Modules, registry, relatives, and the helpers for parameters."""
+"""Modules, registry, the other poolings, and the helpers for parameters."""
 
 import flax.linen as nn
 import jax
@@ -11,7 +11,6 @@ from lena_jax import pooling
 from lena_jax.pooling import POOLINGS, LENAPool, make_pooling
 
 OPTIONS = {"top_n": {"n": 3}, "weldon": {"top": 2, "bottom": 3, "alpha": 0.7}}
-LEARNED = {"lena": "eta", "gem": "gem_log_power", "lse": "lse_log_sharpness", "softmax": "softmax_sharpness"}
 X = jax.random.normal(jax.random.key(0), (2, 5, 6, 4))
 
 
@@ -19,7 +18,7 @@ X = jax.random.normal(jax.random.key(0), (2, 5, 6, 4))
 def test_value_and_weights_keep_their_promise(name):
     module = make_pooling(name, **OPTIONS.get(name, {}))
     variables = module.init(jax.random.key(1), X)
-    assert list(variables.get("params", {})) == ([LEARNED[name]] if name in LEARNED else [])
+    assert list(variables.get("params", {})) == ([POOLINGS[name].parameter] if POOLINGS[name].parameter else [])
     pooled, weights = module.apply(variables, X), module.apply(variables, X, method="weights")
     assert pooled.shape == (2, 4) and weights.shape == X.shape
     if module.sums_to_one:
@@ -65,7 +64,7 @@ def test_half_precision_and_nan(name, dtype):
     np.testing.assert_allclose(np.asarray(pooled, np.float32), reference, rtol=2e-2, atol=1e-2)
 
 
-def test_relatives_by_formula():
+def test_other_poolings_by_formula():
     x, flat = jnp.abs(X), np.abs(np.asarray(X, np.float64)).reshape(2, 30, 4)
     np.testing.assert_allclose(pooling.gem_pool(x, 3.0), (flat**3).mean(1) ** (1 / 3), rtol=1e-5)
     np.testing.assert_allclose((pooling.gem_weights(x, 3.0) * x).sum((1, 2)), pooling.gem_pool(x, 3.0), rtol=1e-5)

@@ -4,13 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch_trunks
-import trunk_reference as reference
-from trunk_reference import TRUNKS, relative_error
+import seeded_reference as reference
+import torch_backbones
+from seeded_reference import NETWORKS, relative_error
 
 from lena_jax.backbones import resnet
 
-NAMES = list(TRUNKS)
+NAMES = list(NETWORKS)
 
 
 @pytest.mark.parametrize("size", reference.STORED_SIZES)
@@ -33,19 +33,19 @@ def test_features_equal_pytorch(name, size):
 @pytest.mark.parametrize("name", NAMES)
 def test_names_are_those_of_pytorch(name):
     pytest.importorskip("torch")
-    trunk = TRUNKS[name]
-    names = torch_trunks.build(name, *trunk.variants[0]).state_dict()
-    assert set(trunk.keys.values()) == {key for key in names if not key.endswith("num_batches_tracked")}
-    assert set(trunk.keys) == set(reference.shapes(trunk.build()))
+    network = NETWORKS[name]
+    names = torch_backbones.build(name, *network.variants[0]).state_dict()
+    assert set(network.keys.values()) == {key for key in names if not key.endswith("num_batches_tracked")}
+    assert set(network.keys) == set(reference.shapes(network.build()))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_bfloat16_is_close(name):
     size = (64, 64)
-    module = TRUNKS[name].build(dtype=jnp.bfloat16)
+    module = NETWORKS[name].build(dtype=jnp.bfloat16)
     got = jax.jit(module.apply)(reference.variables(name), reference.pictures(*size))
     assert got.dtype == jnp.bfloat16
-    got, expected = np.asarray(got, np.float32), reference.features(name, size)[TRUNKS[name].variants[0]]
+    got, expected = np.asarray(got, np.float32), reference.features(name, size)[NETWORKS[name].variants[0]]
     assert np.isfinite(got).all()
     assert np.corrcoef(got.ravel(), expected.ravel())[0, 1] > 0.99
 
@@ -56,7 +56,7 @@ def test_gradient_reaches_every_parameter(name):
     if name.startswith("resnet"):
         # One block a stage: compiles sooner.
         options = {"architecture": resnet.Architecture((1, 1, 1, 1), bottleneck=name == "resnet50")}
-    module = TRUNKS[name].build(**options)
+    module = NETWORKS[name].build(**options)
     variables = reference.random_variables(module)
 
     def mean_feature(params):
@@ -69,7 +69,7 @@ def test_gradient_reaches_every_parameter(name):
 
 
 def apply_abstractly(name, shape, **options):
-    module = TRUNKS[name].build(**options)
+    module = NETWORKS[name].build(**options)
     return jax.eval_shape(module.init_with_output, jax.random.key(0), jax.ShapeDtypeStruct(shape, np.float32))
 
 

@@ -1,4 +1,4 @@
-"""VGG16, AlexNet and ResNet as plain PyTorch modules with torchvision's names, to compare the trunks with.
+"""VGG16, AlexNet and ResNet as plain PyTorch modules with torchvision's names, to compare the backbones with.
 
 Written from the papers and the names in torchvision's state dictionaries; neither torchvision nor timm is needed.
 `torch` is imported where it is used, so that this file can be imported without it.
@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 
 def build(name, endpoint, output_stride):
-    """The network up to an endpoint as an `nn.Sequential`, NCHW to NCHW; arguments as of the Flax trunks."""
+    """The network up to an endpoint as an `nn.Sequential`, NCHW to NCHW; arguments as of the Flax backbones."""
     if name == "alexnet":
         return _alexnet()
     if name.startswith("vgg16"):

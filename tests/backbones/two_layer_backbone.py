@@ -1,4 +1,4 @@
-"""A trunk of one convolution and one BatchNorm, with weights written out: what the tests of sources convert."""
+"""A backbone of one convolution and one BatchNorm, with weights written out: what the tests of sources convert."""
 
 import flax.linen as nn
 import numpy as np
@@ -17,7 +17,7 @@ LAYER = {
 NAMINGS = {"one": LAYER, "other": {path: f"features.{key}" for path, key in LAYER.items()}}
 
 
-class TinyTrunk(nn.Module):
+class TinyBackbone(nn.Module):
     @nn.compact
     def __call__(self, x):
         return nn.BatchNorm(use_running_average=True, name="norm")(nn.Conv(2, (3, 5), name="conv")(x))
@@ -25,7 +25,7 @@ class TinyTrunk(nn.Module):
 
 BACKBONE = Backbone(
     name=NAME,
-    build=TinyTrunk,
+    build=TinyBackbone,
     stride=1,
     channels=2,
     preprocessing=Preprocessing((0.5, 0.4, 0.3), (0.2, 0.1, 0.3)),
@@ -42,7 +42,7 @@ def register(monkeypatch):
 
 
 def state(prefix=""):
-    """A PyTorch state dictionary of the trunk; numbers that float16 and bfloat16 hold."""
+    """A PyTorch state dictionary of the backbone; numbers that float16 and bfloat16 hold."""
     shapes = {
         "conv.weight": (2, 3, 3, 5),
         "conv.bias": (2,),

@@ -1,8 +1,8 @@
-"""Trunks with weights from a seed, and the features that PyTorch has for them, stored for where it is absent.
+"""Backbones with weights from a seed, and the features that PyTorch has for them, stored for where it is absent.
 
-    python tests/backbones/trunk_reference.py
+    python tests/backbones/seeded_reference.py
 
-writes `trunk_features.npz` (torch 2.13.0): for each trunk of `TRUNKS`, each of its variants and each of
+writes `seeded_features.npz` (torch 2.13.0): for each backbone of `NETWORKS`, each of its variants and each of
 `STORED_SIZES`, every 32nd channel of the features of `pictures(height, width)`.
 """
 
@@ -14,17 +14,17 @@ from typing import NamedTuple
 import flax.traverse_util
 import jax
 import numpy as np
-import torch_trunks
+import torch_backbones
 from backbone_reference import pictures
 
 from lena_jax.backbones import alexnet, resnet, vgg
 
-FILE = Path(__file__).with_name("trunk_features.npz")
+FILE = Path(__file__).with_name("seeded_features.npz")
 STORED_SIZES = ((64, 64), (75, 107))
 CHANNEL_STEP = 32
 
 
-class Trunk(NamedTuple):
+class Network(NamedTuple):
     """`keys`: its names of variables; `variants`: each endpoint and output stride, the first the default."""
 
     build: Callable
@@ -33,7 +33,7 @@ class Trunk(NamedTuple):
 
 
 def _vgg16(batch_norm):
-    return Trunk(
+    return Network(
         functools.partial(vgg.VGG16, batch_norm=batch_norm),
         vgg.torch_keys(batch_norm)["torchvision and timm"],
         (("conv5_3", 16), ("conv4_3", 16)),
@@ -41,17 +41,17 @@ def _vgg16(batch_norm):
 
 
 def _resnet(architecture):
-    return Trunk(
+    return Network(
         functools.partial(resnet.ResNet, architecture=architecture),
         resnet.torch_keys(architecture)["torchvision and timm"],
         (("layer4", 32), ("layer4", 16), ("layer3", 32)),
     )
 
 
-TRUNKS = {
+NETWORKS = {
     "vgg16": _vgg16(False),
     "vgg16_bn": _vgg16(True),
-    "alexnet": Trunk(alexnet.AlexNet, alexnet.torch_keys()["torchvision"], (("conv5", 16),)),
+    "alexnet": Network(alexnet.AlexNet, alexnet.torch_keys()["torchvision"], (("conv5", 16),)),
     "resnet18": _resnet(resnet.RESNET18),
     "resnet50": _resnet(resnet.RESNET50),
 }
@@ -84,23 +84,23 @@ def random_variables(module):
 
 @functools.lru_cache(maxsize=1)
 def variables(name):
-    """`random_variables` of the whole trunk."""
-    return random_variables(TRUNKS[name].build())
+    """`random_variables` of the whole backbone."""
+    return random_variables(NETWORKS[name].build())
 
 
 @functools.cache
 def features(name, size, batch=1):
     """Variant -> features of `pictures`, from one compiled program."""
-    trunk = TRUNKS[name]
+    network = NETWORKS[name]
 
     @jax.jit
     def run(variables, x):
         return [
-            trunk.build(endpoint=endpoint, output_stride=stride).apply(variables, x)
-            for endpoint, stride in trunk.variants
+            network.build(endpoint=endpoint, output_stride=stride).apply(variables, x)
+            for endpoint, stride in network.variants
         ]
 
-    return dict(zip(trunk.variants, map(np.asarray, run(variables(name), pictures(*size, batch))), strict=True))
+    return dict(zip(network.variants, map(np.asarray, run(variables(name), pictures(*size, batch))), strict=True))
 
 
 def torch_state(name):
@@ -108,15 +108,15 @@ def torch_state(name):
     leaves = flax.traverse_util.flatten_dict(variables(name))
     return {
         key: leaves[path].transpose(3, 2, 0, 1) if path[-1] == "kernel" else leaves[path]
-        for path, key in TRUNKS[name].keys.items()
+        for path, key in NETWORKS[name].keys.items()
     }
 
 
 def torch_features(name, size, batch=1):
     """What `features` should be."""
     return {
-        variant: torch_trunks.features(name, torch_state(name), pictures(*size, batch), *variant)[0]
-        for variant in TRUNKS[name].variants
+        variant: torch_backbones.features(name, torch_state(name), pictures(*size, batch), *variant)[0]
+        for variant in NETWORKS[name].variants
     }
 
 
@@ -133,7 +133,7 @@ def _key(name, variant, size):
 def stored_features(name, size):
     """As `torch_features`, with every `CHANNEL_STEP`-th channel."""
     with np.load(FILE) as stored:
-        return {variant: stored[_key(name, variant, size)] for variant in TRUNKS[name].variants}
+        return {variant: stored[_key(name, variant, size)] for variant in NETWORKS[name].variants}
 
 
 if __name__ == "__main__":
@@ -141,7 +141,7 @@ if __name__ == "__main__":
         FILE,
         **{
             _key(name, variant, size): expected[..., ::CHANNEL_STEP]
-            for name in TRUNKS
+            for name in NETWORKS
             for size in STORED_SIZES
             for variant, expected in torch_features(name, size).items()
         },

@@ -1,0 +1,102 @@
+"""Average pooling: the mean of every map."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike, DTypeLike
+
+from lena_jax.pooling.base import Pooling, PoolingRecord
+from lena_jax.pooling.layout import lay_out
+from lena_jax.pooling.summing import sum_cells
+
+
+def average_pool(x: ArrayLike, **options: Any) -> jax.Array:
+    """Average every map: `sum_i z_i / M`.
+
+    Sums are taken in float32 or wider.
+
+    Args:
+        x: `[..., H, W, C]`, floating point.
+        **options: as in `lay_out`: `axis`, `window`, `strides`, `padding`, `where`.
+
+    Returns:
+        `[..., C]`.
+
+    Raises:
+        ValueError: as in `lay_out`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from lena_jax.pooling import average_pool
+        >>> feature_map = jnp.array([[3.0, 1.0], [0.0, 2.0]])[..., None]  # H = W = 2, one channel
+        >>> average_pool(feature_map)
+        Array([1.5], dtype=float32)
+    """
+    layout = lay_out(x, **options)
+    return layout.pooled(_average(layout.cells, layout.valid))
+
+
+def average_weights(x: ArrayLike, **options: Any) -> jax.Array:
+    """Return `1 / M` at every cell that counts, in the shape of `x`.
+
+    Args:
+        x: as in `average_pool`.
+        **options: as in `average_pool`.
+
+    Raises:
+        ValueError: as in `lay_out`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from lena_jax.pooling import average_weights
+        >>> average_weights(jnp.array([[3.0, 1.0], [0.0, 2.0]])[..., None])[..., 0]
+        Array([[0.25, 0.25],
+               [0.25, 0.25]], dtype=float32)
+    """
+    layout = lay_out(x, **options)
+    return layout.spread(_average_weights(layout.cells, layout.valid))
+
+
+class AveragePool(Pooling):
+    """Average pooling, see `average_pool`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from lena_jax.pooling import AveragePool
+        >>> AveragePool().apply({}, jnp.array([[3.0, 1.0], [0.0, 2.0]])[..., None])
+        Array([1.5], dtype=float32)
+    """
+
+    def __call__(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
+        return average_pool(x, **self._options(where))
+
+    def weights(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
+        return average_weights(x, **self._options(where))
+
+
+@jax.jit
+def _average(cells: jax.Array, valid: jax.Array | None) -> jax.Array:
+    dtype = jnp.promote_types(cells.dtype, jnp.float32)
+    if valid is None:
+        return (sum_cells(lambda z: z.astype(dtype), cells) / cells.shape[1]).astype(cells.dtype)
+    shares = jnp.where(valid, cells.astype(dtype) * _average_weights(cells, valid, dtype), 0.0)
+    return jnp.sum(shares, axis=1).astype(cells.dtype)
+
+
+def _average_weights(cells: jax.Array, valid: jax.Array | None, dtype: DTypeLike | None = None) -> jax.Array:
+    dtype = dtype or cells.dtype
+    if valid is None:
+        return jnp.full(cells.shape, 1 / cells.shape[1], dtype)
+    count = valid.sum(1, keepdims=True, dtype=jnp.float32)
+    return (valid / count).astype(dtype)
+
+
+RECORD = PoolingRecord(
+    name="average",
+    title="average",
+    module=AveragePool,
+    pool=average_pool,
+    weights=average_weights,
+    value="mean",
+)

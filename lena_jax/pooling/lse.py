@@ -1,0 +1,131 @@
+"""Log-sum-exp pooling, with a learned sharpness."""
+
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from lena_jax.pooling.base import Pooling, PoolingRecord
+from lena_jax.pooling.learned_value import counted, largest, lay_out_with, log_initializer, softmax
+
+PARAMETER = "lse_log_sharpness"
+
+
+def lse_pool(x: ArrayLike, sharpness: ArrayLike, **options: Any) -> jax.Array:
+    """Take the log-mean-exp of every map: `log(sum_i exp(sharpness * z_i) / M) / sharpness`.
+
+    A sharpness near 0 tends to the average, a large one to the maximum. A map that holds NaN pools to NaN.
+
+    Args:
+        x: `[..., H, W, C]`, floating point.
+        sharpness: positive: a scalar, `[C]`, or anything that broadcasts to the shape of `x` without the pooled axes.
+        **options: as in `lay_out`: `axis`, `window`, `strides`, `padding`, `where`.
+
+    Returns:
+        `[..., C]`.
+
+    Raises:
+        ValueError: if `sharpness` is not positive, where it is concrete; and as in `lay_out`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> from lena_jax.pooling import lse_pool
+        >>> feature_map = jnp.array([[3.0, 1.0], [0.0, 2.0]])[..., None]  # H = W = 2, one channel
+        >>> np.asarray(lse_pool(feature_map, jnp.array([5.0]))).round(3)
+        array([2.724], dtype=float32)
+
+    Reference:
+        Pinheiro, Collobert. From Image-level to Pixel-level Labeling with Convolutional Networks. CVPR 2015.
+    """
+    layout, sharpness = lay_out_with(x, sharpness, "sharpness", options, positive=True)
+    return layout.pooled(_lse(layout.cells, sharpness, layout.valid))
+
+
+def lse_weights(x: ArrayLike, sharpness: ArrayLike, **options: Any) -> jax.Array:
+    """Return the derivative of `lse_pool`: the softmax of `sharpness * z` over the map.
+
+    The weights sum to 1, but `sum_i w_i * z_i` exceeds the pooled value by `KL(w || uniform) / sharpness`.
+
+    Args:
+        x: as in `lse_pool`.
+        sharpness: as in `lse_pool`.
+        **options: as in `lse_pool`.
+
+    Returns:
+        An array in the shape and dtype of `x`.
+
+    Raises:
+        ValueError: as in `lse_pool`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> from lena_jax.pooling import lse_weights
+        >>> np.asarray(lse_weights(jnp.array([[3.0, 1.0], [0.0, 2.0]])[..., None], 1.0)[..., 0]).round(3)
+        array([[0.644, 0.087],
+               [0.032, 0.237]], dtype=float32)
+    """
+    layout, sharpness = lay_out_with(x, sharpness, "sharpness", options, positive=True)
+    return layout.spread(softmax(layout.cells, sharpness, layout.valid)[1])
+
+
+class LSEPool(Pooling):
+    """Log-sum-exp with one learned sharpness for each channel, see `lse_pool`.
+
+    The parameter `lse_log_sharpness`, `[C]`, holds the logarithm of the sharpness. The weights are the derivative of
+    the value: they sum to 1, and do not reproduce the value.
+
+    Attributes:
+        init_sharpness: the sharpness that all channels start from, positive.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> from lena_jax.pooling import LSEPool
+        >>> feature_map = jnp.array([[3.0, 1.0], [0.0, 2.0]])[..., None]
+        >>> pool = LSEPool(init_sharpness=5.0)
+        >>> variables = pool.init(jax.random.key(0), feature_map)
+        >>> np.asarray(pool.apply(variables, feature_map)).round(3)
+        array([2.724], dtype=float32)
+    """
+
+    init_sharpness: float = 5.0
+
+    reproduces: ClassVar[bool] = False
+
+    def __call__(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
+        return lse_pool(x, self._sharpness(x), **self._options(where))
+
+    def weights(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
+        return lse_weights(x, self._sharpness(x), **self._options(where))
+
+    @nn.compact
+    def _sharpness(self, x: ArrayLike) -> jax.Array:
+        initializer = log_initializer("init_sharpness", self.init_sharpness)
+        return jnp.exp(self.param(PARAMETER, initializer, jnp.shape(x)[-1:]))
+
+
+@jax.jit
+def _lse(cells: jax.Array, sharpness: jax.Array, valid: jax.Array | None) -> jax.Array:
+    z, counts, count = counted(cells, valid, sharpness.dtype)
+    top = jax.lax.stop_gradient(largest(z, counts))
+    mean = jnp.sum(jnp.where(counts, jnp.exp(sharpness[:, None] * (z - top)), 0.0) / count, axis=1)
+    p = top[:, 0] + jnp.log(jnp.maximum(mean, jnp.finfo(mean.dtype).tiny)) / sharpness
+    return p.astype(cells.dtype)
+
+
+RECORD = PoolingRecord(
+    name="lse",
+    title="log-sum-exp",
+    module=LSEPool,
+    pool=lse_pool,
+    weights=lse_weights,
+    value="`log(mean exp(r z)) / r` with a sharpness `r`",
+    parameter=PARAMETER,
+    main_option="init_sharpness",
+    options={"init_sharpness": 5.0},
+)
