@@ -108,7 +108,7 @@ def test_without_the_data_set_the_card_says_so(run, tmp_path):
 
 def test_known_measures_are_kept_where_the_data_set_is_gone(run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
-    with pytest.warns(NotMeasured, match="the like$"):
+    with pytest.warns(NotMeasured, match="similar properties$"):
         folder = save_model(tmp_path / "run", tmp_path / "model", data_dir=tmp_path / "gone")
     assert description(folder)["measures"] == json.loads((run / "metrics.json").read_text())
 
