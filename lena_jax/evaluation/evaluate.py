@@ -88,7 +88,7 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
     if pictures.groups is not None and len(np.unique(pictures.groups)) < CLUSTERS:
         metrics["accuracy_by_group"] = accuracy_by_group(scores, compared, pictures.groups)
     # Maps sum to the score only if the pooled value is a weighted mean of the cells.
-    exact = model.network.pooling.reproduces
+    exact = model.has_exact_maps
     maps = {"contribution_map": contributions} if exact else {}
     maps["virality_map"] = virality
     pooled_together = slice(1, None) if config.clip_pooling == "joint" else slice(-2, None)

@@ -41,6 +41,11 @@ class Ranker:
         """How the model uses objectness maps, one of `siamese.FUSIONS`; "none": not at all."""
         return self.network.fusion
 
+    @property
+    def has_exact_maps(self):
+        """Whether contribution maps sum to the score without the bias; otherwise only virality maps are shown."""
+        return self.network.pooling.reproduces
+
     def init(self, seed, pretrained=True, weights=None):
         """Make the initial variables {"params": {"backbone", "pooling", "head"}, "batch_stats"}.
 

@@ -60,7 +60,7 @@ def most_confident_pairs(run, measured):
     if not len(shown):
         return None
     maps = {}
-    if run.model.network.pooling.reproduces:
+    if run.model.has_exact_maps:
         size = min(len(shown), run.config.batch_size)
         found = predict(run.model, run.variables, pictures.subset(shown), size, "maps")[1]
         maps = dict(zip(shown.tolist(), found, strict=True))

@@ -80,7 +80,7 @@ class ClipScorer:
         if not maps:
             raise ValueError("got a clip of 0 frames, expected at least 1")
         frame_scores, score, contributions = map(np.asarray, self._pooled(self._head, np.stack(maps)))
-        exact = self._scorer.model.network.pooling.reproduces
+        exact = self._scorer.model.has_exact_maps
         return ClipScore(float(score), float(frame_scores.mean()), frame_scores, contributions if exact else None)
 
     def _pool(self, head, maps):

@@ -223,7 +223,7 @@ class Scorer:
             raise BadPicture(f"{name}: {error}") from error
         answer = self._run("explain", [self._preparation.inputs(opened)], 1)
         score, contributions, virality = (np.asarray(part)[0] for part in answer)
-        exact = self._model.network.pooling.reproduces
+        exact = self._model.has_exact_maps
         signed = contributions if exact else virality
         pixels = np.asarray(opened)
         return Explanation(
