@@ -13,7 +13,7 @@ than JAX, and the ratios flatter JAX. PyTorch uses its default layout (NCHW) unl
 --convolutions adds a table of single convolutions of these backbones, in GFLOP/s: XLA's own, this package's
 (`lena_jax.backbones.conv`) and PyTorch's, forward and for the gradients of pictures and kernel.
 
-The PyTorch networks are those of tests/backbones/torch_trunks.py and of the package efficientnet_lite_pytorch, with
+The PyTorch networks are those of tests/backbones/torch_backbones.py and of the package efficientnet_lite_pytorch, with
 random weights. What is not installed (or with --notorch) is a dash in the table. On a GPU, only JAX uses it.
 """
 
@@ -105,10 +105,10 @@ def torch_network(name):
 
         network = EfficientNet.from_name(name.replace("_", "-"), image_size=[_SIZE.value] * 2)
         return network, network.extract_features
-    path = _REPOSITORY / "tests/backbones/torch_trunks.py"
+    path = _REPOSITORY / "tests/backbones/torch_backbones.py"
     if not path.exists():
         return None
-    spec = importlib.util.spec_from_file_location("torch_trunks", path)
+    spec = importlib.util.spec_from_file_location("torch_backbones", path)
     networks = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(networks)
     network = networks.build("vgg16" if name == "vgg16_caffe" else name, BACKBONES[name].endpoints[0], 32)

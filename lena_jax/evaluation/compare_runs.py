@@ -137,7 +137,7 @@ def _compared(workdirs, split):
 def _evaluation(workdir, split):
     """Reads one evaluation: (metrics, {id: row of scores.csv})."""
     metrics = folder.read_metrics(workdir, split)
-    if metrics is None or not folder.has_scores(workdir, split):
+    if metrics is None or not folder.has_tables(workdir, split):
         raise ValueError(
             f"no evaluation of the {split} pictures in {workdir!r}: metrics.json, scores.csv or pairs.csv "
             f"is missing. Run experiments/evaluate.py --workdir={workdir}"

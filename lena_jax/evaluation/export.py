@@ -34,6 +34,7 @@ def save_model(workdir, folder, data_dir=None):
 
     Warns:
         NotMeasured: the test pictures are not available.
+        NoPercentiles: neither are the scores of the training pictures.
 
     Raises:
         ValueError: there is no checkpoint, or the folder exists.
@@ -45,8 +46,12 @@ def save_model(workdir, folder, data_dir=None):
         run.config.data.dir = str(data_dir)
     try:
         parts = open_trained_pictures(workdir, run.config, run.fingerprint)
-    except DatasetChanged:
+    except DatasetChanged as error:
         parts, scores = {"test": None}, percentiles.read(workdir, run.step, run.fingerprint)
+        if scores is None:
+            warnings.warn(
+                f"the model gives scores without percentiles: {error}", percentiles.NoPercentiles, stacklevel=2
+            )
     else:
         scores = percentiles.ensure(workdir, run, parts["train"])
     test, measures, properties = parts["test"], _known_measures(workdir, run), None

@@ -114,7 +114,7 @@ def read_measures(run, workdir):
         metrics = folder.read_metrics(workdir, split)
         if metrics is None or run.step not in (None, metrics.get("step")):
             continue  # Missing, or of an earlier checkpoint.
-        if run.pictures is None or not folder.has_scores(workdir, split):
+        if run.pictures is None or not folder.has_tables(workdir, split):
             return Measured(metrics)
         pictures = run.pictures[split]
         scores = folder.read_predicted(workdir, pictures, split)

@@ -5,7 +5,8 @@
 - timing.json: how long training took, written by training
 - checkpoints/: see `checkpoints`
 - training_scores.json: see `percentiles`
-- metrics.json, scores.csv, pairs.csv: written by evaluation; for a split other than "test", prefixed with its name
+- metrics.json, scores.csv, pairs.csv, maps.png: written by evaluation; for a split other
+  than "test", prefixed with its name
 - report.html: written by the report
 """
 
@@ -115,8 +116,13 @@ def read_scores(workdir, split="test"):
 
 
 def has_scores(workdir, split="test"):
-    """Tell whether the tables of an evaluation exist."""
-    return all(os.path.exists(path_of(workdir, name, split)) for name in (_SCORES, _PAIRS))
+    """Tell whether the scores of an evaluation exist."""
+    return os.path.exists(path_of(workdir, _SCORES, split))
+
+
+def has_tables(workdir, split="test"):
+    """Tell whether the scores and pairs of an evaluation exist."""
+    return has_scores(workdir, split) and os.path.exists(path_of(workdir, _PAIRS, split))
 
 
 def pairs_path(workdir, split="test"):

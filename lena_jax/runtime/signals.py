@@ -29,18 +29,21 @@ class StopSignal:
     def __init__(self):
         self.requested = False
         self._deferred = False
+        self._message = "stopped on request before the first step since the start; run the same command again"
         self._context = None
 
     def defer(self):
         """From now on, only set `requested`: the caller checks it and stops by itself."""
         self._deferred = True
 
+    def end_at_once(self, message):
+        """From now on, SIGTERM ends the process at once again, with this message."""
+        self._deferred, self._message = False, message
+
     def _receive(self, *_):
         self.requested = True
         if not self._deferred:
-            print(
-                "stopped on request before the first step since the start; run the same command again", file=sys.stderr
-            )
+            print(self._message, file=sys.stderr)
             raise Stopped
 
     def __enter__(self):
@@ -98,4 +101,5 @@ def _handling(number, handler):
     try:
         yield
     finally:
-        signal.signal(number, before)
+        if before is not None:  # None: it was not set by Python, which cannot put it back.
+            signal.signal(number, before)

@@ -9,7 +9,6 @@ import numpy as np
 from lena_jax.data.input_pipeline import batches
 from lena_jax.metrics import pair_accuracy
 from lena_jax.models.batching import in_batches, on_devices
-from lena_jax.models.predict import predictor_of
 from lena_jax.models.ranker import learned_shares
 from lena_jax.runs import checkpoints, folder, health, percentiles
 from lena_jax.runs.load import best_step, load_ranker
@@ -35,8 +34,8 @@ def train(config, workdir, devices=None, watch=iter):
 
     Writes into `workdir`: `checkpoints/`, `config.json`, `metrics.jsonl` with one line every `config.log_every` steps
     and one per evaluation, the same for TensorBoard, `timing.json`, and at the end `training_scores.json`. A finished
-    run is left unchanged. On SIGTERM, training finishes the current step and saves it. With several processes it first
-    goes on to the next logged step.
+    run keeps its checkpoints. On SIGTERM, training finishes the current step and saves it. With several processes it
+    first goes on to the next logged step.
 
     With several processes (`jax.distributed`), call this in each of them with the same arguments and a `workdir` on a
     shared disk. Each process reads its own share of the pictures; only the first writes.
@@ -151,15 +150,20 @@ def _run(plan, workdir, devices, stop, watch):
                 raise Stopped(everywhere=True)
             if due and progress.finished(config):
                 break
+    if processes == 1:
+        stop.end_at_once("stopped on request after the last step; everything is saved")
     _write_percentiles(plan, workdir, inputs, manager)
     manager.close()
     return np.array(losses)
 
 
 def _complete(plan, workdir):
-    """Write the percentiles if an earlier run was killed before it could."""
-    if not distributed.index() and percentiles.read(workdir, best_step(workdir), plan.fingerprint) is None:
-        percentiles.ensure(workdir, load_ranker(workdir), plan.pictures["train"], predictor_of(plan.config))
+    """Write the percentiles if an earlier run was killed before it could; of several processes none does.
+
+    One process would score while the others wait to leave, and they do not wait for long. Evaluation writes them then.
+    """
+    if distributed.count() == 1 and percentiles.read(workdir, best_step(workdir), plan.fingerprint) is None:
+        percentiles.ensure(workdir, load_ranker(workdir), plan.pictures["train"])
 
 
 def _initial_variables(plan):
@@ -174,14 +178,16 @@ def _validate(plan, inputs, variables):
     if plan.validation_pairs is None:
         return None
     everything = np.arange(len(plan.pictures["validation"]))
-    scores = _scores(inputs, variables, "validation", everything, plan.config.batch_size)
+    scores = _scores(
+        inputs, variables, lambda mine: inputs.whole("validation", mine), everything, plan.config.batch_size
+    )
     return pair_accuracy(scores, plan.validation_pairs)
 
 
-def _scores(inputs, variables, part, indices, batch_size):
+def _scores(inputs, variables, rows_of, indices, batch_size):
     """Score some whole pictures; each process scores its share, and all get all scores."""
     mine = indices[distributed.share_of(len(indices))]
-    rows = in_batches(on_devices(inputs.score, variables, batch_size), inputs.whole(part, mine), batch_size)
+    rows = in_batches(on_devices(inputs.score, variables, batch_size), rows_of(mine), batch_size)
     return distributed.gather(np.concatenate([np.zeros(0, np.float32), *rows]), len(indices))
 
 
@@ -202,6 +208,12 @@ def _write_percentiles(plan, workdir, inputs, manager):
     step = manager.best_step() or manager.latest_step()
     variables = checkpoints.restore(manager, step, variables=plan.model.abstract_variables())["variables"]
     drawn = percentiles.drawn(len(plan.pictures["train"]))
-    scores = _scores(inputs, variables, "train", drawn, plan.config.batch_size)
+
+    def in_float32(mine):
+        # Cached feature maps are float16, and evaluation pools in float32.
+        for row in inputs.whole("train", mine):
+            yield jax.tree.map(lambda leaf: leaf.astype(np.float32) if leaf.dtype == np.float16 else leaf, row)
+
+    scores = _scores(inputs, variables, in_float32, drawn, plan.config.batch_size)
     if not distributed.index():
         percentiles.write(workdir, step, plan.fingerprint, scores)

@@ -86,5 +86,18 @@ def test_training_and_evaluation_write_them_and_what_is_there_is_kept(trained, t
     (tmp_path / "run/training_scores.json").unlink()
     predicted = percentiles.ensure(str(tmp_path / "run"), loaded, train)
     assert json.loads((tmp_path / "run/training_scores.json").read_text())["quantiles"] == predicted.quantiles.tolist()
-    # Training scores them from the cached feature maps, which are float16.
+    # Training scores them from the cached feature maps, which are rounded to float16.
     np.testing.assert_allclose(predicted.quantiles, by_training["quantiles"], atol=5e-3)
+
+
+def test_a_folder_that_cannot_be_written_only_costs_the_time(trained, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("read-only")
+
+    shutil.copytree(trained[0], tmp_path / "run")
+    (tmp_path / "run/training_scores.json").unlink()
+    loaded = load_ranker(str(tmp_path / "run"))
+    monkeypatch.setattr(percentiles, "write_whole", refuse)
+    train = open_pictures(loaded.config)["train"]
+    found = percentiles.ensure(str(tmp_path / "run"), loaded, train)
+    assert found.pictures == 48 and not (tmp_path / "run/training_scores.json").exists()

@@ -46,3 +46,11 @@ def test_another_thread_than_the_main_one_changes_nothing():
     thread.start()
     thread.join()
     assert seen == [(before, False)]
+
+
+def test_after_the_last_step_it_ends_at_once_again(capsys):
+    with pytest.raises(Stopped), StopSignal() as stop:
+        stop.defer()
+        stop.end_at_once("everything is saved")
+        ask()
+    assert capsys.readouterr().err == "everything is saved\n"
