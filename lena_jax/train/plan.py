@@ -73,12 +73,6 @@ def make_plan(config, devices):
             f"config.stop_after={config.stop_after} needs validation pictures, but the dataset has "
             "no validation split: set config.data.validation to the share of the training pictures to validate on"
         )
-    held_out = pictures["validation"]
-    validation_pairs = (
-        None
-        if held_out is None
-        else pairs_to_compare(held_out.scores, held_out.groups, config.pairs.min_gap, given=held_out.pairs)
-    )
     compared = dataclasses.replace(pictures["train"], groups=None) if config.pairs.across_groups else pictures["train"]
     draw = DrawBatch(
         compared,
@@ -89,6 +83,12 @@ def make_plan(config, devices):
         weighting=config.pairs.weighting,
         process=distributed.index(),
         processes=distributed.count(),
+    )
+    held_out = pictures["validation"]
+    validation_pairs = (
+        None
+        if held_out is None
+        else pairs_to_compare(held_out.scores, held_out.groups, config.pairs.min_gap, given=held_out.pairs)
     )
     return Plan(config, model, augmentation, pictures, fingerprint(pictures), draw, validation_pairs)
 

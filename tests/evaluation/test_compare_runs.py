@@ -82,7 +82,7 @@ def test_what_cannot_be_compared_is_named(tmp_path):
     for name, message in (
         ("other data", "the fingerprint 'f+' and 'g+'"),
         ("other pairs", "190 and 1: .*--pairs=.*a/pairs"),
-        ("other pictures", "got the id 'x"),
+        ("other pictures", "the id 'x"),
         ("old", "old' does not name its dataset"),
         ("nowhere", "nowhere': metrics.json, scores.csv or pairs.csv is missing"),
     ):
