@@ -190,7 +190,7 @@ def test_a_config_that_does_not_fit_is_refused_before_anything_is_written(small_
     assert not (tmp_path / "run").exists()
 
 
-def test_bfloat16_computes_the_backbone_and_everything_else_stays_float32(small_config, tmp_path):
+def test_bfloat16_computes_the_backbone_and_everything_else_stays_float32(small_config, quickly_compiled, tmp_path):
     config = small_config
     config.backbone.name, config.backbone.endpoint, config.backbone.pretrained = "alexnet", "", False
     config.backbone.frozen, config.steps, config.batch_size = False, 2, 8

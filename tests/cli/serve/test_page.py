@@ -161,7 +161,7 @@ def test_two_dropped_pictures_are_compared_and_other_numbers_refused(ranked, fil
     assert texts(ranked, "#comparison figcaption .lena-name") == ["test_webp.webp", "test_photo.jpg"]
     ranked.wait(f"document.querySelector('{INPUT.format('compare-drop')}')")
     ranked.choose_files(INPUT.format("compare-drop"), files[:3])
-    ranked.wait("document.body.innerText.includes('at most 2 are taken')")
+    ranked.wait("document.body.innerText.includes('at most 2 are allowed')")
 
 
 def test_the_model_is_described(ranked, run):
