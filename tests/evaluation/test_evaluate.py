@@ -62,7 +62,7 @@ def test_the_same_pairs_again(evaluated, tmp_path):
     assert again["pair_accuracy"]["value"] == pytest.approx(np.mean(right))
     assert again["spearman"]["value"] == metrics["spearman"]["value"]
     few.write_text("id_high,id_low\n" + lines[1] + "\ngone,test/00001\n")
-    with pytest.raises(ValueError, match="line 3: the id 'gone'.*24 pictures.*1 ids"):
+    with pytest.raises(ValueError, match="line 3: the id 'gone'.*24 evaluated pictures.*1 ids"):
         evaluate(str(tmp_path / "run"), pairs=str(few))
 
 

@@ -11,11 +11,7 @@ QUICKSTART = ROOT / "experiments/configs/quickstart.py"
 
 
 def run(script, *arguments, devices=1):
-    # Compiled quickly rather than well.
-    environment = os.environ | {
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    }
+    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
     command = [sys.executable, ROOT / "experiments" / script, *map(str, arguments)]
     return subprocess.run(command, text=True, cwd=ROOT, capture_output=True, env=environment)
 
