@@ -48,6 +48,8 @@ def _csv(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, str]]]
                 if len(values) != len(header):
                     raise ValueError(
                         f"{path}, row {number}: got {len(values)} values, expected {len(header)} as in the header"
+                        + "; is there a comma too many, or a text with a comma and without quotes?"
+                        * (len(values) > len(header))
                     )
                 yield number, {name: values[index].strip() for name, index in position.items()}
     except UnicodeDecodeError as error:
