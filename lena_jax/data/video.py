@@ -254,9 +254,11 @@ def _opened(path):
         raise ValueError(f"reading a video needs PyAV ({error}): pip install 'lena-jax[video]'") from error
     # The content must not make FFmpeg open other files or addresses, or allocate frames of any size a header claims.
     options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "none", "max_pixels": str(MAX_PIXELS)}
+    # Metadata that is no text must not decide whether frames are read. PyAV 19 took the option away.
+    lenient = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
     with _plain_file(path) as file:
         try:
-            with av.open(file, options=options, buffer_size=1 << 20, metadata_errors="replace") as container:
+            with av.open(file, options=options, buffer_size=1 << 20, **lenient) as container:
                 yield _video_stream(container)
         except BadVideo:
             raise
