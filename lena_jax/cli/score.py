@@ -101,6 +101,8 @@ def run(arguments) -> int:
     if given := [name for name in _OF_RAY if getattr(arguments, name) is not None]:
         raise ValueError(f"got --{given[0]} without --engine=ray")
     if arguments.maps:
+        if os.path.exists(arguments.maps) and not os.path.isdir(arguments.maps):
+            raise ValueError(f"got --maps={arguments.maps}, which is a file, expected a folder or nothing there")
         os.makedirs(arguments.maps, exist_ok=True)
     with models.opened(arguments) as scorer:
         from lena_jax.cli import scoring, tables

@@ -59,6 +59,13 @@ def test_without_a_file_it_prints_the_ranked_table(scored_run):
         assert lines[place].split()[0] == str(place) and lines[place].endswith(name)
 
 
+def test_a_file_in_the_place_of_the_maps_is_refused_and_kept(scored_run, tmp_path):
+    (tmp_path / "maps").write_text("mine")
+    done = score("--model", scored_run, scored_run.parent / "photos", f"--maps={tmp_path / 'maps'}")
+    assert done.returncode == 2 and "which is a file, expected a folder" in done.stderr
+    assert (tmp_path / "maps").read_text() == "mine"
+
+
 def test_without_pictures_it_says_what_is_missing(scored_run):
     done = score(f"--workdir={scored_run}")
     assert done.returncode == 2 and "the following arguments are required: PICTURES" in done.stderr
