@@ -14,17 +14,8 @@ from lena_jax.pooling.summing import sum_cells
 def average_pool(x: ArrayLike, **options: Any) -> jax.Array:
     """Average every map: `sum_i z_i / M`.
 
-    Sums are taken in float32 or wider.
-
-    Args:
-        x: `[..., H, W, C]`, floating point.
-        **options: as in `lay_out`: `axis`, `window`, `strides`, `padding`, `where`.
-
-    Returns:
-        `[..., C]`.
-
-    Raises:
-        ValueError: as in `lay_out`.
+    Sums are taken in float32 or wider. Arguments and errors are those of `lay_out`: by default, `x` is `[..., H, W, C]`
+    and the result `[..., C]`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -40,12 +31,7 @@ def average_pool(x: ArrayLike, **options: Any) -> jax.Array:
 def average_weights(x: ArrayLike, **options: Any) -> jax.Array:
     """Return `1 / M` at every cell that counts, in the shape of `x`.
 
-    Args:
-        x: as in `average_pool`.
-        **options: as in `average_pool`.
-
-    Raises:
-        ValueError: as in `lay_out`.
+    Arguments and errors are those of `average_pool`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -59,20 +45,16 @@ def average_weights(x: ArrayLike, **options: Any) -> jax.Array:
 
 
 class AveragePool(Pooling):
-    """Average pooling, see `average_pool`.
+    """Average pooling, the mean of every map or window, see `average_pool`.
 
     Example:
-        >>> import jax.numpy as jnp
+        >>> import jax
         >>> from lena_jax.pooling import AveragePool
-        >>> AveragePool().apply({}, jnp.array([[3.0, 1.0], [0.0, 2.0]])[..., None])
-        Array([1.5], dtype=float32)
+        >>> AveragePool(window=7).apply({}, jax.numpy.ones((14, 14, 512))).shape
+        (2, 2, 512)
     """
 
-    def __call__(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        return average_pool(x, **self._options(where))
-
-    def weights(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        return average_weights(x, **self._options(where))
+    functions = average_pool, average_weights
 
 
 @jax.jit
@@ -92,11 +74,4 @@ def _average_weights(cells: jax.Array, valid: jax.Array | None, dtype: DTypeLike
     return (valid / count).astype(dtype)
 
 
-RECORD = PoolingRecord(
-    name="average",
-    title="average",
-    module=AveragePool,
-    pool=average_pool,
-    weights=average_weights,
-    value="mean",
-)
+RECORD = PoolingRecord("average", "average", AveragePool, average_pool, average_weights, value="mean")

@@ -11,6 +11,7 @@ from lena_jax.pooling.base import Pooling, PoolingRecord
 from lena_jax.pooling.learned_value import counted, lay_out_with, log_initializer
 
 PARAMETER = "gem_log_power"
+VALUE = "`(mean max(z, eps)^p)^(1/p)` with a power `p`"
 
 
 def gem_pool(x: ArrayLike, power: ArrayLike, *, eps: float = 1e-6, **options: Any) -> jax.Array:
@@ -51,19 +52,8 @@ def gem_weights(x: ArrayLike, power: ArrayLike, *, eps: float = 1e-6, **options:
     """Return the derivative of `gem_pool`: `(max(z_i, eps) / p)^(power - 1) / M`, and 0 at cells below `eps`.
 
     A generalized mean is not a weighted mean, so these weights do not sum to 1. For maps without negative cells
-    `sum_i w_i * z_i` is the pooled value to within `eps` (Euler: the function is homogeneous).
-
-    Args:
-        x: as in `gem_pool`.
-        power: as in `gem_pool`.
-        eps: as in `gem_pool`.
-        **options: as in `gem_pool`.
-
-    Returns:
-        An array in the shape and dtype of `x`.
-
-    Raises:
-        ValueError: as in `gem_pool`.
+    `sum_i w_i * z_i` is the pooled value to within `eps` (Euler: the function is homogeneous). Arguments and errors are
+    those of `gem_pool`; the result has the shape and dtype of `x`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -93,31 +83,22 @@ class GeMPool(Pooling):
 
     Example:
         >>> import jax
-        >>> import jax.numpy as jnp
-        >>> import numpy as np
         >>> from lena_jax.pooling import GeMPool
-        >>> feature_map = jnp.array([[3.0, 1.0], [0.0, 2.0]])[..., None]
-        >>> pool = GeMPool(init_power=3.0)
-        >>> variables = pool.init(jax.random.key(0), feature_map)
-        >>> np.asarray(pool.apply(variables, feature_map)).round(3)
-        array([2.08], dtype=float32)
+        >>> GeMPool(init_power=1.0).init(jax.random.key(0), jax.numpy.ones((14, 14, 2)))
+        {'params': {'gem_log_power': Array([0., 0.], dtype=float32)}}
     """
 
     init_power: float = 3.0
     eps: float = 1e-6
 
+    functions = gem_pool, gem_weights
     reproduces: ClassVar[bool] = False
     sums_to_one: ClassVar[bool] = False
 
-    def __call__(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        return gem_pool(x, self._power(x), eps=self.eps, **self._options(where))
-
-    def weights(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        return gem_weights(x, self._power(x), eps=self.eps, **self._options(where))
-
     @nn.compact
-    def _power(self, x: ArrayLike) -> jax.Array:
-        return jnp.exp(self.param(PARAMETER, log_initializer("init_power", self.init_power), jnp.shape(x)[-1:]))
+    def _arguments(self, x: ArrayLike) -> dict[str, Any]:
+        log_power = self.param(PARAMETER, log_initializer("init_power", self.init_power), jnp.shape(x)[-1:])
+        return {"power": jnp.exp(log_power), "eps": self.eps}
 
 
 @jax.jit
@@ -132,14 +113,4 @@ def _gem(cells: jax.Array, power: jax.Array, valid: jax.Array | None, eps: float
     return p[:, 0].astype(cells.dtype), w.astype(cells.dtype)
 
 
-RECORD = PoolingRecord(
-    name="gem",
-    title="GeM",
-    module=GeMPool,
-    pool=gem_pool,
-    weights=gem_weights,
-    value="`(mean max(z, eps)^p)^(1/p)` with a power `p`",
-    parameter=PARAMETER,
-    main_option="init_power",
-    options={"init_power": 3.0},
-)
+RECORD = PoolingRecord("gem", "GeM", GeMPool, gem_pool, gem_weights, VALUE, PARAMETER, main_option="init_power")

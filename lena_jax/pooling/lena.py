@@ -1,6 +1,7 @@
 """LENA pooling: the mean of the largest cells of every map, where the share of cells to average is learned."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -77,23 +78,12 @@ def lena_pool(
     Reference:
         Alameda-Pineda, Pilzer, Xu, Sebe, Ricci. Viraliency: Pooling Local Virality. CVPR 2017, arXiv 1703.03937.
     """
-    check_eta(eta)
-    layout = lay_out(x, axis=axis, window=window, strides=strides, padding=padding, where=where)
-    n = _sizes(layout, eta, rounding)
+    layout, n = _lay_out(x, eta, rounding, axis=axis, window=window, strides=strides, padding=padding, where=where)
     return layout.pooled(superquantile.pool(layout.cells, n, layout.valid, method))
 
 
 def lena_weights(
-    x: ArrayLike,
-    eta: ArrayLike,
-    *,
-    axis: int | Sequence[int] = SPACE,
-    window: int | Sequence[int] | None = None,
-    strides: int | Sequence[int] | None = None,
-    padding: str | Sequence[Sequence[int]] = "VALID",
-    where: ArrayLike | None = None,
-    rounding: str = "interpolate",
-    method: str = superquantile.DEFAULT,
+    x: ArrayLike, eta: ArrayLike, *, rounding: str = "interpolate", method: str = superquantile.DEFAULT, **options: Any
 ) -> jax.Array:
     """Return the weights with which `lena_pool` averages the cells, which are also its derivative in `x`.
 
@@ -101,23 +91,11 @@ def lena_weights(
     share what is left of `N` equally, `(N - #{z > t}) / N`. The weights sum to 1 over each map, and `sum_i w_i * z_i`
     is the pooled value.
 
-    Args:
-        x: as in `lena_pool`.
-        eta: as in `lena_pool`.
-        axis: as in `lena_pool`.
-        window: as in `lena_pool`.
-        strides: as in `lena_pool`.
-        padding: as in `lena_pool`.
-        where: as in `lena_pool`.
-        rounding: as in `lena_pool`.
-        method: as in `lena_pool`.
+    Arguments and errors are those of `lena_pool`.
 
     Returns:
         An array in the shape and dtype of `x`. With windows, each pooled axis becomes two, (windows, cells of a
         window): `[B, H, W, C]` gives `[B, H', h, W', w, C]`, with zeros at padded cells. NaN in maps that hold NaN.
-
-    Raises:
-        ValueError: as in `lena_pool`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -127,9 +105,7 @@ def lena_weights(
         Array([[0.5, 0. ],
                [0. , 0.5]], dtype=float32)
     """
-    check_eta(eta)
-    layout = lay_out(x, axis=axis, window=window, strides=strides, padding=padding, where=where)
-    n = _sizes(layout, eta, rounding)
+    layout, n = _lay_out(x, eta, rounding, **options)
     return layout.spread(superquantile.weights(layout.cells, n, layout.valid, method))
 
 
@@ -152,10 +128,7 @@ class LENAPool(Pooling):
         rounding: as in `lena_pool`.
         method: as in `lena_pool`.
         param_dtype: the dtype of the parameter.
-        axis: as in `lay_out`.
-        window: as in `lay_out`.
-        strides: as in `lay_out`.
-        padding: as in `lay_out`.
+        axis, window, strides, padding: as in `lay_out`.
 
     Example:
         >>> import jax
@@ -180,27 +153,22 @@ class LENAPool(Pooling):
     method: str = superquantile.DEFAULT
     param_dtype: DTypeLike = jnp.float32
 
+    functions = lena_pool, lena_weights
+
     def __post_init__(self) -> None:
         check_parameterization(self.parameterization)
         if self.init_count is None:
             parameter_from_eta(self.init_share, self.parameterization)
         super().__post_init__()
 
-    def __call__(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        """Pool `x`: `[..., H, W, C]` to `[..., C]`."""
-        return lena_pool(x, self._share(x), rounding=self.rounding, method=self.method, **self._options(where))
-
-    def weights(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        """Return the weights of the cells, in the shape of `x`, see `lena_weights`."""
-        return lena_weights(x, self._share(x), rounding=self.rounding, method=self.method, **self._options(where))
-
     @nn.compact
-    def _share(self, x: ArrayLike) -> jax.Array:
+    def _arguments(self, x: ArrayLike) -> dict[str, Any]:
         def init(key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
             return jnp.full(shape, parameter_from_eta(self._initial_share(x), self.parameterization), dtype)
 
         parameter = self.param(PARAMETER, init, jnp.shape(x)[-1:], self.param_dtype)
-        return eta_from_parameter(parameter, self.parameterization)
+        eta = eta_from_parameter(parameter, self.parameterization)
+        return {"eta": eta, "rounding": self.rounding, "method": self.method}
 
     def _initial_share(self, x: ArrayLike) -> float:
         if self.init_count is None:
@@ -212,10 +180,12 @@ class LENAPool(Pooling):
         return (self.init_count - 1) / (cells - 1)
 
 
-def _sizes(layout: Layout, eta: ArrayLike, rounding: str) -> jax.Array:
-    """Return the sizes of the supports `[A, K]`, in the dtype that sums are taken in."""
+def _lay_out(x: ArrayLike, eta: ArrayLike, rounding: str, **options: Any) -> tuple[Layout, jax.Array]:
+    """Return the maps, and the sizes of their supports `[A, K]` in the dtype that sums are taken in."""
+    check_eta(eta)
+    layout = lay_out(x, **options)
     dtype = jnp.promote_types(layout.cells.dtype, jnp.float32)
-    return support_size(layout.per_map(eta, "eta", dtype), layout.count(), rounding)
+    return layout, support_size(layout.per_map(eta, "eta", dtype), layout.count(), rounding)
 
 
 RECORD = PoolingRecord(
@@ -227,5 +197,5 @@ RECORD = PoolingRecord(
     value="mean of the `N` largest, with `N` a learned real number",
     parameter=PARAMETER,
     main_option="init_share",
-    options={"init_share": 0.1, "parameterization": "sigmoid", "rounding": "interpolate"},
+    options={"parameterization": "sigmoid", "rounding": "interpolate"},
 )

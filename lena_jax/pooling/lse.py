@@ -11,6 +11,7 @@ from lena_jax.pooling.base import Pooling, PoolingRecord
 from lena_jax.pooling.learned_value import counted, largest, lay_out_with, log_initializer, softmax
 
 PARAMETER = "lse_log_sharpness"
+VALUE = "`log(mean exp(r z)) / r` with a sharpness `r`"
 
 
 def lse_pool(x: ArrayLike, sharpness: ArrayLike, **options: Any) -> jax.Array:
@@ -27,7 +28,7 @@ def lse_pool(x: ArrayLike, sharpness: ArrayLike, **options: Any) -> jax.Array:
         `[..., C]`.
 
     Raises:
-        ValueError: if `sharpness` is not positive, where it is concrete; and as in `lay_out`.
+        ValueError: as in `gem_pool`, for `sharpness`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -48,17 +49,7 @@ def lse_weights(x: ArrayLike, sharpness: ArrayLike, **options: Any) -> jax.Array
     """Return the derivative of `lse_pool`: the softmax of `sharpness * z` over the map.
 
     The weights sum to 1, but `sum_i w_i * z_i` exceeds the pooled value by `KL(w || uniform) / sharpness`.
-
-    Args:
-        x: as in `lse_pool`.
-        sharpness: as in `lse_pool`.
-        **options: as in `lse_pool`.
-
-    Returns:
-        An array in the shape and dtype of `x`.
-
-    Raises:
-        ValueError: as in `lse_pool`.
+    Arguments and errors are those of `lse_pool`; the result has the shape and dtype of `x`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -82,31 +73,22 @@ class LSEPool(Pooling):
         init_sharpness: the sharpness that all channels start from, positive.
 
     Example:
-        >>> import jax
         >>> import jax.numpy as jnp
-        >>> import numpy as np
         >>> from lena_jax.pooling import LSEPool
         >>> feature_map = jnp.array([[3.0, 1.0], [0.0, 2.0]])[..., None]
-        >>> pool = LSEPool(init_sharpness=5.0)
-        >>> variables = pool.init(jax.random.key(0), feature_map)
-        >>> np.asarray(pool.apply(variables, feature_map)).round(3)
-        array([2.724], dtype=float32)
+        >>> LSEPool().apply({"params": {"lse_log_sharpness": jnp.array([9.0])}}, feature_map).round(2)  # the maximum
+        Array([3.], dtype=float32)
     """
 
     init_sharpness: float = 5.0
 
+    functions = lse_pool, lse_weights
     reproduces: ClassVar[bool] = False
 
-    def __call__(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        return lse_pool(x, self._sharpness(x), **self._options(where))
-
-    def weights(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        return lse_weights(x, self._sharpness(x), **self._options(where))
-
     @nn.compact
-    def _sharpness(self, x: ArrayLike) -> jax.Array:
+    def _arguments(self, x: ArrayLike) -> dict[str, Any]:
         initializer = log_initializer("init_sharpness", self.init_sharpness)
-        return jnp.exp(self.param(PARAMETER, initializer, jnp.shape(x)[-1:]))
+        return {"sharpness": jnp.exp(self.param(PARAMETER, initializer, jnp.shape(x)[-1:]))}
 
 
 @jax.jit
@@ -119,13 +101,5 @@ def _lse(cells: jax.Array, sharpness: jax.Array, valid: jax.Array | None) -> jax
 
 
 RECORD = PoolingRecord(
-    name="lse",
-    title="log-sum-exp",
-    module=LSEPool,
-    pool=lse_pool,
-    weights=lse_weights,
-    value="`log(mean exp(r z)) / r` with a sharpness `r`",
-    parameter=PARAMETER,
-    main_option="init_sharpness",
-    options={"init_sharpness": 5.0},
+    "lse", "log-sum-exp", LSEPool, lse_pool, lse_weights, VALUE, PARAMETER, main_option="init_sharpness"
 )

@@ -13,17 +13,8 @@ from lena_jax.pooling.layout import lay_out
 def max_pool(x: ArrayLike, **options: Any) -> jax.Array:
     """Take the maximum of every map: `max_i z_i`.
 
-    Tied cells share the gradient equally.
-
-    Args:
-        x: `[..., H, W, C]`, floating point.
-        **options: as in `lay_out`: `axis`, `window`, `strides`, `padding`, `where`.
-
-    Returns:
-        `[..., C]`.
-
-    Raises:
-        ValueError: as in `lay_out`.
+    Tied cells share the gradient equally. Arguments and errors are those of `lay_out`: by default, `x` is
+    `[..., H, W, C]` and the result `[..., C]`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -42,19 +33,13 @@ def max_pool(x: ArrayLike, **options: Any) -> jax.Array:
 def max_weights(x: ArrayLike, **options: Any) -> jax.Array:
     """Return 1 at the largest cell, shared equally by tied cells, in the shape of `x`.
 
-    Args:
-        x: as in `max_pool`.
-        **options: as in `max_pool`.
-
-    Raises:
-        ValueError: as in `lay_out`.
+    Arguments and errors are those of `max_pool`.
 
     Example:
         >>> import jax.numpy as jnp
         >>> from lena_jax.pooling import max_weights
-        >>> max_weights(jnp.array([[3.0, 1.0], [0.0, 3.0]])[..., None])[..., 0]
-        Array([[0.5, 0. ],
-               [0. , 0.5]], dtype=float32)
+        >>> max_weights(jnp.array([[[3.0], [1.0], [3.0]]])).ravel()  # one row of three cells, one channel
+        Array([0.5, 0. , 0.5], dtype=float32)
     """
     layout = lay_out(x, **options)
     return layout.spread(_max_weights(layout.cells, layout.valid))
@@ -70,11 +55,7 @@ class MaxPool(Pooling):
         Array([3.], dtype=float32)
     """
 
-    def __call__(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        return max_pool(x, **self._options(where))
-
-    def weights(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        return max_weights(x, **self._options(where))
+    functions = max_pool, max_weights
 
 
 @jax.jit
@@ -86,11 +67,4 @@ def _max_weights(cells: jax.Array, valid: jax.Array | None) -> jax.Array:
     return (top / top.sum(1, keepdims=True, dtype=jnp.float32)).astype(cells.dtype)
 
 
-RECORD = PoolingRecord(
-    name="max",
-    title="max",
-    module=MaxPool,
-    pool=max_pool,
-    weights=max_weights,
-    value="maximum",
-)
+RECORD = PoolingRecord("max", "max", MaxPool, max_pool, max_weights, value="maximum")

@@ -11,6 +11,7 @@ from lena_jax.pooling.base import Pooling, PoolingRecord
 from lena_jax.pooling.learned_value import lay_out_with, softmax
 
 PARAMETER = "softmax_sharpness"
+VALUE = "`sum softmax(a z) z` with a sharpness `a` (AutoPool)"
 
 
 def softmax_pool(x: ArrayLike, sharpness: ArrayLike, **options: Any) -> jax.Array:
@@ -50,26 +51,14 @@ def softmax_pool(x: ArrayLike, sharpness: ArrayLike, **options: Any) -> jax.Arra
 def softmax_weights(x: ArrayLike, sharpness: ArrayLike, **options: Any) -> jax.Array:
     """Return `softmax(sharpness * z)` over the map.
 
-    The weights sum to 1 and reproduce the pooled value, but they are not its derivative.
-
-    Args:
-        x: as in `softmax_pool`.
-        sharpness: as in `softmax_pool`.
-        **options: as in `softmax_pool`.
-
-    Returns:
-        An array in the shape and dtype of `x`.
-
-    Raises:
-        ValueError: as in `softmax_pool`.
+    The weights sum to 1 and reproduce the pooled value, but they are not its derivative. Arguments and errors are those
+    of `softmax_pool`; the result has the shape and dtype of `x`.
 
     Example:
         >>> import jax.numpy as jnp
-        >>> import numpy as np
         >>> from lena_jax.pooling import softmax_weights
-        >>> np.asarray(softmax_weights(jnp.array([[3.0, 1.0], [0.0, 2.0]])[..., None], 1.0)[..., 0]).round(3)
-        array([[0.644, 0.087],
-               [0.032, 0.237]], dtype=float32)
+        >>> softmax_weights(jnp.array([[[3.0], [1.0]]]), 0.0).ravel()  # one row of two cells, one channel
+        Array([0.5, 0.5], dtype=float32)
     """
     layout, sharpness = lay_out_with(x, sharpness, "sharpness", options)
     return layout.spread(softmax(layout.cells, sharpness, layout.valid)[1])
@@ -84,38 +73,23 @@ class SoftmaxPool(Pooling):
         init_sharpness: the sharpness that all channels start from.
 
     Example:
-        >>> import jax
         >>> import jax.numpy as jnp
-        >>> import numpy as np
         >>> from lena_jax.pooling import SoftmaxPool
-        >>> feature_map = jnp.array([[3.0, 1.0], [0.0, 2.0]])[..., None]
-        >>> pool = SoftmaxPool(init_sharpness=1.0)
-        >>> variables = pool.init(jax.random.key(0), feature_map)
-        >>> np.asarray(pool.apply(variables, feature_map)).round(3)
-        array([2.493], dtype=float32)
+        >>> variables = {"params": {"softmax_sharpness": jnp.zeros(1)}}  # weighs all cells alike
+        >>> SoftmaxPool().apply(variables, jnp.array([[3.0, 1.0], [0.0, 2.0]])[..., None])
+        Array([1.5], dtype=float32)
     """
 
     init_sharpness: float = 1.0
 
-    def __call__(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        return softmax_pool(x, self._sharpness(x), **self._options(where))
-
-    def weights(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        return softmax_weights(x, self._sharpness(x), **self._options(where))
+    functions = softmax_pool, softmax_weights
 
     @nn.compact
-    def _sharpness(self, x: ArrayLike) -> jax.Array:
-        return self.param(PARAMETER, nn.initializers.constant(self.init_sharpness), jnp.shape(x)[-1:])
+    def _arguments(self, x: ArrayLike) -> dict[str, Any]:
+        initializer = nn.initializers.constant(self.init_sharpness)
+        return {"sharpness": self.param(PARAMETER, initializer, jnp.shape(x)[-1:])}
 
 
 RECORD = PoolingRecord(
-    name="softmax",
-    title="softmax",
-    module=SoftmaxPool,
-    pool=softmax_pool,
-    weights=softmax_weights,
-    value="`sum softmax(a z) z` with a sharpness `a` (AutoPool)",
-    parameter=PARAMETER,
-    main_option="init_sharpness",
-    options={"init_sharpness": 1.0},
+    "softmax", "softmax", SoftmaxPool, softmax_pool, softmax_weights, VALUE, PARAMETER, main_option="init_sharpness"
 )

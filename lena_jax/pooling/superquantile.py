@@ -54,23 +54,12 @@ def pool(cells: jax.Array, n: jax.Array, valid: jax.Array | None, method: str = 
 def weights(cells: jax.Array, n: jax.Array, valid: jax.Array | None, method: str = DEFAULT) -> jax.Array:
     """Return the weights of the cells, `dp/dz` above; NaN in maps that hold NaN.
 
-    Args:
-        cells: as in `pool`.
-        n: as in `pool`.
-        valid: as in `pool`.
-        method: as in `pool`.
-
-    Returns:
-        `[A, M, K]` in the dtype of `cells`.
-
-    Raises:
-        ValueError: if the method is unknown.
+    Arguments and errors are those of `pool`; the result is `[A, M, K]` in the dtype of `cells`.
 
     Example:
         >>> import jax.numpy as jnp
         >>> from lena_jax.pooling import superquantile
-        >>> cells = jnp.array([3.0, 1.0, 0.0, 2.0]).reshape(1, 4, 1)
-        >>> superquantile.weights(cells, jnp.array([[2.0]]), None).ravel()
+        >>> superquantile.weights(jnp.array([[[3.0], [1.0], [0.0], [2.0]]]), jnp.array([[2.0]]), None).ravel()
         Array([0.5, 0. , 0. , 0.5], dtype=float32)
     """
     _check_method(method)

@@ -41,14 +41,7 @@ def top_n_pool(x: ArrayLike, n: float, *, method: str = superquantile.DEFAULT, *
 def top_n_weights(x: ArrayLike, n: float, *, method: str = superquantile.DEFAULT, **options: Any) -> jax.Array:
     """Return `1 / n` at the `n` largest cells, in the shape of `x`; cells tied for the last places share them equally.
 
-    Args:
-        x: as in `top_n_pool`.
-        n: as in `top_n_pool`.
-        method: as in `lena_pool`.
-        **options: as in `top_n_pool`.
-
-    Raises:
-        ValueError: as in `top_n_pool`.
+    Arguments and errors are those of `top_n_pool`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -74,13 +67,12 @@ class TopNPool(Pooling):
         Array([2.5], dtype=float32)
     """
 
-    n: float = 20
+    n: float = 20.0
 
-    def __call__(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        return top_n_pool(x, self.n, **self._options(where))
+    functions = top_n_pool, top_n_weights
 
-    def weights(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        return top_n_weights(x, self.n, **self._options(where))
+    def _arguments(self, x: ArrayLike) -> dict[str, Any]:
+        return {"n": self.n}
 
 
 def _top_n(x: ArrayLike, n: float, options: dict[str, Any]) -> tuple[Layout, jax.Array]:
@@ -89,12 +81,5 @@ def _top_n(x: ArrayLike, n: float, options: dict[str, Any]) -> tuple[Layout, jax
 
 
 RECORD = PoolingRecord(
-    name="top_n",
-    title="top-N",
-    module=TopNPool,
-    pool=top_n_pool,
-    weights=top_n_weights,
-    value="mean of the `n` largest",
-    main_option="n",
-    options={"n": 20.0},
+    "top_n", "top-N", TopNPool, top_n_pool, top_n_weights, value="mean of the `n` largest", main_option="n"
 )

@@ -11,6 +11,8 @@ from lena_jax.pooling.base import Pooling, PoolingRecord
 from lena_jax.pooling.layout import Layout, lay_out
 from lena_jax.pooling.support import fixed_size
 
+VALUE = "mean of the `top` largest + `alpha` times the mean of the `bottom` smallest"
+
 
 def weldon_pool(
     x: ArrayLike,
@@ -67,21 +69,8 @@ def weldon_weights(
 ) -> jax.Array:
     """Return `1 / top` at the largest cells plus `alpha / bottom` at the smallest.
 
-    The weights sum to `1 + alpha` and reproduce the pooled value.
-
-    Args:
-        x: as in `weldon_pool`.
-        top: as in `weldon_pool`.
-        bottom: as in `weldon_pool`.
-        alpha: as in `weldon_pool`.
-        method: as in `lena_pool`.
-        **options: as in `weldon_pool`.
-
-    Returns:
-        An array in the shape and dtype of `x`.
-
-    Raises:
-        ValueError: as in `weldon_pool`.
+    The weights sum to `1 + alpha` and reproduce the pooled value. Arguments and errors are those of `weldon_pool`; the
+    result has the shape and dtype of `x`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -117,13 +106,11 @@ class WeldonPool(Pooling):
     bottom: float = 1
     alpha: float = 1.0
 
+    functions = weldon_pool, weldon_weights
     sums_to_one: ClassVar[bool] = False
 
-    def __call__(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        return weldon_pool(x, self.top, self.bottom, alpha=self.alpha, **self._options(where))
-
-    def weights(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
-        return weldon_weights(x, self.top, self.bottom, alpha=self.alpha, **self._options(where))
+    def _arguments(self, x: ArrayLike) -> dict[str, Any]:
+        return {"top": self.top, "bottom": self.bottom, "alpha": self.alpha}
 
 
 def _weldon(
@@ -134,11 +121,11 @@ def _weldon(
 
 
 RECORD = PoolingRecord(
-    name="weldon",
-    title="WELDON",
-    module=WeldonPool,
-    pool=weldon_pool,
-    weights=weldon_weights,
-    value="mean of the `top` largest + `alpha` times the mean of the `bottom` smallest",
+    "weldon",
+    "WELDON",
+    WeldonPool,
+    weldon_pool,
+    weldon_weights,
+    VALUE,
     options={"top": 5.0, "bottom": 5.0, "alpha": 1.0},
 )
