@@ -1,6 +1,6 @@
 """Compare two models on the same pairs: the difference of their measures, with a paired interval and a p-value."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -70,41 +70,57 @@ def compare_models(
         pairs = pairs_to_compare(scores, groups, seed=seed)
     units = Units.of(len(scores), pairs, groups if clusters is None else clusters)
     groups = None if groups is None else np.asarray(groups)
-    result = {}
-    for name, measure in (("pair_accuracy", _accuracy(units, pairs)), ("spearman", _spearman(units, scores, groups))):
 
-        def difference(index, measure=measure):
-            return measure(first, index) - measure(second, index)
+    def accuracies(index):
+        weight = units.pair_weight(index, pairs)
+        return [pair_accuracy(predicted, pairs, weight) for predicted in (first, second)]
 
-        def named(index, difference=difference):
-            return {"difference": difference(index)}
-
-        everything = np.arange(len(units))
-        interval = bootstrap(named, len(units), resamples, seed)["difference"]
-        pseudo = pseudo_values(difference, len(units), seed)
-        result[name] = {
-            "first": _or_none(measure(first, everything)),
-            "second": _or_none(measure(second, everything)),
-            "difference": interval["value"],
-            "low": interval["low"],
-            "high": interval["high"],
-            "p_value": sign_flip_test(pseudo, flips, seed) if len(pseudo) else None,
-        }
-    return {**result, "unit": units.kind, "units": len(units), "pictures": len(scores), "pairs": len(pairs)}
-
-
-def _accuracy(units, pairs):
-    return lambda predicted, index: pair_accuracy(predicted, pairs, units.pair_weight(index, pairs))
-
-
-def _spearman(units, scores, groups):
-    def measure(predicted, index):
+    def correlations(index):
         index = units.pictures(index)
-        return group_correlation(
-            stats.spearmanr, predicted[index], scores[index], None if groups is None else groups[index]
-        )
+        within = None if groups is None else groups[index]
+        return [group_correlation(stats.spearmanr, side[index], scores[index], within) for side in (first, second)]
 
-    return measure
+    return {
+        "pair_accuracy": compare_sides(accuracies, len(units), resamples, flips, seed),
+        "spearman": compare_sides(correlations, len(units), resamples, flips, seed),
+        **counts(units, scores, pairs),
+    }
+
+
+def compare_sides(
+    measure: Callable[[np.ndarray], Sequence[float]], count: int, resamples: int, flips: int, seed: int
+) -> dict[str, float | None]:
+    """Computes a measure of two sides and its difference, with the interval and the test of `compare_models`.
+
+    Args:
+        measure: takes indices of units, which may repeat, and returns the measures of both sides on them.
+        count: number of units.
+        resamples, flips, seed: see `compare_models`.
+
+    Returns:
+        {"first", "second", "difference", "low", "high", "p_value"}. Undefined values are None.
+    """
+
+    def difference(index):
+        one, other = measure(index)
+        return one - other
+
+    first, second = (None if np.isnan(value) else float(value) for value in measure(np.arange(count)))
+    interval = bootstrap(lambda index: {"difference": difference(index)}, count, resamples, seed)["difference"]
+    pseudo = pseudo_values(difference, count, seed)
+    return {
+        "first": first,
+        "second": second,
+        "difference": interval["value"],
+        "low": interval["low"],
+        "high": interval["high"],
+        "p_value": sign_flip_test(pseudo, flips, seed) if len(pseudo) else None,
+    }
+
+
+def counts(units: Units, scores: Sized, pairs: Sized) -> dict[str, Any]:
+    """Counts what a comparison was made on: {"unit": kind of unit, "units", "pictures", "pairs"}."""
+    return {"unit": units.kind, "units": len(units), "pictures": len(scores), "pairs": len(pairs)}
 
 
 def pseudo_values(statistic: Callable[[np.ndarray], float], count: int, seed: int) -> np.ndarray:
@@ -114,7 +130,3 @@ def pseudo_values(statistic: Callable[[np.ndarray], float], count: int, seed: in
     without = np.array([statistic(np.delete(np.arange(count), block)) for block in blocks])
     pseudo = len(blocks) * whole - (len(blocks) - 1) * without
     return pseudo[np.isfinite(pseudo)]
-
-
-def _or_none(value):
-    return None if np.isnan(value) else float(value)

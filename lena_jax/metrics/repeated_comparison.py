@@ -7,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from lena_jax.metrics.comparison import pseudo_values
+from lena_jax.metrics.comparison import compare_sides, counts
 from lena_jax.metrics.ranking import checked, pairs_right, pairs_to_compare
-from lena_jax.metrics.resampling import Units, bootstrap, members_of
-from lena_jax.metrics.sign_flips import sign_flip_test
+from lena_jax.metrics.resampling import Units, members_of
 
 
 def compare_trainings(
@@ -65,28 +64,11 @@ def compare_trainings(
             for side in (first, second)
         ]
 
-    result = {}
-    for name, measure in (("pair_accuracy", accuracies), ("spearman", correlations)):
-
-        def difference(index, measure=measure):
-            one, other = measure(index)
-            return one - other
-
-        def named(index, difference=difference):
-            return {"difference": difference(index)}
-
-        values = measure(np.arange(len(units)))
-        interval = bootstrap(named, len(units), resamples, seed)["difference"]
-        pseudo = pseudo_values(difference, len(units), seed)
-        result[name] = {
-            "first": _or_none(values[0]),
-            "second": _or_none(values[1]),
-            "difference": interval["value"],
-            "low": interval["low"],
-            "high": interval["high"],
-            "p_value": sign_flip_test(pseudo, flips, seed) if len(pseudo) else None,
-        }
-    return {**result, "unit": units.kind, "units": len(units), "pictures": len(scores), "pairs": len(pairs)}
+    return {
+        "pair_accuracy": compare_sides(accuracies, len(units), resamples, flips, seed),
+        "spearman": compare_sides(correlations, len(units), resamples, flips, seed),
+        **counts(units, scores, pairs),
+    }
 
 
 def mean_spearman(predicted: np.ndarray, scores: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
@@ -146,7 +128,3 @@ def paired_t(differences: npt.ArrayLike, overlap: float = 0.0) -> dict[str, floa
         "p_value": float(p),
         "runs": count,
     }
-
-
-def _or_none(value):
-    return None if np.isnan(value) else float(value)
