@@ -9,7 +9,7 @@ from typing import Any
 from data_prep import build_report
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class DatasetCommand:
     """One dataset of `python -m data_prep build`.
 
@@ -38,6 +38,7 @@ class DatasetCommand:
     add_arguments: Callable[[argparse.ArgumentParser], None]
     prepare: Callable[[argparse.Namespace], Callable[[Path], Any]]
     training_config: Callable[[argparse.Namespace], str | None]
+    _: dataclasses.KW_ONLY
     has_configs: bool = False
     left_out: Callable[[dict[str, Any]], Iterable[str]] = lambda report: ()
 
@@ -45,3 +46,18 @@ class DatasetCommand:
         """Return the folders of all that was built of this dataset in `data_dir`, sorted."""
         versions = "*/*" if self.has_configs else "*"
         return sorted(report.parent for report in data_dir.glob(f"{self.name}/{versions}/{build_report.NAME}"))
+
+
+def add_number(parser: Any, flag: str, default: float, metavar: str | None, help: str) -> None:
+    """Add an option that takes a number of the type of its default, and says so in its help.
+
+    Args:
+        parser: a parser, or a group of one.
+        flag: the option, such as `--delay`.
+        default: an int or a float.
+        metavar: what the help calls the value; None for the option's own name.
+        help: what the option does.
+    """
+    parser.add_argument(
+        flag, type=type(default), default=default, metavar=metavar, help=f"{help} (default: %(default)s)"
+    )

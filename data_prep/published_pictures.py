@@ -4,57 +4,32 @@ import argparse
 import sys
 from pathlib import Path
 
+from data_prep.dataset_command import add_number
 from data_prep.left_out import MAX_SHARE
 from data_prep.usable_pictures import MIN_SIDE
 
 
 def add_limit_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the share of a split that may be left out, and the size below which a picture is left out."""
-    parser.add_argument(
-        "--max_loss",
-        type=float,
-        default=MAX_SHARE,
-        metavar="SHARE",
-        help="stop if more than this share of a split is left out; 1 allows all but an empty split "
-        "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--min_side",
-        type=int,
-        default=MIN_SIDE,
-        metavar="PIXELS",
-        help="leave out pictures whose width or height is smaller (default: %(default)s)",
-    )
+    what = "stop if more than this share of a split is left out; 1 allows all but an empty split"
+    add_number(parser, "--max_loss", MAX_SHARE, "SHARE", what)
+    add_number(parser, "--min_side", MIN_SIDE, "PIXELS", "leave out pictures whose width or height is smaller")
 
 
 def add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
     """Add whether to fetch pictures, and how hard to press a server."""
     fetching = parser.add_argument_group("fetching pictures")
     fetching.add_argument("--fetch", action="store_true", help="fetch pictures that are not in the folder")
-    fetching.add_argument(
-        "--connections", type=int, default=2, metavar="N", help="connections at once to a server (default: %(default)s)"
-    )
-    fetching.add_argument(
-        "--delay",
-        type=float,
-        default=0.25,
-        metavar="SECONDS",
-        help="least time between two requests to a server (default: %(default)s)",
-    )
-    fetching.add_argument(
-        "--timeout",
-        type=float,
-        default=20,
-        metavar="SECONDS",
-        help="how long a server may be silent (default: %(default)s)",
-    )
-    fetching.add_argument(
-        "--max_megabytes",
-        type=int,
-        default=32,
-        metavar="N",
-        help="size of the largest picture file to accept (default: %(default)s)",
-    )
+    add_number(fetching, "--connections", 2, "N", "connections at once to a server")
+    add_number(fetching, "--delay", 0.25, "SECONDS", "least time between two requests to a server")
+    silent = "how long a server may be silent (default: %(default)s)"
+    fetching.add_argument("--timeout", type=float, default=20, metavar="SECONDS", help=silent)
+    add_number(fetching, "--max_megabytes", 32, "N", "size of the largest picture file to accept")
+
+
+def training_config(arguments: argparse.Namespace) -> str | None:
+    """Return the config that trains on what the options build: one for single pictures, none for pairs."""
+    return "image_scores" if arguments.config == "images" else None
 
 
 def fetch_pictures(arguments: argparse.Namespace, addresses: dict[str, str], images: Path) -> None:

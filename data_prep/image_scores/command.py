@@ -8,6 +8,8 @@ from typing import Any
 
 from data_prep.dataset_command import DatasetCommand
 
+SUMMARY = "your own folder of pictures, or videos, and a table with a score for each"
+
 DESCRIPTION = """\
 Reads a folder of pictures and a table (CSV with a header row, or Parquet). One column of the table names the pictures
 (paths relative to the folder), another holds their scores: any numbers, higher is better. Rows without a score are
@@ -158,12 +160,12 @@ def _left_out(report: dict[str, Any]) -> Iterator[str]:
 
 
 COMMAND = DatasetCommand(
-    name="image_scores",
-    summary="your own folder of pictures, or videos, and a table with a score for each",
-    description=DESCRIPTION,
-    examples=EXAMPLES,
-    add_arguments=_add_arguments,
-    prepare=_prepare,
+    "image_scores",
+    SUMMARY,
+    DESCRIPTION,
+    EXAMPLES,
+    _add_arguments,
+    _prepare,
     training_config=lambda arguments: "image_scores" if arguments.frames is None else "clips",
     has_configs=True,
     left_out=_left_out,

@@ -4,8 +4,10 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from data_prep.dataset_command import DatasetCommand
-from data_prep.published_pictures import add_fetch_arguments, add_limit_arguments, fetch_pictures
+from data_prep.dataset_command import DatasetCommand, add_number
+from data_prep.published_pictures import add_fetch_arguments, add_limit_arguments, fetch_pictures, training_config
+
+SUMMARY = "your own copy of Google+ posts with pictures"
 
 DESCRIPTION = """\
 Builds a dataset from Google+ posts with pictures, as in "Exploring Image Virality in Google Plus" (Guerini, Staiano
@@ -51,13 +53,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--activities", required=True, metavar="FILE", help="JSON lines, or .csv with a header row")
     parser.add_argument("--images", required=True, metavar="DIR", help="folder of pictures")
-    parser.add_argument(
-        "--test",
-        type=float,
-        default=0.1,
-        metavar="SHARE",
-        help="share of authors whose posts are for testing; 0 for no test split (default: %(default)s)",
-    )
+    add_number(parser, "--test", 0.1, "SHARE", "share of authors whose posts are for testing; 0 for no test split")
     parser.add_argument(
         "--window_days",
         type=int,
@@ -67,17 +63,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--same_author", action="store_true", help="compare only posts of one author")
     drawing = parser.add_argument_group("pairs")
-    drawing.add_argument(
-        "--pairs", type=int, default=5000, metavar="N", help="most pairs in a split (default: %(default)s)"
-    )
-    drawing.add_argument(
-        "--gap",
-        type=float,
-        default=0.0,
-        metavar="SCORE",
-        help="least difference between the scores of a pair (default: %(default)s)",
-    )
-    drawing.add_argument("--seed", type=int, default=0, help="seed of the draw (default: %(default)s)")
+    add_number(drawing, "--pairs", 5000, "N", "most pairs in a split")
+    add_number(drawing, "--gap", 0.0, "SCORE", "least difference between the scores of a pair")
+    add_number(drawing, "--seed", 0, None, "seed of the draw")
     add_limit_arguments(parser)
     add_fetch_arguments(parser)
 
@@ -96,12 +84,5 @@ def _prepare(arguments: argparse.Namespace) -> Callable:
 
 
 COMMAND = DatasetCommand(
-    name="ivgp",
-    summary="your own copy of Google+ posts with pictures",
-    description=DESCRIPTION,
-    examples=EXAMPLES,
-    add_arguments=_add_arguments,
-    prepare=_prepare,
-    training_config=lambda arguments: "image_scores" if arguments.config == "images" else None,
-    has_configs=True,
+    "ivgp", SUMMARY, DESCRIPTION, EXAMPLES, _add_arguments, _prepare, training_config, has_configs=True
 )

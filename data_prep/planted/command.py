@@ -3,8 +3,10 @@
 import argparse
 from collections.abc import Callable, Mapping
 
-from data_prep.dataset_command import DatasetCommand
+from data_prep.dataset_command import DatasetCommand, add_number
 from data_prep.planted.split_sizes import COUNTS
+
+SUMMARY = "composed pictures with a known answer; needs no data of yours"
 
 DESCRIPTION = """\
 Composes pictures from the photographs in the scikit-image package. The presence of an object raises or lowers a
@@ -29,11 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser, what: str = "pictures", count
         what: what a split consists of.
         counts: the default size of each split.
     """
-    parser.add_argument("--seed", type=int, default=0, help="seed of all randomness (default: %(default)s)")
+    add_number(parser, "--seed", 0, None, "seed of all randomness")
     for split, count in counts.items():
-        parser.add_argument(
-            f"--{split}", type=int, default=count, metavar="N", help=f"{what} in {split} (default: %(default)s)"
-        )
+        add_number(parser, f"--{split}", count, "N", f"{what} in {split}")
 
 
 def builder_options(arguments: argparse.Namespace) -> dict[str, int]:
@@ -48,11 +48,5 @@ def _prepare(arguments: argparse.Namespace) -> Callable:
 
 
 COMMAND = DatasetCommand(
-    name="planted",
-    summary="composed pictures with a known answer; needs no data of yours",
-    description=DESCRIPTION,
-    examples=EXAMPLES,
-    add_arguments=add_arguments,
-    prepare=_prepare,
-    training_config=lambda arguments: "quickstart",
+    "planted", SUMMARY, DESCRIPTION, EXAMPLES, add_arguments, _prepare, training_config=lambda arguments: "quickstart"
 )

@@ -59,11 +59,7 @@ class Builder(StreamingBuilder):
             features=features.FeaturesDict(
                 {
                     "image": features.Image(shape=(SIZE, SIZE, 3), encoding_format="jpeg"),
-                    "id": features.Text(doc="split and number, unique in the dataset"),
-                    "score": features.Scalar(np.float32, doc="signal plus noise"),
-                    "group": features.Text(doc="always empty: all pictures are comparable"),
-                    "signal": features.Scalar(np.float32, doc="the score before noise"),
-                    "veil_share": features.Scalar(np.float32, doc="share of the picture under the veil"),
+                    **known_answer("pictures", "the picture"),
                     "mask": features.Image(
                         shape=(SIZE, SIZE, 1),
                         encoding_format="png",
@@ -115,6 +111,23 @@ class Builder(StreamingBuilder):
                     ],
                 },
             )
+
+
+def known_answer(what: str, veiled: str) -> dict[str, Any]:
+    """Return the features of the score and of what made it.
+
+    Args:
+        what: what the dataset consists of, such as "pictures".
+        veiled: what the veil covers a share of, such as "the picture".
+    """
+    features = tfds.features
+    return {
+        "id": features.Text(doc="split and number, unique in the dataset"),
+        "score": features.Scalar(np.float32, doc="signal plus noise"),
+        "group": features.Text(doc=f"always empty: all {what} are comparable"),
+        "signal": features.Scalar(np.float32, doc="the score before noise"),
+        "veil_share": features.Scalar(np.float32, doc=f"share of {veiled} under the veil"),
+    }
 
 
 def encode(pixels: np.ndarray, encoding: str, **options: Any) -> bytes:

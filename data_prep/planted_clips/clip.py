@@ -11,20 +11,14 @@ _STREAM = 1
 
 
 @dataclasses.dataclass(frozen=True)
-class PassingObject:
-    """A pasted object, and when it shows.
+class PassingObject(scene.PlacedObject):
+    """A pasted object, which does not move, and when it shows.
 
     Attributes:
-        kind: a key of `score.EFFECTS`.
-        effect: what its presence adds to the score.
-        bbox: ymin, xmin, ymax, xmax as shares of the side; the object does not move.
         first: number of the first frame that shows it, from 0.
         shown: how many frames show it, 1 to T.
     """
 
-    kind: str
-    effect: float
-    bbox: tuple[float, float, float, float]
     first: int
     shown: int
 

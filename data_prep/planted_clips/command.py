@@ -7,6 +7,8 @@ from data_prep.dataset_command import DatasetCommand
 from data_prep.planted import command as planted_command
 from data_prep.planted_clips.split_sizes import COUNTS
 
+SUMMARY = "short clips of the same kind, in which objects come and go"
+
 DESCRIPTION = """\
 Like `planted`, but clips of eight frames. Each object shows in a run of one to eight frames, and counts the same in
 the score however long its run is. The veil stays. The best possible pair accuracy is near 0.95 again.
@@ -29,11 +31,5 @@ def _prepare(arguments: argparse.Namespace) -> Callable:
 
 
 COMMAND = DatasetCommand(
-    name="planted_clips",
-    summary="short clips of the same kind, in which objects come and go",
-    description=DESCRIPTION,
-    examples=EXAMPLES,
-    add_arguments=_add_arguments,
-    prepare=_prepare,
-    training_config=lambda arguments: "clips",
+    "planted_clips", SUMMARY, DESCRIPTION, EXAMPLES, _add_arguments, _prepare, training_config=lambda arguments: "clips"
 )

@@ -20,29 +20,17 @@ class Builder(planted_dataset_builder.Builder, skip_registration=True):
     """Clips scored by objects that show in some of the frames, a veil and noise, all known.
 
     Args:
-        seed: seed of all randomness, >= 0; the same seed gives byte-identical records.
-        train: number of clips in the training split.
-        validation: number of clips in the validation split.
-        test: number of clips in the test split.
-        **kwargs: `data_dir` and the other options of `tfds.core.DatasetBuilder`.
+        **options: as in `planted`: `seed`, the number of clips in `train`, `validation` and `test`, `data_dir`, ...
 
     Raises:
-        ValueError: a negative seed, or a split with fewer than two clips.
+        ValueError: as in `planted`.
     """
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}
 
-    def __init__(
-        self,
-        *,
-        seed: int = 0,
-        train: int = COUNTS["train"],
-        validation: int = COUNTS["validation"],
-        test: int = COUNTS["test"],
-        **kwargs: Any,
-    ):
-        super().__init__(seed=seed, train=train, validation=validation, test=test, **kwargs)
+    def __init__(self, **options: Any):
+        super().__init__(**{**COUNTS, **options})
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = tfds.features
@@ -54,11 +42,7 @@ class Builder(planted_dataset_builder.Builder, skip_registration=True):
                         shape=(FRAMES * SIZE, SIZE, 3), encoding_format="jpeg", doc="frames one below the other"
                     ),
                     "frames": features.Scalar(np.int32, doc="of the clip"),
-                    "id": features.Text(doc="split and number, unique in the dataset"),
-                    "score": features.Scalar(np.float32, doc="signal plus noise"),
-                    "group": features.Text(doc="always empty: all clips are comparable"),
-                    "signal": features.Scalar(np.float32, doc="the score before noise"),
-                    "veil_share": features.Scalar(np.float32, doc="share of each frame under the veil"),
+                    **planted_dataset_builder.known_answer("clips", "each frame"),
                     "boxes": features.Sequence(
                         {
                             "bbox": features.BBoxFeature(),

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data_prep.dataset_command import DatasetCommand
-from data_prep.published_pictures import add_fetch_arguments, add_limit_arguments, fetch_pictures
+from data_prep.published_pictures import add_fetch_arguments, add_limit_arguments, fetch_pictures, training_config
+
+SUMMARY = "Understanding Image Virality: pairs of pictures, and which of each spread more"
 
 DESCRIPTION = """\
 Builds the dataset of "Understanding Image Virality" (Deza and Parikh, CVPR 2015): 10,078 pictures in 5,039 pairs. In
@@ -88,12 +90,5 @@ def _prepare(arguments: argparse.Namespace) -> Callable:
 
 
 COMMAND = DatasetCommand(
-    name="uiv",
-    summary="Understanding Image Virality: pairs of pictures, and which of each spread more",
-    description=DESCRIPTION,
-    examples=EXAMPLES,
-    add_arguments=_add_arguments,
-    prepare=_prepare,
-    training_config=lambda arguments: "image_scores" if arguments.config == "images" else None,
-    has_configs=True,
+    "uiv", SUMMARY, DESCRIPTION, EXAMPLES, _add_arguments, _prepare, training_config, has_configs=True
 )

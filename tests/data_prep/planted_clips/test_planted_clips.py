@@ -17,8 +17,8 @@ from lena_jax.data import dataset
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips")
-    sizes = ["--train=12", "--validation=3", "--test=4"]
-    assert command.main(["build", "planted_clips", f"--data_dir={folder}", *sizes]) == 0
+    options = [f"--data_dir={folder}", "--train=12", "--validation=3", "--test=4"]
+    assert command.main(["build", "planted_clips", *options]) == 0
     return folder
 
 
