@@ -145,9 +145,7 @@ def stages(paths, rounds):
         print(f"| {name} | {1e3 * statistics.median(values[1:]):.2f} |")
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+def main():
     counts = [int(count) for count in _COUNTS.value]
     print(f"load before {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as folder:

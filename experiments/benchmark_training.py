@@ -112,9 +112,7 @@ def torch_runner(config):
     return run
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+def main():
     config = _CONFIG.value
     if config.backbone.frozen:
         raise ValueError("expected a config that trains the whole network, got backbone.frozen=True")

@@ -30,9 +30,7 @@ _LIST = flags.DEFINE_bool("list", False, "Print the numbers of the runs and exit
 flags.mark_flags_as_required(["config", "workdir"])
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+def main():
     # Imported after the flags are read, so that --help and a typo answer at once.
     from lena_jax.pooling import POOLINGS
     from lena_jax.studies import poolings
@@ -47,10 +45,9 @@ def main(argv):
         _AGAINST.value,
     )
     if _LIST.value:
-        print("\n".join(f"{number} {name}" for number, name in enumerate(study.configs())))
-        return
-    table = poolings.run(study, _WORKDIR.value, _CELL.value)
-    print("done; other runs are still missing" if table is None else poolings_markdown(table))
+        scripts.list_cells(study)
+    else:
+        scripts.print_table(poolings.run(study, _WORKDIR.value, _CELL.value), poolings_markdown)
 
 
 if __name__ == "__main__":

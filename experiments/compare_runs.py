@@ -20,9 +20,7 @@ _OUTPUT = flags.DEFINE_string("output", None, "JSON file to write (default: FIRS
 flags.mark_flag_as_required("workdirs")
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+def main():
     from lena_jax.evaluation.compare_runs import compare_runs
     from lena_jax.report import tables
 

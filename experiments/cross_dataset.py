@@ -27,19 +27,16 @@ _LIST = flags.DEFINE_bool("list", False, "Print the numbers of the trainings and
 flags.mark_flags_as_required(["config", "workdir", "data"])
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+def main():
     # Imported after the flags are read, so that --help and a typo answer at once.
     from lena_jax.studies import cross_dataset
     from lena_jax.studies.cross_report import cross_markdown
 
     study = cross_dataset.Study(_CONFIG.value, tuple(_DATA.value), _SEEDS.value)
     if _LIST.value:
-        print("\n".join(f"{number} {name}" for number, name in enumerate(study.configs())))
-        return
-    table = cross_dataset.run(study, _WORKDIR.value, _CELL.value)
-    print("done; other trainings are still missing" if table is None else cross_markdown(table))
+        scripts.list_cells(study)
+    else:
+        scripts.print_table(cross_dataset.run(study, _WORKDIR.value, _CELL.value), cross_markdown, "trainings")
 
 
 if __name__ == "__main__":

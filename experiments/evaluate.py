@@ -24,9 +24,7 @@ _CHECK_MAPS = flags.DEFINE_integer(
 flags.mark_flag_as_required("workdir")
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+def main():
     from lena_jax.evaluation.evaluate import evaluate
     from lena_jax.report import tables
     from lena_jax.report.page import write_report

@@ -226,9 +226,7 @@ def _pictures(workdirs):
         )
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+def main():
     if not _WORKDIRS.value and not _CHANNELS_ONLY.value:
         raise ValueError("got no --workdirs, expected runs on `planted`, or use --channels_only")
     # The part that can fail early comes first.

@@ -37,9 +37,7 @@ _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Ask the cluster (SLURM, 
 flags.mark_flags_as_required(["config", "workdir"])
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+def main():
     # Imported after the flags are read, so that --help and a typo answer at once.
     from lena_jax.runtime.distributed import joined
 
@@ -67,7 +65,7 @@ def _train():
                 "got --profile together with --folds or --seeds, expected a single run: leave out --folds and --seeds"
             )
         results = repeated_runs.run(config, _WORKDIR.value, _FOLDS.value, _SEEDS.value, _FOLD.value, _SEED.value)
-        print("done; other runs are still missing" if results is None else tables.runs_table(results))
+        scripts.print_table(results, tables.runs_table)
     else:
         with profiling.StepProfile(os.path.join(_WORKDIR.value, "profile")) as profile:
             losses = train(config, _WORKDIR.value, watch=profile.watch if _PROFILE.value else iter)

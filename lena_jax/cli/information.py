@@ -13,15 +13,7 @@ _MEASURES = {"pair_accuracy": "pair accuracy", "spearman": "Spearman"}
 
 
 def text(source):
-    """Describes a trained model as text, one property per line.
-
-    Args:
-        source: folder of a run, folder that `save_model` wrote, or "hf:OWNER/NAME".
-
-    Raises:
-        ValueError: the folder does not exist or is damaged.
-        FileNotFoundError: the model cannot be fetched from the hub.
-    """
+    """Describes a trained model as text, one property per line; `source` and errors are those of `open_model`."""
     loaded = open_model(source)
     stored, data = loaded.description, loaded.description["data"]
     rows = [

@@ -1,4 +1,4 @@
-"""Entry point that the scripts share: bad input ends with one line and exit code 2 instead of a traceback."""
+"""What the scripts share: bad input ends with one line and exit code 2 instead of a traceback."""
 
 import difflib
 import importlib.util
@@ -14,8 +14,18 @@ flags.DEFINE_bool("debug", False, "Show the full traceback of an error instead o
 
 
 def run(main):
-    """Parses the flags and runs `main(argv)`. A `ValueError`, or a mistyped flag or config key, exits with code 2."""
+    """Parses the flags and runs `main()`. A `ValueError`, or a mistyped flag or config key, exits with code 2."""
     app.run(lambda argv: _run(main, argv), flags_parser=_parse)
+
+
+def list_cells(study):
+    """Prints the number and the name of each run of a study."""
+    print("\n".join(f"{number} {name}" for number, name in enumerate(study.configs())))
+
+
+def print_table(results, table, what="runs"):
+    """Prints `table(results)`; where `results` is None, that others (of `what`) must finish first."""
+    print(f"done; other {what} are still missing" if results is None else table(results))
 
 
 def _parse(argv):
@@ -73,7 +83,9 @@ def _run(main, argv):
 
     keep_compiled_programs()
     try:
-        main(argv)
+        if len(argv) > 1:
+            raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+        main()
     except (ValueError, OSError, FloatingPointError, KeyboardInterrupt) as error:
         if flags.FLAGS.debug and not isinstance(error, KeyboardInterrupt):
             raise

@@ -8,15 +8,7 @@ _SHOWN = ("What the score is", "What it is not", "How good it is", "What it foll
 
 
 def text(source):
-    """Describes a model in Markdown.
-
-    Args:
-        source: folder of a run, folder that `save_model` wrote, or "hf:OWNER/NAME".
-
-    Raises:
-        ValueError: the folder does not exist or is damaged.
-        FileNotFoundError: the model cannot be fetched from the hub.
-    """
+    """Describes a model in Markdown; `source` and errors are those of `open_model`."""
     loaded = open_model(source)
     description, shown = loaded.description, _SHOWN
     if loaded.is_run:
