@@ -20,8 +20,7 @@ def average_pool(x: ArrayLike, **options: Any) -> jax.Array:
     Example:
         >>> import jax.numpy as jnp
         >>> from lena_jax.pooling import average_pool
-        >>> feature_map = jnp.array([[3.0, 1.0], [0.0, 2.0]])[..., None]  # H = W = 2, one channel
-        >>> average_pool(feature_map)
+        >>> average_pool(jnp.array([[3.0, 1.0], [0.0, 2.0]])[..., None])  # H = W = 2, one channel
         Array([1.5], dtype=float32)
     """
     layout = lay_out(x, **options)
