@@ -9,6 +9,7 @@ of `pictures(height, width)`, for each of `SIZES`.
 
 from pathlib import Path
 
+import jax
 import numpy as np
 
 FILE = Path(__file__).with_name("efficientnet_lite0_features.npz")
@@ -28,6 +29,18 @@ def pictures(height, width, batch=1):
         + np.sign(np.sin(0.09 * (row + 2 * column)[..., None] + phase))
     )
     return (0.6 * waves).astype(np.float32)
+
+
+def check_gradient_reaches_every_parameter(module, variables):
+    """Checks that no parameter's derivative of the mean feature is zero or infinite."""
+
+    def mean_feature(params):
+        return module.apply({**variables, "params": params}, pictures(64, 64)).mean()
+
+    gradient = jax.jit(jax.grad(mean_feature))(variables["params"])
+    for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
+        largest = np.abs(np.asarray(leaf)).max()
+        assert np.isfinite(largest) and largest > 0, jax.tree_util.keystr(path)
 
 
 def torch_features(name, variables_file, x):

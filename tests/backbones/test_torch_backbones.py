@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import seeded_reference as reference
 import torch_backbones
+from backbone_reference import check_gradient_reaches_every_parameter
 from seeded_reference import NETWORKS, relative_error
 
 from lena_jax.backbones import resnet
@@ -57,15 +58,7 @@ def test_gradient_reaches_every_parameter(name):
         # One block a stage: compiles sooner.
         options = {"architecture": resnet.Architecture((1, 1, 1, 1), bottleneck=name == "resnet50")}
     module = NETWORKS[name].build(**options)
-    variables = reference.random_variables(module)
-
-    def mean_feature(params):
-        return module.apply({**variables, "params": params}, reference.pictures(64, 64)).mean()
-
-    gradient = jax.jit(jax.grad(mean_feature))(variables["params"])
-    for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
-        largest = np.abs(np.asarray(leaf)).max()
-        assert np.isfinite(largest) and largest > 0, jax.tree_util.keystr(path)
+    check_gradient_reaches_every_parameter(module, reference.random_variables(module))
 
 
 def apply_abstractly(name, shape, **options):

@@ -49,20 +49,12 @@ def test_the_paper_config_is_the_papers():
 
 
 def test_a_row_of_the_papers_table_names_backbone_pooling_and_fusion():
-    config = load_config("paper/ivgp:alexnet,max,gate")
-    assert (config.data.name, config.backbone.name, config.pooling, config.fusion) == (
-        "ivgp/pairs",
-        "alexnet",
-        "max",
-        "gate",
-    )
-    config = load_config("paper/uiv")
-    assert (config.data.name, config.backbone.name, config.pooling, config.fusion) == (
-        "uiv/pairs",
-        "vgg16",
-        "lena",
-        "none",
-    )
+    for name, expected in (
+        ("paper/ivgp:alexnet,max,gate", ("ivgp/pairs", "alexnet", "max", "gate")),
+        ("paper/uiv", ("uiv/pairs", "vgg16", "lena", "none")),
+    ):
+        config = load_config(name)
+        assert (config.data.name, config.backbone.name, config.pooling, config.fusion) == expected
     for row, message in (
         ("vgg17", "got backbone 'vgg17'"),
         ("vgg16,lina", "pooling: got 'lina'"),

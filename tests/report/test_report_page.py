@@ -1,12 +1,12 @@
 """The report of a small run: its contents, no external resources, and text that stays text."""
 
 import dataclasses
-import html.parser
 import json
 import re
 import shutil
 
 import browser
+import html_elements
 import numpy as np
 import pytest
 from PIL import Image
@@ -60,24 +60,16 @@ def written(workdir, **options):
     return (workdir / "report.html").read_text(encoding="utf-8")
 
 
-class _Parser(html.parser.HTMLParser):
-    """All elements with their attributes, and the text without the line breaks between elements."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.text = [], ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
+class _Page(html_elements.Elements):
+    """All elements of a page, and the text without the line breaks between elements."""
 
     def handle_data(self, data):
-        self.text += data.strip("\n")
+        super().handle_data(data.strip("\n"))
 
 
 def test_the_page_says_what_the_files_say(evaluated):
     workdir, metrics = evaluated
-    text = _Parser((workdir / "report.html").read_text(encoding="utf-8")).text
+    text = _Page((workdir / "report.html").read_text(encoding="utf-8")).text
     for name in ("pair_accuracy", "spearman", "kendall"):
         value = metrics[name]
         assert f"{value['value']:.3f}95 % interval {value['low']:.3f} to {value['high']:.3f}" in text
@@ -102,7 +94,7 @@ def test_the_page_says_what_the_files_say(evaluated):
 
 def test_the_page_needs_nothing_else_and_forbids_it(evaluated):
     path = evaluated[0] / "report.html"
-    elements = _Parser(path.read_text(encoding="utf-8")).elements
+    elements = _Page(path.read_text(encoding="utf-8")).found
     policy = next(each["content"] for _, each in elements if each.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-") and "unsafe" not in policy
     assert not {name for name, _ in elements} & {"script", "link", "iframe", "object", "a", "base", "form"}
@@ -179,15 +171,15 @@ def test_text_stays_text(copy, monkeypatch):
     monkeypatch.setattr(reading, "open_trained_pictures", lambda *run: renamed)
     monkeypatch.setattr(sections.health, "collapsed_supports", lambda eta: f"{EVIL} warned")
     text = written(copy)
-    parsed = _Parser(text)
+    parsed = _Page(text)
     escaped = EVIL.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     escaped = escaped.replace('"', "&#34;").replace("'", "&#39;")
     assert text.count(escaped) >= 24
     assert "<script" not in text and "<img src=x" not in text
     assert f"{EVIL} warned" in parsed.text and "</style><script>alert(2)</script>" in parsed.text
     assert f"{EVIL}, cosine schedule." in parsed.text and f"2 ({EVIL})" in parsed.text
-    assert not any(key.startswith("on") for _, attributes in parsed.elements for key in attributes)
-    said = [each["alt"] for name, each in parsed.elements if name == "img"]
+    assert not any(key.startswith("on") for _, attributes in parsed.found for key in attributes)
+    said = [each["alt"] for name, each in parsed.found if name == "img"]
     assert sum(f"Picture {EVIL}" in one for one in said) >= 4 and sum(f"Map of {EVIL}" in one for one in said) >= 4
 
 

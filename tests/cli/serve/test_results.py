@@ -1,7 +1,6 @@
 """The markup of results, without a browser: file names stay plain text, and nothing is fetched."""
 
-import html.parser
-
+import html_elements
 import numpy as np
 import pytest
 
@@ -9,24 +8,6 @@ from lena_jax.cli.serve import results
 from lena_jax.cli.serve.judging import Judged, jpeg
 
 EVIL = "<img src=x onerror=alert(1)>\"'&amp;.png"
-
-
-class _Elements(html.parser.HTMLParser):
-    """All elements with their attributes, and the text."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.found, self.text = [], ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text += data
-
-    def all(self, key):
-        return [attributes[key] for _, attributes in self.found if key in attributes]
 
 
 def judged(name, score, percentile=50.0, exact=True):
@@ -43,7 +24,9 @@ def check(elements):
 
 
 def test_names_of_a_ranking_are_text():
-    shown = _Elements(results.ranking([judged(EVIL, 1.5), judged("b.jpg", 0.5)], [(EVIL, "does not <decode>")]))
+    shown = html_elements.Elements(
+        results.ranking([judged(EVIL, 1.5), judged("b.jpg", 0.5)], [(EVIL, "does not <decode>")])
+    )
     check(shown)
     assert len(shown.all("src")) == 4 and shown.text.count(EVIL) == 3 and "does not <decode>" in shown.text
     assert shown.all("title").count(EVIL) == 1
@@ -54,7 +37,7 @@ def test_names_of_a_ranking_are_text():
 
 
 def test_names_of_a_comparison_are_text():
-    shown = _Elements(results.comparison(judged(EVIL, 1.5), judged("b.jpg", 0.5)))
+    shown = html_elements.Elements(results.comparison(judged(EVIL, 1.5), judged("b.jpg", 0.5)))
     check(shown)
     assert f"73 % that {EVIL} is ahead of b.jpg, by 1.00." in " ".join(shown.text.split())
     assert [one for one in shown.all("alt") if EVIL in one] == [
@@ -66,7 +49,7 @@ def test_names_of_a_comparison_are_text():
 
 @pytest.mark.parametrize("percentile, columns", [(None, 4), (99.96, 5)])
 def test_percentiles_are_shown_where_they_are_known(percentile, columns):
-    shown = _Elements(results.ranking([judged("a.jpg", 1.0, percentile, exact=False)], []))
+    shown = html_elements.Elements(results.ranking([judged("a.jpg", 1.0, percentile, exact=False)], []))
     assert len(shown.all("scope")) == columns and ("percentile" in shown.text) == (columns == 5)
     assert shown.all("style")[1:] == (["width: 100.0%"] if columns == 5 else [])
     assert "virality map" in shown.text and "ahead of the next" in shown.text
