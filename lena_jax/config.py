@@ -61,6 +61,10 @@ def default_config():
     # For a dataset of clips: "joint" pools over space and time at once; "frame_mean" pools each frame, then averages.
     config.clip_pooling = "joint"
 
+    config.head = ml_collections.ConfigDict()
+    # Pooled features enter the head at equal standard deviation, see `models.siamese.EqualSpread`.
+    config.head.equal_spread = False
+
     config.pairs = ml_collections.ConfigDict()
     # "in_batch": all pairs of a batch; "random": batch_size/2 pairs drawn from all pairs. A dataset of pairs, such as
     # uiv/pairs, always gives batch_size/2 of its own pairs.

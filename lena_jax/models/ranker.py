@@ -16,8 +16,8 @@ import numpy as np
 from lena_jax import backbones, localization, pooling
 from lena_jax.data.transforms import resize
 from lena_jax.data.u2net import MAP_SIDE
-from lena_jax.models.siamese import AXIS, CLIP_POOLINGS, FUSIONS, SiameseRanker
-from lena_jax.runtime.trees import part_like
+from lena_jax.models.siamese import AXIS, CLIP_POOLINGS, FUSIONS, SiameseRanker, deviation
+from lena_jax.runtime.trees import merge, part_like
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,9 @@ class Ranker:
         return self.network.pooling.reproduces
 
     def init(self, seed, pretrained=True, weights=None):
-        """Make the initial variables {"params": {"backbone", "pooling", "head"}, "batch_stats"}.
+        """Make the initial variables {"params": {"backbone", "pooling", "head"}, "batch_stats", "spread"}.
+
+        "batch_stats" is there if the backbone has BatchNorm, "spread" if the head equalizes spreads.
 
         Args:
             seed: seed of the random parameters.
@@ -69,7 +71,9 @@ class Ranker:
         }
         # If the endpoint is not the last layer, drop the weights of the layers after it.
         backbone = {
-            name: {"backbone": part_like(tree["backbone"], loaded[name]["backbone"])} for name, tree in needed.items()
+            name: {"backbone": part_like(tree["backbone"], loaded[name]["backbone"])}
+            for name, tree in needed.items()
+            if "backbone" in tree
         }
         feature_map = self.abstract_feature_map()
         features = self._joined(
@@ -78,7 +82,7 @@ class Ranker:
             jnp.zeros((1, MAP_SIDE, MAP_SIDE), jnp.uint8),
         )
         head = self.network.init(key, features, method=SiameseRanker.score)
-        return {**backbone, "params": {**backbone["params"], **head["params"]}}
+        return merge(backbone, head)
 
     def abstract_variables(self):
         """Return shapes and types of the variables, without making them."""
@@ -108,15 +112,42 @@ class Ranker:
         """Score pictures [B, H, W, 3] in 0..255, with objectness if fused -> [B]."""
         return self.score(variables, self.features(variables, inputs))
 
-    def score_for_training(self, variables, inputs):
-        """Score pictures with BatchNorm by the statistics of the batch, taken over all devices of a training step.
+    def score_for_training(self, variables, inputs, batch_norm=True):
+        """Score pictures with the statistics of the batch, taken over all devices of a training step.
+
+        Args:
+            variables: variables of the model, see `init`.
+            inputs: pictures [B, H, W, 3] in 0..255, with objectness if fused.
+            batch_norm: whether BatchNorm uses them too, besides `EqualSpread`.
 
         Returns:
-            (scores [B], {"batch_stats": the running statistics moved towards the batch's}).
+            (scores [B], {collection: the running statistics moved towards the batch's}).
         """
         pictures, objectness = self._split(inputs)
         normal = self._joined("pictures", backbones.normalize(pictures, self.preprocessing), objectness)
-        return self.network.apply(variables, normal, train=True, mutable=["batch_stats"])
+        moved = [*(["batch_stats"] if batch_norm else []), "spread"]
+        return self.network.apply(variables, normal, batch_norm=batch_norm, train=True, mutable=moved)
+
+    def score_features_for_training(self, variables, features):
+        """Return what `score_for_training` returns, from the output of `features`, which BatchNorm is not part of."""
+        return self.network.apply(variables, features, train=True, mutable=["spread"], method=SiameseRanker.score)
+
+    def head_weights(self, variables):
+        """Return the weight of each pooled map in the score, [C]: the head's, divided by the spread if it is equalized.
+
+        `score = sum_c weight_c * pooled_c + bias`.
+        """
+        kernel = variables["params"]["head"]["kernel"][:, 0]
+        return kernel / deviation(variables["spread"]["spread"]["variance"]) if self.network.equal_spread else kernel
+
+    def folded(self, variables):
+        """Fold equal spread into the head: return a `Ranker` without it, and variables that give the same scores."""
+        if not self.network.equal_spread:
+            return self, variables
+        head = variables["params"]["head"] | {"kernel": self.head_weights(variables)[:, None]}
+        folded = {name: tree for name, tree in variables.items() if name != "spread"}
+        folded["params"] = {**variables["params"], "head": head}
+        return dataclasses.replace(self, network=self.network.clone(equal_spread=False)), folded
 
     def explain(self, variables, inputs):
         """Score pictures and map where the scores come from.
@@ -138,7 +169,7 @@ class Ranker:
             self.network.apply(variables, features, method=method)
             for method in (SiameseRanker.fused, SiameseRanker.cell_weights)
         )
-        kernel = variables["params"]["head"]["kernel"][:, 0]
+        kernel = self.head_weights(variables)
         return (
             self.score(variables, features),
             localization.contribution_map(fused, weights, kernel),
@@ -175,7 +206,8 @@ def _shapes(model):
 def build(config) -> Ranker:
     """Build the model that a config describes.
 
-    It reads `image_size`, `dtype`, `backbone`, `fusion`, `pooling`, `pooling_options` and `clip_pooling`.
+    It reads `image_size`, `dtype`, `backbone`, `fusion`, `pooling`, `pooling_options`, `clip_pooling` and
+    `head.equal_spread`.
 
     Raises:
         ValueError: if the backbone, fusion, pooling, `clip_pooling` or `dtype` is unknown, or the backbone cannot take
@@ -206,6 +238,7 @@ def build(config) -> Ranker:
         pooling=pooling.make_pooling(config.pooling, **pooling_options),
         fusion=config.fusion,
         clip_pooling=config.clip_pooling,
+        equal_spread=config.head.equal_spread,
     )
     return Ranker(network, backbone, backbone.preprocessing, config.image_size)
 

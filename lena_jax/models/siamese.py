@@ -5,6 +5,7 @@ pooling sees the cells of all of them.
 """
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -13,6 +14,44 @@ from lena_jax.localization import average_to_grid
 FUSIONS = ("none", "concat", "gate")
 CLIP_POOLINGS = ("joint", "frame_mean")
 AXIS = "devices"  # Axis of the mapped training step; training's BatchNorm takes its statistics over it.
+
+
+class EqualSpread(nn.Module):
+    """Divide every pooled feature by its standard deviation over pictures: `p_c / s_c`.
+
+    A pooled value spreads more the smaller its support. Without this division, a penalty on the head's weights falls
+    less on channels with small supports, and the training loss pulls every support towards max pooling whatever the
+    data say. The division follows the support, and gradients go through it.
+
+    In training, `s_c` is that of the batch, over all devices of the training step. Otherwise it is the square root of
+    the collection "spread", {"variance" [C]}: an average of the batches' variances, or, after `train.exact`, the
+    variance over the training pictures at the learned supports. Channels that hardly vary are divided by `LEAST` of the
+    mean deviation instead, so that they cannot blow up.
+
+    Attributes:
+        momentum: what is kept of the average when a batch comes.
+    """
+
+    momentum: float = 0.9
+
+    @nn.compact
+    def __call__(self, pooled, train=False):
+        """Divide: pooled [B, C] float32 -> [B, C]. With `train`, the collection "spread" must be mutable."""
+        kept = self.variable("spread", "variance", jnp.ones, (pooled.shape[-1],), jnp.float32)
+        if not train:
+            return pooled / deviation(kept.value)
+        mean = jax.lax.pmean(pooled.mean(0), AXIS)
+        variance = jax.lax.pmean(jnp.square(pooled - mean).mean(0), AXIS)
+        kept.value = self.momentum * kept.value + (1 - self.momentum) * jax.lax.stop_gradient(variance)
+        return pooled / deviation(variance)
+
+
+LEAST = 1e-3
+
+
+def deviation(variance):
+    """Return the standard deviations to divide by, [C] -> [C]: at least `LEAST` of their root mean square."""
+    return jnp.sqrt(jnp.maximum(variance, LEAST**2 * variance.mean()) + 1e-30)
 
 
 class SiameseRanker(nn.Module):
@@ -42,6 +81,7 @@ class SiameseRanker(nn.Module):
             and the cells of one frame may fill it. "frame_mean" pools each frame like a picture and averages the
             results, so the score of the clip is the mean of the scores of its frames. In both cases, a clip of one
             frame has the score of that picture.
+        equal_spread: whether pooled features enter the inner product at equal standard deviation, see `EqualSpread`.
 
     Reference: Alameda-Pineda et al., Viraliency: Pooling Local Virality, CVPR 2017. As in the paper, the weights of the
     inner product start from N(0, 0.01). The paper found that objectness maps help; how they are made
@@ -52,29 +92,33 @@ class SiameseRanker(nn.Module):
     pooling: nn.Module
     fusion: str = "none"
     clip_pooling: str = "joint"
+    equal_spread: bool = False
 
     def setup(self):
+        if self.equal_spread:
+            self.spread = EqualSpread(name="spread")
         self.head = nn.Dense(1, kernel_init=nn.initializers.normal(0.01), name="head")
 
-    def __call__(self, inputs, train=False):
+    def __call__(self, inputs, batch_norm=False, train=False):
         """Score pictures: normalized images [B, H, W, 3] -> scores [B] float32; a higher score is more viral.
 
-        With `train`, BatchNorm uses the batch's statistics, and `batch_stats` must be mutable.
+        With `batch_norm`, BatchNorm uses the batch's statistics, and `batch_stats` must be mutable. With `train`,
+        `EqualSpread` does, and `spread` must be mutable.
         """
         if self.fusion == "none":
-            return self.score(self.feature_map(inputs, train))
+            return self.score(self.feature_map(inputs, batch_norm), train)
         return self.score(
-            {"feature_map": self.feature_map(inputs["pictures"], train), "objectness": inputs["objectness"]}
+            {"feature_map": self.feature_map(inputs["pictures"], batch_norm), "objectness": inputs["objectness"]}, train
         )
 
-    def feature_map(self, images, train=False):
+    def feature_map(self, images, batch_norm=False):
         """Run the backbone alone: normalized images [B, H, W, 3] -> feature map [B, h, w, C].
 
         Clips [B, T, H, W, 3] give [B, T, h, w, C].
         """
         if images.ndim == 4:
-            return self.backbone(images, train)
-        maps = self.backbone(images.reshape(-1, *images.shape[2:]), train)
+            return self.backbone(images, batch_norm)
+        maps = self.backbone(images.reshape(-1, *images.shape[2:]), batch_norm)
         return maps.reshape(*images.shape[:2], *maps.shape[1:])
 
     def fused(self, inputs):
@@ -85,16 +129,21 @@ class SiameseRanker(nn.Module):
         grid = objectness_grid(inputs["objectness"], *feature_map.shape[1:3])[..., None].astype(feature_map.dtype)
         return jnp.concatenate([feature_map, grid], -1) if self.fusion == "concat" else feature_map * grid
 
-    def score(self, inputs):
+    def score(self, inputs, train=False):
         """Fuse, pool and score: feature map [B, h, w, C] or [B, T, h, w, C], with objectness if fused -> scores [B]."""
+        pooled = self.pooled(inputs)
+        return self.head(self.spread(pooled, train) if self.equal_spread else pooled)[:, 0]
+
+    def pooled(self, inputs):
+        """Fuse and pool, as in `score` -> pooled features [B, C] float32."""
         maps = self.fused(inputs)
         if maps.ndim == 4:
             pooled = self.pooling(maps)
         elif self.clip_pooling == "joint":
-            pooled = self.pooling(_side_by_side(maps))
+            pooled = self.pooling(side_by_side(maps))
         else:
             pooled = self.pooling(maps).mean(1)
-        return self.head(pooled.astype(jnp.float32))[:, 0]
+        return pooled.astype(jnp.float32)
 
     def cell_weights(self, inputs):
         """Return the pooling's weight of each cell, in the shape of `fused`; they sum to 1 per map, or per clip."""
@@ -102,11 +151,11 @@ class SiameseRanker(nn.Module):
         if maps.ndim == 4:
             return self.pooling.weights(maps)
         if self.clip_pooling == "joint":
-            return self.pooling.weights(_side_by_side(maps)).reshape(maps.shape)
+            return self.pooling.weights(side_by_side(maps)).reshape(maps.shape)
         return self.pooling.weights(maps) / maps.shape[1]
 
 
-def _side_by_side(maps):
+def side_by_side(maps):
     """Join the frames of a clip into one map, one below the other: [B, T, h, w, C] -> [B, T h, w, C].
 
     Poolings ignore where a cell lies, so pooling this map pools over the clip's axes (-4, -3, -2).

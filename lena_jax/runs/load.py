@@ -4,6 +4,9 @@ import dataclasses
 import os
 from typing import NamedTuple
 
+import jax
+import numpy as np
+
 from lena_jax.models import ranker
 from lena_jax.runs import folder, percentiles, saved_model
 
@@ -12,7 +15,7 @@ class TrainedRun(NamedTuple):
     """The best checkpoint of a run.
 
     Attributes:
-        model: `Ranker`.
+        model: `Ranker`, with equal spread folded into the head.
         variables: variables of the model, NumPy arrays.
         config: config of the run; the caller may change it.
         fingerprint: `data.splits.fingerprint` of the dataset it was trained on, and of its splits.
@@ -102,6 +105,8 @@ def load_ranker(workdir):
         run = checkpoints.restore_run(manager, step)
         model = dataclasses.replace(ranker.build(run["config"]), preprocessing=run["preprocessing"])
         variables = checkpoints.restore(manager, step, variables=model.abstract_variables())["variables"]
+    model, variables = model.folded(variables)
+    variables = jax.tree.map(np.asarray, variables)
     return TrainedRun(model, variables, run["config"], run["data"], step)
 
 

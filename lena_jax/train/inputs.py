@@ -1,6 +1,7 @@
 """Choose the inputs of a training step (pictures, or feature maps of a frozen backbone) and the trained parameters."""
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable
 
@@ -23,17 +24,17 @@ class TrainingInputs:
     Attributes:
         trained: variables -> the parameters to train.
         carried: variables -> all other variables that a step needs.
-        moves_statistics: whether training updates BatchNorm's running statistics.
+        moved: variables -> {collection: running statistics that training moves}.
         fetch: the `fetch` of `DrawBatch`.
         score: (variables, inputs of n pictures) -> scores [n], as in evaluation.
-        score_for_training: (params, batch_stats, carried, inputs of n pictures) -> (scores [n], new batch_stats).
+        score_for_training: (params, statistics, carried, inputs of n pictures) -> (scores [n], new statistics).
         whole: ("train" or "validation", indices) -> iterator over the inputs of those whole pictures.
         workers: number of worker processes for fetching; 0 for threads.
     """
 
     trained: Callable
     carried: Callable
-    moves_statistics: bool
+    moved: Callable
     fetch: Callable
     score: Callable
     score_for_training: Callable
@@ -90,10 +91,10 @@ def check_trained(config, backbone, variables):
             )
     if options.batch_norm == "train" and "batch_stats" not in variables:
         raise ValueError(f"got backbone.batch_norm 'train' for the backbone {backbone.name!r}, which has no BatchNorm")
-    if options.batch_norm == "train" and config.accumulate > 1:
+    if config.accumulate > 1 and (options.batch_norm == "train" or config.head.equal_spread):
+        what = "backbone.batch_norm 'train'" if options.batch_norm == "train" else "head.equal_spread"
         raise ValueError(
-            f"got backbone.batch_norm 'train' and accumulate={config.accumulate}: BatchNorm would see "
-            "only a part of the batch at a time"
+            f"got {what} and accumulate={config.accumulate}: it would see only a part of the batch at a time"
         )
     if options.weights and not options.pretrained:
         raise ValueError(
@@ -152,10 +153,10 @@ def _frozen_backbone(config, model, variables, pictures, augmentation):
     return TrainingInputs(
         trained=trained,
         carried=lambda variables: {"params": {}},
-        moves_statistics=False,
+        moved=functools.partial(_part, ["spread"]),
         fetch=fetch,
         score=model.score,
-        score_for_training=_scored(model.score),
+        score_for_training=_moving(model.score_features_for_training),
         whole=whole,
         workers=0,
     )
@@ -175,7 +176,8 @@ def _whole_network(config, model, variables, pictures, augmentation):
         )
     first = config.backbone.train_from
     fixed = set(model.backbone.stages[: model.backbone.stages.index(first)]) if first else set()
-    moves = config.backbone.batch_norm == "train"
+    batch_norm = config.backbone.batch_norm == "train"
+    moved = functools.partial(_part, ["batch_stats", "spread"] if batch_norm else ["spread"])
 
     def stages(params, stay):
         return {name: tree for name, tree in params.get("backbone", {}).items() if (stage_of(name) in fixed) == stay}
@@ -184,26 +186,25 @@ def _whole_network(config, model, variables, pictures, augmentation):
         return {**variables["params"], "backbone": stages(variables["params"], stay=False)}
 
     def carried(variables):
-        others = {
-            name: tree for name, tree in variables.items() if name != "params" and not (moves and name == "batch_stats")
-        }
+        others = {name: tree for name, tree in variables.items() if name != "params" and name not in moved(variables)}
         return {**others, "params": {"backbone": stages(variables["params"], stay=True)}}
-
-    def score_and_move(params, batch_stats, carried, inputs):
-        scores, moved = model.score_for_training(merge(carried, {"params": params, "batch_stats": batch_stats}), inputs)
-        return scores, moved["batch_stats"]
 
     return TrainingInputs(
         trained=trained,
         carried=carried,
-        moves_statistics=moves,
+        moved=moved,
         fetch=SquarePictures(pictures["train"], config.image_size, augmentation, squares),
         score=model.score_pictures,
-        score_for_training=score_and_move if moves else _scored(model.score_pictures),
+        score_for_training=_moving(functools.partial(model.score_for_training, batch_norm=batch_norm)),
         whole=lambda part, indices: (model.whole(pictures[part], index) for index in indices),
         workers=config.data.workers,
     )
 
 
-def _scored(score):
-    return lambda params, batch_stats, carried, inputs: (score(merge(carried, {"params": params}), inputs), batch_stats)
+def _part(names, variables):
+    return {name: variables[name] for name in names if name in variables}
+
+
+def _moving(score):
+    """Return the `score_for_training` of `TrainingInputs`, for (variables, inputs) -> (scores, new statistics)."""
+    return lambda params, statistics, carried, inputs: score(merge(carried, {"params": params}, statistics), inputs)

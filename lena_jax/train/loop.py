@@ -80,7 +80,7 @@ def _run(plan, workdir, devices, stop, watch):
     state = TrainState.create(
         inputs.trained(variables),
         optimizer,
-        variables["batch_stats"] if inputs.moves_statistics else None,
+        inputs.moved(variables),
         average=config.average_decay > 0,
     )
     # From here on, the folder counts as a run.

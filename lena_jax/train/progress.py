@@ -9,7 +9,7 @@ from lena_jax.config import differences
 from lena_jax.runs import checkpoints
 from lena_jax.runs.trained_data import check_dataset
 from lena_jax.runtime import distributed
-from lena_jax.runtime.trees import merge
+from lena_jax.runtime.trees import merge, part_like
 from lena_jax.train.step import TrainState, first_copy
 
 
@@ -113,7 +113,7 @@ def evaluated_variables(variables, state):
     return merge(
         variables,
         {"params": state.average or state.params},
-        {"batch_stats": state.batch_stats} if state.batch_stats else {},
+        state.statistics,
     )
 
 
@@ -142,6 +142,6 @@ def restore_state(manager, step, variables, state):
         params=training.get("params", state.params),
         opt_state=training["opt_state"],
         step=training["step"],
-        batch_stats=variables["batch_stats"] if state.batch_stats else {},
+        statistics=part_like(state.statistics, variables),
         average=state.average,
     )

@@ -17,21 +17,21 @@ class TrainState:
     Attributes:
         params: trained parameters.
         opt_state: state of the optimizer.
-        batch_stats: BatchNorm's running statistics if training updates them, else {}.
+        statistics: {collection: running statistics that training moves}: BatchNorm's, those of equal spread, or {}.
         average: EMA of the parameters, or {}.
         step: number of steps done, int32.
     """
 
     params: dict
     opt_state: optax.OptState
-    batch_stats: dict
+    statistics: dict
     average: dict
     step: jax.Array
 
     @classmethod
-    def create(cls, params, optimizer, batch_stats=None, average=False):
+    def create(cls, params, optimizer, statistics=None, average=False):
         """Create the state before the first step; with `average`, the EMA starts at the parameters."""
-        return cls(params, optimizer.init(params), batch_stats or {}, params if average else {}, np.int32(0))
+        return cls(params, optimizer.init(params), statistics or {}, params if average else {}, np.int32(0))
 
 
 def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=0.0):
@@ -44,10 +44,10 @@ def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=
     With `accumulate = k` a device splits its pictures into k parts and needs the memory of one part: it computes all
     scores, then the derivative of the loss with respect to the scores, then the gradient part by part. Pairs still join
     pictures of all parts. Loss and gradient equal those of k = 1 up to rounding; the price is one more forward pass.
-    BatchNorm's running statistics do not move, because a part has other statistics than the batch.
+    Running statistics do not move, because a part has other statistics than the batch.
 
     Args:
-        score: (params, batch_stats, carried, inputs) -> (scores [n], new batch_stats); inputs are a pytree of
+        score: (params, statistics, carried, inputs) -> (scores [n], new statistics); inputs are a pytree of
             arrays [n, ...].
         optimizer: Optax transformation of `params`.
         devices: devices to pass to `jax.pmap`; None for all.
@@ -73,38 +73,38 @@ def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=
     # computed the score. So the gradient of the total loss is the sum of the devices' gradients.
     loss_and_derivative = jax.value_and_grad(loss_and_accuracy, has_aux=True)
 
-    def gradient_at_once(params, batch_stats, carried, batch):
-        scores, pull_back, batch_stats = jax.vjp(
-            lambda params: score(params, batch_stats, carried, batch["inputs"]), params, has_aux=True
+    def gradient_at_once(params, statistics, carried, batch):
+        scores, pull_back, statistics = jax.vjp(
+            lambda params: score(params, statistics, carried, batch["inputs"]), params, has_aux=True
         )
         measures, derivative = loss_and_derivative(scores, batch)
-        return measures, pull_back(derivative)[0], batch_stats
+        return measures, pull_back(derivative)[0], statistics
 
-    def gradient_in_parts(params, batch_stats, carried, batch):
+    def gradient_in_parts(params, statistics, carried, batch):
         parts = _split(batch["inputs"], accumulate)
-        scores = jax.lax.map(lambda part: score(params, batch_stats, carried, part)[0], parts)
+        scores = jax.lax.map(lambda part: score(params, statistics, carried, part)[0], parts)
         measures, derivative = loss_and_derivative(scores.reshape(-1), batch)
 
         def add_part(total, part):
             inputs, derivative = part
-            _, pull_back = jax.vjp(lambda params: score(params, batch_stats, carried, inputs)[0], params)
+            _, pull_back = jax.vjp(lambda params: score(params, statistics, carried, inputs)[0], params)
             return jax.tree.map(jnp.add, total, pull_back(derivative)[0]), None
 
         gradient, _ = jax.lax.scan(
             add_part, jax.tree.map(jnp.zeros_like, params), (parts, derivative.reshape(scores.shape))
         )
-        return measures, gradient, batch_stats
+        return measures, gradient, statistics
 
     def step(state, carried, batch):
         compute = gradient_at_once if accumulate == 1 else gradient_in_parts
-        (loss, accuracy), gradient, batch_stats = compute(state.params, state.batch_stats, carried, batch)
+        (loss, accuracy), gradient, statistics = compute(state.params, state.statistics, carried, batch)
         loss, accuracy, gradient = jax.lax.psum((loss, accuracy, gradient), AXIS)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         decay = jnp.minimum(average_decay, (1 + state.step) / (10 + state.step))
         average = optax.incremental_update(params, state.average, 1 - decay) if state.average else {}
         return (
-            TrainState(params, opt_state, batch_stats, average, state.step + 1),
+            TrainState(params, opt_state, statistics, average, state.step + 1),
             {"loss": loss, "pair_accuracy": accuracy, "gradient_norm": optax.tree.norm(gradient)},
         )
 
