@@ -38,7 +38,7 @@ doctest: $(VENV)/installed-test
 	JAX_PLATFORMS=cpu JAX_NUMPY_RANK_PROMOTION=raise MPLBACKEND=Agg $(BIN)/python -m pytest --doctest-modules --ignore=lena_jax/_old_names lena_jax data_prep
 
 test: $(VENV)/installed-test $(VENV)/installed-network
-	$(BIN)/python -m pytest -n 2 --dist loadfile -rs
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rs
 
 # Compares the backbones with their PyTorch implementations; downloads PyTorch.
 test-torch: $(VENV)/installed-test $(VENV)/installed-torch

@@ -34,6 +34,13 @@ class StreamingBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         kwargs.setdefault("file_format", tfds.core.FileFormat.ARRAY_RECORD)
         super().__init__(**kwargs)
 
+    @property
+    def info(self) -> tfds.core.DatasetInfo:
+        info = super().info
+        # TFDS would look for a dataset's description online, and leave a temporary folder behind each time.
+        info.initialize_from_bucket = lambda: None
+        return info
+
     def expected_counts(self) -> Mapping[str, int]:
         """Return the greatest number of examples of each split, for the progress bar; splits may be missing."""
         return {}

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 # Set before the first import of jax, which reads these variables once.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
@@ -19,6 +20,24 @@ import pytest  # noqa: E402
 from config_files import load_config  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+# The files that take longest. `make test` gives the next file to the worker that is free: the last ones must be short.
+LONGEST = (
+    "train/test_interruptions.py",
+    "studies/test_poolings.py",
+    "experiments/test_commands.py",
+    "train/test_several_processes.py",
+    "report/test_report_page.py",
+    "train/test_loop.py",
+    "experiments/test_configs.py",
+    "studies/test_cross_dataset.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    place = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 def pytest_unconfigure():

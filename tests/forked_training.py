@@ -43,8 +43,10 @@ class Trainings:
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
-    def start(self, *arguments, config=None, devices=1, send=(), limit=None, runs=None, **flags):
+    def start(self, *arguments, config=None, devices=1, send=(), limit=None, runs=None, heartbeat=None, **flags):
         """Start experiments/train.py with the config of tiny_trunk.py; return a number for `wait`.
+
+        It writes no report, which would take longer than most of these runs.
 
         Args:
             arguments: further command-line arguments.
@@ -56,6 +58,7 @@ class Trainings:
                 beyond so many bytes.
             runs: {folder: config}. Instead of running the script, train these one after another in one process and
                 print what `train` returns. Only the flags for several processes are then allowed.
+            heartbeat: seconds after which a silent process counts as lost, instead of `distributed.HEARTBEAT_SECONDS`.
             flags: flags of the script.
         """
         self._started += 1
@@ -65,6 +68,7 @@ class Trainings:
             "devices": devices,
             "send": send,
             "limit": limit,
+            "heartbeat": heartbeat,
             "runs": runs
             and {
                 str(folder): {key: str(value) if key == "data.dir" else value for key, value in config.items()}
@@ -187,6 +191,11 @@ def _train(job, pipe):
 
         for module, name, before, after in POINTS:
             _report(f"lena_jax.{module}", name, before, after, come_by)
+        from lena_jax.report import page
+        from lena_jax.runtime import distributed
+
+        page.write_report = lambda workdir: None
+        distributed.HEARTBEAT_SECONDS = job["heartbeat"] or distributed.HEARTBEAT_SECONDS
         if job["runs"]:
             _train_each(job["runs"], **job["flags"])
             raise SystemExit

@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from data_prep.streaming import StreamingBuilder
+
 FEATURES = {
     **{side: tfds.features.Image(shape=(None, None, 3), encoding_format="png") for side in ("left", "right")},
     **{f"{side}_id": tfds.features.Text() for side in ("left", "right")},
@@ -45,13 +47,11 @@ def build(data_dir, splits, name="judged", **change):
         }
         return record | {key: value(record) for key, value in change.items()}
 
-    class Judged(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    class Judged(StreamingBuilder, skip_registration=True):
         VERSION = tfds.core.Version("1.0.0")
 
         def _info(self):
-            return tfds.core.DatasetInfo(
-                builder=self, features=tfds.features.FeaturesDict(FEATURES), disable_shuffling=True
-            )
+            return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(FEATURES))
 
         def _split_generators(self, dl_manager):
             return {split: enumerate(record(*pair) for pair in pairs) for split, pairs in splits.items()}
@@ -60,7 +60,7 @@ def build(data_dir, splits, name="judged", **change):
             raise NotImplementedError
 
     Judged.name = name
-    Judged(data_dir=data_dir, file_format="array_record").download_and_prepare()
+    Judged(data_dir=data_dir).download_and_prepare()
 
 
 def some_pairs(first, count, seed=0):

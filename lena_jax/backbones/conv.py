@@ -76,7 +76,7 @@ def _conv(x, kernel, strides, padding, dilation):
     form = dict(strides=strides, padding=padding, dilation=dilation)
     plain = functools.partial(plain_conv, **form)
     if not _is_product(kernel, padding):
-        return plain(x, kernel)
+        return _on_cpu(_apart(plain, x.dtype), plain, x, kernel)
     return lax.platform_dependent(x, kernel, cpu=functools.partial(_product, strides=strides), default=plain)
 
 
@@ -95,7 +95,9 @@ def _backward(strides, padding, dilation, residuals, g):
         return jax.vjp(lambda kernel: plain(x, kernel), kernel)[1](g)[0]
 
     # One choice for each gradient, so that an unused one (that of the pictures) is not computed.
-    fast_x = functools.partial(_product_gradient_x, strides=strides) if _is_product(kernel, padding) else None
+    fast_x = _apart(plain_gradient_x, x.dtype)
+    if _is_product(kernel, padding):
+        fast_x = functools.partial(_product_gradient_x, strides=strides)
     fast_kernel = None
     if x.shape[3] >= MIN_CHANNELS and g.size:
         fast_kernel = functools.partial(_strips_gradient_kernel, strides=strides, padding=padding, dilation=dilation)
@@ -107,6 +109,14 @@ _conv.defvjp(_forward, _backward)
 
 def _on_cpu(fast, plain, *args):
     return plain(*args) if fast is None else lax.platform_dependent(*args, cpu=fast, default=plain)
+
+
+def _apart(convolution, dtype):
+    """Keep XLA from fusing a convolution with those before it; None where it may.
+
+    On CPU, XLA of jaxlib 0.12.0 gives NaN where it fuses several convolutions of bfloat16.
+    """
+    return (lambda *args: convolution(*lax.optimization_barrier(args))) if dtype == jnp.bfloat16 else None
 
 
 def _is_product(kernel, padding):

@@ -4,6 +4,7 @@ import dataclasses
 import glob
 import itertools
 import os
+import warnings
 
 import jax
 
@@ -117,23 +118,11 @@ def read(folder, steps):
     )
     if not paths:
         raise ValueError(f"no trace (.xplane.pb) in {folder!r}")
-    whole, waiting, lines = [], [], []
-    for plane in jax.profiler.ProfileData.from_file(paths[-1]).planes:
-        on_device = plane.name.startswith("/device:")
-        rows = list(plane.lines)
-        # If a device's plane lists its operations, its other lines only repeat them.
-        listed = [row for row in rows if on_device and row.name == "XLA Ops"]
-        for row in listed or rows:
-            operations = []
-            for event in row.events:
-                span = (event.start_ns, event.start_ns + event.duration_ns)
-                if event.name in (_WHOLE, _INPUT):
-                    (whole if event.name == _WHOLE else waiting).append(span)
-                    continue
-                stats = dict(event.stats)
-                if ("hlo_op" in stats or listed) and event.duration_ns:
-                    operations.append((*span, (str(stats.get("hlo_op", event.name)), str(stats.get("hlo_module", "")))))
-            lines.append(operations)
+    with warnings.catch_warnings():
+        # JAX's reader makes a type at its first use, and Python 3.12 warns of it. Raised as an error there, the warning
+        # would end the process.
+        warnings.filterwarnings("ignore", r"builtin type \w+ has no __module__", DeprecationWarning)
+        whole, waiting, lines = _spans(paths[-1])
     if not whole or not any(lines):
         raise ValueError(f"the trace {paths[-1]!r} names no {'operations' if whole else 'steps'}, expected some")
     start, end = whole[-1]
@@ -153,6 +142,28 @@ def read(folder, steps):
         total - covered,
         dict(sorted(times.items(), key=lambda item: (-item[1], item[0]))),
     )
+
+
+def _spans(path):
+    """Return (start, end) of the traced steps and of each wait; per line [(start, end, (operation, program)), ...]."""
+    whole, waiting, lines = [], [], []
+    for plane in jax.profiler.ProfileData.from_file(path).planes:
+        on_device = plane.name.startswith("/device:")
+        rows = list(plane.lines)
+        # If a device's plane lists its operations, its other lines only repeat them.
+        listed = [row for row in rows if on_device and row.name == "XLA Ops"]
+        for row in listed or rows:
+            operations = []
+            for event in row.events:
+                span = (event.start_ns, event.start_ns + event.duration_ns)
+                if event.name in (_WHOLE, _INPUT):
+                    (whole if event.name == _WHOLE else waiting).append(span)
+                    continue
+                stats = dict(event.stats)
+                if ("hlo_op" in stats or listed) and event.duration_ns:
+                    operations.append((*span, (str(stats.get("hlo_op", event.name)), str(stats.get("hlo_module", "")))))
+            lines.append(operations)
+    return whole, waiting, lines
 
 
 def _own_times(operations):

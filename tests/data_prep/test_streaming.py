@@ -1,5 +1,7 @@
 """Writing records as they come: several shards, in order, each record once."""
 
+import tempfile
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -53,6 +55,14 @@ def test_records_are_written_as_they_come(tmp_path, monkeypatch):
     builder.progress = watch
     builder.download_and_prepare()
     assert on_disk == [*range(50), *range(3)]
+
+
+def test_no_temporary_folder_is_left(tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    Numbers(data_dir=tmp_path / "data").download_and_prepare()
+    tfds.builder_from_directory(Numbers(data_dir=tmp_path / "data").data_path).as_data_source("train")
+    assert not list((tmp_path / "temporary").iterdir())
 
 
 def test_a_failed_build_leaves_no_dataset(tmp_path):

@@ -75,9 +75,9 @@ def test_folds_of_an_own_folder_in_groups(tmp_path):
         f"--config.data.dir={tmp_path / 'data'}",
         "--folds=2",
         "--config.image_size=64",
-        "--config.steps=100",
+        "--config.steps=30",
         "--config.batch_size=8",
-        "--config.optimizer.learning_rate=0.01",
+        "--config.optimizer.learning_rate=0.03",
         "--config.optimizer.weight_decay=0.1",
         f"--workdir={tmp_path / 'run'}",
     ]

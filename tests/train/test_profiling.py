@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import time
 
 import jax
@@ -54,6 +56,16 @@ def test_the_report_has_shares_of_the_whole(traced):
     ]
     for whole, *parts in shares:
         assert whole == 100 and sum(parts) == pytest.approx(100, abs=0.6)
+
+
+def test_where_warnings_are_errors_a_trace_is_read_all_the_same(traced):
+    # In a process of its own: the reader's types are made once, and a warning raised there would abort.
+    code = (
+        "import sys, warnings; from lena_jax.train import profiling; warnings.simplefilter('error');"
+        "print(profiling.read(sys.argv[1], 5).steps)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, traced[0].folder], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "5\n"), done.stderr
 
 
 def test_time_inside_another_operation_counts_once():

@@ -18,6 +18,7 @@ from lena_jax.runtime import distributed
 from lena_jax.runtime.distributed import joined
 
 pytestmark = pytest.mark.usefixtures("tiny_trunks")
+HEARTBEAT = 10  # Seconds; shorter than usual, so that the test waits less for a process that was killed.
 # One after another in the same processes: starting those costs more than the runs.
 CONFIGS = {
     "given": {"data.name": "judged", "accumulate": 2, "fusion": "gate"},
@@ -93,6 +94,12 @@ def of_two(trainings, runs):
     return [losses_of(one) for one in ended]
 
 
+@pytest.fixture(scope="module")
+def of_four_devices(trainings, runs):
+    """The losses of one process with as many devices as two have together; it trains each config, too."""
+    return losses_of(trainings.run(runs=runs("one"), devices=4))
+
+
 def assert_equal_ends(folder, expected):
     """Final variables and the history, validation accuracy included, to rounding."""
     ends = []
@@ -104,21 +111,23 @@ def assert_equal_ends(folder, expected):
     assert ends[0][1][-1]["pair_accuracy"] is not None
 
 
-def test_the_losses_and_variables_are_those_of_one_process(trainings, runs, of_two):
+def test_the_losses_and_variables_are_those_of_one_process(trainings, runs, of_two, of_four_devices):
     first, second = of_two
     assert first == second
-    for devices, names in ((4, tuple(CONFIGS)), (1, ("norm",))):
-        expected = losses_of(trainings.run(runs=runs(devices, names), devices=devices))
+    of_one_device = losses_of(trainings.run(runs=runs("single", ("norm",)), devices=1))
+    for author, names, expected in (
+        ("one", tuple(CONFIGS), of_four_devices),
+        ("single", ("norm",), of_one_device),
+    ):
         of_these = [losses for name, losses in zip(CONFIGS, first, strict=True) if name in names]
-        for name, folder, one, other in zip(names, runs(devices, names), of_these, expected, strict=True):
-            np.testing.assert_allclose(one, other, atol=1e-5, err_msg=f"{name}, {devices}")
+        for name, folder, one, other in zip(names, runs(author, names), of_these, expected, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5, err_msg=f"{name}, {author}")
             assert len(set(one)) == 8
             assert_equal_ends(folder.with_name(f"two_{name}"), folder)
 
 
-def test_two_go_on_from_what_two_or_one_have_saved_and_one_from_what_two_have(trainings, runs, of_two):
-    whole = of_two[0][list(CONFIGS).index("norm")]
-    by_one = losses_of(trainings.run(runs=runs("one", ("norm",)), devices=4))[0]
+def test_two_go_on_from_what_two_or_one_have_saved_and_one_from_what_two_have(trainings, runs, of_two, of_four_devices):
+    whole, by_one = (losses[list(CONFIGS).index("norm")] for losses in (of_two[0], of_four_devices))
     folders = {}
     for author in ("two", "one"):
         ((folder, config),) = runs(author, ("norm",)).items()
@@ -136,7 +145,7 @@ def test_two_go_on_from_what_two_or_one_have_saved_and_one_from_what_two_have(tr
 
 
 def test_sigterm_to_one_stops_both_and_both_go_on(trainings, runs, tmp_path):
-    ((_, config),) = runs("", ("given",)).items()
+    ((_, config),) = runs("", ("norm",)).items()
     config |= {"steps": 400, "eval_every": 400, "log_every": 2}
     both = together()
     numbers = [
@@ -163,6 +172,7 @@ def test_sigterm_to_one_stops_both_and_both_go_on(trainings, runs, tmp_path):
             config=config,
             devices=2,
             workdir=tmp_path,
+            heartbeat=HEARTBEAT,
             **flags,
             send=[(signal.SIGKILL, "step", 7, 0)] if flags["process_id"] else [],
         )
@@ -170,7 +180,7 @@ def test_sigterm_to_one_stops_both_and_both_go_on(trainings, runs, tmp_path):
     ]
     ended = [trainings.wait(number) for number in numbers]
     assert ended[1]["code"] == -9 and ended[0]["code"] not in (0, -9)
-    assert ended[0]["points"][-1][1] - ended[1]["points"][-1][1] < distributed.HEARTBEAT_SECONDS + 15
+    assert ended[0]["points"][-1][1] - ended[1]["points"][-1][1] < HEARTBEAT + 15
     assert "lost another process" in ended[0]["err"] or "another task died" in ended[0]["err"]
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert rows[step // 2 - 1]["step"] == step and rows[-1]["step"] >= step + 4
