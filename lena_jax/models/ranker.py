@@ -108,6 +108,14 @@ class Ranker:
         """Score feature maps [B, h, w, C] -> [B]; if objectness is fused, {"feature_map", "objectness"} -> [B]."""
         return self.network.apply(variables, features, method=SiameseRanker.score)
 
+    def fused(self, variables, features):
+        """Return the maps that the pooling sees, from the output of `features`: [B, h, w, C] or [B, T, h, w, C]."""
+        return self.network.apply(variables, features, method=SiameseRanker.fused)
+
+    def pooled(self, variables, features):
+        """Pool the output of `features` -> [B, C] float32."""
+        return self.network.apply(variables, features, method=SiameseRanker.pooled)
+
     def score_pictures(self, variables, inputs):
         """Score pictures [B, H, W, 3] in 0..255, with objectness if fused -> [B]."""
         return self.score(variables, self.features(variables, inputs))

@@ -26,6 +26,7 @@ class Run:
         notes: sentences that explain what is missing.
         model, variables, step, history: contents of the best checkpoint; None if it cannot be read.
         pictures: {split: `ScoredPictures`}, None if unavailable.
+        chosen: what inner validation chose for a solved head, see `train.exact`; None for a head trained in steps.
     """
 
     config: ml_collections.ConfigDict
@@ -37,6 +38,7 @@ class Run:
     step: int | None = None
     history: list | None = None
     pictures: dict | None = None
+    chosen: dict | None = None
 
     @property
     def pooling(self):
@@ -94,7 +96,8 @@ def read_run(workdir, data_dir=None):
             notes.append(f"Not everything can be shown: {error}")
     if config is None:
         raise ValueError(f"no run in {workdir!r}: expected a folder that experiments/train.py wrote")
-    return Run(config, folder.read_log(workdir), folder.read_timing(workdir), notes, **known)
+    chosen = folder.read_inner_validation(workdir) if config.get("head", {}).get("solver") == "exact" else None
+    return Run(config, folder.read_log(workdir), folder.read_timing(workdir), notes, **known, chosen=chosen)
 
 
 def read_measures(run, workdir):

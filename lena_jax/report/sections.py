@@ -89,8 +89,13 @@ def _tile(name, measure, start):
 
 
 def curves(run):
-    """Draws the training curves: loss, pair accuracy, gradient norm and learning rates over steps."""
+    """Draws the training curves: loss, pair accuracy, gradient norm and learning rates over steps.
+
+    For a solved head, which has no steps, draws the inner validation that chose its ridge.
+    """
     config = run.config
+    if run.chosen is not None:
+        return [chart for chart in [_inner_validation(run.chosen)] if chart is not None]
     train, held_out = ([row for row in run.rows if key in row] for key in ("loss", "validation_pair_accuracy"))
     end = max((row["step"] for row in run.rows), default=config.steps)
     accuracies = {"training batches": _series(train, "pair_accuracy")}
@@ -137,6 +142,20 @@ def curves(run):
     return [chart for chart in drawn if chart is not None]
 
 
+def _inner_validation(chosen):
+    starts = {}
+    for row in chosen["tried"]:
+        if not row["freedom"]:
+            name = "supports from " + format(row["start"], "g") if row["start"] else "pair accuracy"
+            starts.setdefault(name, []).append((np.log10(row["ridge"]), row["pair_accuracy"]))
+    return charts.lines(
+        "Inner validation",
+        f"Pair accuracy on training pictures held out, by the ridge of the head; {chosen['ridge']:g} was chosen.",
+        {name: tuple(zip(*sorted(points), strict=True)) for name, points in starts.items()},
+        "log10 of the ridge",
+    )
+
+
 def _series(rows, key):
     return [row["step"] for row in rows], [row[key] for row in rows]
 
@@ -173,6 +192,7 @@ def supports(run, measured):
     options = config.pooling_options.get(config.pooling, {})
     count = options.get("init_count")
     start = count / kept["cells"] if count else options.get("init_share", POOLINGS[config.pooling].module.init_share)
+    start = start if run.chosen is None else run.chosen["start"]
     if run.variables is not None:
         eta = learned_shares(config, run.variables)
         moved = (
@@ -185,7 +205,8 @@ def supports(run, measured):
     return {
         "text": (
             f"All channels started from eta = {start:.3g}, {start * kept['cells']:.1f} of {kept['cells']} cells; "
-            f"the median is now {kept['share']['50']:.3f}, {kept['support_size']['50']:.1f} cells.{moved}"
+            f"the median is now {kept['share']['50']:.3f}, {kept['support_size']['50']:.1f} cells. "
+            f"{_differ(kept)}{moved}{_worth(run.chosen)}"
         ),
         "chart": charts.histogram(
             "eta over channels",
@@ -200,6 +221,26 @@ def supports(run, measured):
             for quantile in kept["share"]
         ],
     }
+
+
+def _differ(kept):
+    """Says by how much the supports of channels differ."""
+    low, high = kept["support_size"]["5"], kept["support_size"]["95"]
+    return f"5 % of the channels average {low:.1f} cells or fewer, and 5 % average {high:.1f} or more, " + (
+        f"{high / low:.1f} times as many." if high > 1.05 * low else "which is the same: supports hardly differ."
+    )
+
+
+def _worth(chosen):
+    """Says what it was worth that supports differ, as far as inner validation can tell."""
+    if chosen is None or not chosen["freedom"] or not chosen["tried"]:
+        return ""
+    same = max(row["pair_accuracy"] for row in chosen["tried"] if not row["freedom"])
+    gain = chosen["pair_accuracy"] - same
+    return (
+        f" On training pictures held out, pair accuracy is {chosen['pair_accuracy']:.4f} with these supports and "
+        f"{same:.4f} with the best one for all channels: that supports differ is worth {gain:+.4f}."
+    )
 
 
 def facts(run):

@@ -24,6 +24,7 @@ from lena_jax.runtime.files import write_whole
 
 PACKAGES = ("jax", "flax", "optax")
 LOG, TIMING, REPORT = "metrics.jsonl", "timing.json", "report.html"
+INNER_VALIDATION = "inner_validation.json"
 _CONFIG, _METRICS, _SCORES, _PAIRS = "config.json", "metrics.json", "scores.csv", "pairs.csv"
 
 
@@ -40,6 +41,11 @@ def write_json(path, value):
 def write_config(workdir, config):
     """Write the run's config."""
     write_json(os.path.join(workdir, _CONFIG), as_json(config))
+
+
+def read_inner_validation(workdir):
+    """Read what `train.exact` chose, and the alternatives that it measured; None if there is no file."""
+    return _json(os.path.join(workdir, INNER_VALIDATION))
 
 
 def read_config(workdir):

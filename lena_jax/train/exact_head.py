@@ -16,7 +16,7 @@ from jax import lax
 from lena_jax.train.pair_matrix import derivatives, loss
 
 _STEPS, _SMALL = 30, 1e-6  # At most so many steps; the least relative decrease worth another one.
-_JITTER = 1e-6  # Of the mean diagonal of F^T F, added to it, because centred features do not have full rank.
+_JITTER = 1e-5  # Of the mean diagonal of F^T F, added to it, because centred features do not have full rank.
 
 
 class Reduced(NamedTuple):

@@ -88,7 +88,7 @@ class RunLog:
         start: number of steps already done.
         steps: number of steps of the whole run.
         pictures: pictures per step, over all devices and processes.
-        learning_rate: function from step to learning rate.
+        learning_rate: function from step to learning rate; None if there is none.
         quiet: show no bar and write no files; set it in every process but the first.
         devices: number of devices, over all processes.
     """
@@ -121,7 +121,8 @@ class RunLog:
         if self._quiet:
             return
         if "loss" in measures:
-            measures["learning_rate"] = float(self._learning_rate(step - 1))  # The first step is number 1.
+            if self._learning_rate is not None:
+                measures["learning_rate"] = float(self._learning_rate(step - 1))  # The first step is number 1.
             # The speed differs between identical runs, so it stays out of metrics.jsonl.
             self._board.add_scalar("pictures_per_second", self._clock.lap(), step)
         self._file.write(json.dumps({"step": step, **measures}) + "\n")

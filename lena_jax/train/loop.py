@@ -15,9 +15,11 @@ from lena_jax.runs.load import best_step, load_ranker
 from lena_jax.runtime import distributed
 from lena_jax.runtime.locks import own
 from lena_jax.runtime.signals import Stopped, StopSignal
+from lena_jax.train import exact
 from lena_jax.train.inputs import make_inputs
 from lena_jax.train.log import RunLog
 from lena_jax.train.optimizer import learning_rate, make_optimizer
+from lena_jax.train.pair_matrix import MOST_PICTURES
 from lena_jax.train.plan import make_plan
 from lena_jax.train.progress import (
     evaluated_variables,
@@ -71,6 +73,13 @@ def _run(plan, workdir, devices, stop, watch):
     if progress.finished(config):
         _complete(plan, workdir)
         return np.zeros(0)
+    if exact.used(config, plan.pictures["train"]):
+        return _solve(plan, workdir, stop)
+    if config.head.solver == "exact":
+        print(
+            f"{len(plan.pictures['train']):,} training pictures are more than {MOST_PICTURES:,}, the most whose pairs "
+            "fit in memory at once: training the head step by step"
+        )
     start, processes, me = progress.step, distributed.count(), distributed.index()
 
     # The model, its trained parameters, and the optimizer.
@@ -151,6 +160,37 @@ def _run(plan, workdir, devices, stop, watch):
             if due and progress.finished(config):
                 break
     if processes == 1:
+        stop.end_at_once("stopped on request after the last step; everything is saved")
+    _write_percentiles(plan, workdir, inputs, manager)
+    manager.close()
+    return np.array(losses)
+
+
+def _solve(plan, workdir, stop):
+    """Fit the head and the supports of a frozen backbone in one go, see `train.exact`."""
+    config = plan.config
+    variables = _initial_variables(plan)
+    inputs = make_inputs(config, plan.model, variables, plan.pictures, plan.augmentation)
+    manager = checkpoints.open_checkpoints(workdir)
+    me = distributed.index()
+    if not me:
+        folder.write_config(workdir, config)
+    losses = []
+    with RunLog(workdir, 0, exact.ROUNDS + 1, len(plan.pictures["train"]), None, quiet=me > 0) as log:
+
+        def watch(number, loss, accuracy):
+            losses.append(loss)
+            log.step_done()
+            log.write(number + 1, loss=loss, pair_accuracy=accuracy)
+
+        variables = exact.Fit(plan, inputs, variables, workdir, log.say).run(watch)
+        accuracy = _validate(plan, inputs, variables)
+        history = [{"step": config.steps, "loss": losses[-1], "pair_accuracy": accuracy}]
+        _report(log, config, variables, history)
+    stop.defer()
+    run = checkpoints.describe(config, plan.model.preprocessing, plan.fingerprint, history)
+    checkpoints.save(manager, config.steps, variables, {"step": np.int32(config.steps)}, run, accuracy or 0.0)
+    if distributed.count() == 1:
         stop.end_at_once("stopped on request after the last step; everything is saved")
     _write_percentiles(plan, workdir, inputs, manager)
     manager.close()

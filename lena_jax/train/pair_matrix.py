@@ -72,18 +72,18 @@ def loss(scores, pairs):
 
     `sum over pairs of weight * (softplus(d) - label * d)`, `d = score(row) - score(column)`.
     """
-    d = scores[:, None] - scores
+    d = scores[:, None] - scores[None]
     return 0.5 * jnp.sum(pairs.weight * (jax.nn.softplus(d) - pairs.label * d))
 
 
 def derivatives(scores, pairs):
     """Return the gradient [n] of `loss` by the scores and its Hessian [n, n], which is a graph's Laplacian."""
-    likely = jax.nn.sigmoid(scores[:, None] - scores)
+    likely = jax.nn.sigmoid(scores[:, None] - scores[None])
     curvature = pairs.weight * likely * (1 - likely)
     return jnp.sum(pairs.weight * (likely - pairs.label), 1), jnp.diag(curvature.sum(1)) - curvature
 
 
 def accuracy(scores, pairs):
     """Return the weighted share of pairs in the right order: scores [n] -> scalar; ties count half."""
-    d = jnp.sign(scores[:, None] - scores)
+    d = jnp.sign(scores[:, None] - scores[None])
     return 0.5 * jnp.sum(pairs.weight * (d * (2 * pairs.label - 1) + 1) / 2)

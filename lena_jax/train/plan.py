@@ -12,6 +12,7 @@ from lena_jax.data.transforms import Augmentation
 from lena_jax.metrics import pairs_to_compare
 from lena_jax.models import ranker
 from lena_jax.runtime import distributed
+from lena_jax.train import exact
 from lena_jax.train.inputs import check_trained
 from lena_jax.train.optimizer import make_optimizer
 
@@ -107,3 +108,4 @@ def _check(config, devices):
     if not 0 <= config.average_decay < 1:
         raise ValueError(f"config.average_decay must be in [0, 1), got {config.average_decay}")
     make_optimizer(config.optimizer, config.steps, {"head": {}})
+    exact.check(config)

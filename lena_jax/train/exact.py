@@ -1,0 +1,217 @@
+"""Fit a run's head and supports on a frozen backbone without steps: all pairs in one loss, solved.
+
+The order of events: pool the cached feature maps at each start, choose start and ridge by inner validation, sort the
+maps, choose how freely supports may move, learn them, solve the head, and save one checkpoint like any other.
+"""
+
+import os
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lena_jax.config import as_json
+from lena_jax.models.batching import in_batches, on_devices
+from lena_jax.models.ranker import learns_shares
+from lena_jax.models.siamese import deviation
+from lena_jax.pooling.running_means import running_means
+from lena_jax.pooling.support import parameter_from_eta
+from lena_jax.runs import folder
+from lena_jax.runtime import distributed
+from lena_jax.train import exact_head, inner_validation, pair_matrix, supports
+
+ROUNDS = 2  # Times that the supports move, each around a head solved anew.
+_BATCH = 32
+_EDGE = 1e-4  # A sigmoid never reaches the shares 0 and 1.
+
+
+def used(config, pictures):
+    """Tell whether the head is solved: whether the config asks for it, and all pairs fit in memory at once."""
+    return config.head.solver == "exact" and len(pictures) <= pair_matrix.MOST_PICTURES
+
+
+def check(config):
+    """Refuse a config whose head cannot be solved.
+
+    Raises:
+        ValueError: names the key, its value and what was expected.
+    """
+    head = config.head
+    if head.solver not in ("steps", "exact"):
+        raise ValueError(f"got head.solver {head.solver!r}, expected 'steps' or 'exact'")
+    if head.solver == "steps":
+        return
+    if not config.backbone.frozen:
+        raise ValueError("got head.solver 'exact' and backbone.frozen=False, expected a frozen backbone, or 'steps'")
+    if not head.equal_spread:
+        raise ValueError(
+            "got head.solver 'exact' and head.equal_spread=False, expected True: one ridge for channels of different "
+            "spread would favour some poolings and channels"
+        )
+    for key, least, most in (("ridges", 0, np.inf), ("starts", 0, 1), ("freedoms", -1, np.inf)):
+        values = head[key]
+        if not values or not all(least < value < most for value in values):
+            raise ValueError(f"got head.{key} {tuple(values)}, expected numbers between {max(least, 0)} and {most}")
+
+
+class Fit:
+    """The fit of one run.
+
+    Args:
+        plan: `Plan` of the run.
+        inputs: `TrainingInputs` of a frozen backbone.
+        variables: initial variables of the model.
+        workdir: folder of the run; `inner_validation.json` is written there, and read again after an interruption.
+        say: called with lines to show.
+    """
+
+    def __init__(self, plan, inputs, variables, workdir, say):
+        self._plan, self._inputs, self._variables, self._say = plan, inputs, variables, say
+        self._path = os.path.join(workdir, folder.INNER_VALIDATION)
+        self._learns, self._sorted = learns_shares(plan.config), None
+        self._pairs = jax.device_put(
+            pair_matrix.pair_matrix(plan.draw.pictures, plan.draw.min_gap, plan.draw.weighting)
+        )
+
+    def run(self, watch):
+        """Fit; return the variables of the model. `watch(round, loss, pair accuracy)` is called for every solution."""
+        chosen = self._known() or self._choose()
+        if self._learns and chosen["freedom"]:
+            start = self._start(chosen["start"])
+            sizes, *_ = inner_validation.learn(
+                self._means(),
+                start,
+                self._pairs,
+                chosen["ridge"],
+                self._price(chosen["start"], chosen["freedom"]),
+                ROUNDS,
+                lambda number, solution: watch(number, *self._measured(solution)),
+            )
+            variables = self._with_sizes(np.asarray(sizes))
+        else:
+            variables = self._with_share(chosen["start"])
+        # Pool as evaluation does, at exactly these shares.
+        features, mean, variance = supports.equal_spread(self._pooled(variables))
+        reduced = exact_head.reduce(features)
+        solution = exact_head.solve(reduced, self._pairs, chosen["ridge"])
+        watch(ROUNDS, *self._measured(solution))
+        return self._with_head(variables, exact_head.kernel_of(features, reduced, solution.weights), mean, variance)
+
+    def _choose(self):
+        """Choose start, ridge and freedom by inner validation on the training pictures; write what was found."""
+        head, train = self._plan.config.head, self._plan.pictures["train"]
+        starts = list(head.starts) if self._learns else [None]
+        parts = inner_validation.held_out_parts(train, self._pairs, self._plan.config.data.fold_seed)
+        if not parts:
+            if len(starts) * len(head.ridges) > 1:
+                raise ValueError(
+                    f"got {len(train)} training pictures, too few to choose head.ridges and head.starts among them: "
+                    "give one value of each"
+                )
+            return {"start": starts[0], "ridge": head.ridges[0], "freedom": head.freedoms[0], "tried": []}
+        tried, best = [], None
+        # The start in the middle sees all ridges; the others see those next to its best.
+        for start in sorted(starts, key=lambda start: abs((start or 0) - 0.5)):
+            ridges = head.ridges if best is None else _next_to(best["ridge"], head.ridges)
+            self._say(f"inner validation: {'supports from ' + format(start, 'g') if start else 'ridge'}")
+            features = supports.equal_spread(self._pooled(self._with_share(start)))[0]
+            for ridge, accuracy in inner_validation.ridge_path(features, parts, ridges).items():
+                tried.append({"start": start, "ridge": ridge, "freedom": 0.0, "pair_accuracy": accuracy})
+            best = max(tried, key=lambda row: row["pair_accuracy"])
+        free = [freedom for freedom in head.freedoms if freedom]
+        if self._learns and free:
+            self._say("inner validation: freedom of supports")
+            prices = [self._price(best["start"], freedom) for freedom in free]
+            accuracies = inner_validation.freedom_path(
+                self._means(), self._start(best["start"]), parts, best["ridge"], prices, ROUNDS
+            )
+            learned = [
+                best | {"freedom": freedom, "pair_accuracy": accuracy}
+                for freedom, accuracy in zip(free, accuracies, strict=True)
+            ]
+            tried += learned
+            best = max(learned + [best] * (0.0 in head.freedoms), key=lambda row: row["pair_accuracy"])
+        chosen = {**best, "tried": tried}
+        if not distributed.index():
+            folder.write_json(self._path, {"key": self._key(), **chosen})
+        return chosen
+
+    def _known(self):
+        found = folder.read_inner_validation(os.path.dirname(self._path))
+        return found if found and found["key"] == self._key() else None
+
+    def _key(self):
+        return {"config": as_json(self._plan.config), "data": self._plan.fingerprint}
+
+    def _rows(self):
+        train = self._plan.pictures["train"]
+        for row in self._inputs.whole("train", np.arange(len(train))):
+            yield jax.tree.map(lambda leaf: leaf.astype(np.float32) if leaf.dtype == np.float16 else leaf, row)
+
+    def _pooled(self, variables):
+        """Pool the training pictures as evaluation does: [C, n]."""
+        pool = on_devices(self._plan.model.pooled, {**variables, "params": _without_backbone(variables)}, _BATCH)
+        return jnp.asarray(np.concatenate(list(in_batches(pool, self._rows(), _BATCH)))).T
+
+    def _means(self):
+        """Sort the maps of the training pictures: [C, M, n], made once."""
+        if self._sorted is None:
+            model, config = self._plan.model, self._plan.config
+            variables = {"params": _without_backbone(self._variables)}
+            fused = np.concatenate(list(in_batches(on_devices(model.fused, variables, _BATCH), self._rows(), _BATCH)))
+            self._say(f"sorted maps: {4 * fused.size / 1e9:.1f} GB of memory")
+            n, channels = len(fused), fused.shape[-1]
+            if fused.ndim == 5 and config.clip_pooling == "frame_mean":
+                # The mean over frames of what each frame's support averages.
+                frames = running_means(fused.reshape(n * fused.shape[1], -1, channels))
+                means = frames.reshape(*frames.shape[:2], n, -1).mean(-1)
+            else:
+                means = running_means(fused.reshape(n, -1, channels))
+            self._sorted = jnp.asarray(means)
+        return self._sorted
+
+    def _price(self, start, freedom):
+        return supports.prices(self._means().shape[1], start, freedom)
+
+    def _start(self, start):
+        """Return the size of all supports at a start: [C] integers."""
+        channels, cells, _ = self._means().shape
+        return jnp.full(channels, round(1 + start * (cells - 1)), jnp.int32)
+
+    def _with_sizes(self, sizes):
+        return self._with_share((sizes - 1) / max(self._means().shape[1] - 1, 1))
+
+    def _with_share(self, share):
+        """Return the variables with this share, a number or [C], in the supports; as they are if it is None."""
+        if share is None:
+            return self._variables
+        kind = self._plan.config.pooling_options[self._plan.config.pooling].get("parameterization", "sigmoid")
+        inside = np.clip(share, _EDGE, 1 - _EDGE) if kind == "sigmoid" else np.asarray(share)
+        eta = np.vectorize(lambda one: parameter_from_eta(float(one), kind), otypes=[np.float32])(inside)
+        old = self._variables["params"]["pooling"]["eta"]
+        params = self._variables["params"] | {"pooling": {"eta": np.broadcast_to(eta, old.shape).copy()}}
+        return {**self._variables, "params": params}
+
+    def _with_head(self, variables, kernel, mean, variance):
+        # The training pictures have a mean score of 0.
+        bias = -jnp.vdot(kernel, mean / deviation(variance))
+        head = {"kernel": np.asarray(kernel)[:, None], "bias": np.asarray(bias)[None]}
+        return {
+            **variables,
+            "params": variables["params"] | {"head": head},
+            "spread": {"spread": {"variance": np.asarray(variance)}},
+        }
+
+    def _measured(self, solution):
+        return float(solution.objective), float(pair_matrix.accuracy(solution.scores, self._pairs))
+
+
+def _without_backbone(variables):
+    return {name: tree for name, tree in variables["params"].items() if name != "backbone"}
+
+
+def _next_to(ridge, ridges):
+    """Return a ridge with its next stronger and weaker one."""
+    ordered = sorted(ridges)
+    place = ordered.index(ridge)
+    return ordered[max(0, place - 1) : place + 2]
