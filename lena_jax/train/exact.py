@@ -20,8 +20,8 @@ from lena_jax.runs import folder
 from lena_jax.runtime import distributed
 from lena_jax.train import exact_head, inner_validation, pair_matrix, supports
 
-ROUNDS = 2  # Times that the supports move, each around a head solved anew.
 _BATCH = 32
+_SPARSE = (1, 10, 100)  # Ridges of a sparse penalty to try, as factors on the best even one.
 _EDGE = 1e-4  # A sigmoid never reaches the shares 0 and 1.
 
 
@@ -48,6 +48,8 @@ def check(config):
             "got head.solver 'exact' and head.equal_spread=False, expected True: one ridge for channels of different "
             "spread would favour some poolings and channels"
         )
+    if not head.penalties or not set(head.penalties) <= set(supports.ROUNDS) or "even" not in head.penalties:
+        raise ValueError(f"got head.penalties {tuple(head.penalties)}, expected 'even', alone or with 'sparse'")
     for key, least, most in (("ridges", 0, np.inf), ("starts", 0, 1), ("freedoms", -1, np.inf)):
         values = head[key]
         if not values or not all(least < value < most for value in values):
@@ -74,28 +76,33 @@ class Fit:
         )
 
     def run(self, watch):
-        """Fit; return the variables of the model. `watch(round, loss, pair accuracy)` is called for every solution."""
+        """Fit; return the variables of the model. `watch(round, supports.Learned)` is called for every solution."""
         chosen = self._known() or self._choose()
+        variables, learned = self._with_share(chosen["start"]), None
         if self._learns and chosen["freedom"]:
-            start = self._start(chosen["start"])
-            sizes, *_ = inner_validation.learn(
-                self._means(),
-                start,
-                self._pairs,
-                chosen["ridge"],
-                self._price(chosen["start"], chosen["freedom"]),
-                ROUNDS,
-                lambda number, solution: watch(number, *self._measured(solution)),
-            )
-            variables = self._with_sizes(np.asarray(sizes))
-        else:
-            variables = self._with_share(chosen["start"])
+            learned = self._learn(self._pairs, chosen, watch)
+            variables = self._with_sizes(np.asarray(learned.sizes))
         # Pool as evaluation does, at exactly these shares.
         features, mean, variance = supports.equal_spread(self._pooled(variables))
-        reduced = exact_head.reduce(features)
+        if learned is None:
+            learned = supports.learn(features, self._pairs, chosen["ridge"], chosen["penalty"], watch=watch)
+        scaled = features * learned.scale[:, None]
+        reduced = exact_head.reduce(scaled)
         solution = exact_head.solve(reduced, self._pairs, chosen["ridge"])
-        watch(ROUNDS, *self._measured(solution))
-        return self._with_head(variables, exact_head.kernel_of(features, reduced, solution.weights), mean, variance)
+        kernel = exact_head.kernel_of(scaled, reduced, solution.weights) * learned.scale
+        return self._with_head(variables, kernel, mean, variance)
+
+    def accuracy(self, scores):
+        """Return the accuracy on the training pairs."""
+        return float(pair_matrix.accuracy(scores, self._pairs))
+
+    def _learn(self, pairs, chosen, watch=lambda *_: None):
+        """Learn supports and head on some of the pairs, from the start and at the ridge, penalty and freedom given."""
+        means = self._table().means
+        sizes = jnp.full(len(means), round(1 + chosen["start"] * (means.shape[1] - 1)), jnp.int32)
+        price = supports.prices(means.shape[1], chosen["start"], chosen["freedom"])
+        features = supports.features_at(means, sizes.astype(jnp.float32))
+        return supports.learn(features, pairs, chosen["ridge"], chosen["penalty"], self._table(), sizes, price, watch)
 
     def _choose(self):
         """Choose start, ridge and freedom by inner validation on the training pictures; write what was found."""
@@ -108,30 +115,46 @@ class Fit:
                     f"got {len(train)} training pictures, too few to choose head.ridges and head.starts among them: "
                     "give one value of each"
                 )
-            return {"start": starts[0], "ridge": head.ridges[0], "freedom": head.freedoms[0], "tried": []}
-        tried, best = [], None
+            first = {"start": starts[0], "ridge": head.ridges[0], "penalty": head.penalties[0]}
+            return first | {"freedom": head.freedoms[0], "tried": []}
+        tried = []
+
+        def best():
+            return max(tried, key=lambda row: row["pair_accuracy"])
+
         # The start in the middle sees all ridges; the others see those next to its best.
+        kept = {}
         for start in sorted(starts, key=lambda start: abs((start or 0) - 0.5)):
-            ridges = head.ridges if best is None else _next_to(best["ridge"], head.ridges)
             self._say(f"inner validation: {'supports from ' + format(start, 'g') if start else 'ridge'}")
-            features = supports.equal_spread(self._pooled(self._with_share(start)))[0]
-            for ridge, accuracy in inner_validation.ridge_path(features, parts, ridges).items():
-                tried.append({"start": start, "ridge": ridge, "freedom": 0.0, "pair_accuracy": accuracy})
-            best = max(tried, key=lambda row: row["pair_accuracy"])
-        free = [freedom for freedom in head.freedoms if freedom]
-        if self._learns and free:
-            self._say("inner validation: freedom of supports")
-            prices = [self._price(best["start"], freedom) for freedom in free]
-            accuracies = inner_validation.freedom_path(
-                self._means(), self._start(best["start"]), parts, best["ridge"], prices, ROUNDS
-            )
-            learned = [
-                best | {"freedom": freedom, "pair_accuracy": accuracy}
-                for freedom, accuracy in zip(free, accuracies, strict=True)
-            ]
+            kept[start] = supports.equal_spread(self._pooled(self._with_share(start)))[0]
+            ridges = _next_to(best()["ridge"], head.ridges) if tried else head.ridges
+            for ridge, accuracy in inner_validation.ridge_path(kept[start], parts, ridges).items():
+                tried.append(
+                    {"start": start, "ridge": ridge, "penalty": "even", "freedom": 0.0, "pair_accuracy": accuracy}
+                )
+        if "sparse" in head.penalties:
+            even = best()
+            for factor in _SPARSE:
+                row = even | {"penalty": "sparse", "ridge": factor * even["ridge"]}
+                self._say(f"inner validation: a sparse penalty of {row['ridge']:g}")
+                row["pair_accuracy"] = inner_validation.held_out_accuracy(
+                    parts, lambda pairs, row=row: supports.learn(kept[row["start"]], pairs, row["ridge"], "sparse")
+                )
+                tried.append(row)
+        if self._learns and any(head.freedoms):
+            shared, learned = best(), []
+            for freedom in filter(None, head.freedoms):
+                self._say(f"inner validation: freedom {freedom:g} of supports")
+                row = shared | {"freedom": freedom}
+                row["pair_accuracy"] = inner_validation.held_out_accuracy(
+                    parts, lambda pairs, row=row: self._learn(pairs, row)
+                )
+                learned.append(row)
             tried += learned
-            best = max(learned + [best] * (0.0 in head.freedoms), key=lambda row: row["pair_accuracy"])
-        chosen = {**best, "tried": tried}
+            allowed = tried if 0.0 in head.freedoms else learned
+        else:
+            allowed = tried
+        chosen = {**max(allowed, key=lambda row: row["pair_accuracy"]), "tried": tried}
         if not distributed.index():
             folder.write_json(self._path, {"key": self._key(), **chosen})
         return chosen
@@ -153,8 +176,8 @@ class Fit:
         pool = on_devices(self._plan.model.pooled, {**variables, "params": _without_backbone(variables)}, _BATCH)
         return jnp.asarray(np.concatenate(list(in_batches(pool, self._rows(), _BATCH)))).T
 
-    def _means(self):
-        """Sort the maps of the training pictures: [C, M, n], made once."""
+    def _table(self):
+        """Sort the maps of the training pictures, once."""
         if self._sorted is None:
             model, config = self._plan.model, self._plan.config
             variables = {"params": _without_backbone(self._variables)}
@@ -167,19 +190,11 @@ class Fit:
                 means = frames.reshape(*frames.shape[:2], n, -1).mean(-1)
             else:
                 means = running_means(fused.reshape(n, -1, channels))
-            self._sorted = jnp.asarray(means)
+            self._sorted = supports.Table.of(means)
         return self._sorted
 
-    def _price(self, start, freedom):
-        return supports.prices(self._means().shape[1], start, freedom)
-
-    def _start(self, start):
-        """Return the size of all supports at a start: [C] integers."""
-        channels, cells, _ = self._means().shape
-        return jnp.full(channels, round(1 + start * (cells - 1)), jnp.int32)
-
     def _with_sizes(self, sizes):
-        return self._with_share((sizes - 1) / max(self._means().shape[1] - 1, 1))
+        return self._with_share((sizes - 1) / max(self._table().means.shape[1] - 1, 1))
 
     def _with_share(self, share):
         """Return the variables with this share, a number or [C], in the supports; as they are if it is None."""
@@ -201,9 +216,6 @@ class Fit:
             "params": variables["params"] | {"head": head},
             "spread": {"spread": {"variance": np.asarray(variance)}},
         }
-
-    def _measured(self, solution):
-        return float(solution.objective), float(pair_matrix.accuracy(solution.scores, self._pairs))
 
 
 def _without_backbone(variables):

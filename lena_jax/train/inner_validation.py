@@ -5,11 +5,10 @@ are counted. Test pictures are never seen.
 """
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lena_jax.data.splits import make_folds
-from lena_jax.train import exact_head, pair_matrix, supports
+from lena_jax.train import exact_head, pair_matrix
 
 _FOLDS = 4
 _ENOUGH = 1600  # Held-out pictures, over all folds, that tell settings apart; more would only take time.
@@ -69,48 +68,6 @@ def ridge_path(features, parts, ridges, patience=2):
     return found
 
 
-def freedom_path(means, sizes, parts, ridge, prices, rounds):
-    """Measure how freely supports should move from shared sizes.
-
-    Args:
-        means: [C, M, n] of the training pictures, from `running_means`.
-        sizes: [C] integers, where all supports start.
-        parts: from `held_out_parts`.
-        ridge: ridge of the head.
-        prices: for every freedom, `supports.prices`, or None to leave the supports where they are.
-        rounds: rounds of `learn`.
-
-    Returns:
-        [freedoms] mean accuracy on the pairs held out.
-    """
-    found = np.zeros((len(parts), len(prices)))
-    for row, (solved, counted) in zip(found, parts, strict=True):
-        for number, price in enumerate(prices):
-            _, solution, _ = learn(means, sizes, solved, ridge, price, rounds)
-            row[number] = pair_matrix.accuracy(solution.scores, counted)
-    return [float(accuracy) for accuracy in found.mean(0)]
-
-
-def learn(means, sizes, pairs, ridge, price, rounds, watch=lambda *_: None):
-    """Learn supports and head in turns: solve the head, move the supports around it, and so on.
-
-    Args:
-        means, sizes, ridge: see `freedom_path`.
-        pairs: `PairMatrix` to solve on.
-        price: [M], or None to solve the head only.
-        rounds: number of times that the supports move.
-        watch: called with (round, `Solution`) after each solution.
-
-    Returns:
-        (sizes [C], `Solution`, kernel [C]).
-    """
-    moments = (means.mean(-1), means.var(-1))
-    for number in range(rounds + 1):
-        features = supports.features_at(means, jnp.asarray(sizes, jnp.float32))
-        reduced = exact_head.reduce(features)
-        solution = exact_head.solve(reduced, pairs, ridge)
-        kernel = exact_head.kernel_of(features, reduced, solution.weights)
-        watch(number, solution)
-        if price is None or number == rounds:
-            return sizes, solution, kernel
-        sizes = supports.search(means, moments, sizes, kernel, solution.scores, pairs, ridge, price)
+def held_out_accuracy(parts, fit):
+    """Return the mean accuracy on the pairs held out, of `fit(pairs to solve on) -> Learned`."""
+    return float(np.mean([pair_matrix.accuracy(fit(solved).scores, counted) for solved, counted in parts]))

@@ -176,14 +176,15 @@ def _solve(plan, workdir, stop):
     if not me:
         folder.write_config(workdir, config)
     losses = []
-    with RunLog(workdir, 0, exact.ROUNDS + 1, len(plan.pictures["train"]), None, quiet=me > 0) as log:
+    with RunLog(workdir, 0, 1, len(plan.pictures["train"]), None, quiet=me > 0) as log:
+        fit = exact.Fit(plan, inputs, variables, workdir, log.say)
 
-        def watch(number, loss, accuracy):
-            losses.append(loss)
-            log.step_done()
-            log.write(number + 1, loss=loss, pair_accuracy=accuracy)
+        def watch(number, learned):
+            losses.append(float(learned.objective))
+            log.write(number + 1, loss=losses[-1], pair_accuracy=fit.accuracy(learned.scores))
 
-        variables = exact.Fit(plan, inputs, variables, workdir, log.say).run(watch)
+        variables = fit.run(watch)
+        log.step_done()
         accuracy = _validate(plan, inputs, variables)
         history = [{"step": config.steps, "loss": losses[-1], "pair_accuracy": accuracy}]
         _report(log, config, variables, history)
