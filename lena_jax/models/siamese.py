@@ -39,11 +39,11 @@ class EqualSpread(nn.Module):
         """Divide: pooled [B, C] float32 -> [B, C]. With `train`, the collection "spread" must be mutable."""
         kept = self.variable("spread", "variance", jnp.ones, (pooled.shape[-1],), jnp.float32)
         if not train:
-            return pooled / deviation(kept.value)
-        mean = jax.lax.pmean(pooled.mean(0), AXIS)
+            return pooled / deviation(kept.value)[None]
+        mean = jax.lax.pmean(pooled.mean(0, keepdims=True), AXIS)
         variance = jax.lax.pmean(jnp.square(pooled - mean).mean(0), AXIS)
         kept.value = self.momentum * kept.value + (1 - self.momentum) * jax.lax.stop_gradient(variance)
-        return pooled / deviation(variance)
+        return pooled / deviation(variance)[None]
 
 
 LEAST = 1e-3

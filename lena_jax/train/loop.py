@@ -15,11 +15,10 @@ from lena_jax.runs.load import best_step, load_ranker
 from lena_jax.runtime import distributed
 from lena_jax.runtime.locks import own
 from lena_jax.runtime.signals import Stopped, StopSignal
-from lena_jax.train import exact
+from lena_jax.train import exact, pair_matrix
 from lena_jax.train.inputs import make_inputs
 from lena_jax.train.log import RunLog
 from lena_jax.train.optimizer import learning_rate, make_optimizer
-from lena_jax.train.pair_matrix import MOST_PICTURES
 from lena_jax.train.plan import make_plan
 from lena_jax.train.progress import (
     evaluated_variables,
@@ -77,7 +76,7 @@ def _run(plan, workdir, devices, stop, watch):
         return _solve(plan, workdir, stop)
     if config.head.solver == "exact":
         print(
-            f"{len(plan.pictures['train']):,} training pictures are more than {MOST_PICTURES:,}, the most whose pairs "
+            f"{len(plan.pictures['train']):,} training pictures are more than {pair_matrix.MOST_PICTURES:,}, the most whose pairs "
             "fit in memory at once: training the head step by step"
         )
     start, processes, me = progress.step, distributed.count(), distributed.index()

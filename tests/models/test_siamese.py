@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lena_jax.models.siamese import SiameseRanker, objectness_grid
-from lena_jax.pooling import AveragePool
+from lena_jax.models.siamese import AXIS, SiameseRanker, objectness_grid
+from lena_jax.pooling import AveragePool, LENAPool
 
 
 def fused(fusion, inputs):
@@ -85,3 +85,53 @@ def test_a_grid_stays_within_0_and_1():
 def test_what_is_no_map_or_no_grid_is_refused(maps, grid, message):
     with pytest.raises(ValueError, match=message):
         objectness_grid(maps, *grid)
+
+
+def spread_network():
+    rng = np.random.default_rng(0)
+    maps = (rng.normal(size=(64, 3, 3, 5)) * [1, 2, 3, 4, 0]).astype(np.float32)
+    network = SiameseRanker(backbone=None, pooling=LENAPool(init_share=0.5), equal_spread=True)
+    return network, network.init(jax.random.key(0), maps, method="score"), maps
+
+
+def trained_scores(network, variables, maps):
+    """Score as a training step does, on one device; return the scores and the new variances."""
+    step = jax.vmap(
+        lambda part: network.apply(variables, part, train=True, mutable=["spread"], method="score"), axis_name=AXIS
+    )
+    scores, moved = step(maps.reshape(2, -1, *maps.shape[1:]))
+    return scores.reshape(-1), moved["spread"]["spread"]["variance"][0]
+
+
+def test_features_enter_the_head_at_equal_spread_over_all_devices():
+    network, variables, maps = spread_network()
+    pooled = np.asarray(network.apply(variables, maps, method="pooled"))
+    scores, variance = trained_scores(network, variables, maps)
+    spread = pooled.std(0)
+    spread[4] = 1e-3 * np.sqrt((spread**2).mean())  # A dead channel is not blown up.
+    kernel = np.asarray(variables["params"]["head"]["kernel"])[:, 0]
+    np.testing.assert_allclose(scores, pooled / spread @ kernel, rtol=1e-4)
+    np.testing.assert_allclose(variance, 0.9 + 0.1 * pooled.var(0), rtol=1e-4)
+
+
+def test_evaluation_divides_by_the_kept_spread():
+    network, variables, maps = spread_network()
+    kept = np.array([1.0, 4.0, 9.0, 16.0, 25.0], np.float32)
+    pooled = np.asarray(network.apply(variables, maps, method="pooled"))
+    scores = network.apply({**variables, "spread": {"spread": {"variance": kept}}}, maps, method="score")
+    kernel = np.asarray(variables["params"]["head"]["kernel"])[:, 0]
+    np.testing.assert_allclose(scores, pooled / np.sqrt(kept) @ kernel, rtol=1e-4)
+
+
+def test_the_gradient_of_a_support_knows_that_the_spread_follows_it():
+    network, variables, maps = spread_network()
+    weight = np.random.default_rng(1).normal(size=64).astype(np.float32)
+
+    def loss(eta):
+        params = variables["params"] | {"pooling": {"eta": eta}}
+        return trained_scores(network, {**variables, "params": params}, maps)[0] @ weight
+
+    eta = variables["params"]["pooling"]["eta"] + np.float32(0.1)
+    step = np.float32(1e-2) * np.eye(5, dtype=np.float32)
+    slopes = [(loss(eta + one) - loss(eta - one)) / 2e-2 for one in step]
+    np.testing.assert_allclose(jax.grad(loss)(eta), slopes, rtol=0.05, atol=1e-3)

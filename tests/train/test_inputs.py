@@ -92,7 +92,7 @@ def test_a_backbone_without_batch_norm_cannot_train_by_batch_statistics(config, 
     "change, message",
     [
         ({"train_from": "third"}, r"'third', expected '' or one of \['first', 'second'\]"),
-        ({"batch_norm": "train", "accumulate": 2}, "accumulate=2: BatchNorm would see"),
+        ({"batch_norm": "train", "accumulate": 2}, "accumulate=2: it would see"),
         ({"weights": "x.pth"}, "backbone.weights 'x.pth' and backbone.pretrained=False"),
         ({"frozen": True, "train_from": "second"}, "set backbone.frozen=False"),
     ],

@@ -10,8 +10,8 @@ from lena_jax.train.loss import pairwise_logistic_loss
 from lena_jax.train.step import TrainState, first_copy, make_train_step, replicate, shard
 
 
-def score(params, batch_stats, carried, maps):
-    return lena_pool(maps, jax.nn.sigmoid(params["eta"])) @ params["kernel"] + carried["bias"], batch_stats
+def score(params, statistics, carried, maps):
+    return lena_pool(maps, jax.nn.sigmoid(params["eta"])) @ params["kernel"] + carried["bias"], statistics
 
 
 @pytest.fixture
@@ -114,8 +114,8 @@ def test_parts_give_the_losses_and_gradients_of_the_whole_batch(params, mode, de
 
 @pytest.mark.parametrize("accumulate", [1, 3])
 def test_inputs_may_be_a_pytree(params, accumulate):
-    def score_of_both(params, batch_stats, carried, inputs):
-        return score(params, batch_stats, carried, inputs["maps"] * inputs["factor"][:, None, None, None])
+    def score_of_both(params, statistics, carried, inputs):
+        return score(params, statistics, carried, inputs["maps"] * inputs["factor"][:, None, None, None])
 
     devices, optimizer, batch = jax.devices(), optax.sgd(1.0), batch_of(0)
     factor = np.float32([1, 2, 3, 4, 5, 6])
@@ -137,8 +137,8 @@ def test_inputs_may_be_a_pytree(params, accumulate):
 
 
 def test_running_statistics_and_the_average_move_with_the_steps(params):
-    def counted(params, batch_stats, carried, maps):
-        return score(params, {}, carried, maps)[0], {"calls": batch_stats["calls"] + 1}
+    def counted(params, statistics, carried, maps):
+        return score(params, {}, carried, maps)[0], {"calls": statistics["calls"] + 1}
 
     devices, optimizer = jax.devices(), optax.sgd(1.0)
     state = replicate(TrainState.create(params, optimizer, {"calls": np.float32(0)}, average=True), devices)
@@ -152,7 +152,7 @@ def test_running_statistics_and_the_average_move_with_the_steps(params):
             lambda average, new, decay=decay: decay * average + (1 - decay) * new, expected, previous[-1]
         )
     state = first_copy(state)
-    assert state.step == 3 and state.batch_stats["calls"] == 3
+    assert state.step == 3 and state.statistics["calls"] == 3
     jax.tree.map(lambda got, want: np.testing.assert_allclose(got, want, rtol=1e-5), state.average, expected)
     change = optax.tree.norm(jax.tree.map(np.subtract, previous[1], previous[2]))
     assert float(measures["gradient_norm"][0]) == pytest.approx(float(change), rel=1e-4)
