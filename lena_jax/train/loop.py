@@ -76,8 +76,8 @@ def _run(plan, workdir, devices, stop, watch):
         return _solve(plan, workdir, stop)
     if config.head.solver == "exact":
         print(
-            f"{len(plan.pictures['train']):,} training pictures are more than {pair_matrix.MOST_PICTURES:,}, the most whose pairs "
-            "fit in memory at once: training the head step by step"
+            f"{len(plan.pictures['train']):,} training pictures are more than {pair_matrix.MOST_PICTURES:,}, "
+            "the most whose pairs fit in memory at once: training the head step by step"
         )
     start, processes, me = progress.step, distributed.count(), distributed.index()
 

@@ -1,36 +1,37 @@
 import importlib.util
 import os
+import types
 
 import numpy as np
 import pytest
-from scipy import stats
 
-PATH = os.path.join(os.path.dirname(__file__), "..", "..", "experiments", "recovered_supports.py")
+PATH = os.path.join(os.path.dirname(__file__), "..", "..", "experiments", "recover_supports.py")
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("recovered_supports", PATH)
+    spec = importlib.util.spec_from_file_location("recover_supports", PATH)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def test_planted_channels_hold_their_part_of_the_score(script):
-    sizes, weights = np.array([1, 20, 196]), np.array([1.0, -1.0, 1.0])
-    maps, scores = script.planted_channels(np.random.default_rng(0), sizes, weights, 400)
-    assert maps.shape == (400, 14, 14, 3) and maps.dtype == np.float32
-    # The sum of a map is its strength times its number of raised cells, plus noise.
-    sums = maps.sum((1, 2)) / sizes
-    np.testing.assert_allclose(sums.mean(0)[1:], 0.5, atol=0.1)
-    assert np.corrcoef(sums[:, 2] - sums[:, 1], scores)[0, 1] > 0.5
-    assert sums[:, 2].std() == pytest.approx(1 / np.sqrt(12), abs=0.05)
+def test_supports_of_made_scores_are_found_and_all_poolings_are_compared(
+    script, small_config, tiny_trunks, monkeypatch, capsys
+):
+    small_config.backbone.name, small_config.backbone.pretrained, small_config.backbone.endpoint = "tiny", False, ""
+    for flag, value in (("_CHANNELS", 3), ("_NOISE", 0.1), ("_SEED", 0), ("_STARTS", ["0.5"]), ("_FREEDOM", 1e3)):
+        monkeypatch.setattr(script, flag, types.SimpleNamespace(value=value))
+    script._made_scores(small_config)
+    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
+    accuracy = {name.strip(): float(value) for name, value, *_ in rows}
+    assert len(accuracy) == 5 + 2 * 2 + 2 and all(0 <= value <= 1 for value in accuracy.values())
+    assert accuracy["true shares, channels known"] > max(accuracy["share 0"], 0.8)
 
 
-def test_sizes_are_recovered_in_their_order(script):
-    sizes, learned = script.learned_sizes(seed=0, steps=200)
-    assert stats.spearmanr(sizes, learned).statistic > 0.6
-    assert learned.min() >= 1 and learned.max() <= 196
+def test_truth_is_drawn_without_repeats(script):
+    true, shares, weights = script.draw_truth(np.random.default_rng(0), 20, 20)
+    assert sorted(true) == list(range(20)) and (0 <= shares).all() and (shares <= 1).all() and weights.min() < 0
 
 
 def test_correlations_are_pearsons(script):
