@@ -69,9 +69,9 @@ def default_config():
     config.head.solver = "steps"
     # For "exact", inner validation on training pictures chooses among these. One value: take it.
     config.head.ridges = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
-    config.head.starts = (0.1, 0.2, 0.5, 0.9)  # Shares of the map that LENA's supports start from.
+    config.head.starts = (0.2, 0.5)  # Shares of the map that LENA's supports start from.
     config.head.penalties = ("even",)  # And "sparse", for scores that few channels carry; see `train.supports.learn`.
-    config.head.freedoms = (3.0, 10.0, 30.0)  # How freely supports then move, see `train.supports`; 0: not.
+    config.head.freedoms = (10.0, 30.0)  # How freely supports then move, see `train.supports`; 0: not.
 
     config.pairs = ml_collections.ConfigDict()
     # "in_batch": all pairs of a batch; "random": batch_size/2 pairs drawn from all pairs. A dataset of pairs, such as
