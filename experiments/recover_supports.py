@@ -34,7 +34,7 @@ _WORKDIRS = flags.DEFINE_list("workdirs", [], "Runs with LENA on `planted`, sepa
 _LEAST = flags.DEFINE_float("least", 0.3, "Least correlation for a channel to carry a concept.", 0, 1)
 
 _FIXED = (1.0, 0.5, 0.2, 0.08, 0.0)
-_SPARSE = 100  # The ridge of a sparse penalty, as a multiple of the best even one.
+_SPARSE = (3, 10, 30)  # Ridges of a sparse penalty to choose from, as factors on the best even one.
 
 
 def draw_truth(rng, channels, count):
@@ -112,7 +112,13 @@ def _made_scores(config):
     for share in _FIXED:
         fixed = np.full(channels, 1 + share * (cells - 1), np.float32)
         row(f"share {share:g}", supports.learn(pooled(fixed)[0], pairs, ridge), fixed)
-    for penalty, factor in (("even", 1), ("sparse", _SPARSE)):
+    sparse = {
+        factor: inner_validation.held_out_accuracy(
+            parts, lambda pairs, factor=factor: supports.learn(half, pairs, factor * ridge, "sparse")
+        )
+        for factor in _SPARSE
+    }
+    for penalty, factor in (("even", 1), ("sparse", max(sparse, key=sparse.get))):
         row(f"true shares, {penalty}", supports.learn(pooled(sizes)[0], pairs, factor * ridge, penalty), sizes)
         for start in map(float, _STARTS.value):
             begun = jnp.full(channels, round(1 + start * (cells - 1)), jnp.int32)

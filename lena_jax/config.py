@@ -67,9 +67,11 @@ def default_config():
     # "steps": train the head step by step with the optimizer below. "exact": solve it on all pairs at once, see
     # `train.exact`; needs a frozen backbone and equal spread, and ignores steps, batches and optimizer.
     config.head.solver = "steps"
-    # For "exact", inner validation on training pictures chooses among these. One value: take it.
+    # For "exact", inner validation on training pictures chooses among these. The values come from photographs rated for
+    # appeal (1,023), valence and arousal (809): the best ridge was 1 to 3 there, and below 0.001 on `planted`; starts of
+    # 0.1 and 0.9 were never better by more than 0.001, and with less freedom than 10 supports hardly differ.
     config.head.ridges = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
-    config.head.starts = (0.2, 0.5)  # Shares of the map that LENA's supports start from.
+    config.head.starts = (0.2, 0.5)  # Shares that LENA's supports start from, in the place of its `init_share`.
     config.head.penalties = ("even",)  # And "sparse", for scores that few channels carry; see `train.supports.learn`.
     config.head.freedoms = (10.0, 30.0)  # How freely supports then move, see `train.supports`; 0: not.
 

@@ -77,6 +77,8 @@ class Study:
         config.fusion = fusion
         for option, value in options.items():
             config.pooling_options[config.pooling][option] = value
+            if option == "init_share":
+                config.head.starts = (value,)  # A solved head starts from here.
         folder = os.path.join(RUNS, fusion, pooling.replace(":", "_"))
         return {
             number: (os.path.join(folder, repeated_runs.name_of(number, self.folds, self.seeds)), one)

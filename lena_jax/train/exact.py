@@ -21,7 +21,7 @@ from lena_jax.runtime import distributed
 from lena_jax.train import exact_head, inner_validation, pair_matrix, supports
 
 _BATCH = 32
-_SPARSE = (1, 10, 100)  # Ridges of a sparse penalty to try, as factors on the best even one.
+_SPARSE = (3, 10, 30)  # Ridges of a sparse penalty to try, as factors on the best even one.
 _EDGE = 1e-4  # A sigmoid never reaches the shares 0 and 1.
 
 
