@@ -68,7 +68,7 @@ def default_config():
     # `train.exact`; needs a frozen backbone and equal spread, and ignores steps, batches and optimizer.
     config.head.solver = "steps"
     # For "exact", inner validation on training pictures chooses among these. The values come from photographs rated for
-    # appeal (1,023), valence and arousal (809): the best ridge was 1 to 3 there, and below 0.001 on `planted`; starts of
+    # appeal (1,023) and for valence (809): the best ridge was 1 to 3 there, and 0.003 to 0.0003 on `planted`; starts of
     # 0.1 and 0.9 were never better by more than 0.001, and with less freedom than 10 supports hardly differ.
     config.head.ridges = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
     config.head.starts = (0.2, 0.5)  # Shares that LENA's supports start from, in the place of its `init_share`.
