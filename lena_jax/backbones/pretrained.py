@@ -41,6 +41,8 @@ def load_pretrained(name: str, source: str | Path | None = None) -> dict[str, An
         return load_saved(source, name)
     # The classifier is most of a VGG's file.
     tensors, path = read_source(source, lambda key: not key.startswith(backbone.classifier_prefixes))
+    if backbone.translate is not None:
+        tensors = backbone.translate(tensors)
     namings = backbone.torch_keys()
     # The naming that shares the most keys with the file.
     keys = max(namings.values(), key=lambda keys: len(set(keys.values()) & set(tensors)))
