@@ -54,7 +54,7 @@ class GlobalResponseNorm(nn.Module):
         scale, bias = (self.param(name, nn.initializers.zeros, (x.shape[-1],)) for name in ("scale", "bias"))
         squares = jnp.sum(jnp.square(x.astype(jnp.float32)), (1, 2), keepdims=True)
         # The square root, with the gradient 0 instead of infinity where a channel is 0 in all cells.
-        norm = squares * lax.rsqrt(jnp.maximum(squares, 1e-30))
+        norm = squares * lax.rsqrt(jnp.maximum(squares, 1e-20))
         factor = 1 + scale[None, None, None] * norm / (norm.mean(-1, keepdims=True) + _EPSILON)
         return x * factor.astype(self.dtype) + bias.astype(self.dtype)[None, None, None]
 

@@ -21,12 +21,12 @@ CLASSIFIER_PREFIXES = (
     "visual.head.",
     "visual.trunk.head.",
 )
-_TOWERS = ("visual.trunk.", "convnext.", "convnextv2.", "model.")
+_TOWERS = ("visual.trunk.", "convnext.", "convnextv2.")
 _UNUSED = re.compile(
     r"mask_token|(head|norms?|layernorm|layer_norm|classifier|projectors|token_embedding|transformer|ln_final)\..*|"
     r"positional_embedding|text_projection|logit_scale|attn_mask"
 )
-_BLOCK = r"(?:encoder\.)?stages\.(\d)\.(?:blocks\.|layers\.)?(\d+)\."
+_BLOCK = r"(?:encoder\.|model\.)?stages\.(\d)\.(?:blocks\.|layers\.)?(\d+)\."
 _RENAMED = [
     (re.compile(pattern), name)
     for pattern, name in (
@@ -38,7 +38,7 @@ _RENAMED = [
             r"(?:encoder\.)?stages\.([123])\.downsampl(?:ing_layer|e_layers)\.([01])\.(\w+)",
             r"stages.\1.downsample.\2.\3",
         ),
-        (r"stages\.0\.downsample_layers\.([01])\.(\w+)", r"stem.\1.\2"),
+        (r"(?:model\.)?stages\.0\.downsample_layers\.([01])\.(\w+)", r"stem.\1.\2"),
         (_BLOCK + r"(?:dwconv|depthwise_conv)\.(\w+)", r"stages.\1.blocks.\2.conv_dw.\3"),
         (_BLOCK + r"(?:norm|layernorm|layer_norm)\.(\w+)", r"stages.\1.blocks.\2.norm.\3"),
         (_BLOCK + r"(?:pwconv|pointwise_conv)([12])\.(\w+)", r"stages.\1.blocks.\2.mlp.fc\3.\4"),

@@ -26,13 +26,13 @@ CLASSIFIER_PREFIXES = (
     "visual.trunk.attn_pool.",
 )
 # Around the names of a whole model, in the order in which they are looked for.
-_TOWERS = ("visual.trunk.", "visual.", "vision_model.", "vit.", "dinov2.", "dinov2_with_registers.", "model.")
+_TOWERS = ("visual.trunk.", "visual.", "vision_model.", "vit.", "dinov2.", "dinov2_with_registers.")
 # What training, poolings, heads and text towers leave in a file, after the tower's name is removed.
 _UNUSED = re.compile(
     r"((embeddings\.)?mask_token|.*\.(periods|bias_mask|position_ids)|proj|(head|attn_pool|fc_norm|pre_logits|pooler|"
     r"classifier|local_cls_norm|projectors|text_projection|visual_projection|ln_final)\b.*|logit_(scale|bias))"
 )
-_LAYER = r"(?:encoder\.layers?|transformer\.resblocks|layer|blocks)\.(\d+)\."
+_LAYER = r"(?:model\.)?(?:encoder\.layers?|transformer\.resblocks|layers?|blocks)\.(\d+)\."
 # Pattern of a whole name -> timm's name.
 _RENAMED = [
     (re.compile(pattern), name)
@@ -54,6 +54,7 @@ _RENAMED = [
             _LAYER + r"(?:self_attn\.out_proj|attn\.out_proj|attention\.output\.dense|attention\.o_proj)\.(\w+)",
             r"blocks.\1.attn.proj.\2",
         ),
+        (_LAYER + r"mlp\.(fc[12])\.(\w+)", r"blocks.\1.mlp.\2.\3"),
         (_LAYER + r"(?:layer_scale([12])\.lambda1|gamma_([12]))", r"blocks.\1.ls\2\3.gamma"),
         (_LAYER + r"(?:intermediate\.dense|mlp\.(?:c_fc|up_proj|fc1_x|w2))\.(\w+)", r"blocks.\1.mlp.fc1.\2"),
         (_LAYER + r"mlp\.(?:gate_proj|fc1_g|w1)\.(\w+)", r"blocks.\1.mlp.gate.\2"),
