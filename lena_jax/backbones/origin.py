@@ -60,8 +60,8 @@ def origin_of(name: str, source: str | Path | None = None) -> Origin:
         source: see `load_pretrained`; None for the backbone's own source.
 
     Raises:
-        ValueError: if the backbone is unknown, it has no source of its own and none is given, or a file beside the weights has a mean or a deviation that is not three
-            finite numbers.
+        ValueError: if the backbone is unknown, it has no source of its own and none is given, or a file beside the
+            weights has a mean or a deviation that is not three finite numbers.
 
     Example:
         >>> from lena_jax.backbones.origin import origin_of

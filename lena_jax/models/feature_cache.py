@@ -32,8 +32,8 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
         batch_size: pictures, or frames of clips, per call of the backbone.
 
     Returns:
-        [views, n, h, w, C] float16 or bfloat16, read-only; `maps[view, pictures.rows[i]]` belongs to picture i. For clips,
-        [views, n, T, h, w, C].
+        [views, n, h, w, C] float16 or bfloat16, read-only; `maps[view, pictures.rows[i]]` belongs to picture i. For
+        clips, [views, n, T, h, w, C].
 
     Raises:
         OSError: if the disk has no room for them.

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 from lena_jax.backbones import BACKBONES, get_backbone, load_classifier, load_pretrained, save_pretrained
 from lena_jax.backbones.command import main
+from lena_jax.backbones.origin import UNKNOWN
 from lena_jax.backbones.sources import find_file
 from lena_jax.backbones.variables import convert_variables
 
@@ -237,7 +238,9 @@ def test_a_folder_of_something_else(tmp_path):
 
 def test_the_command_converts_once(weights, tmp_path, capsys):
     assert main([TINY, f"--source={weights}", f"--output={tmp_path / 'out'}"]) == 0
-    assert capsys.readouterr().out == f"wrote {tmp_path / 'out'}: the weights of tiny from {weights}\n"
+    assert (
+        capsys.readouterr().out == f"wrote {tmp_path / 'out'}: the weights of tiny from {weights}, licence {UNKNOWN}\n"
+    )
     two_layer_backbone.check(load_pretrained(TINY, tmp_path / "out"))
     assert main([TINY, f"--source={tmp_path / 'out'}", f"--output={tmp_path / 'again'}"]) == 0
     two_layer_backbone.check(load_pretrained(TINY, tmp_path / "again"))
