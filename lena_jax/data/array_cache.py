@@ -111,8 +111,8 @@ def _fill(file, shape, dtype, blocks, label):
             if not np.issubdtype(dtype, np.integer) and not np.isfinite(stored).all():
                 largest = np.finfo(dtype if dtype.kind == "f" else np.float32).max
                 raise (TooLarge if np.isfinite(block).all() else ValueError)(
-                    f"{label}: got values up to {np.abs(block).max()}, expected at most {largest}, the largest {dtype}. "
-                    "Do the weights belong to the backbone and its preprocessing?"
+                    f"{label}: got values up to {np.abs(block).max()}, expected at most {largest}, the largest "
+                    f"{dtype}. Do the weights belong to the backbone and its preprocessing?"
                 )
             file.write(stored)
             bar.update(len(block))
