@@ -278,3 +278,16 @@ def test_help_teaches(capsys):
     with pytest.raises(SystemExit) as caught:
         main([])
     assert caught.value.code == 2
+
+
+def test_the_list_shows_what_a_backbone_costs(capsys):
+    assert main(["list"]) == 0
+    lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    assert set(lines) == {"name", *BACKBONES}
+    assert lines["vit_base_patch16_dinov3"][1:] == ["85.6", "M", "14x14", "16", "dinov3-license", "343", "MB"]
+    assert lines["alexnet"][3] == "13x13" and lines["alexnet"][-1] == "-"
+
+
+def test_a_folder_must_be_named(capsys):
+    assert main([TINY]) == 2
+    assert "expected --output=FOLDER" in capsys.readouterr().err
