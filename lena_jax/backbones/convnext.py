@@ -13,6 +13,7 @@ from jax import lax
 
 from lena_jax.backbones.checks import check_choice, check_pictures
 from lena_jax.backbones.depthwise import depthwise_conv
+from lena_jax.backbones.layers import Dense, gelu
 from lena_jax.backbones.tokens import patch_conv, resize_to_multiple
 
 ENDPOINTS = ("norm", "stage4", "stage3", "multilevel")
@@ -72,10 +73,10 @@ class Block(nn.Module):
         channels = x.shape[-1]
         kernel = self.param("kernel", _INIT, (7, 7, 1, channels)).astype(self.dtype)
         bias = self.param("bias", nn.initializers.zeros, (channels,)).astype(self.dtype)
-        dense = functools.partial(nn.Dense, dtype=self.dtype, kernel_init=_INIT)
+        dense = functools.partial(Dense, dtype=self.dtype, kernel_init=_INIT)
         y = depthwise_conv(x, kernel, dilation=(self.dilation,) * 2) + bias[None, None, None]
         y = nn.LayerNorm(name="norm", **_NORM)(y).astype(self.dtype)
-        y = nn.gelu(dense(4 * channels, name="fc1")(y), approximate=False)
+        y = gelu(dense(4 * channels, name="fc1")(y))
         if self.version == 2:
             y = GlobalResponseNorm(self.dtype, name="grn")(y)
         y = dense(channels, name="fc2")(y)

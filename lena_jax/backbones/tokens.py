@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+
+from lena_jax.backbones.layers import product
 
 
 def resize_to_multiple(x, side: int):
@@ -43,7 +44,7 @@ def patch_conv(x, kernel):
     side = kernel.shape[0]
     x = x.reshape(batch, height // side, side, width // side, side * channels)
     x = x.transpose(0, 1, 3, 2, 4).reshape(batch, height // side, width // side, -1)
-    return lax.dot_general(x, kernel.reshape(-1, kernel.shape[3]), (((3,), (0,)), ((), ())))
+    return product(x, kernel.reshape(-1, kernel.shape[3]))
 
 
 def resize_positions(positions, grid: tuple[int, int], new: tuple[int, int]):

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from lena_jax.backbones.checks import check_choice, check_pictures
+from lena_jax.backbones.layers import Dense, gelu
 from lena_jax.backbones.tokens import patch_conv, resize_positions, resize_to_multiple, rotary_factors, rotate
 
 ENDPOINTS = ("norm", "multilevel", "norm_class", "multilevel_class")
@@ -22,7 +23,7 @@ _INIT = nn.initializers.truncated_normal(0.02)
 _NORM = dict(use_fast_variance=False, dtype=jnp.float32)
 
 ACTIVATIONS = {
-    "gelu": functools.partial(nn.gelu, approximate=False),
+    "gelu": gelu,
     "gelu_tanh": nn.gelu,
     "quick_gelu": lambda x: x * nn.sigmoid(1.702 * x),
     "swiglu": nn.silu,
@@ -135,7 +136,7 @@ class Block(nn.Module):
     def __call__(self, x, factors=None):
         """Map tokens `x: [B, T, D]` to tokens; `factors` are those of `rotary_factors`, if positions rotate."""
         a = self.architecture
-        dense = functools.partial(nn.Dense, dtype=self.dtype, kernel_init=_INIT)
+        dense = functools.partial(Dense, dtype=self.dtype, kernel_init=_INIT)
         y = nn.LayerNorm(a.epsilon, name="norm1", **_NORM)(x).astype(self.dtype)
         heads = dense(3 * a.width, use_bias=a.qkv_bias, name="qkv")(y)
         heads = heads.reshape(*x.shape[:2], 3, a.heads, a.width // a.heads)

@@ -1,5 +1,7 @@
 """Vision transformers and ConvNeXts of every family: timm's numbers, sizes, endpoints, types and gradients."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,7 @@ from transformer_reference import FAMILIES
 
 from lena_jax.backbones import BACKBONES
 from lena_jax.backbones.convnext import GlobalResponseNorm
+from lena_jax.backbones.layers import gelu, product
 from lena_jax.backbones.tokens import patch_conv, resize_positions, rotary_factors
 from lena_jax.backbones.variables import variable_shapes
 
@@ -145,6 +148,23 @@ def test_patch_conv_is_a_convolution():
         jnp.float32(x), jnp.float32(kernel), (4, 4), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
     np.testing.assert_allclose(patch_conv(jnp.float32(x), jnp.float32(kernel)), expected, atol=1e-4)
+
+
+def test_a_product_has_the_gradients_of_a_product():
+    rng = np.random.default_rng(0)
+    x, kernel, g = (jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in ((2, 3, 4), (4, 5), (2, 3, 5)))
+    got, expected = (jax.vjp(function, x, kernel) for function in (product, lambda x, kernel: x @ kernel))
+    np.testing.assert_allclose(got[0], expected[0], rtol=1e-6)
+    for ours, theirs in zip(got[1](g), expected[1](g), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(jnp.float32, 1e-6), (jnp.bfloat16, 2e-2)])
+def test_gelu_is_the_exact_one(dtype, tolerance):
+    x = jnp.linspace(-6, 6, 101, dtype=dtype)
+    assert gelu(x).dtype == dtype
+    expected = [0.5 * value * (1 + math.erf(value / math.sqrt(2))) for value in np.float64(x)]
+    np.testing.assert_allclose(np.float64(gelu(x)), expected, atol=tolerance, rtol=tolerance)
 
 
 def test_a_position_embedding_keeps_its_class_entry_and_a_constant():
