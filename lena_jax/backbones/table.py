@@ -50,8 +50,8 @@ def backbones_list() -> str:
 
     Example:
         >>> from lena_jax.backbones.table import backbones_list
-        >>> [line for line in backbones_list().splitlines() if line.startswith("dinov2_small ")]
-        ['dinov2_small                          22.1 M  16x16      14  apache-2.0                           88 MB']
+        >>> [line.split() for line in backbones_list().splitlines() if line.startswith("dinov2_small ")]
+        [['dinov2_small', '22.1', 'M', '16x16', '14', 'apache-2.0', '88', 'MB']]
     """
     rows = [("name", "parameters", "at 224 px", "stride", "licence of the weights", "download")]
     for record in BACKBONES.values():
