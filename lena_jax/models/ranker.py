@@ -29,7 +29,8 @@ class Ranker:
         backbone: the registry's entry for the backbone.
         preprocessing: how to normalize pixels for the backbone's weights; a checkpoint brings its own.
         image_size: side of the square that pictures are resized to, in pixels.
-        licence: licence of the backbone's pretrained weights; "" if unknown.
+        licence: licence of the backbone's pretrained weights; "unknown" if their source names none, "" without
+            pretrained weights and in older runs.
     """
 
     network: SiameseRanker

@@ -108,7 +108,7 @@ def with_weights_of(config, model):
         origin = backbones.origin_of(model.backbone.name, config.backbone.weights or None)
     if not distributed.index():
         _say(origin.text(model.backbone.name, config.image_size))
-    licence = "" if origin.licence == backbones.origin.UNKNOWN else origin.licence
+    licence = "unknown" if origin.licence == backbones.origin.UNKNOWN else origin.licence
     return dataclasses.replace(model, preprocessing=origin.preprocessing, licence=licence)
 
 
