@@ -13,8 +13,9 @@ than JAX, and the ratios flatter JAX. PyTorch uses its default layout (NCHW) unl
 --convolutions adds a table of single convolutions of these backbones, in GFLOP/s: XLA's own, this package's
 (`lena_jax.backbones.conv`) and PyTorch's, forward and for the gradients of pictures and kernel.
 
-The PyTorch networks are those of tests/backbones/torch_backbones.py and of the package efficientnet_lite_pytorch, with
-random weights. What is not installed (or with --notorch) is a dash in the table. On a GPU, only JAX uses it.
+The PyTorch networks are those of timm (vision transformers and ConvNeXts), of tests/backbones/torch_backbones.py and of
+the package efficientnet_lite_pytorch, with random weights. What is not installed (or with --notorch) is a dash in the
+table. On a GPU, only JAX uses it.
 """
 
 import importlib.util
@@ -46,8 +47,13 @@ _CONVOLUTIONS = {
     "AlexNet stem": (224, 3, 64, 11, 4, 2),
 }
 
+_TRANSFORMERS = ("vit_small_patch16_224", "vit_base_patch16_224", "convnext_tiny")
+
 _NAMES = flags.DEFINE_list(
-    "backbones", None, "names of backbones, separated by commas; all by default, none with --backbones="
+    "backbones",
+    None,
+    "names of backbones, separated by commas; by default the convolutional ones, two transformers and a ConvNeXt; none "
+    "with --backbones=",
 )
 _SIZE = flags.DEFINE_integer("size", 224, "height and width of the pictures", lower_bound=64)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "pictures per batch", lower_bound=1)
@@ -105,6 +111,16 @@ def torch_network(name):
 
         network = EfficientNet.from_name(name.replace("_", "-"), image_size=[_SIZE.value] * 2)
         return network, network.extract_features
+    record = BACKBONES[name]
+    if record.translate is not None:
+        if importlib.util.find_spec("timm") is None:
+            return None
+        import timm
+
+        model = record.source.removeprefix("hf:timm/").partition(".")[0]
+        size = {} if model.startswith("convnext") else {"img_size": _SIZE.value}
+        network = timm.create_model(model, num_classes=0, **size)
+        return network, network.forward_features
     path = _REPOSITORY / "tests/backbones/torch_backbones.py"
     if not path.exists():
         return None
@@ -236,7 +252,10 @@ def main(argv):
 
     from lena_jax.backbones import BACKBONES, get_backbone
 
-    names = list(BACKBONES) if _NAMES.value is None else [name for name in _NAMES.value if name]
+    if _NAMES.value is None:
+        names = [name for name, record in BACKBONES.items() if record.translate is None or name in _TRANSFORMERS]
+    else:
+        names = [name for name in _NAMES.value if name]
     try:
         for name in names:
             get_backbone(name)

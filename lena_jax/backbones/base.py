@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 
 import flax.linen as nn
+import numpy as np
 
 from lena_jax.backbones.preprocessing import Preprocessing
 
@@ -28,6 +29,13 @@ class Backbone:
         classifier_prefixes: how the keys of the classifier begin, which the backbone leaves out.
         classifier_keys: the keys of the weight and the bias of a linear classifier on the features averaged over
             space, one pair for each naming; empty where the network has another kind of classifier.
+        translate: gives the tensors of a file the names in `torch_keys`, for networks with more namings than a table of
+            names can describe; None where the table is enough.
+        remat: whether `build` takes `remat`, see `vit.ViT`.
+        licence: of the weights at `source`, as an SPDX name where there is one; "" where there is no source.
+        parameters: how many numbers the whole backbone learns.
+        download: about how many bytes the file at `source` has.
+        size: the side of the pictures that the weights were made for, in pixels.
     """
 
     name: str
@@ -42,8 +50,23 @@ class Backbone:
     torch_keys: Callable[[], Mapping[str, Mapping[tuple[str, ...], str]]] = dict
     classifier_prefixes: tuple[str, ...] = ()
     classifier_keys: tuple[tuple[str, str], ...] = ()
+    translate: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]] | None = None
+    remat: bool = False
+    licence: str = ""
+    parameters: int = 0
+    download: int = 0
+    size: int = 224
 
 
 def torchvision_weights(model: str) -> dict[str, str]:
-    """Return the fields `weights` and `source` of a backbone for weights of torchvision that timm hosts as `model`."""
-    return {"weights": f"torchvision's (BSD-3-Clause), on Hugging Face as timm/{model}", "source": f"hf:timm/{model}"}
+    """Return the fields about weights for those of torchvision that timm hosts as `model`."""
+    return {
+        "weights": f"torchvision's (BSD-3-Clause), on Hugging Face as timm/{model}",
+        "source": f"hf:timm/{model}",
+        "licence": "bsd-3-clause",
+    }
+
+
+def timm_weights(model: str, licence: str) -> dict[str, str]:
+    """Return the fields about weights for those that timm hosts as `model`, "NAME.TAG"."""
+    return {"weights": f"timm/{model} on Hugging Face ({licence})", "source": f"hf:timm/{model}", "licence": licence}

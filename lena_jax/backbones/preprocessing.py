@@ -60,6 +60,9 @@ class Preprocessing:
 
 # What the weights that torchvision trained expect.
 IMAGENET = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# OpenAI's CLIP and what follows it; Google's vision transformers.
+CLIP = Preprocessing((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+HALF = Preprocessing((0.5,) * 3, (0.5,) * 3)
 
 
 def normalize(images, preprocessing):

@@ -36,11 +36,13 @@ def load_pretrained(name: str, source: str | Path | None = None) -> dict[str, An
         FileNotFoundError: if the weights are not there; the message says how to get them.
     """
     backbone = get_backbone(name)
-    source = _source(backbone, source)
+    source = source_of(backbone, source)
     if Path(source).expanduser().is_dir():
         return load_saved(source, name)
     # The classifier is most of a VGG's file.
     tensors, path = read_source(source, lambda key: not key.startswith(backbone.classifier_prefixes))
+    if backbone.translate is not None:
+        tensors = backbone.translate(tensors)
     namings = backbone.torch_keys()
     # The naming that shares the most keys with the file.
     keys = max(namings.values(), key=lambda keys: len(set(keys.values()) & set(tensors)))
@@ -64,7 +66,7 @@ def load_classifier(name: str, source: str | Path | None = None) -> tuple[np.nda
     backbone = get_backbone(name)
     if not backbone.classifier_keys:
         raise ValueError(f"the classifier of backbone {name!r} is not a linear one on averaged features")
-    tensors, path = read_source(_source(backbone, source))
+    tensors, path = read_source(source_of(backbone, source))
     shapes = {("kernel",): (backbone.channels, 1000), ("bias",): (1000,)}
     names = max(backbone.classifier_keys, key=lambda names: len(set(names) & set(tensors)))
     head = {key: value for key, value in tensors.items() if key in names}
@@ -72,7 +74,12 @@ def load_classifier(name: str, source: str | Path | None = None) -> tuple[np.nda
     return leaves["kernel"], leaves["bias"]
 
 
-def _source(backbone: Backbone, source: str | Path | None) -> str | Path:
+def source_of(backbone: Backbone, source: str | Path | None) -> str | Path:
+    """Return the source, or the backbone's own for None.
+
+    Raises:
+        ValueError: if it has none.
+    """
     chosen = source if source is not None else backbone.source
     if chosen is None:
         raise ValueError(

@@ -10,6 +10,8 @@ _FILES = (
     "vgg",
     "alexnet",
     "resnet",
+    "vit_records",
+    "convnext_records",
 )
 BACKBONES: dict[str, Backbone] = {
     record.name: record for file in _FILES for record in importlib.import_module(f"lena_jax.backbones.{file}").RECORDS

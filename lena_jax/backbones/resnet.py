@@ -179,7 +179,7 @@ def torch_keys(architecture: Architecture) -> dict[str, dict[tuple[str, ...], st
     return {"torchvision and timm": conv_bn_keys(layers)}
 
 
-def _record(name: str, architecture: Architecture) -> Backbone:
+def _record(name: str, architecture: Architecture, parameters: int) -> Backbone:
     return Backbone(
         name=name,
         build=functools.partial(ResNet, architecture=architecture),
@@ -191,9 +191,11 @@ def _record(name: str, architecture: Architecture) -> Backbone:
         torch_keys=functools.partial(torch_keys, architecture),
         classifier_prefixes=CLASSIFIER_PREFIXES,
         classifier_keys=(("fc.weight", "fc.bias"),),
+        parameters=parameters,
+        download=4 * (parameters + 1000 * (architecture.channels + 1)),
         # The names resnet18 and resnet50 alone would be timm's own weights, of another recipe.
         **torchvision_weights(f"{name}.tv_in1k"),
     )
 
 
-RECORDS = (_record("resnet18", RESNET18), _record("resnet50", RESNET50))
+RECORDS = (_record("resnet18", RESNET18, 11_176_512), _record("resnet50", RESNET50, 23_508_032))

@@ -20,7 +20,13 @@ _VARIABLES = "variables"
 
 
 def save_pretrained(
-    directory: str | Path, name: str, variables: Mapping[str, Any], origin: str | Path | None = None
+    directory: str | Path,
+    name: str,
+    variables: Mapping[str, Any],
+    origin: str | Path | None = None,
+    *,
+    preprocessing: Preprocessing | None = None,
+    licence: str = "",
 ) -> Path:
     """Write a backbone's weights to a folder that `load_pretrained(name, directory)` reads, whole or not at all.
 
@@ -30,6 +36,8 @@ def save_pretrained(
         variables: those of the whole backbone, as `load_pretrained` returns them: float32, in host memory or on a
             device.
         origin: where the weights come from, noted in the folder.
+        preprocessing: what the weights expect of pixels; None for what the backbone's record says.
+        licence: of the weights, noted in the folder.
 
     Returns:
         The folder's absolute path.
@@ -50,7 +58,9 @@ def save_pretrained(
     description = {
         # The name of this key is part of the format: folders that people have made use it.
         "trunk": name,
-        "preprocessing": backbone.preprocessing.as_json(),
+        "preprocessing": (preprocessing or backbone.preprocessing).as_json(),
+        "own_preprocessing": preprocessing is not None,
+        "licence": licence,
         "origin": None if origin is None else str(origin),
         "sha256": _digest(leaves),
     }
@@ -75,16 +85,11 @@ def load_saved(directory: str | Path, name: str) -> dict[str, Any]:
 
     backbone = get_backbone(name)
     folder = Path(directory).expanduser().absolute()
-    try:
-        stored = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-        stored_name, preprocessing = stored["trunk"], Preprocessing.from_json(stored["preprocessing"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{folder} is not a folder of weights that save_pretrained wrote whole: cannot read its {_DESCRIPTION}"
-        ) from error
+    stored = read_description(folder)
+    stored_name, preprocessing = stored["trunk"], Preprocessing.from_json(stored["preprocessing"])
     if stored_name != name:
         raise ValueError(f"{folder} holds the weights of backbone {stored_name!r}, expected those of {name!r}")
-    if preprocessing != backbone.preprocessing:
+    if preprocessing != backbone.preprocessing and not stored.get("own_preprocessing"):
         raise ValueError(
             f"{folder} holds weights for {preprocessing}, but backbone {name!r} has "
             f"{backbone.preprocessing}: convert them again from {stored.get('origin')!r}"
@@ -104,6 +109,25 @@ def load_saved(directory: str | Path, name: str) -> dict[str, Any]:
     if stored.get("sha256") != _digest(leaves):
         raise ValueError(f"{folder} is damaged: its numbers are not those that were written")
     return variables
+
+
+def read_description(directory: str | Path) -> dict[str, Any]:
+    """Read what a folder that `save_pretrained` wrote says of its weights.
+
+    Raises:
+        ValueError: if the folder was not written by `save_pretrained`, or is damaged.
+    """
+    folder = Path(directory).expanduser().absolute()
+    try:
+        stored = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+        if not isinstance(stored["trunk"], str):
+            raise TypeError
+        Preprocessing.from_json(stored["preprocessing"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder} is not a folder of weights that save_pretrained wrote whole: cannot read its {_DESCRIPTION}"
+        ) from error
+    return stored
 
 
 def check_place(directory: str | Path) -> Path:

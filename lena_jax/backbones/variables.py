@@ -30,8 +30,9 @@ def convert_variables(
     """Arrange the tensors of a PyTorch file as Flax variables.
 
     Args:
-        tensors: name -> array, in PyTorch's layouts (convolution `[out, in, kh, kw]`, linear `[out, in]`).
-        shapes: path -> expected shape, in Flax's layouts (`[kh, kw, in, out]`, `[in, out]`).
+        tensors: name -> array, in PyTorch's layouts (convolution `[out, in, kh, kw]`, linear `[out, in]`, tokens
+            `[1, T, D]`).
+        shapes: path -> expected shape, in Flax's layouts (`[kh, kw, in, out]`, `[in, out]`, `[T, D]`).
         keys: path -> name in `tensors`.
         origin: where the tensors come from, for the message.
 
@@ -78,4 +79,6 @@ def raise_misfit(origin: str | Path, problems: Mapping[str, Iterable[str]]) -> N
 def _to_flax_layout(tensor: np.ndarray) -> np.ndarray:
     if tensor.ndim == 4:
         return tensor.transpose(2, 3, 1, 0)
+    if tensor.ndim == 3 and tensor.shape[0] == 1:
+        return tensor[0]
     return tensor.T

@@ -116,6 +116,9 @@ def _record(name: str, preprocessing: Preprocessing, batch_norm: bool = False, *
         endpoints=ENDPOINTS,
         torch_keys=functools.partial(torch_keys, batch_norm),
         classifier_prefixes=CLASSIFIER_PREFIXES,
+        parameters=14_723_136 if batch_norm else 14_714_688,
+        # With its three layers of classifier.
+        download=553_000_000 if origin.get("source") else 0,
         **origin,
     )
 

@@ -20,6 +20,7 @@ def text(source):
         ("run" if loaded.is_run else "saved model", os.fspath(source)),
         *_network(stored["network"], loaded.model, loaded.variables),
         ("dataset", f"{data['name']}, score {data['score']!r}" + (f", in {loaded.data_dir}" if loaded.is_run else "")),
+        *([("licence", f"{stored['weights_licence']} (pretrained weights)")] if stored["weights_licence"] else []),
         ("fingerprint", data["fingerprint"]),
         ("step", str(stored["step"])),
         ("percentiles", "none" if loaded.scores is None else f"of {loaded.scores.pictures:,} training pictures"),

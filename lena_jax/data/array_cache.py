@@ -19,10 +19,13 @@ class MappedArray:
 
     Args:
         path: an `.npy` file.
+        dtype: type of its numbers, for types that the file's header cannot name (bfloat16); None for the header's.
     """
 
-    def __init__(self, path):
-        self._path, self._array = path, np.load(path, mmap_mode="r")
+    def __init__(self, path, dtype=None):
+        self._path, self._dtype, self._array = path, dtype, np.load(path, mmap_mode="r")
+        if dtype is not None:
+            self._array = self._array.view(dtype)
         self.shape, self.dtype = self._array.shape, self._array.dtype
 
     def __len__(self):
@@ -35,7 +38,20 @@ class MappedArray:
         return np.array(self._array, dtype, copy=copy)
 
     def __reduce__(self):
-        return MappedArray, (self._path,)
+        return MappedArray, (self._path, self._dtype)
+
+
+class TooLarge(ValueError):
+    """A finite number is too large for the type of the cached array."""
+
+
+def is_cached(folder, key):
+    """Whether the array that `key` describes has a file."""
+    return os.path.exists(_path(folder, key))
+
+
+def _path(folder, key):
+    return os.path.join(folder, hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32] + ".npy")
 
 
 def cached_array(folder, key, shape, dtype, blocks, label):
@@ -53,9 +69,9 @@ def cached_array(folder, key, shape, dtype, blocks, label):
 
     Raises:
         OSError: the disk has no room.
-        ValueError: a value is not finite in `dtype`.
+        ValueError: a value is not finite; `TooLarge` if it is, but not in `dtype`.
     """
-    path = os.path.join(folder, hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32] + ".npy")
+    path = _path(folder, key)
     if not os.path.exists(path):
         os.makedirs(folder, exist_ok=True)
         _forget_abandoned(folder)
@@ -64,7 +80,7 @@ def cached_array(folder, key, shape, dtype, blocks, label):
             write_whole(path, lambda file: _fill(file, shape, np.dtype(dtype), blocks, label), "wb")
         except OSError as error:
             raise OSError(f"{label}, in {folder!r}: {error.strerror or error}") from error
-    return MappedArray(path)
+    return MappedArray(path, np.dtype(dtype))
 
 
 def _forget_abandoned(folder, seconds=86400):
@@ -92,11 +108,11 @@ def _fill(file, shape, dtype, blocks, label):
         for block in blocks():
             with np.errstate(over="ignore"):
                 stored = np.ascontiguousarray(block, dtype)
-            if np.issubdtype(dtype, np.floating) and not np.isfinite(stored).all():
-                raise ValueError(
-                    f"{label}: got values up to {np.abs(block).max()}, expected at most "
-                    f"{np.finfo(dtype).max}, the largest {dtype}. Do the weights belong to the backbone and "
-                    "its preprocessing?"
+            if not np.issubdtype(dtype, np.integer) and not np.isfinite(stored).all():
+                largest = np.finfo(dtype if dtype.kind == "f" else np.float32).max
+                raise (TooLarge if np.isfinite(block).all() else ValueError)(
+                    f"{label}: got values up to {np.abs(block).max()}, expected at most {largest}, the largest "
+                    f"{dtype}. Do the weights belong to the backbone and its preprocessing?"
                 )
             file.write(stored)
             bar.update(len(block))

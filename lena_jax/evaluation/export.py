@@ -77,6 +77,7 @@ def save_model(workdir, folder, data_dir=None):
             "measures": measures,
             "picture_properties": properties,
             "versions": saved_model.versions(),
+            "weights_licence": run.model.licence,
         },
         run.variables,
     )

@@ -5,9 +5,10 @@ import math
 import os
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from lena_jax.data.array_cache import cached_array
+from lena_jax.data.array_cache import TooLarge, cached_array, is_cached
 from lena_jax.data.transforms import resize
 from lena_jax.models.batching import in_batches, on_devices
 
@@ -17,7 +18,8 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
 
     View 0 is the whole picture; the others are random views. The cache holds all pictures of `pictures.source`, so that
     the folds of a cross-validation share it. It is a memory-mapped float16 file whose name is a digest of everything it
-    depends on (pictures, weights, size, augmentation, seed).
+    depends on (pictures, weights, size, augmentation, seed). If a feature is too large for float16, the file is
+    bfloat16, whose numbers have fewer digits. The size is printed before the file is made.
 
     Args:
         ranker, variables: `Ranker` and its variables; only the backbone is used.
@@ -30,12 +32,12 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
         batch_size: pictures, or frames of clips, per call of the backbone.
 
     Returns:
-        [views, n, h, w, C] float16, read-only; `maps[view, pictures.rows[i]]` belongs to picture i. For clips,
-        [views, n, T, h, w, C].
+        [views, n, h, w, C] float16 or bfloat16, read-only; `maps[view, pictures.rows[i]]` belongs to picture i. For
+        clips, [views, n, T, h, w, C].
 
     Raises:
         OSError: if the disk has no room for them.
-        ValueError: if a feature is too large for float16.
+        ValueError: if a feature is not finite.
     """
     backbone = {name: tree["backbone"] for name, tree in variables.items() if "backbone" in tree}
     weights = hashlib.sha256()
@@ -60,14 +62,27 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
 
     shape = (*pictures.time, *ranker.abstract_feature_map().shape[1:])
     batch_size = max(1, batch_size // math.prod(pictures.time))
-    rows = cached_array(
-        cache_dir,
-        key,
-        (views * len(source), *shape),
-        np.float16,
-        lambda: in_batches(on_devices(ranker.feature_map, variables, batch_size), inputs(), batch_size),
-        f"backbone features, {label}",
-    )
+
+    def cached(dtype, key):
+        where = f"{len(source):,} pictures x {views} views of {' x '.join(map(str, shape))} {np.dtype(dtype).name}"
+        if not is_cached(cache_dir, key):
+            size = np.dtype(dtype).itemsize * views * len(source) * math.prod(shape)
+            print(f"backbone features, {label}: {where} = {size / 1e6:,.0f} MB, in {cache_dir!r}")
+        return cached_array(
+            cache_dir,
+            key,
+            (views * len(source), *shape),
+            dtype,
+            lambda: in_batches(on_devices(ranker.feature_map, variables, batch_size), inputs(), batch_size),
+            f"backbone features, {label}",
+        )
+
+    wider = key | {"dtype": "bfloat16"}
+    try:
+        rows = cached(jnp.bfloat16, wider) if is_cached(cache_dir, wider) else cached(np.float16, key)
+    except TooLarge:
+        print(f"backbone features, {label}: some are too large for float16, so bfloat16 is used")
+        rows = cached(jnp.bfloat16, wider)
     return np.asarray(rows[:]).reshape(views, len(source), *shape)
 
 

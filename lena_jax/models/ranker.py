@@ -29,12 +29,15 @@ class Ranker:
         backbone: the registry's entry for the backbone.
         preprocessing: how to normalize pixels for the backbone's weights; a checkpoint brings its own.
         image_size: side of the square that pictures are resized to, in pixels.
+        licence: licence of the backbone's pretrained weights; "unknown" if their source names none, "" without
+            pretrained weights and in older runs.
     """
 
     network: SiameseRanker
     backbone: backbones.Backbone
     preprocessing: backbones.Preprocessing
     image_size: int
+    licence: str = ""
 
     @property
     def fusion(self):
@@ -231,6 +234,10 @@ def build(config) -> Ranker:
         # BatchNorm's batch statistics are taken over all devices.
         "axis_name": AXIS,
     }
+    if config.backbone.remat:
+        if not backbone.remat:
+            raise ValueError(f"got backbone.remat=True for the backbone {backbone.name!r}, which has no blocks for it")
+        options["remat"] = True
     if options["endpoint"] not in backbone.endpoints:
         raise ValueError(
             f"got backbone.endpoint {options['endpoint']!r}, expected one of {backbone.endpoints} for the "

@@ -106,7 +106,7 @@ def save(manager, step, variables, training, run, pair_accuracy):
         )
 
 
-def describe(config, preprocessing, data, history, pending=()):
+def describe(config, preprocessing, data, history, pending=(), licence=""):
     """Describe a run as JSON values, to store in a checkpoint.
 
     Args:
@@ -115,6 +115,7 @@ def describe(config, preprocessing, data, history, pending=()):
         data: `splits.fingerprint` of the run's pictures.
         history: one dict of numbers per evaluation so far.
         pending: losses of the steps since the last evaluation.
+        licence: licence of the backbone's pretrained weights; "" if unknown.
     """
     return {
         "config": as_json(config),
@@ -122,6 +123,7 @@ def describe(config, preprocessing, data, history, pending=()):
         "data": data,
         "history": list(history),
         "pending": list(pending),
+        "licence": licence,
     }
 
 
@@ -129,6 +131,7 @@ def restore_run(manager, step):
     """Restore the arguments of `describe` as a dict, with defaults for config keys that were added since."""
     stored = manager.restore(step, args=ocp.args.Composite(run=ocp.args.JsonRestore()))["run"]
     return {
+        "licence": "",  # Older checkpoints do not have it.
         **stored,
         "config": ml_collections.ConfigDict(with_defaults(stored["config"])),
         "preprocessing": Preprocessing.from_json(stored["preprocessing"]),

@@ -83,6 +83,7 @@ def open_model(source):
         "measures": folder.metrics_of_step(where, run.step),
         "picture_properties": None,
         "versions": {},
+        "weights_licence": run.model.licence,
     }
     return LoadedModel(run.model, run.variables, scores, description, run.config.data.dir)
 
@@ -103,7 +104,9 @@ def load_ranker(workdir):
         step = _best(manager)
         checkpoints.check(workdir, step)
         run = checkpoints.restore_run(manager, step)
-        model = dataclasses.replace(ranker.build(run["config"]), preprocessing=run["preprocessing"])
+        model = dataclasses.replace(
+            ranker.build(run["config"]), preprocessing=run["preprocessing"], licence=run["licence"]
+        )
         variables = checkpoints.restore(manager, step, variables=model.abstract_variables())["variables"]
     model, variables = model.folded(variables)
     variables = jax.tree.map(np.asarray, variables)

@@ -30,6 +30,7 @@ def text(description):
         network=description["network"],
         fusion=_FUSION[description["network"]["fusion"]],
         step=description["step"],
+        licence=description.get("weights_licence", ""),
         training_pictures=None if scores is None else f"{scores['pictures']:,}",
         measures=_shown(_measures, description["measures"]),
         properties=_shown(_properties, description["picture_properties"]),

@@ -185,6 +185,7 @@ def _description(content):
     if not isinstance(stored, dict) or stored.get("format") != FORMAT:
         got = stored.get("format") if isinstance(stored, dict) else type(stored).__name__
         raise ValueError(f"{DESCRIPTION} has the format {_short(got)}, expected {FORMAT!r}")
+    stored.setdefault("weights_licence", "")  # Older folders do not have it.
     _check_keys(
         DESCRIPTION,
         stored,
@@ -199,6 +200,7 @@ def _description(content):
             "measures": (dict, type(None)),
             "picture_properties": (dict, type(None)),
             "versions": dict,
+            "weights_licence": str,
         },
     )
     _check_keys("data", stored["data"], {"name": str, "score": str, "fingerprint": str})
@@ -248,7 +250,9 @@ def _model(description):
         with config.unlocked():
             config.pooling_options = {network["pooling"]: network["pooling_options"]}
         preprocessing = Preprocessing.from_json(description["preprocessing"])
-        model = dataclasses.replace(ranker.build(config), preprocessing=preprocessing)
+        model = dataclasses.replace(
+            ranker.build(config), preprocessing=preprocessing, licence=description["weights_licence"]
+        )
         model.abstract_variables()
     # Modules raise various exceptions for options they cannot take.
     except Exception as error:

@@ -169,7 +169,7 @@ class Fit:
     def _rows(self):
         train = self._plan.pictures["train"]
         for row in self._inputs.whole("train", np.arange(len(train))):
-            yield jax.tree.map(lambda leaf: leaf.astype(np.float32) if leaf.dtype == np.float16 else leaf, row)
+            yield jax.tree.map(lambda leaf: leaf.astype(np.float32) if leaf.dtype.itemsize == 2 else leaf, row)
 
     def _pooled(self, variables):
         """Pool the training pictures as evaluation does: [C, n]."""

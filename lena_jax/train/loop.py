@@ -19,10 +19,11 @@ from lena_jax.train import exact, pair_matrix
 from lena_jax.train.inputs import make_inputs
 from lena_jax.train.log import RunLog
 from lena_jax.train.optimizer import learning_rate, make_optimizer
-from lena_jax.train.plan import make_plan
+from lena_jax.train.plan import make_plan, with_weights_of
 from lena_jax.train.progress import (
     evaluated_variables,
     find_progress,
+    restore_model,
     restore_state,
     restore_variables,
     save_progress,
@@ -67,7 +68,7 @@ def train(config, workdir, devices=None, watch=iter):
 
 
 def _run(plan, workdir, devices, stop, watch):
-    config, model = plan.config, plan.model
+    config = plan.config
     progress = find_progress(config, plan.fingerprint, workdir)
     if progress.finished(config):
         _complete(plan, workdir)
@@ -82,6 +83,8 @@ def _run(plan, workdir, devices, stop, watch):
     start, processes, me = progress.step, distributed.count(), distributed.index()
 
     # The model, its trained parameters, and the optimizer.
+    model = restore_model(plan.model, workdir, start) if start else with_weights_of(config, plan.model)
+    plan = dataclasses.replace(plan, model=model)
     variables = restore_variables(model, workdir, start) if start else _initial_variables(plan)
     inputs = make_inputs(config, model, variables, plan.pictures, plan.augmentation)
     optimizer = make_optimizer(config.optimizer, config.steps, inputs.trained(variables), model.backbone.stages)
@@ -151,7 +154,7 @@ def _run(plan, workdir, devices, stop, watch):
                 if due:
                     progress = progress.evaluated(step, _validate(plan, inputs, current))
                     _report(log, config, current, progress.history)
-                save_progress(manager, step, current, state, config, model.preprocessing, plan.fingerprint, progress)
+                save_progress(manager, step, current, state, config, model, plan.fingerprint, progress)
             if stopping:
                 manager.close()
                 log.say(f"stopped on request after step {step}, which is saved; run the same command to resume")
@@ -168,6 +171,7 @@ def _run(plan, workdir, devices, stop, watch):
 def _solve(plan, workdir, stop):
     """Fit the head and the supports of a frozen backbone in one go, see `train.exact`."""
     config = plan.config
+    plan = dataclasses.replace(plan, model=with_weights_of(config, plan.model))
     variables = _initial_variables(plan)
     inputs = make_inputs(config, plan.model, variables, plan.pictures, plan.augmentation)
     manager = checkpoints.open_checkpoints(workdir)
@@ -188,7 +192,7 @@ def _solve(plan, workdir, stop):
         history = [{"step": config.steps, "loss": losses[-1], "pair_accuracy": accuracy}]
         _report(log, config, variables, history)
     stop.defer()
-    run = checkpoints.describe(config, plan.model.preprocessing, plan.fingerprint, history)
+    run = checkpoints.describe(config, plan.model.preprocessing, plan.fingerprint, history, licence=plan.model.licence)
     checkpoints.save(manager, config.steps, variables, {"step": np.int32(config.steps)}, run, accuracy or 0.0)
     if distributed.count() == 1:
         stop.end_at_once("stopped on request after the last step; everything is saved")
@@ -250,9 +254,9 @@ def _write_percentiles(plan, workdir, inputs, manager):
     drawn = percentiles.drawn(len(plan.pictures["train"]))
 
     def in_float32(mine):
-        # Cached feature maps are float16, and evaluation pools in float32.
+        # Cached feature maps are float16 or bfloat16, and evaluation pools in float32.
         for row in inputs.whole("train", mine):
-            yield jax.tree.map(lambda leaf: leaf.astype(np.float32) if leaf.dtype == np.float16 else leaf, row)
+            yield jax.tree.map(lambda leaf: leaf.astype(np.float32) if leaf.dtype.itemsize == 2 else leaf, row)
 
     scores = _scores(inputs, variables, in_float32, drawn, plan.config.batch_size)
     if not distributed.index():

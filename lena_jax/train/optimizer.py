@@ -86,10 +86,10 @@ def make_optimizer(optimizer, steps, params, stages=()):
         raise ValueError(f"optimizer.momentum must be in [0, 1), got {optimizer.momentum}")
 
     def decay_of(group, strength):
-        kernels = {
-            name: jax.tree.map(lambda leaf, name=name: name == group and leaf.ndim > 1, tree)
-            for name, tree in params.items()
-        }
+        # By name: a transformer's position embedding is a matrix, too.
+        kernels = jax.tree_util.tree_map_with_path(
+            lambda path, _: path[0].key == group and path[-1].key == "kernel", params
+        )
         return optax.add_decayed_weights(strength, kernels)
 
     decay = optax.chain(

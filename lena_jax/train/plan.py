@@ -6,6 +6,7 @@ import functools
 import ml_collections
 import numpy as np
 
+from lena_jax import backbones
 from lena_jax.data.input_pipeline import DrawBatch
 from lena_jax.data.splits import fingerprint, open_pictures
 from lena_jax.data.transforms import Augmentation
@@ -92,6 +93,29 @@ def make_plan(config, devices):
         else pairs_to_compare(held_out.scores, held_out.groups, config.pairs.min_gap, given=held_out.pairs)
     )
     return Plan(config, model, augmentation, pictures, fingerprint(pictures), draw, validation_pairs)
+
+
+def with_weights_of(config, model):
+    """Return the model with the preprocessing and the licence of the weights that the config names, and print them.
+
+    Several processes print once, and so do several runs in one process.
+
+    Raises:
+        ValueError: see `backbones.origin_of`.
+    """
+    if not config.backbone.pretrained:
+        return model
+    with distributed.first_goes_first("weights"):
+        origin = backbones.origin_of(model.backbone.name, config.backbone.weights or None)
+    if not distributed.index():
+        _say(origin.text(model.backbone.name, config.image_size))
+    licence = "unknown" if origin.licence == backbones.origin.UNKNOWN else origin.licence
+    return dataclasses.replace(model, preprocessing=origin.preprocessing, licence=licence)
+
+
+@functools.cache
+def _say(text):
+    print(text)
 
 
 def _check(config, devices):

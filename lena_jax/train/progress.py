@@ -80,7 +80,7 @@ def find_progress(config, fingerprint, workdir):
     return Progress(step, tuple(run["history"]), tuple(run["pending"]))
 
 
-def save_progress(manager, step, variables, state, config, preprocessing, fingerprint, progress):
+def save_progress(manager, step, variables, state, config, model, fingerprint, progress):
     """Save a checkpoint.
 
     Args:
@@ -88,7 +88,7 @@ def save_progress(manager, step, variables, state, config, preprocessing, finger
         step: number of steps done.
         variables: variables from `evaluated_variables`.
         state: replicated `TrainState`.
-        config, preprocessing, fingerprint: those of the run.
+        config, model, fingerprint: those of the run; of the `Ranker`, what belongs to its backbone's weights.
         progress: `Progress`; its last evaluation ranks this checkpoint if it was made at this step.
 
     Raises:
@@ -96,7 +96,9 @@ def save_progress(manager, step, variables, state, config, preprocessing, finger
     """
     state = first_copy(state)
     training = {"opt_state": state.opt_state, "step": state.step} | ({"params": state.params} if state.average else {})
-    run = checkpoints.describe(config, preprocessing, fingerprint, progress.history, progress.pending)
+    run = checkpoints.describe(
+        config, model.preprocessing, fingerprint, progress.history, progress.pending, model.licence
+    )
     # Between evaluations the accuracy is unknown.
     last = progress.history[-1] if progress.step == step and progress.history else {"pair_accuracy": None}
     checkpoints.save(manager, step, variables, training, run, last["pair_accuracy"] or 0.0)
@@ -124,6 +126,13 @@ def restore_variables(model, workdir, step):
     """
     with checkpoints.open_checkpoints(workdir) as manager:
         return checkpoints.restore(manager, step, variables=model.abstract_variables())["variables"]
+
+
+def restore_model(model, workdir, step):
+    """Return the model with what belongs to the weights that the run started from: their preprocessing and licence."""
+    with checkpoints.open_checkpoints(workdir) as manager:
+        run = checkpoints.restore_run(manager, step)
+    return dataclasses.replace(model, preprocessing=run["preprocessing"], licence=run["licence"])
 
 
 def restore_state(manager, step, variables, state):

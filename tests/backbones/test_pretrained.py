@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 from lena_jax.backbones import BACKBONES, get_backbone, load_classifier, load_pretrained, save_pretrained
 from lena_jax.backbones.command import main
+from lena_jax.backbones.origin import UNKNOWN
 from lena_jax.backbones.sources import find_file
 from lena_jax.backbones.variables import convert_variables
 
@@ -237,7 +238,9 @@ def test_a_folder_of_something_else(tmp_path):
 
 def test_the_command_converts_once(weights, tmp_path, capsys):
     assert main([TINY, f"--source={weights}", f"--output={tmp_path / 'out'}"]) == 0
-    assert capsys.readouterr().out == f"wrote {tmp_path / 'out'}: the weights of tiny from {weights}\n"
+    assert (
+        capsys.readouterr().out == f"wrote {tmp_path / 'out'}: the weights of tiny from {weights}, licence {UNKNOWN}\n"
+    )
     two_layer_backbone.check(load_pretrained(TINY, tmp_path / "out"))
     assert main([TINY, f"--source={tmp_path / 'out'}", f"--output={tmp_path / 'again'}"]) == 0
     two_layer_backbone.check(load_pretrained(TINY, tmp_path / "again"))
@@ -275,3 +278,16 @@ def test_help_teaches(capsys):
     with pytest.raises(SystemExit) as caught:
         main([])
     assert caught.value.code == 2
+
+
+def test_the_list_shows_what_a_backbone_costs(capsys):
+    assert main(["list"]) == 0
+    lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    assert set(lines) == {"name", *BACKBONES}
+    assert lines["vit_base_patch16_dinov3"][1:] == ["85.6", "M", "14x14", "16", "dinov3-license", "343", "MB"]
+    assert lines["alexnet"][3] == "13x13" and lines["alexnet"][-1] == "-"
+
+
+def test_a_folder_must_be_named(capsys):
+    assert main([TINY]) == 2
+    assert "expected --output=FOLDER" in capsys.readouterr().err

@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -40,4 +41,28 @@ def test_an_interrupted_computation_leaves_nothing(setting, tmp_path, monkeypatc
     monkeypatch.setattr(Augmentation, "view", fail)
     with pytest.raises(KeyboardInterrupt):
         build(setting, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_features_too_large_for_float16_are_stored_as_bfloat16(setting, tmp_path, monkeypatch, capsys):
+    model, variables, pictures = setting
+    # 1,000 times larger features than float16 can have.
+    large = jnp.float32(7e7)
+    monkeypatch.setattr(ranker.Ranker, "feature_map", lambda self, v, x: jnp.full((len(x), 4, 4, 672), large))
+    maps = build(setting, tmp_path, views=1)
+    assert maps.dtype == jnp.bfloat16 and maps.shape == (1, 16, 4, 4, 672)
+    np.testing.assert_allclose(maps.astype(np.float32), 7e7, rtol=2**-8)
+    said = capsys.readouterr().out
+    assert "test: 16 pictures x 1 views of 4 x 4 x 672 float16 = 0 MB, in" in said
+    assert "some are too large for float16, so bfloat16 is used" in said
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npy"]
+    monkeypatch.setattr(features, "in_batches", None)  # Calling it again would fail.
+    np.testing.assert_array_equal(build(setting, tmp_path, views=1), maps)
+    assert capsys.readouterr().out == ""
+
+
+def test_features_that_are_not_finite_are_refused(setting, tmp_path, monkeypatch):
+    monkeypatch.setattr(ranker.Ranker, "feature_map", lambda self, v, x: jnp.full((len(x), 4, 4, 672), jnp.nan))
+    with pytest.raises(ValueError, match="got values up to nan"):
+        build(setting, tmp_path, views=1)
     assert not list(tmp_path.iterdir())
