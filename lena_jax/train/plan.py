@@ -103,8 +103,8 @@ def with_weights_of(config, model):
     Raises:
         ValueError: see `backbones.origin_of`.
     """
-    if not config.backbone.pretrained:
-        return model
+    if not config.backbone.pretrained or not (config.backbone.weights or model.backbone.source):
+        return model  # Without a source, loading the weights says what is missing.
     with distributed.first_goes_first("weights"):
         origin = backbones.origin_of(model.backbone.name, config.backbone.weights or None)
     if not distributed.index():
