@@ -98,11 +98,19 @@ class Fit:
 
     def _learn(self, pairs, chosen, watch=lambda *_: None):
         """Learn supports and head on some of the pairs, from the start and at the ridge, penalty and freedom given."""
-        means = self._table().means
-        sizes = jnp.full(len(means), round(1 + chosen["start"] * (means.shape[1] - 1)), jnp.int32)
-        price = supports.prices(means.shape[1], chosen["start"], chosen["freedom"])
-        features = supports.features_at(means, sizes.astype(jnp.float32))
+        price = supports.prices(self._table().means.shape[1], chosen["start"], chosen["freedom"])
+        sizes, features = self._sizes(chosen["start"]), self._features(chosen["start"])
         return supports.learn(features, pairs, chosen["ridge"], chosen["penalty"], self._table(), sizes, price, watch)
+
+    def _features(self, start):
+        """Pool with all supports at the start, or with a pooling that has none: [C, n] at equal spread."""
+        if start is None:
+            return supports.equal_spread(self._pooled(self._variables))[0]
+        return supports.features_at(self._table().means, self._sizes(start).astype(jnp.float32))
+
+    def _sizes(self, start):
+        channels, cells, _ = self._table().means.shape
+        return jnp.full(channels, round(1 + start * (cells - 1)), jnp.int32)
 
     def _choose(self):
         """Choose start, ridge and freedom by inner validation on the training pictures; write what was found."""
@@ -126,7 +134,7 @@ class Fit:
         kept = {}
         for start in sorted(starts, key=lambda start: abs((start or 0) - 0.5)):
             self._say(f"inner validation: {'supports from ' + format(start, 'g') if start else 'ridge'}")
-            kept[start] = supports.equal_spread(self._pooled(self._with_share(start)))[0]
+            kept[start] = self._features(start)
             ridges = _next_to(best()["ridge"], head.ridges) if tried else head.ridges
             for ridge, accuracy in inner_validation.ridge_path(kept[start], parts, ridges).items():
                 tried.append(
