@@ -70,10 +70,11 @@ def train(config, workdir, devices=None, watch=iter):
 def _run(plan, workdir, devices, stop, watch):
     config = plan.config
     progress = find_progress(config, plan.fingerprint, workdir)
-    if progress.finished(config):
+    solved = exact.used(config, plan.pictures["train"])
+    if progress.finished(config) or (solved and progress.step):
         _complete(plan, workdir)
         return np.zeros(0)
-    if exact.used(config, plan.pictures["train"]):
+    if solved:
         return _solve(plan, workdir, stop)
     if config.head.solver == "exact":
         print(
@@ -169,7 +170,7 @@ def _run(plan, workdir, devices, stop, watch):
 
 
 def _solve(plan, workdir, stop):
-    """Fit the head and the supports of a frozen backbone in one go, see `train.exact`."""
+    """Fit the head and the supports of a frozen backbone in one go, see `train.exact`; the checkpoint is of step 1."""
     config = plan.config
     plan = dataclasses.replace(plan, model=with_weights_of(config, plan.model))
     variables = _initial_variables(plan)
@@ -189,11 +190,11 @@ def _solve(plan, workdir, stop):
         variables = fit.run(watch)
         log.step_done()
         accuracy = _validate(plan, inputs, variables)
-        history = [{"step": config.steps, "loss": losses[-1], "pair_accuracy": accuracy}]
+        history = [{"step": 1, "loss": losses[-1], "pair_accuracy": accuracy}]
         _report(log, config, variables, history)
     stop.defer()
     run = checkpoints.describe(config, plan.model.preprocessing, plan.fingerprint, history, licence=plan.model.licence)
-    checkpoints.save(manager, config.steps, variables, {"step": np.int32(config.steps)}, run, accuracy or 0.0)
+    checkpoints.save(manager, 1, variables, {"step": np.int32(1)}, run, accuracy or 0.0)
     if distributed.count() == 1:
         stop.end_at_once("stopped on request after the last step; everything is saved")
     _write_percentiles(plan, workdir, inputs, manager)
