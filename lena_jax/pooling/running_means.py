@@ -45,7 +45,7 @@ def running_means(maps: np.ndarray) -> np.ndarray:
     divisor = np.arange(1, cells + 1, dtype=np.float32)[:, None]
     for part in _blocks(channels, n * cells):
         # Cells last and contiguous: NumPy sorts such rows with vector instructions.
-        rows = np.ascontiguousarray(maps[:, :, part].transpose(2, 0, 1), np.float32)
+        rows = np.array(maps[:, :, part].transpose(2, 0, 1), np.float32, order="C")
         if not np.isfinite(rows).all():
             raise ValueError("maps: got a cell that is not finite, expected finite cells")
         rows.sort(axis=-1)
@@ -73,8 +73,9 @@ def pool_running(means: jax.Array, sizes: jax.Array) -> jax.Array:
 
     Example:
         >>> import jax.numpy as jnp
+        >>> import numpy as np
         >>> from lena_jax.pooling.running_means import pool_running, running_means
-        >>> means = running_means(jnp.array([[3.0, 1.0, 2.0]])[..., None])
+        >>> means = running_means(np.array([[3.0, 1.0, 2.0]])[..., None])
         >>> pool_running(means, jnp.array([1.5]))  # (3 + 0.5 * 2) / 1.5
         Array([[2.6666667]], dtype=float32)
     """
