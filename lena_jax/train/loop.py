@@ -188,6 +188,10 @@ def _solve(plan, workdir, stop):
             log.write(number + 1, loss=losses[-1], pair_accuracy=fit.accuracy(learned.scores))
 
         variables = fit.run(watch)
+        if not np.isfinite(losses).all():
+            raise FloatingPointError(
+                f"the solved head is not finite: got the losses {losses}, expected finite ones. Are all features finite?"
+            )
         log.step_done()
         accuracy = _validate(plan, inputs, variables)
         history = [{"step": 1, "loss": losses[-1], "pair_accuracy": accuracy}]

@@ -84,6 +84,6 @@ def derivatives(scores, pairs):
 
 
 def accuracy(scores, pairs):
-    """Return the weighted share of pairs in the right order: scores [n] -> scalar; ties count half."""
-    d = jnp.sign(scores[:, None] - scores[None])
+    """Return the weighted share of pairs in the right order: scores [n] -> scalar; ties count half, NaN as a tie."""
+    d = jnp.nan_to_num(jnp.sign(scores[:, None] - scores[None]))
     return 0.5 * jnp.sum(pairs.weight * (d * (2 * pairs.label - 1) + 1) / 2)

@@ -67,9 +67,9 @@ def test_one_device_and_two_give_the_same_losses(trained, small_config, tmp_path
     np.testing.assert_allclose(two, one, atol=1e-5)
 
 
-@pytest.mark.parametrize("mode", ["random", "in_batch"])
-def test_the_whole_network_trains_alike_on_one_device_and_two(tiny, quickly_compiled, tmp_path, mode):
-    tiny.pairs.mode = mode
+@pytest.mark.parametrize("mode, spread", [("random", False), ("in_batch", True)])
+def test_the_whole_network_trains_alike_on_one_device_and_two(tiny, quickly_compiled, tmp_path, mode, spread):
+    tiny.pairs.mode, tiny.head.equal_spread = mode, spread
     one = train(tiny, str(tmp_path / "one"), devices=jax.devices()[:1])
     two = train(tiny, str(tmp_path / "two"), devices=jax.devices())
     np.testing.assert_allclose(two, one, atol=1e-5)
