@@ -190,7 +190,7 @@ def _solve(plan, workdir, stop):
         variables = fit.run(watch)
         if not np.isfinite(losses).all():
             raise FloatingPointError(
-                f"the solved head is not finite: got the losses {losses}, expected finite numbers. Are all features?"
+                f"the solved head is not finite: got the losses {losses}, expected finite numbers; check the features"
             )
         log.step_done()
         accuracy = _validate(plan, inputs, variables)
