@@ -76,7 +76,16 @@ def check_numbers(folds, seeds, fold=None, seed=None):
 
 
 def configs_of(config, folds, seeds):
-    """Return {(fold, seed): config} of all runs; seeds count from 0."""
+    """Return {(fold, seed): config} of all runs; seeds count from 0.
+
+    Raises:
+        ValueError: if there are several seeds of what no seed changes: they would be equal, and look certain.
+    """
+    if seeds > 1 and config.head.solver == "exact" and config.backbone.pretrained:
+        raise ValueError(
+            f"got {seeds} seeds and head.solver 'exact', expected one seed: a solved head on a pretrained backbone is "
+            "the same for every seed. Use folds, or head.solver 'steps'"
+        )
     configs = {}
     for fold in range(max(folds, 1)):
         for seed in range(seeds):

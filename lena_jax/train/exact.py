@@ -120,8 +120,8 @@ class Fit:
         if not parts:
             if len(starts) * len(head.ridges) > 1:
                 raise ValueError(
-                    f"got {len(train)} training pictures, too few to choose head.ridges and head.starts among them: "
-                    "give one value of each"
+                    f"got {len(train)} training pictures, too few to hold some out and choose with them: choose "
+                    "yourself with --config.head.ridges=1 --config.head.starts=0.5, or add pictures"
                 )
             first = {"start": starts[0], "ridge": head.ridges[0], "penalty": head.penalties[0]}
             return first | {"freedom": head.freedoms[0], "tried": []}
@@ -169,7 +169,7 @@ class Fit:
 
     def _known(self):
         found = folder.read_inner_validation(os.path.dirname(self._path))
-        return found if found and found["key"] == self._key() else None
+        return found if found and found.get("key") == self._key() else None
 
     def _key(self):
         return {"config": as_json(self._plan.config), "data": self._plan.fingerprint}

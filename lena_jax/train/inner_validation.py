@@ -11,7 +11,7 @@ from lena_jax.data.splits import make_folds
 from lena_jax.train import exact_head, pair_matrix
 
 _FOLDS = 4
-_ENOUGH = 1600  # Held-out pictures, over all folds, that tell settings apart; more would only take time.
+_ENOUGH = 400  # Held-out pictures, over all parts, that tell settings apart; more would only take time.
 
 
 def held_out_parts(pictures, pairs, seed=0):
@@ -33,7 +33,7 @@ def held_out_parts(pictures, pairs, seed=0):
     except ValueError:  # Fewer units than folds.
         return []
     parts = []
-    for held_out in folds[: max(1, -(-_FOLDS * _ENOUGH // (4 * len(pictures))))]:
+    for held_out in folds[: -(-_FOLDS * _ENOUGH // len(pictures))]:
         out = np.zeros(len(pictures), bool)
         out[held_out] = True
         solved, counted = pair_matrix.only(pairs, ~out), pair_matrix.only(pairs, out)

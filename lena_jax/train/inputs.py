@@ -13,6 +13,7 @@ from lena_jax.data.input_pipeline import SquarePictures, make_squares, square_si
 from lena_jax.models.feature_cache import feature_cache, features_folder, view_of
 from lena_jax.runtime import distributed
 from lena_jax.runtime.trees import merge
+from lena_jax.train import exact
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _frozen_backbone(config, model, variables, pictures, augmentation):
             model,
             variables,
             part,
-            views=config.augmentation.views if name == "train" else 1,
+            views=config.augmentation.views if name == "train" and not exact.used(config, part) else 1,
             augmentation=augmentation,
             seed=config.seed,
             cache_dir=folder,

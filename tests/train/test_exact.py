@@ -12,7 +12,8 @@ from lena_jax.models import ranker
 from lena_jax.report.page import write_report
 from lena_jax.runs import folder
 from lena_jax.runs.load import load_ranker
-from lena_jax.train import exact, pair_matrix
+from lena_jax.studies import repeated_runs
+from lena_jax.train import exact, inner_validation, pair_matrix
 from lena_jax.train.loop import train
 from lena_jax.train.plan import make_plan
 
@@ -151,3 +152,13 @@ def test_contradictions_are_refused(config, change, message):
         config.update_from_flattened_dict(change)
     with pytest.raises(ValueError, match=message):
         make_plan(config, 1)
+
+
+def test_equal_seeds_and_too_few_pictures_are_refused(config):
+    config.backbone.pretrained = True
+    with pytest.raises(ValueError, match="got 3 seeds and head.solver 'exact', expected one seed"):
+        repeated_runs.configs_of(config, 0, 3)
+    assert len(repeated_runs.configs_of(config, 2, 1)) == 2
+    plan = make_plan(config, 1)
+    parts = inner_validation.held_out_parts(plan.pictures["train"].subset([0, 1, 2]), None)
+    assert parts == []  # Fewer pictures than parts.
