@@ -26,7 +26,6 @@ class DatasetCommand:
             `StreamingBuilder`) for a data_dir. Raises ValueError for bad options.
         training_config: returns the name of the config in `experiments/configs` that trains on what the options build;
             None if training on single pictures does not read it.
-        has_configs: whether the dataset is stored as NAME/CONFIG/VERSION, not as NAME/VERSION.
         left_out: returns lines that say what a build left out, from its report. A builder that writes a table beside
             its report (see `build_report`) needs none.
     """
@@ -39,13 +38,13 @@ class DatasetCommand:
     prepare: Callable[[argparse.Namespace], Callable[[Path], Any]]
     training_config: Callable[[argparse.Namespace], str | None]
     _: dataclasses.KW_ONLY
-    has_configs: bool = False
     left_out: Callable[[dict[str, Any]], Iterable[str]] = lambda report: ()
 
     def built_in(self, data_dir: Path) -> list[Path]:
         """Return the folders of all that was built of this dataset in `data_dir`, sorted."""
-        versions = "*/*" if self.has_configs else "*"
-        return sorted(report.parent for report in data_dir.glob(f"{self.name}/{versions}/{build_report.NAME}"))
+        # Stored as NAME/VERSION without configs, and as NAME/CONFIG/VERSION with them.
+        reports = (data_dir.glob(f"{self.name}/{place}/{build_report.NAME}") for place in ("*", "*/*"))
+        return sorted(report.parent for found in reports for report in found)
 
 
 def add_number(parser: Any, flag: str, default: float, metavar: str | None, help: str) -> None:

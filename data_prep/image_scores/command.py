@@ -167,6 +167,5 @@ COMMAND = DatasetCommand(
     _add_arguments,
     _prepare,
     training_config=lambda arguments: "image_scores" if arguments.frames is None else "clips",
-    has_configs=True,
     left_out=_left_out,
 )

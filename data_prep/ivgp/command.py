@@ -83,6 +83,4 @@ def _prepare(arguments: argparse.Namespace) -> Callable:
     return lambda data_dir: Builder(config=arguments.config, data_dir=data_dir, **options)
 
 
-COMMAND = DatasetCommand(
-    "ivgp", SUMMARY, DESCRIPTION, EXAMPLES, _add_arguments, _prepare, training_config, has_configs=True
-)
+COMMAND = DatasetCommand("ivgp", SUMMARY, DESCRIPTION, EXAMPLES, _add_arguments, _prepare, training_config)

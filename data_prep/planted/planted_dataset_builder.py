@@ -11,7 +11,7 @@ from PIL import Image
 
 from data_prep import build_report
 from data_prep.planted import scene, score
-from data_prep.planted.split_sizes import COUNTS
+from data_prep.planted.options import COUNTS, DESIGNS
 from data_prep.streaming import StreamingBuilder
 
 SIZE = 128
@@ -21,6 +21,8 @@ class Builder(StreamingBuilder):
     """Pictures scored by objects (small support), a veil (large support) and noise, all known.
 
     Args:
+        config: the design of the score, one of `options.DESIGNS`; see `score`. `sum` is stored as `planted`, another as
+            `planted/DESIGN`.
         seed: seed of all randomness, >= 0; the same seed gives byte-identical records.
         train: number of pictures in the training split.
         validation: number of pictures in the validation split.
@@ -28,7 +30,7 @@ class Builder(StreamingBuilder):
         **kwargs: `data_dir` and the other options of `tfds.core.DatasetBuilder`.
 
     Raises:
-        ValueError: a negative seed, or a split with fewer than two pictures.
+        ValueError: an unknown design, a negative seed, or a split with fewer than two pictures.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -37,6 +39,7 @@ class Builder(StreamingBuilder):
     def __init__(
         self,
         *,
+        config: str | None = None,
         seed: int = 0,
         train: int = COUNTS["train"],
         validation: int = COUNTS["validation"],
@@ -50,7 +53,10 @@ class Builder(StreamingBuilder):
         for split, count in self.counts.items():
             if count < 2:
                 raise ValueError(f"{split}: got {count} pictures, expected at least 2 (one pair)")
-        super().__init__(**kwargs)
+        if config is not None and config not in DESIGNS:
+            raise ValueError(f"config: got {config!r}, expected one of {', '.join(DESIGNS)}")
+        self.design = config or "sum"
+        super().__init__(config=None if self.design == "sum" else _config(self.design), **kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = tfds.features
@@ -82,7 +88,8 @@ class Builder(StreamingBuilder):
     def fingerprint(self) -> str:
         """Return all that the records depend on, in words; equal fingerprints mean equal records."""
         counts = ", ".join(f"{split} {count}" for split, count in self.counts.items())
-        return f"{self.name} {self.VERSION}, seed {self.seed}, {counts}"
+        name = self.name if self.design == "sum" else f"{self.name}/{self.design}"
+        return f"{name} {self.VERSION}, seed {self.seed}, {counts}"
 
     def finish(self, folder: Path) -> None:
         build_report.write(folder, {"fingerprint": self.fingerprint(), "seed": self.seed, "counts": self.counts})
@@ -93,7 +100,7 @@ class Builder(StreamingBuilder):
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for index in range(self.counts[split]):
-            picture = scene.compose(self.seed, split, index, SIZE)
+            picture = scene.compose(self.seed, split, index, SIZE, self.design)
             key = f"{split}/{index:05d}"
             yield (
                 key,
@@ -111,6 +118,10 @@ class Builder(StreamingBuilder):
                     ],
                 },
             )
+
+
+def _config(design: str) -> tfds.core.BuilderConfig:
+    return tfds.core.BuilderConfig(name=design, description=f"scores of the design {design}")
 
 
 def known_answer(what: str, veiled: str) -> dict[str, Any]:

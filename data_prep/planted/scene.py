@@ -19,7 +19,7 @@ class PlacedObject:
 
     Attributes:
         kind: a key of `score.EFFECTS`.
-        effect: what its presence adds to the score.
+        effect: what it adds to the score.
         bbox: ymin, xmin, ymax, xmax as shares of the side.
     """
 
@@ -53,7 +53,7 @@ class Scene:
     score: float
 
 
-def compose(seed: int, split: str, index: int, size: int) -> Scene:
+def compose(seed: int, split: str, index: int, size: int, design: str = "sum") -> Scene:
     """Compose picture `index` of `split`; the same arguments give the same pixels in any process.
 
     Args:
@@ -61,36 +61,37 @@ def compose(seed: int, split: str, index: int, size: int) -> Scene:
         split: "train", "validation" or "test"; each crops its backdrops from its own part of the photographs.
         index: number of the picture in its split, >= 0.
         size: side of the picture in pixels.
+        design: one of `options.DESIGNS`.
     """
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
-    kinds, veil_share = score.draw_content(rng)
+    content = score.draw(design, rng)
     pixels = backdrop.draw(size, split, rng)
-    veil = backdrop.veil(size, veil_share, rng)
+    # A share of 0 is no veil: even its soft edge would be seen.
+    veil = backdrop.veil(size, content.veil_share, rng) if content.veil_share else np.zeros((size, size), np.float32)
     # owner[y, x] is the index of the object that the pixel shows, -1 for the backdrop.
     owner = np.full((size, size), -1, np.int8)
     coverage = np.zeros((size, size), np.float32)
     placed = []
-    for number, kind in enumerate(kinds):
+    for number, (kind, strength, effect) in enumerate(content.objects):
         colours, opacity, top, left = place(kind, owner, rng)
         window = np.s_[top : top + opacity.shape[0], left : left + opacity.shape[1]]
-        pixels[window] += opacity[..., None] * (colours - pixels[window])
+        pixels[window] += np.float32(strength) * opacity[..., None] * (colours - pixels[window])
         coverage[window] = np.maximum(coverage[window], opacity)
         owner[window][opacity > 0.5] = number
         bbox = (top / size, left / size, (top + opacity.shape[0]) / size, (left + opacity.shape[1]) / size)
-        placed.append(PlacedObject(kind, score.EFFECTS[kind], bbox))
+        placed.append(PlacedObject(kind, effect, bbox))
     strength = backdrop.HAZE_STRENGTH * veil * (1 - (1 - VEIL_ON_OBJECTS) * coverage)
     pixels = backdrop.add_haze(pixels, strength)
     raising = [number for number, item in enumerate(placed) if item.effect > 0]
-    signal = score.signal(kinds, veil_share)
     return Scene(
         image=np.clip(np.round(pixels), 0, 255).astype(np.uint8),
         mask=np.isin(owner, raising),
         objects=tuple(placed),
         owner=owner,
         veil=veil,
-        veil_share=veil_share,
-        signal=signal,
-        score=signal + score.NOISE_SIGMA * float(rng.standard_normal()),
+        veil_share=content.veil_share,
+        signal=content.signal,
+        score=content.signal + score.NOISE_SIGMA[design] * float(rng.standard_normal()),
     )
 
 

@@ -82,5 +82,5 @@ def compose(seed: int, split: str, index: int, size: int, frames: int) -> Plante
         objects=tuple(placed),
         veil_share=veil_share,
         signal=signal,
-        score=signal + score.NOISE_SIGMA * float(rng.standard_normal()),
+        score=signal + score.NOISE_SIGMA["sum"] * float(rng.standard_normal()),
     )

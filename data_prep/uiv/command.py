@@ -89,6 +89,4 @@ def _prepare(arguments: argparse.Namespace) -> Callable:
     return make
 
 
-COMMAND = DatasetCommand(
-    "uiv", SUMMARY, DESCRIPTION, EXAMPLES, _add_arguments, _prepare, training_config, has_configs=True
-)
+COMMAND = DatasetCommand("uiv", SUMMARY, DESCRIPTION, EXAMPLES, _add_arguments, _prepare, training_config)

@@ -74,7 +74,6 @@ def test_a_record_is_all_that_a_new_dataset_needs(monkeypatch, tmp_path, capsys)
         add_arguments=add_arguments,
         prepare=prepare,
         training_config=lambda arguments: "cat_config",
-        has_configs=True,
         left_out=lambda report: [f"left out {report['left_out']} dogs"],
     )
     monkeypatch.setattr(command, "DATASETS", (*command.DATASETS, cats))

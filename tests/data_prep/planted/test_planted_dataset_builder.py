@@ -8,7 +8,9 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
+from data_prep import command
 from data_prep.planted import Builder, score
 from data_prep.planted.scene import SPLITS
 
@@ -107,7 +109,20 @@ def test_report_counts_what_is_there(planted_dir, planted):
     assert report["counts"] == {split: len(planted[split]) for split in SPLITS}
 
 
+def test_another_design_lies_beside_it(planted_dir, tmp_path, capsys):
+    sizes = ["--train=3", "--validation=2", "--test=2"]
+    assert command.main(["build", "planted", "--design=mixed", f"--data_dir={tmp_path}", *sizes]) == 0
+    assert "--config.data.name=planted/mixed" in capsys.readouterr().out
+    assert command.main(["list", f"--data_dir={tmp_path}"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "  planted/mixed/1.0.0"
+    record = tfds.builder("planted/mixed", data_dir=tmp_path).as_data_source("train")[0]
+    strongest = max(record["boxes"]["effect"])
+    assert record["signal"] == pytest.approx(strongest - record["veil_share"], abs=1e-6)
+
+
 def test_bad_arguments_are_named(tmp_path):
+    with pytest.raises(ValueError, match="config: got 'none', expected one of sum, spot, whole, mixed"):
+        Builder(data_dir=tmp_path, config="none")
     with pytest.raises(ValueError, match="seed: got -1"):
         Builder(data_dir=tmp_path, seed=-1)
     with pytest.raises(ValueError, match="test: got 1 pictures, expected at least 2"):

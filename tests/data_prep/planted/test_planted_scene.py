@@ -57,6 +57,23 @@ def test_raising_objects_stay_visible(scenes):
     assert min(shares) > 0.5 and np.median(shares) > 0.8
 
 
+def test_of_spot_only_the_strongest_is_masked_and_there_is_no_veil():
+    for index in range(20):
+        item = scene.compose(0, "train", index, SIZE, "spot")
+        *fainter, strongest = item.objects
+        assert all(other.effect == 0 for other in fainter) and strongest.effect == item.signal
+        np.testing.assert_array_equal(item.mask, item.owner == len(fainter))
+        assert item.mask.any() and not item.veil.any()
+
+
+def test_a_fainter_object_is_closer_to_its_backdrop():
+    scenes = [scene.compose(0, "train", index, SIZE, "spot") for index in range(40)]
+    bright = [item for item in scenes if len(item.objects) == 1]
+    contrast = [abs(item.image[item.mask].mean(0) - item.image[~item.mask].mean(0)).sum() for item in bright]
+    strength = [item.signal for item in bright]
+    assert len(bright) > 5 and np.corrcoef(contrast, strength)[0, 1] > 0.3
+
+
 @pytest.mark.parametrize("share", [0.1, 0.37, 0.9])
 def test_veil_covers_the_share_it_is_asked_for(share):
     veil = backdrop.veil(SIZE, share, np.random.default_rng(5))

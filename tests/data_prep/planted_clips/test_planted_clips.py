@@ -59,7 +59,7 @@ def test_the_score_is_that_of_what_is_shown_at_any_time():
     shown = [item.shown for one in made for item in one.objects]
     assert set(shown) == set(range(1, 9)) and 3.8 < np.mean(shown) < 5.2
     signals = np.array([one.signal for one in made])
-    assert score.noise_ceiling(signals, score.NOISE_SIGMA) == pytest.approx(0.95, abs=0.02)
+    assert score.noise_ceiling(signals, score.NOISE_SIGMA["sum"]) == pytest.approx(0.95, abs=0.02)
 
 
 def test_the_same_arguments_give_the_same_clip_and_others_another():
