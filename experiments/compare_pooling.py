@@ -21,7 +21,7 @@ from lena_jax.cli import scripts
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config file of every run, see experiments/configs/.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the comparison; created if absent.")
 _POOLINGS = flags.DEFINE_list("poolings", None, "Poolings, such as lena,average,top_n:5 (default: all).")
-_FUSIONS = flags.DEFINE_list("fusions", ["none"], "Fusions of objectness maps, from none,concat,gate.")
+_FUSIONS = flags.DEFINE_list("fusions", ["none"], "Fusions of objectness maps, from none,concat,gate,learned_gate.")
 _FOLDS = flags.DEFINE_integer("folds", 0, "Cross-validate over this many folds of all pictures; 0: do not.")
 _SEEDS = flags.DEFINE_integer("seeds", 1, "Train each with this many seeds, counted from config.seed.")
 _AGAINST = flags.DEFINE_string("against", "average", "Baseline that the other poolings are compared with.")

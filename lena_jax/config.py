@@ -50,7 +50,8 @@ def default_config():
     config.backbone.batch_norm = "inference"  # Use BatchNorm's stored statistics; "train": use the batch's.
 
     # How to use the objectness maps that `python -m data_prep objectness` makes: "concat" adds them as one more feature
-    # map; "gate" multiplies the feature maps by them; "none" does not need them.
+    # map; "gate" multiplies the feature maps by them; "learned_gate" learns how far that gate closes; "none" does not
+    # need them.
     config.fusion = "none"
 
     config.pooling = "lena"  # A name of lena_jax.pooling.POOLINGS.

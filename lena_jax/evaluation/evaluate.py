@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from scipy.special import expit
 
 from lena_jax.data.pairs import read_pairs
 from lena_jax.evaluation import map_checks
@@ -46,8 +47,8 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
     Returns:
         The dict in `metrics.json`: what was evaluated (`data`, `fingerprint` of the dataset and its splits, `split`,
         `step`, `pooling`, `fusion`), the measures of `ranking_metrics`, `calibration`, `accuracy_by_gap` and, with few
-        groups, `accuracy_by_group`. Where available also `eta`, `localization` (per kind of map, for datasets with
-        masks) and `map_checks`.
+        groups, `accuracy_by_group`. Where available also `eta`, `gate` (how far a learned one closes, in [0, 1]),
+        `localization` (per kind of map, for datasets with masks) and `map_checks`.
 
     Raises:
         ValueError: there is no checkpoint, the split has no pictures, or `pairs` names other pictures.
@@ -95,6 +96,8 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
     shares = eta_distribution(config, variables, math.prod(contributions.shape[pooled_together]))
     if shares is not None:
         metrics["eta"] = shares
+    if config.fusion == "learned_gate":
+        metrics["gate"] = float(expit(variables["params"]["gate"]))
     if "mask" in pictures.record(0):
         metrics["localization"] = _mask_measures(pictures, maps)
     if check_maps:

@@ -11,7 +11,7 @@ import numpy as np
 
 from lena_jax.localization import average_to_grid
 
-FUSIONS = ("none", "concat", "gate")
+FUSIONS = ("none", "concat", "gate", "learned_gate")
 CLIP_POOLINGS = ("joint", "frame_mean")
 AXIS = "devices"  # Axis of the mapped training step; training's BatchNorm takes its statistics over it.
 
@@ -69,6 +69,8 @@ class SiameseRanker(nn.Module):
       support larger than the objects fills up with cells near zero, which lowers the mean. So a large object counts
       for more than a small one, and `eta` also sets by how much. The gate would raise a negative feature. A picture
       whose objectness is 0 everywhere gets the score `b`, whatever it shows.
+    - "learned_gate": the C maps `(1 - g + g o) * z_c`, where `g = sigmoid(gate)` in (0, 1) is how far the gate closes,
+      one number for the whole model, learned with it from 1/2. At 0 it is "none", at 1 it is "gate".
 
     Attributes:
         backbone: fully convolutional module, images [B, H, W, 3] -> feature map [B, h, w, C].
@@ -97,6 +99,8 @@ class SiameseRanker(nn.Module):
     def setup(self):
         if self.equal_spread:
             self.spread = EqualSpread(name="spread")
+        if self.fusion == "learned_gate":
+            self.gate = self.param("gate", nn.initializers.zeros, ())
         self.head = nn.Dense(1, kernel_init=nn.initializers.normal(0.01), name="head")
 
     def __call__(self, inputs, batch_norm=False, train=False):
@@ -127,7 +131,12 @@ class SiameseRanker(nn.Module):
             return inputs
         feature_map = inputs["feature_map"]
         grid = objectness_grid(inputs["objectness"], *feature_map.shape[1:3])[..., None].astype(feature_map.dtype)
-        return jnp.concatenate([feature_map, grid], -1) if self.fusion == "concat" else feature_map * grid
+        if self.fusion == "concat":
+            return jnp.concatenate([feature_map, grid], -1)
+        if self.fusion == "learned_gate":
+            closed = jax.nn.sigmoid(self.gate).astype(feature_map.dtype)
+            grid = 1 - closed + closed * grid
+        return feature_map * grid
 
     def score(self, inputs, train=False):
         """Fuse, pool and score: feature map [B, h, w, C] or [B, T, h, w, C], with objectness if fused -> scores [B]."""

@@ -16,7 +16,8 @@ def table(metrics, workdir):
         ("pooling", f"{metrics['pooling']} (checkpoint of step {metrics['step']})"),
     ]
     if metrics.get("fusion", "none") != "none":
-        rows.append(("objectness", metrics["fusion"]))
+        gate = f", closed by {metrics['gate']:.2f}" if "gate" in metrics else ""
+        rows.append(("objectness", metrics["fusion"] + gate))
     rows += [(name, _interval(metrics[key])) for key, name in (_MEASURES | _MORE).items() if key in metrics]
     if "accuracy_by_gap" in metrics:
         rows.append(

@@ -17,6 +17,7 @@ _FUSION = {
     "none": "",
     "concat": ", with the objectness map as one more feature map",
     "gate": ", with the feature maps multiplied by the objectness map",
+    "learned_gate": ", with the feature maps multiplied by the objectness map, as far as was learned",
 }
 
 

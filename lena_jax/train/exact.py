@@ -23,6 +23,8 @@ from lena_jax.train import exact_head, inner_validation, pair_matrix, supports
 _BATCH = 32
 _SPARSE = (3, 10, 30)  # Ridges of a sparse penalty to try, as factors on the best even one.
 _EDGE = 1e-4  # A sigmoid never reaches the shares 0 and 1.
+_GATES = (0.0, 0.25, 0.5, 1.0)  # How far to close a learned gate, to try; 0 is no gate.
+_SHUT = 20.0  # In float32, its sigmoid is 1.
 
 
 def used(config, pictures):
@@ -78,6 +80,7 @@ class Fit:
     def run(self, watch):
         """Fit; return the variables of the model. `watch(round, supports.Learned)` is called for every solution."""
         chosen = self._known() or self._choose()
+        self._close(chosen.get("gate"))
         variables, learned = self._with_share(chosen["start"]), None
         if self._learns and chosen["freedom"]:
             learned = self._learn(self._pairs, chosen, watch)
@@ -113,7 +116,7 @@ class Fit:
         return jnp.full(channels, round(1 + start * (cells - 1)), jnp.int32)
 
     def _choose(self):
-        """Choose start, ridge and freedom by inner validation on the training pictures; write what was found."""
+        """Choose start, ridge, freedom and gate by inner validation on the training pictures; write what was found."""
         head, train = self._plan.config.head, self._plan.pictures["train"]
         starts = list(head.starts) if self._learns else [None]
         parts = inner_validation.held_out_parts(train, self._pairs, self._plan.config.data.fold_seed)
@@ -124,7 +127,8 @@ class Fit:
                     "yourself with --config.head.ridges=1 --config.head.starts=0.5, or add pictures"
                 )
             first = {"start": starts[0], "ridge": head.ridges[0], "penalty": head.penalties[0]}
-            return first | {"freedom": head.freedoms[0], "tried": []}
+            return first | {"freedom": head.freedoms[0], "gate": None, "tried": []}
+        gate, gates = self._choose_gate(parts, starts)
         tried = []
 
         def best():
@@ -162,10 +166,37 @@ class Fit:
             allowed = tried if 0.0 in head.freedoms else learned
         else:
             allowed = tried
-        chosen = {**max(allowed, key=lambda row: row["pair_accuracy"]), "tried": tried}
+        chosen = {**max(allowed, key=lambda row: row["pair_accuracy"]), "gate": gate, "tried": tried, "gates": gates}
         if not distributed.index():
             folder.write_json(self._path, {"key": self._key(), **chosen})
         return chosen
+
+    def _gates(self):
+        return _GATES if self._plan.config.fusion == "learned_gate" else (None,)
+
+    def _choose_gate(self, parts, starts):
+        """Choose how far the gate closes, with shared supports in the middle; return it and what was tried."""
+        gates, tried = self._gates(), []
+        if len(gates) == 1:
+            return gates[0], []
+        for gate in gates:
+            self._say(f"inner validation: a gate closed by {gate:g}")
+            self._close(gate)
+            features = self._features(min(starts, key=lambda start: abs((start or 0) - 0.5)))
+            path = inner_validation.ridge_path(features, parts, self._plan.config.head.ridges)
+            tried.append({"gate": gate, "pair_accuracy": max(path.values())})
+        gate = max(tried, key=lambda row: row["pair_accuracy"])["gate"]
+        self._close(gate)
+        return gate, tried
+
+    def _close(self, gate):
+        """Close the gate that far, in [0, 1], and forget the maps behind another; None: there is no gate."""
+        if gate is None:
+            return
+        logit = np.clip(np.log(max(gate, 1e-30)) - np.log(max(1 - gate, 1e-30)), -_SHUT, _SHUT).astype(np.float32)
+        if logit != self._variables["params"]["gate"]:
+            params = self._variables["params"] | {"gate": logit}
+            self._variables, self._sorted = {**self._variables, "params": params}, None
 
     def _known(self):
         found = folder.read_inner_validation(os.path.dirname(self._path))

@@ -68,7 +68,7 @@ def make_optimizer(optimizer, steps, params, stages=()):
         optimizer: config with the keys of `learning_rate` and `rates`, `name` ("adamw" or "sgd"), `weight_decay`,
             `backbone_decay`, `clip_norm` (0: no clipping) and `momentum` (for "sgd").
         steps: number of training steps.
-        params: {"head": ..., "pooling": ..., "backbone": ...}, the parameters to train.
+        params: {"head": ..., "pooling": ..., "backbone": ..., "gate": ...}, the parameters to train.
         stages: `Backbone.stages` of the backbone.
 
     Returns:
@@ -110,9 +110,9 @@ def make_optimizer(optimizer, steps, params, stages=()):
 def rates(optimizer, params, stages=()):
     """Return the learning rate of each parameter as a factor on the schedule.
 
-    The factor is 1 for the head, `pooling_rate` for the pooling, and `backbone_rate` for the backbone's last stage.
-    Each earlier stage has `stage_decay` times the factor of the next one. Biases have `bias_rate` times the factor of
-    their layer.
+    The factor is 1 for the head, `pooling_rate` for the pooling and the gate of objectness, and `backbone_rate` for the
+    backbone's last stage. Each earlier stage has `stage_decay` times the factor of the next one. Biases have
+    `bias_rate` times the factor of their layer.
 
     Args:
         optimizer: config with these keys.
@@ -134,7 +134,8 @@ def rates(optimizer, params, stages=()):
 
     def rate(path, _):
         names = [entry.key for entry in path]
-        value = {"head": 1.0, "pooling": optimizer.pooling_rate, "backbone": optimizer.backbone_rate}[names[0]]
+        kinds = {"head": 1.0, "backbone": optimizer.backbone_rate}
+        value = kinds.get(names[0], optimizer.pooling_rate)
         if names[0] == "backbone":
             value *= optimizer.stage_decay ** depth.get(stage_of(names[1]), 0)
         return value * (optimizer.bias_rate if names[-1] in ("bias", "conv_bias") else 1.0)

@@ -8,7 +8,7 @@ from lena_jax.models import ranker
 from lena_jax.models.batching import in_batches, on_devices
 
 pytestmark = pytest.mark.usefixtures("tiny_trunks")
-CHANNELS = {"none": 12, "concat": 13, "gate": 12}
+CHANNELS = {"none": 12, "concat": 13, "gate": 12, "learned_gate": 12}
 
 
 def model_of(fusion, pooling="lena"):
@@ -51,6 +51,9 @@ def test_scores_and_maps_are_those_of_the_formulas(fusion):
     )
     if fusion != "none":
         cells = inputs["objectness"].reshape(3, 8, 8, 8, 8).mean((2, 4), dtype=np.float64)[..., None] / 255
+        if fusion == "learned_gate":
+            closed = 1 / (1 + np.exp(-np.float64(variables["params"]["gate"])))
+            cells = 1 - closed + closed * cells
         z = np.concatenate([z, cells], -1) if fusion == "concat" else z * cells
     assert z.shape == (3, 8, 8, CHANNELS[fusion]) and np.ptp(z, (1, 2)).max() > 0.1
     head = variables["params"]["head"]
@@ -71,7 +74,7 @@ def test_scores_and_maps_are_those_of_the_formulas(fusion):
     np.testing.assert_allclose(contributions.reshape(3, 64), np.einsum("ncm,c->nm", parts, kernel), atol=1e-4)
 
 
-@pytest.mark.parametrize("fusion", ["concat", "gate"])
+@pytest.mark.parametrize("fusion", ["concat", "gate", "learned_gate"])
 def test_the_map_counts(fusion):
     model, inputs = model_of(fusion), random_inputs(fusion, 2)
     variables = random_variables(model)
@@ -109,5 +112,7 @@ def test_batches_of_pytrees_are_padded_and_split_over_devices():
 
 
 def test_an_unknown_fusion_is_refused():
-    with pytest.raises(ValueError, match=r"got fusion 'gated', expected one of \('none', 'concat', 'gate'\)"):
+    with pytest.raises(
+        ValueError, match=r"got fusion 'gated', expected one of \('none', 'concat', 'gate', 'learned_gate'\)"
+    ):
         model_of("gated")

@@ -128,6 +128,17 @@ def test_sparse_penalty_and_objectness(config, mapped_dir, tmp_path):
     )
 
 
+def test_a_learned_gate_is_chosen_by_inner_validation(config, mapped_dir, tmp_path):
+    config.data.dir, config.fusion, config.pooling = str(mapped_dir), "learned_gate", "average"
+    train(config, tmp_path / "run")
+    chosen = folder.read_inner_validation(tmp_path / "run")
+    assert [row["gate"] for row in chosen["gates"]] == [0.0, 0.25, 0.5, 1.0]
+    assert chosen["gate"] == max(chosen["gates"], key=lambda row: row["pair_accuracy"])["gate"]
+    evaluate(tmp_path / "run", sheet=False)
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["gate"] == pytest.approx(chosen["gate"], abs=1e-6)
+
+
 def test_too_many_pictures_are_trained_step_by_step(config, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pair_matrix, "MOST_PICTURES", 40)
     assert len(train(config, tmp_path / "run")) == config.steps
