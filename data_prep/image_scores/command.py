@@ -160,6 +160,8 @@ def _left_out(report: dict[str, Any]) -> Iterator[str]:
             yield f"left out {count:,} of {rows}: no {reason}"
     if count := len(report.get("duplicates_left_out", [])):
         yield f"left out {count:,} of {rows}: equal to a picture of another split"
+    if count := report.get("colour_profiles_ignored", 0):
+        yield f"{count:,} pictures have a colour profile that is damaged or does not fit, which was ignored"
     bad = report.get("bad_pictures", [])
     if bad:
         yield f"left out {len(bad):,} of {rows}: bad picture (all are in build_report.json)"

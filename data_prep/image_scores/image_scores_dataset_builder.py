@@ -79,8 +79,12 @@ class Builder(StreamingBuilder):
             without two comparable pictures.
     """
 
-    VERSION = tfds.core.Version("1.1.0")
-    RELEASE_NOTES = {"1.0.0": "First release.", "1.1.0": "unit, content, weight; several scores."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {
+        "1.0.0": "First release.",
+        "1.1.0": "unit, content, weight; several scores.",
+        "2.0.0": "Colours are brought to sRGB through each picture's profile; scores have 64 bits.",
+    }
     builder_config_cls = ImageScoresConfig
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -163,6 +167,7 @@ class Builder(StreamingBuilder):
             "duplicates_left_out": self._duplicates,
             "duplicates_kept": self._repeated,
             "stored_as_they_were": self._unchanged,
+            "colour_profiles_ignored": self._ignored,
             "columns": {
                 key: getattr(config, key)
                 for key in ("image_column", "score", "group", "split", "fold_by", "weight", "views")
@@ -177,7 +182,7 @@ class Builder(StreamingBuilder):
         splits = _splits(self.content)
         self._kept = {split: (array.array("d"), []) for split in splits}
         self._bad, self._duplicates = [], []
-        self._unchanged = self._repeated = 0
+        self._unchanged = self._repeated = self._ignored = 0
         self._seen: dict[bytes, table.Row] = {}
         self._fingerprint = _Fingerprint(self.content, self.builder_config.frames)
         return {split: self._generate_examples(rows) for split, rows in splits.items()}
@@ -203,6 +208,7 @@ class Builder(StreamingBuilder):
             if self._is_in_another_split(row, picture.content):
                 continue
             self._unchanged += picture.data is data
+            self._ignored += picture.profile_ignored
             scores, groups = self._kept[row.split]
             scores.append(row.score)
             groups.append(row.group)

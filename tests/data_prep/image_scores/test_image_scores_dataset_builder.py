@@ -53,7 +53,7 @@ def no_files(folder):
 
 def test_pictures_scores_and_ids_come_out_as_they_went_in(build, folder, scores_csv, tmp_path):
     builder = build(scores_csv)
-    assert Path(builder.data_path) == tmp_path / "data" / "image_scores" / "photos" / "1.1.0"
+    assert Path(builder.data_path) == tmp_path / "data" / "image_scores" / "photos" / "2.0.0"
     records = read(builder, decoders={"image": tfds.decode.SkipDecoding()})
     assert sorted(records) == [f"{number}.jpg" for number in range(6)]
     for number in range(6):
