@@ -52,12 +52,13 @@ def find(folder: Path) -> dict[str, str]:
     return {stem: name for stem, (_, name) in found.items()}
 
 
-def read(folder: Path, name: str | None) -> bytes:
+def read(folder: Path, name: str | None, follow_links: bool = False) -> bytes:
     """Return the content of a file.
 
     Args:
         folder: the folder of pictures.
         name: the file name from `find`; None for a picture that it did not find.
+        follow_links: whether links may lead out of the folder.
 
     Raises:
         Unusable: no such file, or a file that is too large or cannot be read.
@@ -66,7 +67,7 @@ def read(folder: Path, name: str | None) -> bytes:
     if name is None:
         raise Unusable("missing", "no such file")
     try:
-        return picture_folder.read(folder, name)
+        return picture_folder.read(folder, name, follow_links)
     except pictures.BadPicture as error:
         try:
             size = (Path(folder) / name).stat().st_size

@@ -7,7 +7,7 @@ import ml_collections
 from lena_jax.runtime.trees import merge
 
 # Keys that may change when a run is resumed: where and how the dataset is read, but not which dataset it is.
-MAY_DIFFER = {"data.dir", "data.workers", "data.cache"}
+MAY_DIFFER = {"data.dir", "data.workers", "data.cache", "data.cache_dir"}
 
 
 def default_config():
@@ -35,7 +35,9 @@ def default_config():
     config.data.fold = 0
     config.data.fold_seed = 0
     config.data.validation = 0.0  # Share of the training pictures to validate on if there is no validation split.
-    config.data.cache = True  # Cache decoded pictures in data.dir, to train with a backbone that is not frozen.
+    config.data.cache = True  # Cache decoded pictures, to train with a backbone that is not frozen.
+    # Folder of cached pictures and feature maps; "": in data.dir, or in the user's cache if that cannot be written.
+    config.data.cache_dir = ""
     config.data.workers = 0  # Processes that decode and crop, for many cores and a fast device; 0: use threads.
 
     config.backbone = ml_collections.ConfigDict()

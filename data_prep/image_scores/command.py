@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from data_prep.dataset_command import DatasetCommand
+from data_prep.dataset_command import DatasetCommand, add_follow_links
 
 SUMMARY = "your own folder of pictures, or videos, and a table with a score for each"
 
@@ -109,6 +109,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="T",
         help="the files are videos: store T frames of each, evenly spaced in time (needs PyAV)",
     )
+    add_follow_links(parser)
     parser.add_argument("--name", help="name of the dataset (default: the table's file name)")
     parser.add_argument(
         "--on-bad-image",
@@ -145,7 +146,7 @@ def _prepare(arguments: argparse.Namespace) -> Callable:
     from data_prep.image_scores import Builder, ImageScoresConfig
 
     keys = ("images", "csv", "image_column", "group", "split", "fold_by", "weight")
-    keys += ("transform", "views", "prior_views", "frames", "on_bad_image", "on_duplicate")
+    keys += ("transform", "views", "prior_views", "frames", "follow_links", "on_bad_image", "on_duplicate")
     options = {key: getattr(arguments, key) for key in keys}
     config = ImageScoresConfig(name=name, score=tuple(arguments.score), missing=tuple(arguments.missing), **options)
     return lambda data_dir: Builder(data_dir=data_dir, config=config)

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ class ImageScoresConfig(tfds.core.BuilderConfig):
         prior_views: strength of the prior in views, for the transform "rate".
         frames: the files are videos: store so many frames of each, evenly spaced in time. None: they are pictures.
         missing: texts that mean a missing score, beside the usual words.
+        follow_links: whether links in the folder may lead out of it.
         on_bad_image: "error", or "skip" to leave out and list pictures that are missing or do not decode.
         on_duplicate: what to do with a picture that is in two splits: "error", or "skip" to keep it only in the last
             of train, validation and test, and list what was left out.
@@ -57,8 +59,12 @@ class ImageScoresConfig(tfds.core.BuilderConfig):
     prior_views: float | None = None
     frames: int | None = None
     missing: tuple[str, ...] = ()
+    follow_links: bool = False
     on_bad_image: str = "error"
     on_duplicate: str = "error"
+
+    def __post_init__(self):
+        self.images, self.csv = os.path.expanduser(self.images), os.path.expanduser(self.csv)
 
     @property
     def scores(self) -> tuple[str, ...]:
@@ -235,7 +241,8 @@ class Builder(StreamingBuilder):
         return True
 
     def _read(self, row: table.Row) -> bytes:
-        return picture_folder.read(Path(self.builder_config.images), row.id)
+        config = self.builder_config
+        return picture_folder.read(Path(config.images), row.id, config.follow_links)
 
 
 class _Fingerprint:

@@ -21,15 +21,16 @@ def score(scorer, paths):
     Raises:
         ValueError: there are no pictures to score.
     """
-    others = []
-    found, one = scorer.score(picture_paths.find(paths, others.append)), None
+    others, known = picture_paths.PassedOver(), scorer.ignored_profiles
+    found, one = scorer.score(picture_paths.find(paths, others)), None
     with contextlib.closing(found):
         for one in tqdm(found, desc="scoring", unit=" pictures", file=sys.stderr, mininterval=0.5):
             yield one
-    if others:
+    if others.text():
+        print(printable(others.text()), file=sys.stderr)
+    if count := scorer.ignored_profiles - known:
         print(
-            f"{len(others):,} files in folders were skipped because they are not pictures, such as "
-            f"{printable(others[0])}",
+            f"{count:,} pictures have a colour profile that is damaged or does not fit, which was ignored",
             file=sys.stderr,
         )
     if one is None:

@@ -4,6 +4,7 @@ import functools
 import os
 from collections.abc import Sequence
 
+import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -95,6 +96,7 @@ def backdrop(picture: npt.ArrayLike) -> np.ndarray:
     return 0.5 + 0.5 * np.repeat(np.asarray(picture).mean(-1, keepdims=True) / 255, 3, -1)
 
 
+@matplotlib.rc_context({"text.parse_math": False})
 def save_overlays(
     path: str | os.PathLike,
     pictures: Sequence[np.ndarray],

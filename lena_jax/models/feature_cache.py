@@ -11,6 +11,7 @@ import numpy as np
 from lena_jax.data.array_cache import TooLarge, cached_array, is_cached
 from lena_jax.data.transforms import resize
 from lena_jax.models.batching import in_batches, on_devices
+from lena_jax.runtime.files import is_writable, user_cache
 
 
 def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cache_dir, label, batch_size=32):
@@ -87,8 +88,15 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
 
 
 def features_folder(config):
-    """Return the folder of the cached feature maps of a run's dataset."""
-    return os.path.join(os.path.expanduser(config.data.dir), "features")
+    """Return the folder of the cached feature maps and pictures of a run's dataset.
+
+    It is `config.data.cache_dir`, or else `features` in the folder of datasets, or a folder of the user's cache where
+    that one cannot be written.
+    """
+    if config.data.cache_dir:
+        return os.path.expanduser(config.data.cache_dir)
+    own = os.path.join(os.path.expanduser(config.data.dir), "features")
+    return own if is_writable(own) else user_cache("features")
 
 
 def view_of(picture, size, number, row, augmentation, seed):

@@ -256,7 +256,9 @@ def test_further_scores_units_and_weights_are_stored(build, write_csv):
     # Of the first there is no rating.
     assert sorted(zip(ratings.ids, ratings.scores, strict=True)) == [(f"{n}.jpg", n / 2) for n in range(1, 6)]
     assert ratings.picture(0).tolist() == loaded.picture(list(loaded.ids).index(ratings.ids[0])).tolist()
-    with pytest.raises(ValueError, match="no score 'stars', expected one of .'score', 'rating'."):
+    named = dataset.load("image_scores/photos", data_dir, "all", score="likes")
+    np.testing.assert_array_equal(named.scores, loaded.scores)
+    with pytest.raises(ValueError, match="no score 'stars', expected one of score .likes., rating"):
         dataset.load("image_scores/photos", data_dir, "all", score="stars")
 
 
