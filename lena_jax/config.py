@@ -25,7 +25,10 @@ def default_config():
     config.eval_every = 100  # Steps between two evaluations; each also saves a checkpoint.
     config.stop_after = 0  # Early stopping: evaluations without a better validation accuracy; 0: never stop.
     config.dtype = "float32"  # Of the backbone's activations; "bfloat16" for GPU and TPU. Parameters stay float32.
-    config.image_size = 224  # Side of the square that whole pictures are resized to, in pixels.
+    config.image_size = 224  # Side of the square that pictures are resized to, in pixels.
+    # How they become a square: "squash" stretches them; "pad" keeps their shape, and what lies beside them is in no
+    # support and no map; "crop" takes the square in their middle.
+    config.resize = "squash"
 
     config.data = ml_collections.ConfigDict()
     config.data.name = "planted"  # Or image_scores/NAME.

@@ -44,14 +44,18 @@ class Preparation:
     Args:
         image_size: side of the network input in pixels.
         objectness: network that makes objectness maps, for a model that uses them; otherwise None.
+        resize: how a picture becomes that square, see `data.transforms.resize`.
     """
 
-    def __init__(self, image_size: int, objectness: u2net.Network | None = None) -> None:
-        self._size, self._objectness = image_size, objectness
+    def __init__(self, image_size: int, objectness: u2net.Network | None = None, resize: str = "squash") -> None:
+        self._size, self._objectness, self._resize = image_size, objectness, resize
 
     def inputs(self, picture: Image.Image) -> np.ndarray | dict[str, np.ndarray]:
-        """Maps an upright RGB picture to [S, S, 3] uint8, or {"pictures": that, "objectness": [64, 64] uint8}."""
-        seen = square(picture, self._size)
+        """Maps an upright RGB picture to [S, S, 3] uint8, or {"pictures": that, "objectness": [64, 64] uint8}.
+
+        With "pad", it has 4 channels.
+        """
+        seen = square(picture, self._size, how=self._resize)
         if self._objectness is None:
             return seen
         return {"pictures": seen, "objectness": u2net.to_map(self._objectness(np.asarray(picture)))}
