@@ -1,8 +1,10 @@
 """Draw PNGs: a histogram of scores, a sheet of pictures under headings, and pictures beside their maps."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -15,8 +17,11 @@ SHEET_PICTURES = 24
 _COLUMNS = 8
 _PIXELS = 160
 _GROUPS = 6
+# Names are drawn as they are: a dollar sign starts no formula.
+_PLAIN = {"text.parse_math": False}
 
 
+@matplotlib.rc_context(_PLAIN)
 def save_histogram(path: Path, name: str, scores: np.ndarray, splits: np.ndarray, groups: np.ndarray) -> None:
     """Draw the distribution of the scores of each split, one panel for each of the largest groups.
 
@@ -47,6 +52,7 @@ def save_histogram(path: Path, name: str, scores: np.ndarray, splits: np.ndarray
     _save(figure, path)
 
 
+@matplotlib.rc_context(_PLAIN)
 def save_sheet(path: Path, name: str, blocks: Sequence[tuple[str, Sequence[tuple[np.ndarray, str]]]]) -> None:
     """Draw a sheet of pictures in blocks.
 
@@ -68,10 +74,11 @@ def save_sheet(path: Path, name: str, blocks: Sequence[tuple[str, Sequence[tuple
             axis.set_axis_off()
         for axis, (picture, text) in zip(part.axes, pictures, strict=False):
             axis.imshow(picture)
-            axis.set_title(text if len(text) < 22 else text[:20] + "...", fontsize=7, parse_math=False)
+            axis.set_title(text if len(text) < 22 else text[:20] + "...", fontsize=7)
     _save(figure, path)
 
 
+@matplotlib.rc_context(_PLAIN)
 def save_maps(path: Path, rows: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
     """Draw a row for each picture: the picture, its map, and both in one.
 
@@ -111,4 +118,7 @@ def thumbnail(picture: np.ndarray) -> np.ndarray:
 def _save(figure: Figure, path: Path) -> None:
     # The figure draws on its own canvas, which needs neither pyplot's global state nor a screen.
     FigureCanvasAgg(figure)
-    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110), "wb")
+    with warnings.catch_warnings():
+        # The font has no signs of some scripts.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110), "wb")

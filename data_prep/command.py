@@ -10,6 +10,8 @@ from pathlib import Path
 
 from data_prep import build_report, inspect_commands, objectness_command
 from data_prep.dataset_command import DatasetCommand
+from lena_jax.runtime import console
+from lena_jax.runtime.signals import Terminated, terminated_in_order
 
 # All datasets, in the order of `list` and `--help`. To add one, add its folder, with a `command.py`, and its name here.
 DATASETS: tuple[DatasetCommand, ...] = tuple(
@@ -42,22 +44,25 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, 1 for a failure, 2 for bad input, 130 if interrupted.
+    """Run the command and return its exit code: 0, 1 for a failure, 2 for bad input, 130 or 143 if interrupted.
 
     An error is one line on stderr.
     """
-    arguments = _parser().parse_args(argv)
-    try:
-        return arguments.run(arguments) or 0
-    except ValueError as error:
-        print(f"data_prep: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"data_prep: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("data_prep: interrupted, nothing was left behind", file=sys.stderr)
-        return 130
+    with console.patient_output():
+        arguments = _parser().parse_args(console.arguments(argv))
+        try:
+            with terminated_in_order():
+                return arguments.run(arguments) or 0
+        except ValueError as error:
+            print(f"data_prep: error: {' '.join(str(error).split())}", file=sys.stderr)
+            return 2
+        except OSError as error:
+            print(f"data_prep: error: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt as interrupt:
+            what, code = ("terminated", 143) if isinstance(interrupt, Terminated) else ("interrupted", 130)
+            print(f"data_prep: {what}, nothing was left behind", file=sys.stderr)
+            return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_data_dir(parser: argparse.ArgumentParser) -> None:
-    default = os.environ.get("TFDS_DATA_DIR") or "data"
+    default = os.path.expanduser(os.environ.get("TFDS_DATA_DIR") or "data")
     parser.add_argument(
         "--data_dir",
         default=default,
@@ -126,13 +131,13 @@ def _build(arguments: argparse.Namespace) -> None:
 
     built = staging.build(make_with_progress, Path(arguments.data_dir), arguments.overwrite)
     counts = ", ".join(f"{count:,} {split}" for split, count in built.report["counts"].items())
-    print(f"{'built' if built.fresh else 'already there, made from the same input:'} {built.name}: {counts}")
-    for line in dataset.left_out(built.report):
-        print(line)
-    print(build_report.read_table(built.path), end="")
-    print(f"in    {built.path}")
+    lines = [f"{'built' if built.fresh else 'already there, made from the same input:'} {built.name}: {counts}"]
+    lines += dataset.left_out(built.report)
+    lines += build_report.read_table(built.path).splitlines()
+    lines.append(f"in    {built.path}")
     if config := dataset.training_config(arguments):
-        print("next  " + _training_command(config, built, arguments.data_dir))
+        lines.append("next  " + _training_command(config, built, arguments.data_dir))
+    console.say("\n".join(lines))
 
 
 def _training_command(config: str, built, data_dir: str) -> str:

@@ -47,6 +47,15 @@ class DatasetCommand:
         return sorted(report.parent for found in reports for report in found)
 
 
+def add_follow_links(parser: Any) -> None:
+    """Add `--follow_links` to a parser."""
+    parser.add_argument(
+        "--follow_links",
+        action="store_true",
+        help="links in the folder of pictures may lead out of it, as tools for versions of data make them",
+    )
+
+
 def add_number(parser: Any, flag: str, default: float, metavar: str | None, help: str) -> None:
     """Add an option that takes a number of the type of its default, and says so in its help.
 

@@ -66,8 +66,12 @@ def _describe(arguments: argparse.Namespace) -> None:
     scores = describe.read_scores(data)
     print(f"{data.name} in {data.folder}")
     print(describe.table(data, scores))
-    for path in describe.draw(data, scores, Path(arguments.out or data.folder).expanduser()):
-        print(f"see   {path}")
+    folder = Path(arguments.out or data.folder).expanduser()
+    try:
+        for path in describe.draw(data, scores, folder):
+            print(f"see   {path}")
+    except PermissionError as error:
+        raise OSError(f"{folder} cannot be written ({error.strerror}): --out=DIR draws elsewhere") from error
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -106,10 +106,17 @@ def _write_shard(path: Path, records: Iterator[bytes]) -> tuple[int, int]:
     writer = array_record_module.ArrayRecordWriter(os.fspath(path), "group_size:1,uncompressed")
     count = size = 0
     try:
-        for record in records:
-            writer.write(record)
-            count += 1
-            size += len(record)
-    finally:
-        writer.close()
+        try:
+            for record in records:
+                writer.write(record)
+                count += 1
+                size += len(record)
+        finally:
+            writer.close()
+    except RuntimeError as error:
+        # The writer's own kind of error: no room, or a limit on the size of files.
+        reason = str(error).partition(";")[0].partition("\n")[0]
+        raise OSError(
+            f"the dataset cannot be written to {path.parent}: {reason}; is there room on the disk?"
+        ) from error
     return count, size

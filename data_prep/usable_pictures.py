@@ -1,17 +1,13 @@
 """Find pictures by id in a folder, whatever their ending; read them, or say why they are unusable."""
 
-import io
 import os
-import warnings
 from pathlib import Path
-
-from PIL import Image
 
 from data_prep import picture_folder
 from lena_jax.data import pictures
 
 # If one id has several files, the first of these endings counts.
-ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
+ENDINGS = tuple(ending.removeprefix(".") for ending in pictures.ENDINGS)
 # In pixels. Smaller pictures are icons, spacers, or a server's placeholder for a missing picture.
 MIN_SIDE = 32
 # Why a picture cannot be used.
@@ -56,12 +52,13 @@ def find(folder: Path) -> dict[str, str]:
     return {stem: name for stem, (_, name) in found.items()}
 
 
-def read(folder: Path, name: str | None) -> bytes:
+def read(folder: Path, name: str | None, follow_links: bool = False) -> bytes:
     """Return the content of a file.
 
     Args:
         folder: the folder of pictures.
         name: the file name from `find`; None for a picture that it did not find.
+        follow_links: whether links may lead out of the folder.
 
     Raises:
         Unusable: no such file, or a file that is too large or cannot be read.
@@ -70,7 +67,7 @@ def read(folder: Path, name: str | None) -> bytes:
     if name is None:
         raise Unusable("missing", "no such file")
     try:
-        return picture_folder.read(folder, name)
+        return picture_folder.read(folder, name, follow_links)
     except pictures.BadPicture as error:
         try:
             size = (Path(folder) / name).stat().st_size
@@ -89,7 +86,8 @@ def decode(data: bytes, min_side: int = 1) -> pictures.Picture:
     Raises:
         Unusable: it does not decode, has more pixels than can be decoded safely, or has a side below `min_side`.
     """
-    size = _size(data)
+    header = pictures.header(data)
+    size = header and header[1]
     if size is not None and min(size) < min_side:
         raise Unusable("wrong_size", f"got {size[0]}x{size[1]} pixels, expected at least {min_side} a side")
     try:
@@ -97,18 +95,3 @@ def decode(data: bytes, min_side: int = 1) -> pictures.Picture:
     except pictures.BadPicture as error:
         huge = size is not None and (size[0] * size[1] > pictures.MAX_PIXELS or max(size) > pictures.MAX_SIDE)
         raise Unusable("wrong_size" if huge else "undecodable", str(error)) from error
-
-
-def _size(data: bytes) -> tuple[int, int] | None:
-    """Return width and height by the file's header; None if it cannot be read."""
-    Image.init()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(io.BytesIO(data), formats=pictures.FORMATS) as picture:
-                return picture.size
-        except Image.DecompressionBombError:
-            return (pictures.MAX_SIDE + 1, pictures.MAX_SIDE + 1)
-        # Decoding will say what is wrong with the file.
-        except Exception:
-            return None

@@ -7,7 +7,7 @@ import ml_collections
 from lena_jax.runtime.trees import merge
 
 # Keys that may change when a run is resumed: where and how the dataset is read, but not which dataset it is.
-MAY_DIFFER = {"data.dir", "data.workers", "data.cache"}
+MAY_DIFFER = {"data.dir", "data.workers", "data.cache", "data.cache_dir"}
 
 
 def default_config():
@@ -25,7 +25,10 @@ def default_config():
     config.eval_every = 100  # Steps between two evaluations; each also saves a checkpoint.
     config.stop_after = 0  # Early stopping: evaluations without a better validation accuracy; 0: never stop.
     config.dtype = "float32"  # Of the backbone's activations; "bfloat16" for GPU and TPU. Parameters stay float32.
-    config.image_size = 224  # Side of the square that whole pictures are resized to, in pixels.
+    config.image_size = 224  # Side of the square that pictures are resized to, in pixels.
+    # How they become a square: "squash" stretches them; "pad" keeps their shape, and what lies beside them is in no
+    # support and no map; "crop" takes the square in their middle.
+    config.resize = "squash"
 
     config.data = ml_collections.ConfigDict()
     config.data.name = "planted"  # Or image_scores/NAME.
@@ -35,7 +38,9 @@ def default_config():
     config.data.fold = 0
     config.data.fold_seed = 0
     config.data.validation = 0.0  # Share of the training pictures to validate on if there is no validation split.
-    config.data.cache = True  # Cache decoded pictures in data.dir, to train with a backbone that is not frozen.
+    config.data.cache = True  # Cache decoded pictures, to train with a backbone that is not frozen.
+    # Folder of cached pictures and feature maps; "": in data.dir, or in the user's cache if that cannot be written.
+    config.data.cache_dir = ""
     config.data.workers = 0  # Processes that decode and crop, for many cores and a fast device; 0: use threads.
 
     config.backbone = ml_collections.ConfigDict()

@@ -22,7 +22,9 @@ def corners(size=(64, 48)):
     return frame
 
 
-def write(path, frames, codec="libx264", rate=10, key_every=8, turned=None, lossless=False, pixels="yuv420p"):
+def write(
+    path, frames, codec="libx264", rate=10, key_every=8, turned=None, lossless=False, pixels="yuv420p", said=None
+):
     """Write frames [H, W, 3] uint8 as a video.
 
     Args:
@@ -33,6 +35,7 @@ def write(path, frames, codec="libx264", rate=10, key_every=8, turned=None, loss
         turned: arguments of `VideoStream.set_display_rotation`.
         lossless: whether to use libx264rgb without loss instead of `codec`.
         pixels: pixel format of the stream.
+        said: (primaries, transfer, matrix) that the stream says it has, numbers of ITU-T H.273; None for nothing.
     """
     options = {} if codec == "gif" else {"g": str(key_every)}
     if lossless:
@@ -41,6 +44,9 @@ def write(path, frames, codec="libx264", rate=10, key_every=8, turned=None, loss
         stream = file.add_stream(codec, rate=rate, options=options)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "rgb8" if codec == "gif" else pixels
+        if said is not None:
+            context = stream.codec_context
+            context.color_primaries, context.color_trc, context.colorspace = said
         if turned is not None:
             stream.set_display_rotation(*turned)
         for frame in frames:

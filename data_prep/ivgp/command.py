@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from data_prep.dataset_command import DatasetCommand, add_number
+from data_prep.dataset_command import DatasetCommand, add_follow_links, add_number
 from data_prep.published_pictures import add_fetch_arguments, add_limit_arguments, fetch_pictures, training_config
 
 SUMMARY = "your own copy of Google+ posts with pictures"
@@ -52,6 +52,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", choices=("images", "pairs"), default="images", help="see below (default: %(default)s)"
     )
     parser.add_argument("--activities", required=True, metavar="FILE", help="JSON lines, or .csv with a header row")
+    add_follow_links(parser)
     parser.add_argument("--images", required=True, metavar="DIR", help="folder of pictures")
     add_number(parser, "--test", 0.1, "SHARE", "share of authors whose posts are for testing; 0 for no test split")
     parser.add_argument(
@@ -79,7 +80,7 @@ def _prepare(arguments: argparse.Namespace) -> Callable:
         addresses = {post.id: post.url for post in posts if post.url and not post.image}
         fetch_pictures(arguments, addresses, Path(arguments.images))
     keys = ("activities", "images", "test", "window_days", "same_author", "pairs", "gap", "seed")
-    options = {key: getattr(arguments, key) for key in (*keys, "max_loss", "min_side")}
+    options = {key: getattr(arguments, key) for key in (*keys, "max_loss", "min_side", "follow_links")}
     return lambda data_dir: Builder(config=arguments.config, data_dir=data_dir, **options)
 
 

@@ -41,6 +41,7 @@ class Builder(StreamingBuilder):
         seed: seed of the draw, and of the side of each picture.
         max_loss: share of a split's pictures that may be left out; 1 allows all but an empty split.
         min_side: least width and height of a picture, in pixels.
+        follow_links: whether links in the folder of pictures may lead out of it.
         **kwargs: `config` ("images", the default, or "pairs"), `data_dir` and the other options of
             `tfds.core.DatasetBuilder`.
 
@@ -49,8 +50,8 @@ class Builder(StreamingBuilder):
             left out, a split without two comparable pictures, or a path that leaves the folder.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release.", "2.0.0": "Colours are brought to sRGB through each picture's profile."}
     BUILDER_CONFIGS = [
         tfds.core.BuilderConfig(name="images", description="one picture, its score and counts"),
         tfds.core.BuilderConfig(name="pairs", description="two pictures, and which of them spread more"),
@@ -70,6 +71,7 @@ class Builder(StreamingBuilder):
         seed: int = 0,
         max_loss: float = MAX_SHARE,
         min_side: int = usable_pictures.MIN_SIDE,
+        follow_links: bool = False,
         **kwargs: Any,
     ):
         self.activities = Path(activities).expanduser()
@@ -84,6 +86,7 @@ class Builder(StreamingBuilder):
         self.pairs, self.gap, self.seed = pairs, gap, seed
         self.max_loss = check_share(max_loss)
         self.min_side = usable_pictures.check_side(min_side)
+        self.follow_links = follow_links
         super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -248,7 +251,7 @@ class Builder(StreamingBuilder):
 
     def _read(self, post: Post) -> bytes:
         name = post.activity.image or self._names.get(post.id)
-        return usable_pictures.read(self.images, name)
+        return usable_pictures.read(self.images, name, self.follow_links)
 
     def _watched(self, doing: str):
         everything = self.content.posts

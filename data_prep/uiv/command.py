@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from data_prep.dataset_command import DatasetCommand
+from data_prep.dataset_command import DatasetCommand, add_follow_links
 from data_prep.published_pictures import add_fetch_arguments, add_limit_arguments, fetch_pictures, training_config
 
 SUMMARY = "Understanding Image Virality: pairs of pictures, and which of each spread more"
@@ -53,6 +53,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of pictures, <number>.jpg or another ending; with --fetch, where to put them "
         "(default with --fetch: downloads/uiv/pictures in --data_dir)",
     )
+    add_follow_links(parser)
     parser.add_argument("--manual_dir", metavar="DIR", help="folder with the annotation files (default: download them)")
     add_limit_arguments(parser)
     add_fetch_arguments(parser)
@@ -79,6 +80,7 @@ def _prepare(arguments: argparse.Namespace) -> Callable:
             cache_dir=cache,
             max_loss=arguments.max_loss,
             min_side=arguments.min_side,
+            follow_links=arguments.follow_links,
         )
 
     if arguments.manual_dir is None and not cache.is_dir():

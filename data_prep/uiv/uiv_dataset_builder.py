@@ -34,6 +34,7 @@ class Builder(StreamingBuilder):
         cache_dir: folder that keeps downloaded annotation files for the next time; or None.
         max_loss: share of a split's examples that may be left out; 1 allows all but an empty split.
         min_side: least width and height of a picture, in pixels.
+        follow_links: whether links in the folder of pictures may lead out of it.
         **kwargs: `config` ("pairs", the default, or "images"), `data_dir` and the other options of
             `tfds.core.DatasetBuilder`.
 
@@ -43,8 +44,8 @@ class Builder(StreamingBuilder):
         OSError: while building, the annotation files cannot be downloaded.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release.", "2.0.0": "Colours are brought to sRGB through each picture's profile."}
     BUILDER_CONFIGS = [
         tfds.core.BuilderConfig(name="pairs", description="two pictures, as shown to people, and which won"),
         tfds.core.BuilderConfig(name="images", description="one picture, its score and counts"),
@@ -59,6 +60,7 @@ class Builder(StreamingBuilder):
         cache_dir: str | os.PathLike | None = None,
         max_loss: float = MAX_SHARE,
         min_side: int = usable_pictures.MIN_SIDE,
+        follow_links: bool = False,
         **kwargs: Any,
     ):
         self.images = Path(images).expanduser()
@@ -66,6 +68,7 @@ class Builder(StreamingBuilder):
         self.cache_dir = None if cache_dir is None else Path(cache_dir).expanduser()
         self.max_loss = check_share(max_loss)
         self.min_side = usable_pictures.check_side(min_side)
+        self.follow_links = follow_links
         super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -95,7 +98,7 @@ class Builder(StreamingBuilder):
             for example in examples:
                 for id in self._ids(example):
                     try:
-                        _add(digest, id, usable_pictures.read(self.images, names.get(id)))
+                        _add(digest, id, usable_pictures.read(self.images, names.get(id), self.follow_links))
                     except usable_pictures.Unusable:
                         _add(digest, id, None)
         return digest.hexdigest()
@@ -147,7 +150,7 @@ class Builder(StreamingBuilder):
     def _picture(self, split: str, id: str, names: dict[str, str]) -> bytes | None:
         data = None
         try:
-            data = usable_pictures.read(self.images, names.get(id))
+            data = usable_pictures.read(self.images, names.get(id), self.follow_links)
             return usable_pictures.decode(data, self.min_side).data
         except usable_pictures.Unusable as error:
             self._left_out.add(split, id, error.reason, str(error))

@@ -41,7 +41,7 @@ def _network(network, model, variables):
         ("backbone", f"{network['backbone']['name']}{endpoint}, {network['dtype']}"),
         ("pooling", f"{network['pooling']} ({options})" if options else network["pooling"]),
         ("objectness", network["fusion"]),
-        ("picture", f"{network['image_size']} x {network['image_size']} px"),
+        ("picture", f"{network['image_size']} x {network['image_size']} px, {network.get('resize', 'squash')}"),
         ("pixels", f"mean {_three(pixels.mean)}, std {_three(pixels.std)}, {pixels.channel_order}"),
         ("parameters", f"{count:,}"),
     ]

@@ -1,11 +1,11 @@
 """Entry point of `lena-jax` and `python -m lena_jax`: parses arguments, runs one subcommand, returns an exit code."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from lena_jax.cli import compare, explain, info, save, score, serve, video
+from lena_jax.runtime import console
 from lena_jax.runtime.signals import Terminated, terminated_in_order
 
 DESCRIPTION = """\
@@ -37,26 +37,19 @@ COMMANDS = (score, explain, compare, video, serve, info, save)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code. An error prints one line to stderr."""
-    arguments = _parser().parse_args(argv)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # A file name may contain characters that the terminal cannot show.
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        with terminated_in_order():
-            return arguments.run(arguments)
-    except (ValueError, FileNotFoundError) as error:
-        return _fail(error, 2)
-    except BrokenPipeError:
-        # The reader closed the pipe. Without this, Python reports the error again when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        return _fail(error, 1)
-    except KeyboardInterrupt as interrupt:
-        what, code = ("terminated", 143) if isinstance(interrupt, Terminated) else ("interrupted", 130)
-        print("\n" + ": ".join([f"lena-jax: {what}", *map(str, interrupt.args)]), file=sys.stderr)
-        return code
+    with console.patient_output():
+        arguments = _parser().parse_args(console.arguments(argv))
+        try:
+            with terminated_in_order():
+                return arguments.run(arguments)
+        except (ValueError, FileNotFoundError) as error:
+            return _fail(error, 2)
+        except OSError as error:
+            return _fail(error, 1)
+        except KeyboardInterrupt as interrupt:
+            what, code = ("terminated", 143) if isinstance(interrupt, Terminated) else ("interrupted", 130)
+            print("\n" + ": ".join([f"lena-jax: {what}", *map(str, interrupt.args)]), file=sys.stderr)
+            return code
 
 
 def _fail(error, code: int) -> int:

@@ -4,6 +4,7 @@ import os
 import sys
 
 from lena_jax.cli import models
+from lena_jax.runtime import console
 
 DESCRIPTION = """\
 Scores picture files and all pictures in folders and their subfolders. Files that cannot be read are listed with the
@@ -111,8 +112,8 @@ def run(arguments) -> int:
         if arguments.output:
             # Results of millions of pictures are kept in memory only if they are drawn afterwards.
             count, bad = scoring.write(_noted(results, kept) if arguments.maps else results, arguments.output)
-            print(f"wrote {count:,} rows to {arguments.output}")
-            print(tables.unreadable(bad, count), end="\n" * bool(bad))
+            console.say(f"wrote {count:,} rows to {arguments.output}")
+            console.say(tables.unreadable(bad, count), end="\n" * bool(bad))
         else:
             kept = scoring.collect(results)
             bad = [one for one in kept if one.error is not None]

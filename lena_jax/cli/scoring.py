@@ -6,7 +6,7 @@ import sys
 from tqdm import tqdm
 
 from lena_jax.cli import tables
-from lena_jax.data.pictures import BadPicture
+from lena_jax.data.pictures import ENDINGS, BadPicture
 from lena_jax.scoring import picture_paths
 from lena_jax.scoring.result_files import PARTIAL, open_results, printable
 
@@ -21,21 +21,20 @@ def score(scorer, paths):
     Raises:
         ValueError: there are no pictures to score.
     """
-    others = []
-    found, one = scorer.score(picture_paths.find(paths, others.append)), None
+    others, known = picture_paths.PassedOver(), scorer.ignored_profiles
+    found, one = scorer.score(picture_paths.find(paths, others)), None
     with contextlib.closing(found):
         for one in tqdm(found, desc="scoring", unit=" pictures", file=sys.stderr, mininterval=0.5):
             yield one
-    if others:
+    if others.text():
+        print(printable(others.text()), file=sys.stderr)
+    if count := scorer.ignored_profiles - known:
         print(
-            f"{len(others):,} files in folders were skipped because they are not pictures, such as "
-            f"{printable(others[0])}",
+            f"{count:,} pictures have a colour profile that is damaged or does not fit, which was ignored",
             file=sys.stderr,
         )
     if one is None:
-        raise ValueError(
-            f"got no pictures, expected files, or folders with files that end in {', '.join(picture_paths.ENDINGS)}"
-        )
+        raise ValueError(f"got no pictures, expected files, or folders with files that end in {', '.join(ENDINGS)}")
 
 
 def write(results, output):

@@ -10,12 +10,16 @@ import traceback
 from absl import app, flags
 from absl import logging as absl_logging
 
+from lena_jax.runtime import console
+
 flags.DEFINE_bool("debug", False, "Show the full traceback of an error instead of one line.")
 
 
 def run(main):
     """Parses the flags and runs `main()`. A `ValueError`, or a mistyped flag or config key, exits with code 2."""
-    app.run(lambda argv: _run(main, argv), flags_parser=_parse)
+    with console.patient_output():
+        argv = [sys.argv[0], *console.arguments()]
+        app.run(lambda argv: _run(main, argv), argv=argv, flags_parser=_parse)
 
 
 def list_cells(study):

@@ -73,13 +73,14 @@ def cached_array(folder, key, shape, dtype, blocks, label):
     """
     path = _path(folder, key)
     if not os.path.exists(path):
-        os.makedirs(folder, exist_ok=True)
-        _forget_abandoned(folder)
         try:
+            os.makedirs(folder, exist_ok=True)
+            _forget_abandoned(folder)
             _check_room(folder, shape, np.dtype(dtype))
             write_whole(path, lambda file: _fill(file, shape, np.dtype(dtype), blocks, label), "wb")
         except OSError as error:
-            raise OSError(f"{label}, in {folder!r}: {error.strerror or error}") from error
+            elsewhere = "" if error.errno == errno.ENOSPC else "; --config.data.cache_dir=FOLDER puts it elsewhere"
+            raise OSError(f"{label}, in {folder!r}: {error.strerror or error}{elsewhere}") from error
     return MappedArray(path, np.dtype(dtype))
 
 
@@ -97,7 +98,7 @@ def _check_room(folder, shape, dtype):
         raise OSError(
             errno.ENOSPC,
             f"needs {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free: use "
-            "fewer augmentation.views, a smaller image_size or another data.dir",
+            "fewer augmentation.views, a smaller image_size or another data.cache_dir",
         )
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import glob
 import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -150,8 +151,8 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
         name: dataset, such as "planted" or "image_scores/holiday".
         data_dir: folder that datasets are built into.
         split: split, such as "train", or "all" for every picture of every split.
-        score: "score", or another score that the dataset stores under `scores`. Pictures without it (NaN) are left
-            out. A dataset of pairs has only "score".
+        score: "score" (or its name in the table), or another score that the dataset stores under `scores`. Pictures
+            without it (NaN) are left out. A dataset of pairs has only "score".
 
     Raises:
         ValueError: there is no such dataset, split or score.
@@ -170,8 +171,12 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
             raise ValueError(f"dataset {name!r} is one of pairs and has no score {score!r}, expected 'score'")
         return ScoredPictures(**pair_dataset.load(builder, split))
     others = list(builder.info.features["scores"]) if "scores" in builder.info.features else []
+    first = _first_score(dataset_directory(name, data_dir))
+    if score == first and score not in others:
+        score = "score"
     if score not in ("score", *others):
-        raise ValueError(f"dataset {name!r} has no score {score!r}, expected one of {['score', *others]}")
+        known = [f"score ({first})" if first else "score", *others]
+        raise ValueError(f"dataset {name!r} has no score {score!r}, expected one of {', '.join(known)}")
     # The encoded picture is enough for the digest; decoding here would take a hundred times as long.
     encoded = builder.as_data_source(
         split,
@@ -211,6 +216,17 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
         time=time,
     )
     return pictures if score == "score" else pictures.subset(np.flatnonzero(~np.isnan(pictures.scores)))
+
+
+def _first_score(folder):
+    """Return the table's name of the scores stored as `score`; None if it is unknown, or they were transformed."""
+    try:
+        with open(os.path.join(folder, "build_report.json"), encoding="utf-8") as file:
+            report = json.load(file)
+        names = report["columns"]["score"] if report.get("transform", "raw") == "raw" else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return names if isinstance(names, str) else names[0] if names else None
 
 
 def _text(value):

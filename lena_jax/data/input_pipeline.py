@@ -146,10 +146,12 @@ class SquarePictures:
         size: side of the network's input in pixels.
         augmentation: `Augmentation` that cuts the views.
         squares: [n, side, side, 3] of `pictures.source`, made by `make_squares`; None to decode pictures every time.
+        how: how a picture becomes a square, see `transforms.resize`.
     """
 
-    def __init__(self, pictures, size, augmentation, squares=None):
+    def __init__(self, pictures, size, augmentation, squares=None, how="squash"):
         self._pictures, self._size, self._augmentation, self._squares = pictures, size, augmentation, squares
+        self._how = how
         self.side = square_side(size, augmentation)
 
     def __call__(self, indices, rng, share):
@@ -175,7 +177,7 @@ class SquarePictures:
 
     def _square(self, index):
         if self._squares is None:
-            return resize(self._pictures.picture(index), self.side)
+            return resize(self._pictures.picture(index), self.side, how=self._how)
         return self._squares[int(self._pictures.rows[index])]
 
 
@@ -184,12 +186,15 @@ def square_side(size, augmentation):
     return math.ceil(size / augmentation.crop)
 
 
-def make_squares(source, side, block=64):
-    """Decode all pictures of a source in threads; yield [block, side, side, 3] uint8, the last perhaps shorter."""
+def make_squares(source, side, block=64, how="squash"):
+    """Decode all pictures of a source in threads; yield [block, side, side, 3] uint8, the last perhaps shorter.
+
+    With `how` "pad" they have 4 channels, see `transforms.resize`.
+    """
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for start in range(0, len(source), block):
             rows = range(start, min(start + block, len(source)))
-            yield np.stack(list(pool.map(lambda row: resize(source[row]["image"], side), rows)))
+            yield np.stack(list(pool.map(lambda row: resize(source[row]["image"], side, how=how), rows)))
 
 
 def batches(draw, *, steps, seed, start=0, threads=2, workers=0):

@@ -14,6 +14,7 @@ import time
 import numpy as np
 from PIL import Image
 
+from lena_jax.data import video_colours
 from lena_jax.data.pictures import BadPicture
 from lena_jax.runtime.files import open_plain
 
@@ -224,7 +225,10 @@ def _decoded(stream, index, wanted, side, deadline):
 def _upright(frame, side):
     """Convert a decoded frame to [H, W, 3] uint8, rotated and mirrored as the file says, at most `side` long."""
     _check_size(frame.width, frame.height)
-    pixels = frame.to_ndarray(format="rgb24")
+    try:
+        pixels = video_colours.to_rgb(frame)
+    except video_colours.Unconvertible as error:
+        raise BadVideo(str(error)) from error
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is not None:
         pixels = _turned(pixels, np.frombuffer(matrix, np.int32))

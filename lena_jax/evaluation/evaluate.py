@@ -8,7 +8,7 @@ from scipy.special import expit
 from lena_jax.data.pairs import read_pairs
 from lena_jax.evaluation import map_checks
 from lena_jax.evaluation.map_sheet import save_map_sheet
-from lena_jax.localization import upsample
+from lena_jax.localization import on_picture
 from lena_jax.metrics import (
     CLUSTERS,
     accuracy_by_gap,
@@ -99,7 +99,9 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
     if config.fusion == "learned_gate":
         metrics["gate"] = float(expit(variables["params"]["gate"]))
     if "mask" in pictures.record(0):
-        metrics["localization"] = _mask_measures(pictures, maps)
+        metrics["localization"] = _mask_measures(pictures, maps, model.resize)
+    if check_maps and model.resize == "pad":
+        raise ValueError("got check_maps for a model with resize 'pad', expected 'squash' or 'crop'")
     if check_maps:
         metrics["map_checks"] = map_checks.check_maps(model, variables, pictures, maps, check_maps, config.batch_size)
     folder.write_evaluation(workdir, split, metrics, pictures, scores, compared)
@@ -110,18 +112,19 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
             scores,
             contributions if exact else virality,
             "contribution of a cell to the score" if exact else "virality map",
+            resize=model.resize,
         )
     percentiles.ensure(workdir, run, parts["train"], predictor)
     return metrics
 
 
-def _mask_measures(pictures, maps):
+def _mask_measures(pictures, maps, resize):
     """Computes `localization_metrics` per kind of map, at mask resolution. Empty if all masks are empty."""
     found = {kind: [] for kind in maps}
     for index in range(len(pictures)):
         mask = pictures.record(index)["mask"][..., 0] > 0
         if mask.any():
-            full = np.asarray(upsample(np.stack([each[index] for each in maps.values()]), *mask.shape))
+            full = np.asarray(on_picture(np.stack([each[index] for each in maps.values()]), *mask.shape, resize))
             for kind, one in zip(maps, full, strict=True):
                 found[kind].append(picture_localization(one, mask))
     return {kind: localization_metrics(each) for kind, each in found.items() if each}

@@ -61,7 +61,7 @@ def check_maps(model, variables, pictures, maps, count, batch_size=32, seed=0):
     found = {"gradient_map": [], "occlusion_map": []}
     curves = {kind: [] for kind in (*maps, *found)}
     for index in tqdm(chosen, desc="checking maps", unit="picture"):
-        picture = resize(pictures.picture(index), model.image_size).astype(np.float32)
+        picture = resize(pictures.picture(index), model.image_size, how=model.resize).astype(np.float32)
         objectness = None if model.fusion == "none" else pictures.objectness_map(index)
         occluded, gradient = (np.asarray(one) for one in checks(variables, objectness, picture))
         found["gradient_map"].append(gradient)

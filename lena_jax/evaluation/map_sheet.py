@@ -7,7 +7,7 @@ from lena_jax.localization import overlays
 from lena_jax.localization.maps import telling_frame
 
 
-def save_map_sheet(path, pictures, scores, maps, label, most=6):
+def save_map_sheet(path, pictures, scores, maps, label, most=6, resize="squash"):
     """Draws the pictures with the highest and lowest predicted scores, each above its signed map.
 
     Red regions raise the score, blue regions lower it, on one scale for the whole sheet. The strongest 0.5 % of the
@@ -21,6 +21,7 @@ def save_map_sheet(path, pictures, scores, maps, label, most=6):
         maps: [n, h, w], signed maps.
         label: meaning of the map values, for the colour bar.
         most: maximum number of pictures per row.
+        resize: how pictures became the squares that the network saw, see `localization.on_picture`.
     """
     order = np.argsort(-np.asarray(scores))
     most = min(most, max(1, len(order) // 2))
@@ -40,7 +41,7 @@ def save_map_sheet(path, pictures, scores, maps, label, most=6):
             above, below = axes[2 * row, column], axes[2 * row + 1, column]
             above.imshow(picture)
             above.set_title(f"{scores[index]:+.2f} (true {pictures.scores[index]:.2f})", fontsize=8)
-            below.imshow(overlays.overlay(picture, signed, scale))
+            below.imshow(overlays.overlay(picture, signed, scale, resize=resize))
             if "mask" in record and record["mask"].any():
                 below.contour(record["mask"][..., 0] > 0, levels=[0.5], colors="k", linewidths=0.8)
     figure.colorbar(overlays.colour_bar(scale), ax=axes, shrink=0.5, extend="both", label=label)

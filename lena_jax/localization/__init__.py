@@ -7,7 +7,7 @@ from lena_jax.localization.boxes import box_overlaps, map_boxes, mask_boxes
 from lena_jax.localization.gradients import gradient_map
 from lena_jax.localization.maps import contribution_map, pair_contributions, support_map, virality_map
 from lena_jax.localization.occlusion import occlusion_map
-from lena_jax.localization.resizing import average_to_grid, to_grid, upsample
+from lena_jax.localization.resizing import average_to_grid, on_picture, to_grid, upsample
 
 __all__ = [
     "average_to_grid",
@@ -20,6 +20,7 @@ __all__ = [
     "pair_contributions",
     "support_map",
     "to_grid",
+    "on_picture",
     "upsample",
     "virality_map",
 ]

@@ -4,6 +4,7 @@ import functools
 import os
 from collections.abc import Sequence
 
+import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,7 +13,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from skimage import color
 
-from lena_jax.localization.resizing import upsample
+from lena_jax.localization.resizing import on_picture, upsample
 from lena_jax.runtime.files import write_whole
 
 OPACITY = 0.65
@@ -64,7 +65,11 @@ def common_scale(maps: Sequence[npt.ArrayLike] | np.ndarray, quantile: float = 0
 
 
 def overlay(
-    picture: np.ndarray, signed_map: npt.ArrayLike, scale: float | None = None, opacity: float = OPACITY
+    picture: np.ndarray,
+    signed_map: npt.ArrayLike,
+    scale: float | None = None,
+    opacity: float = OPACITY,
+    resize: str = "squash",
 ) -> np.ndarray:
     """Draws a signed map over a picture in grey.
 
@@ -74,6 +79,7 @@ def overlay(
         scale: value at which the colour scale ends. Pass the same one for maps that are compared; None for this map's
             own.
         opacity: opacity of the map, 0 to 1.
+        resize: how the picture became the square that the network saw, see `on_picture`.
 
     Returns:
         [H, W, 3] uint8. A map of zeros has the colour of 0 everywhere.
@@ -85,7 +91,7 @@ def overlay(
     if not np.isfinite(signed_map).all():
         raise ValueError(f"the map must be finite, got {int((~np.isfinite(signed_map)).sum())} cells that are not")
     scale = common_scale([signed_map]) if scale is None else scale
-    full = np.asarray(upsample(signed_map[None], *picture.shape[:2]))[0]
+    full = np.asarray(on_picture(signed_map[None], *picture.shape[:2], resize))[0]
     colours = diverging()(0.5 + 0.5 * np.clip(full / scale, -1, 1))[..., :3]
     return np.round(255 * (opacity * colours + (1 - opacity) * backdrop(picture))).astype(np.uint8)
 
@@ -95,6 +101,7 @@ def backdrop(picture: npt.ArrayLike) -> np.ndarray:
     return 0.5 + 0.5 * np.repeat(np.asarray(picture).mean(-1, keepdims=True) / 255, 3, -1)
 
 
+@matplotlib.rc_context({"text.parse_math": False})
 def save_overlays(
     path: str | os.PathLike,
     pictures: Sequence[np.ndarray],
@@ -102,6 +109,7 @@ def save_overlays(
     titles: Sequence[str] | None = None,
     label: str = "contribution of a cell to the score",
     boxes: Sequence[np.ndarray] | None = None,
+    resize: str = "squash",
 ) -> None:
     """Draws pictures above their maps, on one scale with one colour bar.
 
@@ -111,6 +119,7 @@ def save_overlays(
         maps: k signed maps [h, w].
         titles: k titles, or None.
         label: meaning of the map values, for the colour bar.
+        resize: how the pictures became the squares that the network saw, see `on_picture`.
         boxes: k arrays [m, 4] of boxes to outline, (top, left, bottom, right) in pixels of the picture, or None.
     """
     scale = common_scale(maps)
@@ -119,7 +128,7 @@ def save_overlays(
     for number, (picture, one) in enumerate(zip(pictures, maps, strict=True)):
         above, below = axes[:, number]
         above.imshow(picture)
-        below.imshow(overlay(picture, one, scale))
+        below.imshow(overlay(picture, one, scale, resize=resize))
         for top, left, bottom, right in () if boxes is None else boxes[number]:
             below.plot(
                 np.array([left, right, right, left, left]) - 0.5,
@@ -136,7 +145,11 @@ def save_overlays(
 
 
 def save_pair(
-    path: str | os.PathLike, pictures: Sequence[np.ndarray], maps: np.ndarray, scores: tuple[float, float]
+    path: str | os.PathLike,
+    pictures: Sequence[np.ndarray],
+    maps: np.ndarray,
+    scores: tuple[float, float],
+    resize: str = "squash",
 ) -> None:
     """Draws both pictures of a pair above the maps of what each cell adds to the difference of their scores.
 
@@ -145,13 +158,15 @@ def save_pair(
         pictures: (left, right), each [H, W, 3] uint8.
         maps: [2, h, w], one pair from `pair_contributions`: red favours the left picture, blue the right.
         scores: (left, right).
+        resize: see `save_overlays`.
     """
     sums = [float(np.sum(one)) for one in maps]
     titles = [
         f"{side}: score {score:+.2f}\nadds {total:+.2f} to the difference"
         for side, score, total in zip(("left", "right"), scores, sums, strict=True)
     ]
-    save_overlays(path, pictures, maps, titles, f"for left (+) or right (-); all cells: {scores[0] - scores[1]:+.2f}")
+    label = f"for left (+) or right (-); all cells: {scores[0] - scores[1]:+.2f}"
+    save_overlays(path, pictures, maps, titles, label, resize=resize)
 
 
 def colour_bar(scale: float) -> ScalarMappable:

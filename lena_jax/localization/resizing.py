@@ -65,6 +65,26 @@ def to_grid(maps: jax.Array | np.ndarray, height: int, width: int) -> jax.Array:
     return _weighted(maps, _overlap(maps.shape[1], height) / height, _overlap(maps.shape[2], width) / width)
 
 
+def on_picture(maps: jax.Array | np.ndarray, height: int, width: int, resize: str = "squash") -> np.ndarray:
+    """Enlarges maps of what the network saw to the whole picture: [B, h, w] -> [B, height, width].
+
+    Args:
+        maps: [B, h, w].
+        height, width: height and width of the picture, in pixels.
+        resize: how the picture became the square that the network saw. With "squash" a map covers the picture; with
+            "pad" it covers more, which is cut off; with "crop" it covers the square in the middle, and is 0 elsewhere.
+    """
+    if resize == "squash" or height == width:
+        return upsample(maps, height, width)
+    side = max(height, width) if resize == "pad" else min(height, width)
+    top, left = abs(height - side) // 2, abs(width - side) // 2
+    full = upsample(maps, side, side)
+    if resize == "pad":
+        return full[:, top : top + height, left : left + width]
+    beside = ((0, 0), (top, height - side - top), (left, width - side - left))
+    return np.pad(full, beside)
+
+
 def average_to_grid(maps: jax.Array | np.ndarray, height: int, width: int) -> jax.Array:
     """Averages maps over the cells of a grid, which may be finer than the maps: [B, H, W] -> [B, height, width].
 

@@ -11,6 +11,7 @@ import numpy as np
 from lena_jax.data.array_cache import TooLarge, cached_array, is_cached
 from lena_jax.data.transforms import resize
 from lena_jax.models.batching import in_batches, on_devices
+from lena_jax.runtime.files import is_writable, user_cache
 
 
 def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cache_dir, label, batch_size=32):
@@ -51,6 +52,8 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
         "size": ranker.image_size,
         "views": views,
     }
+    if ranker.resize != "squash":
+        key["resize"] = ranker.resize
     if views > 1:
         key |= {"crop": augmentation.crop, "flip": augmentation.flip, "seed": seed}
     source = pictures.source
@@ -58,7 +61,8 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
     def inputs():
         for number in range(views):
             for row in range(len(source)):
-                yield view_of(source[row]["image"], ranker.image_size, number, row, augmentation, seed)
+                picture = source[row]["image"]
+                yield view_of(picture, ranker.image_size, number, row, augmentation, seed, ranker.resize)
 
     shape = (*pictures.time, *ranker.abstract_feature_map().shape[1:])
     batch_size = max(1, batch_size // math.prod(pictures.time))
@@ -87,11 +91,23 @@ def feature_cache(ranker, variables, pictures, *, views, augmentation, seed, cac
 
 
 def features_folder(config):
-    """Return the folder of the cached feature maps of a run's dataset."""
-    return os.path.join(os.path.expanduser(config.data.dir), "features")
+    """Return the folder of the cached feature maps of a run's dataset, see `cache_folder`."""
+    return cache_folder(config, "features")
 
 
-def view_of(picture, size, number, row, augmentation, seed):
+def cache_folder(config, name):
+    """Return the folder of cached arrays of one kind.
+
+    It is `config.data.cache_dir`, or else `name` in the folder of datasets, or a folder of the user's cache where that
+    one cannot be written.
+    """
+    if config.data.cache_dir:
+        return os.path.expanduser(config.data.cache_dir)
+    own = os.path.join(os.path.expanduser(config.data.dir), name)
+    return own if is_writable(own) else user_cache(name)
+
+
+def view_of(picture, size, number, row, augmentation, seed, how="squash"):
     """Make one of the views that `feature_cache` holds, of a picture or of its objectness map.
 
     Args:
@@ -100,10 +116,11 @@ def view_of(picture, size, number, row, augmentation, seed):
         number: number of the view; 0 is the whole picture.
         row: row of the picture in its source.
         augmentation, seed: see `feature_cache`.
+        how: how a picture becomes a square, see `transforms.resize`.
 
     Returns:
-        [size, size, 3] or [size, size], uint8.
+        [size, size, 3], [size, size, 4] with "pad", or [size, size], uint8.
     """
     if number == 0:
-        return resize(picture, size)
-    return augmentation.view(picture, size, np.random.default_rng([seed, number, row]))
+        return resize(picture, size, how=how)
+    return augmentation.view(picture, size, np.random.default_rng([seed, number, row]), how)

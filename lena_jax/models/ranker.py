@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lena_jax import backbones, localization, pooling
-from lena_jax.data.transforms import resize
+from lena_jax.data.transforms import RESIZES, resize
 from lena_jax.data.u2net import MAP_SIDE
 from lena_jax.models.siamese import AXIS, CLIP_POOLINGS, FUSIONS, SiameseRanker, deviation
 from lena_jax.runtime.trees import merge, part_like
@@ -29,6 +29,8 @@ class Ranker:
         backbone: the registry's entry for the backbone.
         preprocessing: how to normalize pixels for the backbone's weights; a checkpoint brings its own.
         image_size: side of the square that pictures are resized to, in pixels.
+        resize: how a picture becomes that square, one of `data.transforms.RESIZES`. With "pad", pictures and feature
+            maps have one more channel, see `SiameseRanker.padded`.
         licence: licence of the backbone's pretrained weights; "unknown" if their source names none, "" without
             pretrained weights and in older runs.
     """
@@ -38,6 +40,12 @@ class Ranker:
     preprocessing: backbones.Preprocessing
     image_size: int
     licence: str = ""
+    resize: str = "squash"
+
+    @property
+    def image_shape(self):
+        """Shape of one picture as the network sees it, [S, S, 3 or 4]."""
+        return (self.image_size, self.image_size, 4 if self.resize == "pad" else 3)
 
     @property
     def fusion(self):
@@ -63,8 +71,8 @@ class Ranker:
             ValueError, FileNotFoundError: see `backbones.load_pretrained`.
         """
         key = jax.random.key(seed)
-        images = jnp.zeros((1, self.image_size, self.image_size, 3))
-        inputs = self._joined("pictures", images, jnp.zeros((1, MAP_SIDE, MAP_SIDE), jnp.uint8))
+        objectness = jnp.zeros((1, MAP_SIDE, MAP_SIDE), jnp.uint8)
+        inputs = self._joined("pictures", jnp.ones((1, *self.image_shape)), objectness)
         if not pretrained:
             return self.network.init(key, inputs)
         # Only compute the backbone's shapes: its initial values would be replaced, and are slow to make.
@@ -79,11 +87,7 @@ class Ranker:
             if "backbone" in tree
         }
         feature_map = self.abstract_feature_map()
-        features = self._joined(
-            "feature_map",
-            jnp.zeros(feature_map.shape, feature_map.dtype),
-            jnp.zeros((1, MAP_SIDE, MAP_SIDE), jnp.uint8),
-        )
+        features = self._joined("feature_map", jnp.zeros(feature_map.shape, feature_map.dtype), objectness)
         head = self.network.init(key, features, method=SiameseRanker.score)
         return merge(backbone, head)
 
@@ -98,9 +102,7 @@ class Ranker:
 
     def feature_map(self, variables, pictures):
         """Run the backbone: pictures [B, H, W, 3] in 0..255 -> feature map [B, h, w, C] in the backbone's dtype."""
-        return self.network.apply(
-            variables, backbones.normalize(pictures, self.preprocessing), method=SiameseRanker.feature_map
-        )
+        return self.network.apply(variables, self._normal(pictures), method=SiameseRanker.feature_map)
 
     def features(self, variables, inputs):
         """Make the input of `score`: pictures [B, H, W, 3] in 0..255 -> feature map, both with objectness if fused."""
@@ -135,7 +137,7 @@ class Ranker:
             (scores [B], {collection: the running statistics moved towards the batch's}).
         """
         pictures, objectness = self._split(inputs)
-        normal = self._joined("pictures", backbones.normalize(pictures, self.preprocessing), objectness)
+        normal = self._joined("pictures", self._normal(pictures), objectness)
         moved = [*(["batch_stats"] if batch_norm else []), "spread"]
         return self.network.apply(variables, normal, batch_norm=batch_norm, train=True, mutable=moved)
 
@@ -181,10 +183,12 @@ class Ranker:
             for method in (SiameseRanker.fused, SiameseRanker.cell_weights)
         )
         kernel = self.head_weights(variables)
+        virality = localization.virality_map(fused, kernel)
+        inside = self.network.apply(variables, features, method=SiameseRanker.inside)
         return (
             self.score(variables, features),
             localization.contribution_map(fused, weights, kernel),
-            localization.virality_map(fused, kernel),
+            virality if inside is None else jnp.where(inside[..., 0], virality, 0),
         )
 
     def whole(self, pictures, index):
@@ -197,8 +201,14 @@ class Ranker:
         Raises:
             ValueError: if the model needs objectness maps and the pictures have none.
         """
-        picture = resize(pictures.picture(index), self.image_size)
+        picture = resize(pictures.picture(index), self.image_size, how=self.resize)
         return self._joined("pictures", picture, None if self.fusion == "none" else pictures.objectness_map(index))
+
+    def _normal(self, pictures):
+        if self.resize != "pad":
+            return backbones.normalize(pictures, self.preprocessing)
+        normal = backbones.normalize(pictures[..., :3], self.preprocessing)
+        return jnp.concatenate([normal, jnp.asarray(pictures[..., 3:], normal.dtype) / 255], -1)
 
     def _joined(self, name, images, objectness):
         return images if self.fusion == "none" else {name: images, "objectness": objectness}
@@ -210,26 +220,28 @@ class Ranker:
 @functools.lru_cache(maxsize=64)  # Tracing a backbone takes a second, and a run asks several times.
 def _shapes(model):
     variables = jax.eval_shape(functools.partial(model.init, pretrained=False), 0)
-    image = jax.ShapeDtypeStruct((1, model.image_size, model.image_size, 3), jnp.uint8)
+    image = jax.ShapeDtypeStruct((1, *model.image_shape), jnp.uint8)
     return variables, jax.eval_shape(model.feature_map, variables, image)
 
 
 def build(config) -> Ranker:
     """Build the model that a config describes.
 
-    It reads `image_size`, `dtype`, `backbone`, `fusion`, `pooling`, `pooling_options`, `clip_pooling` and
+    It reads `image_size`, `resize`, `dtype`, `backbone`, `fusion`, `pooling`, `pooling_options`, `clip_pooling` and
     `head.equal_spread`.
 
     Raises:
         ValueError: if the backbone, fusion, pooling, `clip_pooling` or `dtype` is unknown, or the backbone cannot take
-            the picture size or endpoint.
+            the picture size or endpoint; or if `resize` is unknown or does not go with the fusion.
     """
     backbone = backbones.get_backbone(config.backbone.name)
+    if config.dtype not in ("float32", "bfloat16"):
+        raise ValueError(f"got dtype {config.dtype!r}, expected 'float32' or 'bfloat16'")
     if config.image_size < 64:
         raise ValueError(f"image_size must be at least 64 pixels, got {config.image_size}")
     options = {
         "endpoint": config.backbone.endpoint or backbone.endpoints[0],
-        "dtype": _dtype(config.dtype),
+        "dtype": jnp.dtype(config.dtype),
         "output_stride": config.backbone.output_stride or backbone.stride,
         # BatchNorm's batch statistics are taken over all devices.
         "axis_name": AXIS,
@@ -245,6 +257,9 @@ def build(config) -> Ranker:
         )
     if config.fusion not in FUSIONS:
         raise ValueError(f"got fusion {config.fusion!r}, expected one of {FUSIONS}")
+    known = RESIZES if config.fusion == "none" else ("squash",)  # Objectness maps are of squashed pictures.
+    if config.resize not in known:
+        raise ValueError(f"got resize {config.resize!r} with fusion {config.fusion!r}, expected one of {known}")
     if config.clip_pooling not in CLIP_POOLINGS:
         raise ValueError(f"got clip_pooling {config.clip_pooling!r}, expected one of {CLIP_POOLINGS}")
     pooling_options = config.pooling_options.get(config.pooling, {})
@@ -254,14 +269,9 @@ def build(config) -> Ranker:
         fusion=config.fusion,
         clip_pooling=config.clip_pooling,
         equal_spread=config.head.equal_spread,
+        padded=config.resize == "pad",
     )
-    return Ranker(network, backbone, backbone.preprocessing, config.image_size)
-
-
-def _dtype(name):
-    if name not in ("float32", "bfloat16"):
-        raise ValueError(f"got dtype {name!r}, expected 'float32' or 'bfloat16'")
-    return jnp.dtype(name)
+    return Ranker(network, backbone, backbone.preprocessing, config.image_size, resize=config.resize)
 
 
 def learns_shares(config):

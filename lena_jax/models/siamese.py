@@ -83,6 +83,10 @@ class SiameseRanker(nn.Module):
             and the cells of one frame may fill it. "frame_mean" pools each frame like a picture and averages the
             results, so the score of the clip is the mean of the scores of its frames. In both cases, a clip of one
             frame has the score of that picture.
+        padded: whether images have a fourth channel, 1 where the picture lies and 0 beside it, as
+            `data.transforms.resize` makes it with "pad". The backbone sees zeros beside the picture, as its
+            convolutions do beyond an edge. Feature maps get one more channel, 1 for cells that lie mostly in the
+            picture and 0 for others, which the pooling leaves out (its `where`).
         equal_spread: whether pooled features enter the inner product at equal standard deviation, see `EqualSpread`.
 
     Reference: Alameda-Pineda et al., Viraliency: Pooling Local Virality, CVPR 2017. As in the paper, the weights of the
@@ -95,6 +99,7 @@ class SiameseRanker(nn.Module):
     fusion: str = "none"
     clip_pooling: str = "joint"
     equal_spread: bool = False
+    padded: bool = False
 
     def setup(self):
         if self.equal_spread:
@@ -120,15 +125,22 @@ class SiameseRanker(nn.Module):
 
         Clips [B, T, H, W, 3] give [B, T, h, w, C].
         """
-        if images.ndim == 4:
+        if images.ndim == 5:
+            maps = self.feature_map(images.reshape(-1, *images.shape[2:]), batch_norm)
+            return maps.reshape(*images.shape[:2], *maps.shape[1:])
+        if not self.padded:
             return self.backbone(images, batch_norm)
-        maps = self.backbone(images.reshape(-1, *images.shape[2:]), batch_norm)
-        return maps.reshape(*images.shape[:2], *maps.shape[1:])
+        there = images[..., 3]
+        maps = self.backbone(images[..., :3] * there[..., None], batch_norm)
+        inside = average_to_grid(there, *maps.shape[1:3])
+        # A very narrow picture may fill no cell by half: the fullest cells count.
+        inside = inside >= jnp.minimum(0.5, inside.max((1, 2), keepdims=True))
+        return jnp.concatenate([maps, inside[..., None].astype(maps.dtype)], -1)
 
     def fused(self, inputs):
         """Fuse feature map [B, h, w, C] and objectness, if any -> maps to pool [B, h, w, C], C + 1 for "concat"."""
         if self.fusion == "none":
-            return inputs
+            return inputs[..., :-1] if self.padded else inputs
         feature_map = inputs["feature_map"]
         grid = objectness_grid(inputs["objectness"], *feature_map.shape[1:3])[..., None].astype(feature_map.dtype)
         if self.fusion == "concat":
@@ -138,6 +150,10 @@ class SiameseRanker(nn.Module):
             grid = 1 - closed + closed * grid
         return feature_map * grid
 
+    def inside(self, inputs):
+        """Return which cells lie in the picture, booleans [B, h, w, 1] or [B, T, h, w, 1]; None if all do."""
+        return inputs[..., -1:] > 0.5 if self.padded else None
+
     def score(self, inputs, train=False):
         """Fuse, pool and score: feature map [B, h, w, C] or [B, T, h, w, C], with objectness if fused -> scores [B]."""
         pooled = self.pooled(inputs)
@@ -145,31 +161,31 @@ class SiameseRanker(nn.Module):
 
     def pooled(self, inputs):
         """Fuse and pool, as in `score` -> pooled features [B, C] float32."""
-        maps = self.fused(inputs)
+        maps, where = self.fused(inputs), self.inside(inputs)
         if maps.ndim == 4:
-            pooled = self.pooling(maps)
+            pooled = self.pooling(maps, where)
         elif self.clip_pooling == "joint":
-            pooled = self.pooling(side_by_side(maps))
+            pooled = self.pooling(side_by_side(maps), side_by_side(where))
         else:
-            pooled = self.pooling(maps).mean(1)
+            pooled = self.pooling(maps, where).mean(1)
         return pooled.astype(jnp.float32)
 
     def cell_weights(self, inputs):
         """Return the pooling's weight of each cell, in the shape of `fused`; they sum to 1 per map, or per clip."""
-        maps = self.fused(inputs)
+        maps, where = self.fused(inputs), self.inside(inputs)
         if maps.ndim == 4:
-            return self.pooling.weights(maps)
+            return self.pooling.weights(maps, where)
         if self.clip_pooling == "joint":
-            return self.pooling.weights(side_by_side(maps)).reshape(maps.shape)
-        return self.pooling.weights(maps) / maps.shape[1]
+            return self.pooling.weights(side_by_side(maps), side_by_side(where)).reshape(maps.shape)
+        return self.pooling.weights(maps, where) / maps.shape[1]
 
 
 def side_by_side(maps):
-    """Join the frames of a clip into one map, one below the other: [B, T, h, w, C] -> [B, T h, w, C].
+    """Join the frames of a clip into one map, one below the other: [B, T, h, w, C] -> [B, T h, w, C]; None stays.
 
     Poolings ignore where a cell lies, so pooling this map pools over the clip's axes (-4, -3, -2).
     """
-    return maps.reshape(maps.shape[0], -1, *maps.shape[3:])
+    return None if maps is None else maps.reshape(maps.shape[0], -1, *maps.shape[3:])
 
 
 def objectness_grid(maps, h, w):

@@ -87,7 +87,7 @@ def most_confident_pairs(run, measured):
             "title": title,
             "text": f"true {pictures.scores[index]:.3g}, predicted {scores[index]:+.2f}",
             "name": pictures.ids[index],
-            "pictures": _pictures(pictures.ids[index], records[index], maps.get(index), scale),
+            "pictures": _pictures(pictures.ids[index], records[index], maps.get(index), scale, run.model.resize),
         }
 
     return {
@@ -121,7 +121,7 @@ def _certainty(margin):
     return f"{percent} sure that the {'left' if margin > 0 else 'right'} one is higher, by {abs(margin):.2f}"
 
 
-def _pictures(name, record, values, scale):
+def _pictures(name, record, values, scale, resize):
     """Encodes a picture, and its map if there is one."""
     small = Image.fromarray(record["image"])
     small.thumbnail((SIDE, SIDE))
@@ -129,13 +129,13 @@ def _pictures(name, record, values, scale):
     if values is not None:
         mask = record["mask"][..., 0] > 0 if "mask" in record else None
         said = f"its cells add {values[values > 0].sum():+.2f} and {values[values < 0].sum():+.2f} to the score"
-        found.append(_inline(_overlay(small, values, scale, mask), f"Map of {name}: {said}"))
+        found.append(_inline(_overlay(small, values, scale, mask, resize), f"Map of {name}: {said}"))
     return found
 
 
-def _overlay(picture, values, scale, mask):
+def _overlay(picture, values, scale, mask, resize):
     """Draws a signed map and the outline of a mask over a picture."""
-    mixed = overlays.overlay(np.asarray(picture), values, scale)
+    mixed = overlays.overlay(np.asarray(picture), values, scale, resize=resize)
     if mask is not None and mask.any():
         inside = np.asarray(Image.fromarray(mask).resize(picture.size, Image.Resampling.NEAREST))
         padded = np.pad(inside, 1, mode="edge")

@@ -182,7 +182,7 @@ def supports(run, measured):
         shape = jax.eval_shape(
             run.model.feature_map,
             run.variables,
-            jax.ShapeDtypeStruct((1, config.image_size, config.image_size, 3), np.float32),
+            jax.ShapeDtypeStruct((1, *run.model.image_shape), np.float32),
         ).shape
         kept = eta_distribution(config, run.variables, shape[1] * shape[2])
     elif measured is not None:

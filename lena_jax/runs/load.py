@@ -68,7 +68,7 @@ def open_model(source):
         FileNotFoundError: if the hub does not have it or cannot be reached.
     """
     source = os.fspath(source)
-    where = saved_model.fetch(source) if source.startswith("hf:") else source
+    where = saved_model.fetch(source) if source.startswith("hf:") else os.path.expanduser(source)
     if saved_model.is_saved_model(where):
         saved = saved_model.load_model(where)
         return LoadedModel(saved.model, saved.variables, saved.scores, saved.description, None)

@@ -128,6 +128,7 @@ def network_of(config):
     """Return the part of a config that defines the network, as JSON values."""
     return {
         "image_size": config.image_size,
+        "resize": config.resize,
         "dtype": config.dtype,
         "fusion": config.fusion,
         "clip_pooling": config.clip_pooling,
@@ -205,12 +206,15 @@ def _description(content):
     )
     _check_keys("data", stored["data"], {"name": str, "score": str, "fingerprint": str})
     network = stored["network"]
-    network.setdefault("clip_pooling", "joint")  # Older folders do not have it.
+    # Older folders do not have these.
+    network.setdefault("clip_pooling", "joint")
+    network.setdefault("resize", "squash")
     _check_keys(
         "network",
         network,
         {
             "image_size": int,
+            "resize": str,
             "dtype": str,
             "fusion": str,
             "clip_pooling": str,
@@ -244,7 +248,7 @@ def _model(description):
     config = default_config()
     try:
         config.image_size, config.dtype, config.fusion = network["image_size"], network["dtype"], network["fusion"]
-        config.clip_pooling = network["clip_pooling"]
+        config.clip_pooling, config.resize = network["clip_pooling"], network["resize"]
         config.backbone.update(network["backbone"])
         config.pooling = network["pooling"]
         with config.unlocked():

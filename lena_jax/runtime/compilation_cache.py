@@ -6,6 +6,8 @@ import platform
 
 import jax
 
+from lena_jax.runtime.files import user_cache
+
 
 def keep_compiled_programs():
     """Turn on JAX's persistent compilation cache in the user's cache folder, unless one is already set.
@@ -16,8 +18,7 @@ def keep_compiled_programs():
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
-    root = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    jax.config.update("jax_compilation_cache_dir", os.path.join(root, "lena_jax", "compiled", _kind_of_cpu()))
+    jax.config.update("jax_compilation_cache_dir", user_cache("compiled", _kind_of_cpu()))
     # Shorter compilations are faster than a lookup.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 

@@ -7,6 +7,7 @@ import uuid
 
 def write_whole(path, write, mode="w"):
     """Call `write(file)` on a temporary file next to `path`, then move it to `path`. No reader sees half a file."""
+    path = os.path.expanduser(path)
     unfinished = f"{path}.{uuid.uuid4().hex}.unfinished"  # A process id is not unique if containers share a disk.
     try:
         with open(unfinished, mode, **({} if "b" in mode else {"newline": "", "encoding": "utf-8"})) as file:
@@ -15,6 +16,20 @@ def write_whole(path, write, mode="w"):
     finally:
         if os.path.exists(unfinished):
             os.remove(unfinished)
+
+
+def user_cache(*parts):
+    """Return a folder in the user's cache, `$XDG_CACHE_HOME/lena_jax` (`~/.cache/...`); it may be deleted any time."""
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(os.path.expanduser(root), "lena_jax", *parts)
+
+
+def is_writable(folder):
+    """Whether files can be made in a folder, or it can be created."""
+    folder = os.path.abspath(folder)
+    while not os.path.lexists(folder) and os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
+    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
 
 
 def open_plain(path, most_bytes, refuse):
@@ -29,6 +44,7 @@ def open_plain(path, most_bytes, refuse):
         refuse: no such file, not a plain file, unreadable, larger than `most_bytes`, or an impossible path.
     """
     try:
+        path = os.path.expanduser(path)
         found = os.stat(path)
         if stat.S_ISDIR(found.st_mode):
             raise refuse("is a folder, not a file")

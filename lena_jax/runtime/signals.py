@@ -56,16 +56,26 @@ class StopSignal:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM arrived. It ends a command as Ctrl-C does: finished output stays, unfinished output is removed."""
+    """SIGTERM arrived, or the terminal was closed.
+
+    It ends a command as Ctrl-C does: finished output stays, unfinished output is removed.
+    """
 
 
+@contextlib.contextmanager
 def terminated_in_order():
-    """Return a context in which SIGTERM raises `Terminated`."""
+    """Return a context in which SIGTERM and a closed terminal raise `Terminated`."""
 
     def terminate(number, frame):
         raise Terminated
 
-    return _handling(signal.SIGTERM, terminate)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_handling(signal.SIGTERM, terminate))
+        closed = getattr(signal, "SIGHUP", None)
+        # nohup ignores it, and means to.
+        if closed is not None and signal.getsignal(closed) is signal.SIG_DFL:
+            stack.enter_context(_handling(closed, terminate))
+        yield
 
 
 @contextlib.contextmanager

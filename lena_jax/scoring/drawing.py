@@ -23,7 +23,13 @@ def save_explanation(path: str | os.PathLike, explanation: Explanation) -> None:
     small = _reduced(explanation)
     percentile = "" if small.percentile is None else f"\nhigher than {small.percentile:.0f} % of training pictures"
     overlays.save_overlays(
-        path, [small.picture], [small.map], [f"score {small.score:+.2f}{percentile}"], _label(small), [small.boxes]
+        path,
+        [small.picture],
+        [small.map],
+        [f"score {small.score:+.2f}{percentile}"],
+        _label(small),
+        [small.boxes],
+        small.resize,
     )
 
 
@@ -36,11 +42,16 @@ def save_comparison(path: str | os.PathLike, comparison: Comparison) -> None:
     """
     left, right = _reduced(comparison.left), _reduced(comparison.right)
     if left.exact:
-        overlays.save_pair(path, [left.picture, right.picture], comparison.maps, (left.score, right.score))
+        overlays.save_pair(path, [left.picture, right.picture], comparison.maps, (left.score, right.score), left.resize)
     else:
         titles = [f"{side}: score {one.score:+.2f}" for side, one in (("left", left), ("right", right))]
         overlays.save_overlays(
-            path, [left.picture, right.picture], comparison.maps, titles, "virality map, for left (+) or right (-)"
+            path,
+            [left.picture, right.picture],
+            comparison.maps,
+            titles,
+            "virality map, for left (+) or right (-)",
+            resize=left.resize,
         )
 
 

@@ -29,11 +29,13 @@ class Prepared:
         name: name of the picture, see `name_of`.
         inputs: input of the network, without the batch axis. None if the picture cannot be used.
         error: why it cannot be used, or None.
+        profile_ignored: whether its colour profile is damaged or does not fit, and was ignored.
     """
 
     name: str
     inputs: object
     error: str | None = None
+    profile_ignored: bool = False
 
 
 class Preparation:
@@ -42,14 +44,18 @@ class Preparation:
     Args:
         image_size: side of the network input in pixels.
         objectness: network that makes objectness maps, for a model that uses them; otherwise None.
+        resize: how a picture becomes that square, see `data.transforms.resize`.
     """
 
-    def __init__(self, image_size: int, objectness: u2net.Network | None = None) -> None:
-        self._size, self._objectness = image_size, objectness
+    def __init__(self, image_size: int, objectness: u2net.Network | None = None, resize: str = "squash") -> None:
+        self._size, self._objectness, self._resize = image_size, objectness, resize
 
     def inputs(self, picture: Image.Image) -> np.ndarray | dict[str, np.ndarray]:
-        """Maps an upright RGB picture to [S, S, 3] uint8, or {"pictures": that, "objectness": [64, 64] uint8}."""
-        seen = square(picture, self._size)
+        """Maps an upright RGB picture to [S, S, 3] uint8, or {"pictures": that, "objectness": [64, 64] uint8}.
+
+        With "pad", it has 4 channels.
+        """
+        seen = square(picture, self._size, how=self._resize)
         if self._objectness is None:
             return seen
         return {"pictures": seen, "objectness": u2net.to_map(self._objectness(np.asarray(picture)))}
@@ -57,7 +63,8 @@ class Preparation:
     def prepare(self, name: str, picture: PictureLike) -> Prepared:
         """Prepares one picture. A picture that cannot be used gets an error."""
         try:
-            return Prepared(name, self.inputs(open_picture(picture)))
+            opened = open_picture(picture)
+            return Prepared(name, self.inputs(opened), None, opened.info.get("profile_ignored", False))
         except BadPicture as error:
             return Prepared(name, None, str(error))
         except MemoryError:

@@ -35,6 +35,8 @@ class Explanation:
             pooling allows no such map; it is then the virality map.
         boxes: [k, 4] (top, left, bottom, right) in pixels, around the regions that raise the score most, best first.
         picture: [H, W, 3] uint8, the decoded picture.
+        resize: how it became the square that the network saw and the map covers: "squash", "pad" or "crop", see
+            `localization.on_picture`.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Explanation:
     exact: bool
     boxes: np.ndarray
     picture: np.ndarray
+    resize: str = "squash"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Scorer:
 
     A picture is a path, the content of a file (bytes), an array [H, W, 3] uint8 or a `PIL.Image`. In any form it gets
     the score that `experiments/evaluate.py` would give it, up to float rounding: the same steps decode it that build a
-    dataset (`lena_jax.data.pictures`), and the network sees the whole picture, resized to a square.
+    dataset (`lena_jax.data.pictures`), and the network sees it as in training (`config.resize`).
 
     Example:
         scorer = Scorer.from_checkpoint("runs/mine")
@@ -57,6 +57,8 @@ class Scorer:
 
     Attributes:
         threads: number of decoding threads. None (the default) for one per core.
+        ignored_profiles: number of pictures scored so far whose colour profile is damaged or does not fit. Their
+            colours were taken for sRGB.
 
     Args:
         model: the model.
@@ -69,6 +71,7 @@ class Scorer:
     """
 
     threads: int | None
+    ignored_profiles: int
 
     def __init__(
         self,
@@ -84,9 +87,10 @@ class Scorer:
                 f"{'no' if model.fusion == 'none' else 'a'} network"
             )
         self._model, self._variables, self._scores = model, variables, scores
-        self._preparation = Preparation(model.image_size, objectness)
+        self._preparation = Preparation(model.image_size, objectness, model.resize)
         self._programs: dict = {}
         self.threads = None
+        self.ignored_profiles = 0
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_variables": jax.tree.map(np.asarray, self._variables), "_programs": {}}
@@ -136,7 +140,7 @@ class Scorer:
         for part in (
             network,
             self._model.preprocessing.as_json(),
-            self.image_size,
+            self.image_size if self._model.resize == "squash" else (self.image_size, self._model.resize),
             u2net.RECIPE if fused else None,
             None if scores is None else scores.as_json(),
         ):
@@ -227,7 +231,14 @@ class Scorer:
         signed = contributions if exact else virality
         pixels = np.asarray(opened)
         return Explanation(
-            name, float(score), self._percentile(score), signed, exact, _boxes(signed, *pixels.shape[:2]), pixels
+            name,
+            float(score),
+            self._percentile(score),
+            signed,
+            exact,
+            _boxes(signed, *pixels.shape[:2], self._model.resize),
+            pixels,
+            self._model.resize,
         )
 
     def compare(self, first: PictureLike, second: PictureLike) -> Comparison:
@@ -251,6 +262,7 @@ class Scorer:
     def _results(self, group, scores):
         scores = iter(np.asarray(scores).tolist())
         for one in group:
+            self.ignored_profiles += one.profile_ignored
             if one.error is not None:
                 yield PictureScore(one.name, None, None, one.error)
             else:
@@ -272,10 +284,10 @@ def ahead(score: float, other: float) -> float:
     return float(0.5 * (1 + np.tanh(0.5 * (score - other))))
 
 
-def _boxes(signed, height, width):
+def _boxes(signed, height, width, resize):
     """Finds the boxes of a map, enlarged to the picture's size or to that of a smaller copy."""
     scale = min(1, _BOX_SIDE / max(height, width))
     small = max(1, round(height * scale)), max(1, round(width * scale))
-    boxes = localization.map_boxes(np.asarray(localization.upsample(signed[None], *small))[0])
+    boxes = localization.map_boxes(np.asarray(localization.on_picture(signed[None], *small, resize))[0])
     factor = np.array([height / small[0], width / small[1]] * 2)
     return np.rint(boxes * factor).astype(np.int64)

@@ -19,6 +19,7 @@ from lena_jax.pooling.support import parameter_from_eta
 from lena_jax.runs import folder
 from lena_jax.runtime import distributed
 from lena_jax.train import exact_head, inner_validation, pair_matrix, supports
+from lena_jax.train.padded_means import padded_means
 
 _BATCH = 32
 _SPARSE = (3, 10, 30)  # Ridges of a sparse penalty to try, as factors on the best even one.
@@ -223,12 +224,19 @@ class Fit:
             fused = np.concatenate(list(in_batches(on_devices(model.fused, variables, _BATCH), self._rows(), _BATCH)))
             self._say(f"sorted maps: {4 * fused.size / 1e9:.1f} GB of memory")
             n, channels = len(fused), fused.shape[-1]
+            means_of = running_means
+            if model.resize == "pad":
+                inside = np.stack([row[..., -1] > 0.5 for row in self._rows()])
+
+                def means_of(maps):
+                    return padded_means(maps, inside.reshape(len(maps), -1))
+
             if fused.ndim == 5 and config.clip_pooling == "frame_mean":
                 # The mean over frames of what each frame's support averages.
-                frames = running_means(fused.reshape(n * fused.shape[1], -1, channels))
+                frames = means_of(fused.reshape(n * fused.shape[1], -1, channels))
                 means = frames.reshape(*frames.shape[:2], n, -1).mean(-1)
             else:
-                means = running_means(fused.reshape(n, -1, channels))
+                means = means_of(fused.reshape(n, -1, channels))
             self._sorted = supports.Table.of(means)
         return self._sorted
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import os
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from lena_jax.backbones.registry import stage_of
 from lena_jax.data.array_cache import cached_array
 from lena_jax.data.input_pipeline import SquarePictures, make_squares, square_side
-from lena_jax.models.feature_cache import feature_cache, features_folder, view_of
+from lena_jax.models.feature_cache import cache_folder, feature_cache, features_folder, view_of
 from lena_jax.runtime import distributed
 from lena_jax.runtime.trees import merge
 from lena_jax.train import exact
@@ -168,11 +167,12 @@ def _whole_network(config, model, variables, pictures, augmentation):
     if config.data.cache:
         source = pictures["train"].source
         squares = cached_array(
-            os.path.join(os.path.expanduser(config.data.dir), "decoded"),
-            {"pictures": pictures["train"].digest, "side": side},
-            (len(source), *pictures["train"].time, side, side, 3),
+            cache_folder(config, "decoded"),
+            {"pictures": pictures["train"].digest, "side": side}
+            | ({} if model.resize == "squash" else {"resize": model.resize}),
+            (len(source), *pictures["train"].time, side, side, model.image_shape[-1]),
             "uint8",
-            lambda: make_squares(source, side),
+            lambda: make_squares(source, side, how=model.resize),
             "decoded pictures, train",
         )
     first = config.backbone.train_from
@@ -194,7 +194,7 @@ def _whole_network(config, model, variables, pictures, augmentation):
         trained=trained,
         carried=carried,
         moved=moved,
-        fetch=SquarePictures(pictures["train"], config.image_size, augmentation, squares),
+        fetch=SquarePictures(pictures["train"], config.image_size, augmentation, squares, model.resize),
         score=model.score_pictures,
         score_for_training=_moving(functools.partial(model.score_for_training, batch_norm=batch_norm)),
         whole=lambda part, indices: (model.whole(pictures[part], index) for index in indices),

@@ -182,10 +182,12 @@ def test_a_name_cannot_steer_the_terminal(run, capsys, tmp_path):
 
 
 def test_what_a_folder_has_besides_pictures_is_counted(run, photos, tmp_path, capsys):
-    for name in ("a.png", "b.heic", "c"):
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    for name in ("a.png", "b.CR3", "c.cr3", "d", ".DS_Store", "._a.png", "__MACOSX/x.png", "Thumbs.db"):
         (tmp_path / name).write_bytes((photos / "test_small.png").read_bytes())
     assert main(["score", str(tmp_path), f"--model={run}"]) == 0
-    assert "2 files in folders were skipped because they are not pictures" in capsys.readouterr().err
+    assert ": 4 hidden, 2 .cr3, 1 without an ending, 1 link to a folder, such as " in capsys.readouterr().err
 
 
 def test_folders_are_searched_in_order_and_other_files_left_alone(run, photos, tmp_path, capsys):
@@ -226,7 +228,7 @@ def test_save_and_info(run, tmp_path, capsys):
         said[name] = {key: value.strip() for key, value in said[name].items()}
     for key in ("backbone", "pooling", "picture", "pixels", "parameters", "fingerprint", "step", "pair accuracy"):
         assert said["run"][key] == said["model"][key], key
-    assert said["run"]["backbone"] == "tiny, float32" and "17 test pictures" in said["run"]["pair accuracy"]
+    assert said["run"]["backbone"] == "tiny, float32" and "19 test pictures" in said["run"]["pair accuracy"]
     assert main(["save", str(run), str(tmp_path / "model")]) == 2
     assert "exists: name another folder" in capsys.readouterr().err
 

@@ -1,6 +1,7 @@
 """Paths from a table: those inside the folder are read, and those that leave it are refused by name."""
 
 import os
+import unicodedata
 
 import pytest
 
@@ -79,3 +80,39 @@ def test_a_file_too_large_is_not_read(root, monkeypatch):
     monkeypatch.setattr(pictures, "MAX_FILE_BYTES", 3)
     with pytest.raises(BadPicture, match="got 6 bytes, expected at most 3"):
         picture_folder.read(root, "deep/a.jpg")
+
+
+def test_links_that_lead_out_are_followed_if_asked(root):
+    (root / "link.jpg").symlink_to("../outside.jpg")
+    (root / "gone.jpg").symlink_to("../gone.jpg")
+    (root / "loop.jpg").symlink_to("loop.jpg")
+    assert picture_folder.read(root, "link.jpg", follow_links=True) == b"outside"
+    with pytest.raises(ValueError, match="--follow_links"):
+        picture_folder.read(root, "link.jpg")
+    with pytest.raises(BadPicture, match="a link to a file that is not there"):
+        picture_folder.read(root, "gone.jpg", follow_links=True)
+    with pytest.raises(BadPicture):
+        picture_folder.read(root, "loop.jpg", follow_links=True)
+    with pytest.raises(ValueError, match="leaves the folder"):
+        picture_folder.read(root, "../outside.jpg", follow_links=True)
+
+
+@pytest.mark.parametrize("there, asked", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_an_accent_can_be_a_sign_of_its_own(root, there, asked):
+    name = "d\u00e9j\u00e0/caf\u00e9.jpg"
+    path = root / unicodedata.normalize(there, name)
+    path.parent.mkdir()
+    path.write_bytes(b"here")
+    assert picture_folder.read(root, unicodedata.normalize(asked, name)) == b"here"
+    # Where both spellings are there, they are two files.
+    (path.parent / unicodedata.normalize(asked, "caf\u00e9.jpg")).write_bytes(b"other")
+    assert picture_folder.read(root, str(path.relative_to(root))) == b"here"
+
+
+def test_a_windows_path_is_read_and_a_near_name_is_named(root):
+    assert picture_folder.read(root, "deep\\a.jpg") == b"inside"
+    for name in ("deep/A.JPG", "deep/a.png", "deep/A.jpeg"):
+        with pytest.raises(BadPicture, match="no such file, but there is 'deep/a.jpg'"):
+            picture_folder.read(root, name)
+    with pytest.raises(BadPicture, match="no such file$"):
+        picture_folder.read(root, "deep/other.jpg")

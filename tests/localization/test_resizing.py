@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lena_jax.localization import to_grid, upsample
+from lena_jax.localization import on_picture, to_grid, upsample
 
 SPLINE = np.array([1, 26, 66, 26, 1]) / 120
 
@@ -50,3 +50,15 @@ def test_the_sum_stays(grid):
 def test_a_finer_grid_is_refused():
     with pytest.raises(ValueError, match=r"got \(4, 2\) cells and \(3, 3\)"):
         to_grid(jnp.zeros((1, 3, 3)), 4, 2)
+
+
+def test_a_map_is_laid_where_the_network_saw_the_picture():
+    cells = np.arange(16.0, dtype=np.float32).reshape(1, 4, 4)
+    whole = upsample(cells, 8, 8)
+    np.testing.assert_array_equal(on_picture(cells, 8, 8, "pad"), whole)
+    np.testing.assert_array_equal(on_picture(cells, 4, 8, "pad"), whole[:, 2:6])
+    np.testing.assert_array_equal(on_picture(cells, 8, 4, "pad"), whole[:, :, 2:6])
+    np.testing.assert_array_equal(on_picture(cells, 4, 8), upsample(cells, 4, 8))
+    cropped = on_picture(cells, 8, 12, "crop")
+    np.testing.assert_array_equal(cropped[:, :, 2:10], whole)
+    assert not cropped[:, :, :2].any() and not cropped[:, :, 10:].any()

@@ -2,11 +2,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lena_jax.config import default_config
 from lena_jax.data.splits import open_pictures
 from lena_jax.data.transforms import Augmentation, resize
 from lena_jax.models import feature_cache as features
 from lena_jax.models import ranker
-from lena_jax.models.feature_cache import feature_cache
+from lena_jax.models.feature_cache import feature_cache, features_folder
 
 
 @pytest.fixture
@@ -66,3 +67,15 @@ def test_features_that_are_not_finite_are_refused(setting, tmp_path, monkeypatch
     with pytest.raises(ValueError, match="got values up to nan"):
         build(setting, tmp_path, views=1)
     assert not list(tmp_path.iterdir())
+
+
+def test_where_features_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config = default_config()
+    config.data.dir = str(tmp_path / "data")
+    assert features_folder(config) == str(tmp_path / "data" / "features")
+    # A file stands in for a folder that cannot be written: root may write everywhere.
+    (tmp_path / "data").write_text("")
+    assert features_folder(config) == str(tmp_path / "cache" / "lena_jax" / "features")
+    config.data.cache_dir = str(tmp_path / "mine")
+    assert features_folder(config) == str(tmp_path / "mine")

@@ -22,6 +22,7 @@ class Judged:
         name: name to display.
         score, percentile, map, exact: see `Explanation`.
         small: a small copy of the picture, as JPEG.
+        resize: see `Explanation`.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Judged:
     map: np.ndarray
     exact: bool
     small: bytes
+    resize: str = "squash"
 
     def picture(self):
         """Decodes the copy: [H, W, 3] uint8."""
@@ -55,7 +57,8 @@ def judge(scorer, path, name):
         return None, str(error.__cause__ or "cannot be used")
     except MemoryError:
         return None, "too large for the available memory"
-    return Judged(name, found.score, found.percentile, found.map, found.exact, jpeg(found.picture, SIDE, 90)), None
+    small = jpeg(found.picture, SIDE, 90)
+    return Judged(name, found.score, found.percentile, found.map, found.exact, small, found.resize), None
 
 
 def ranking(judged):

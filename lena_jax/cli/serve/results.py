@@ -42,7 +42,7 @@ def comparison(left, right):
         | {
             "side": side,
             "picture": jpeg_url(one.picture(), judging.SIDE),
-            "map": jpeg_url(overlays.overlay(one.picture(), values, scale), judging.SIDE),
+            "map": jpeg_url(overlays.overlay(one.picture(), values, scale, resize=one.resize), judging.SIDE),
             "adds": f"adds {float(values.sum()):+.2f} to the difference of {difference:+.2f}" if left.exact else None,
         }
         for side, one, values in zip(("left", "right"), (left, right), maps, strict=True)
@@ -89,7 +89,7 @@ def _card(one, following, scale):
     adds = f"its cells add {one.map[one.map > 0].sum():+.2f} and {one.map[one.map < 0].sum():+.2f} to the score"
     return _facts(one) | {
         "picture": jpeg_url(one.picture(), _CARD),
-        "map": jpeg_url(overlays.overlay(one.picture(), one.map, scale), _CARD),
+        "map": jpeg_url(overlays.overlay(one.picture(), one.map, scale, resize=one.resize), _CARD),
         "adds": adds,
         "exact_score": f"{one.score:+.4f}",
         "ahead": None if following is None else percent(judging.ahead(one.score, following.score)),
