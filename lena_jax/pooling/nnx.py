@@ -8,7 +8,7 @@
 A module here holds the learned parameter and hands it to the linen module, which has the options and the logic.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -59,11 +59,11 @@ class Pooling(nnx.Module):
 
     def __call__(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
         """Pool `x`: `[..., H, W, C]` to `[..., C]`."""
-        return self.linen.apply(self.variables(), x, where)
+        return cast(jax.Array, self.linen.apply(self.variables(), x, where))
 
     def weights(self, x: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
         """Return the weights of the cells, in the shape of `x`."""
-        return self.linen.apply(self.variables(), x, where, method="weights")
+        return cast(jax.Array, self.linen.apply(self.variables(), x, where, method="weights"))
 
     def variables(self) -> dict[str, Any]:
         """Return the variables of the linen module, `self.linen`: {} or {"params": {name: [features]}}."""
