@@ -1,5 +1,6 @@
 """Average pooling: the mean of every map."""
 
+import functools
 from typing import Any
 
 import jax
@@ -7,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
 from lena_jax.pooling.base import Pooling, PoolingRecord
-from lena_jax.pooling.layout import lay_out
+from lena_jax.pooling.layout import lay_out, sum_dtype
 from lena_jax.pooling.summing import sum_cells
 
 
@@ -24,7 +25,7 @@ def average_pool(x: ArrayLike, **options: Any) -> jax.Array:
         Array([1.5], dtype=float32)
     """
     layout = lay_out(x, **options)
-    return layout.pooled(_average(layout.cells, layout.valid))
+    return _average(layout.cells, layout.valid, layout.axis)
 
 
 def average_weights(x: ArrayLike, **options: Any) -> jax.Array:
@@ -40,7 +41,7 @@ def average_weights(x: ArrayLike, **options: Any) -> jax.Array:
                [0.25, 0.25]], dtype=float32)
     """
     layout = lay_out(x, **options)
-    return layout.spread(_average_weights(layout.cells, layout.valid))
+    return layout.spread(_average_weights(layout.cells, layout.valid, layout.axis))
 
 
 class AveragePool(Pooling):
@@ -56,21 +57,21 @@ class AveragePool(Pooling):
     functions = average_pool, average_weights
 
 
-@jax.jit
-def _average(cells: jax.Array, valid: jax.Array | None) -> jax.Array:
-    dtype = jnp.promote_types(cells.dtype, jnp.float32)
+@functools.partial(jax.jit, static_argnames="axis")
+def _average(cells: jax.Array, valid: jax.Array | None, axis: int) -> jax.Array:
+    dtype = sum_dtype(cells.dtype)
     if valid is None:
-        return (sum_cells(lambda z: z.astype(dtype), cells) / cells.shape[1]).astype(cells.dtype)
-    shares = jnp.where(valid, cells.astype(dtype) * _average_weights(cells, valid, dtype), 0.0)
-    return jnp.sum(shares, axis=1).astype(cells.dtype)
+        return (sum_cells(lambda z: z.astype(dtype), cells, axis=axis) / cells.shape[axis]).astype(cells.dtype)
+    shares = jnp.where(valid, cells.astype(dtype) * _average_weights(cells, valid, axis, dtype), 0.0)
+    return jnp.sum(shares, axis=axis).astype(cells.dtype)
 
 
-def _average_weights(cells: jax.Array, valid: jax.Array | None, dtype: DTypeLike | None = None) -> jax.Array:
+def _average_weights(cells: jax.Array, valid: jax.Array | None, axis: int, dtype: DTypeLike | None = None) -> jax.Array:
     dtype = dtype or cells.dtype
     if valid is None:
-        return jnp.full(cells.shape, 1 / cells.shape[1], dtype)
-    count = valid.sum(1, keepdims=True, dtype=jnp.float32)
-    return (valid / count).astype(dtype)
+        return jnp.full_like(cells, 1 / cells.shape[axis], dtype)
+    count = valid.sum(axis, keepdims=True, dtype=jnp.float32)
+    return (valid.astype(jnp.float32) / count).astype(dtype)
 
 
 RECORD = PoolingRecord("average", "average", AveragePool, average_pool, average_weights, value="mean")

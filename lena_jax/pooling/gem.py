@@ -1,5 +1,6 @@
 """Generalized-mean pooling (GeM), with a learned power."""
 
+import functools
 from typing import Any, ClassVar
 
 import flax.linen as nn
@@ -45,7 +46,7 @@ def gem_pool(x: ArrayLike, power: ArrayLike, *, eps: float = 1e-6, **options: An
         arXiv 1711.02512.
     """
     layout, power = lay_out_with(x, power, "power", options, positive=True)
-    return layout.pooled(_gem(layout.cells, power, layout.valid, eps)[0])
+    return _gem(layout.cells, power, layout.valid, layout.axis, eps)[0]
 
 
 def gem_weights(x: ArrayLike, power: ArrayLike, *, eps: float = 1e-6, **options: Any) -> jax.Array:
@@ -68,7 +69,7 @@ def gem_weights(x: ArrayLike, power: ArrayLike, *, eps: float = 1e-6, **options:
         2.08
     """
     layout, power = lay_out_with(x, power, "power", options, positive=True)
-    return layout.spread(_gem(layout.cells, power, layout.valid, eps)[1])
+    return layout.spread(_gem(layout.cells, power, layout.valid, layout.axis, eps)[1])
 
 
 class GeMPool(Pooling):
@@ -101,16 +102,18 @@ class GeMPool(Pooling):
         return {"power": jnp.exp(log_power), "eps": self.eps}
 
 
-@jax.jit
-def _gem(cells: jax.Array, power: jax.Array, valid: jax.Array | None, eps: float) -> tuple[jax.Array, jax.Array]:
-    z, counts, count = counted(cells, valid, power.dtype)
-    clamped, power = jnp.maximum(z, eps), power[:, None]
+@functools.partial(jax.jit, static_argnames="axis")
+def _gem(
+    cells: jax.Array, power: jax.Array, valid: jax.Array | None, axis: int, eps: float
+) -> tuple[jax.Array, jax.Array]:
+    z, counts, count = counted(cells, valid, axis, power.dtype)
+    clamped, power = jnp.maximum(z, eps), jnp.expand_dims(power, axis)
     # Dividing by the maximum keeps every power from overflowing; its derivative cancels.
-    top = jax.lax.stop_gradient(jnp.max(clamped, axis=1, keepdims=True))
-    mean = jnp.sum(jnp.where(counts, (clamped / top) ** power, 0.0) / count, axis=1, keepdims=True)
+    top = jax.lax.stop_gradient(jnp.max(clamped, axis=axis, keepdims=True))
+    mean = jnp.sum(jnp.where(counts, (clamped / top) ** power, 0.0) / count, axis=axis, keepdims=True)
     p = top * mean ** (1 / power)
     w = jnp.where(counts & (z > eps), (clamped / p) ** (power - 1) / count, 0.0)
-    return p[:, 0].astype(cells.dtype), w.astype(cells.dtype)
+    return jnp.squeeze(p, axis).astype(cells.dtype), w.astype(cells.dtype)
 
 
 RECORD = PoolingRecord("gem", "GeM", GeMPool, gem_pool, gem_weights, VALUE, PARAMETER, main_option="init_power")

@@ -1,4 +1,4 @@
-"""Which cells a pooling reads: axes, windows and masks, all brought to one form, maps of cells `[A, M, K]`."""
+"""Which cells a pooling reads: axes, windows and masks, all brought to one form, maps of cells `[..., M, ...]`."""
 
 import dataclasses
 import math
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 from jax.typing import ArrayLike, DTypeLike
 
 SPACE = (-3, -2)
@@ -16,32 +17,41 @@ SPACE = (-3, -2)
 class Layout:
     """Maps of cells, and the way back to the shape of the input. Made by `lay_out`.
 
+    The pooled axes become one axis of `M` cells, in the place of the last of them. All others stay axes of their own,
+    as they may be sharded. "Maps" below are the shape of `cells` without that axis, the shape of the pooled result.
+
     Attributes:
-        cells: `[A, M, K]`: every pair of `A` and `K` is one map of `M` cells. Cells that do not count hold -inf, so
-            that they are never among the largest.
-        valid: None where every cell counts, otherwise booleans `[A, M, K]`.
-        empty: None where every cell counts, otherwise booleans `[A, 1, K]`: which maps have no valid cell. Such a map
-            is all zeros here, and every zero counts.
-        pooled_shape: the shape of the pooled result.
+        cells: `[..., M, ...]`, the maps; 0 at cells that do not count.
+        axis: the axis of `cells` that holds the cells of a map.
+        valid: None where every cell counts, otherwise booleans in the shape of `cells`.
+        empty: None where every cell counts, otherwise booleans in the shape of `cells` with one cell a map: which maps
+            have no valid cell. Every cell of such a map is 0 and counts.
         eta_shape: the shape of the input without the pooled axes.
         window_axes: the axes of the pooled result that hold windows.
     """
 
     cells: jax.Array
+    axis: int
     valid: jax.Array | None
     empty: jax.Array | None
-    pooled_shape: tuple[int, ...]
     eta_shape: tuple[int, ...]
     window_axes: tuple[int, ...]
     _split_shape: tuple[int, ...]
     _order: tuple[int, ...]
 
+    @property
+    def sum_dtype(self) -> np.dtype:
+        """The dtype to take sums over cells in: float32 or wider."""
+        return sum_dtype(self.cells.dtype)
+
     def count(self) -> jax.Array | int:
-        """Return how many cells of each map count, at least 1: an int, or int32 `[A, K]` under a mask."""
-        return self.cells.shape[1] if self.valid is None else self.valid.sum(1, dtype=jnp.int32)
+        """Return how many cells of each map count, at least 1: an int, or int32 for each map under a mask."""
+        return self.cells.shape[self.axis] if self.valid is None else self.valid.sum(self.axis, dtype=jnp.int32)
 
     def per_map(self, value: ArrayLike, name: str, dtype: DTypeLike) -> jax.Array:
-        """Bring a scalar, per-channel or per-example-and-channel `value` to `[A, K]`.
+        """Bring a scalar, per-channel or per-example-and-channel `value` to one number for each map.
+
+        The result is sharded as the maps are, and varies over the axes of a mesh over which they vary.
 
         Raises:
             ValueError: if `value` does not broadcast to the shape of the input without the pooled axes.
@@ -54,20 +64,20 @@ class Layout:
                 f"{name} must broadcast to the input's shape without the pooled axes: "
                 f"got shape {value.shape}, expected at most {self.eta_shape}"
             )
-        value = jnp.expand_dims(value.reshape(shape), self.window_axes)
-        value = jnp.broadcast_to(value, self.pooled_shape)
-        return value.reshape(self.cells.shape[0], self.cells.shape[2])
-
-    def pooled(self, maps: jax.Array) -> jax.Array:
-        """Bring one value for each map, `[A, K]`, to the shape of the pooled result."""
-        return maps.reshape(self.pooled_shape)
+        value = jnp.expand_dims(jnp.expand_dims(value, tuple(range(extra))), self.window_axes)
+        return value + jnp.full_like(jax.lax.index_in_dim(self.cells, 0, self.axis, keepdims=False), 0, dtype)
 
     def spread(self, maps: jax.Array) -> jax.Array:
-        """Bring one weight for each cell, `[A, M, K]`, to the shape of the input, or of its windows if it has any."""
+        """Bring one weight for each cell, as `cells`, to the shape of the input, or of its windows if it has any."""
         if self.empty is not None:
             maps = jnp.where(self.empty, 0, maps)
         ordered = maps.reshape([self._split_shape[a] for a in self._order])
         return jnp.transpose(ordered, np.argsort(self._order).tolist())
+
+
+def sum_dtype(dtype: DTypeLike) -> np.dtype:
+    """Return the dtype to take sums of floating-point numbers in: float32 or wider."""
+    return np.promote_types(np.float32, dtype) if jnp.dtype(dtype).itemsize > 2 else np.dtype(np.float32)
 
 
 def lay_out(
@@ -94,8 +104,9 @@ def lay_out(
         The `Layout`.
 
     Raises:
-        ValueError: if the input is not floating point, axes are out of range or repeated, a window is larger than the
-            padded map, or a map or window has no valid cell; the last only where `where` is concrete.
+        ValueError: if the input is not floating point of 16 bits or more, axes are out of range or repeated, a map has
+            no cells, a window is larger than the padded map, a window is asked for on axes of symbolic size, or a map
+            or window has no valid cell; the last only where `where` is concrete.
 
     Example:
         >>> import jax.numpy as jnp
@@ -103,41 +114,44 @@ def lay_out(
         >>> lay_out(jnp.ones((8, 14, 14, 512))).cells.shape  # 8 * 512 maps of 196 cells
         (8, 196, 512)
         >>> windows = lay_out(jnp.ones((8, 14, 14, 512)), window=2)
-        >>> windows.cells.shape, windows.pooled_shape
-        ((392, 4, 512), (8, 7, 7, 512))
+        >>> windows.cells.shape, windows.axis
+        ((8, 7, 7, 4, 512), 3)
     """
     x = jnp.asarray(x)
-    if not jnp.issubdtype(x.dtype, jnp.floating):
+    if not jnp.issubdtype(x.dtype, jnp.floating) or x.dtype.itemsize < 2:
         raise ValueError(f"input must be floating point: got {x.dtype}, expected float32, bfloat16 or float16")
     axes = _normalize_axes(axis, x.ndim)
-    if 0 in x.shape:
-        raise ValueError(f"input must have at least one element: got shape {x.shape}, expected no axis of size 0")
+    if any(x.shape[a] == 0 for a in axes):
+        raise ValueError(
+            f"a map must have at least one element: got shape {x.shape}, expected no pooled axis of size 0"
+        )
+    x = _whole_maps(x, axes)
     eta_shape = tuple(n for a, n in enumerate(x.shape) if a not in axes)
-    valid = None if where is None else _broadcast_mask(where, x.shape)
+    valid = None if where is None else _broadcast_mask(where, x, axes)
     window_axes: tuple[int, ...] = ()
     if window is None:
         if strides is not None or padding != "VALID":
             raise ValueError(f"strides and padding need a window: got {strides=}, {padding=}, expected window=(...)")
     else:
         x, valid, axes, window_axes = _split_windows(x, valid, axes, window, strides, padding)
-    # Pooled axes side by side and channels last: for [..., H, W, C] this is a reshape that moves no cell.
-    lead = [a for a in range(x.ndim) if a < max(axes) and a not in axes]
-    trail = [a for a in range(x.ndim) if a > max(axes)]
-    if not trail:
-        lead, trail = [], lead
-    order = tuple(lead + list(axes) + trail)
-    shape = tuple(math.prod(x.shape[a] for a in group) for group in (lead, axes, trail))
+    # Pooled axes side by side, and before the channels: for [..., H, W, C] this is a reshape that moves no cell.
+    rest = [a for a in range(x.ndim) if a not in axes]
+    before = sum(a < max(axes) for a in rest)
+    before = 0 if before == len(rest) else before
+    order = (*rest[:before], *axes, *rest[before:])
+    shape = tuple(x.shape[a] for a in rest)
+    shape = (*shape[:before], math.prod(x.shape[a] for a in axes), *shape[before:])
     cells = jnp.transpose(x, order).reshape(shape)
     empty = None
     if valid is not None:
         valid = jnp.transpose(valid, order).reshape(shape)
-        if not _traced(valid) and not bool(valid.any(1).all()):
+        if not _traced(valid) and not bool(valid.any(before).all()):
             raise ValueError("every map (window) needs a valid cell: got one without any, expected at least 1")
-        empty = ~valid.any(1, keepdims=True)
-        cells = jnp.where(valid, cells, jnp.where(empty, 0.0, -jnp.inf).astype(cells.dtype))
+        empty = ~valid.any(before, keepdims=True)
+        # 0 and not -inf, which jax_debug_infs would report.
+        cells = jnp.where(valid, cells, jnp.zeros_like(cells))
         valid = valid | empty
-    pooled_shape = tuple(n for a, n in enumerate(x.shape) if a not in axes)
-    return Layout(cells, valid, empty, pooled_shape, eta_shape, window_axes, x.shape, order)
+    return Layout(cells, before, valid, empty, eta_shape, window_axes, x.shape, order)
 
 
 def caffe_padding(
@@ -185,15 +199,25 @@ def _normalize_axes(axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
     return normal
 
 
-def _broadcast_mask(where: ArrayLike, shape: tuple[int, ...]) -> jax.Array:
-    where = jnp.asarray(where)
+def _whole_maps(x: jax.Array, axes: Sequence[int]) -> jax.Array:
+    """Gather the cells of every map on one device, where a mesh of explicit axes shards them."""
+    sharding = jax.typeof(x).sharding
+    if all(sharding.spec[a] is None for a in axes):
+        return x
+    spec = PartitionSpec(*(None if a in axes else name for a, name in enumerate(sharding.spec)))
+    return jax.sharding.reshard(x, NamedSharding(sharding.mesh, spec))
+
+
+def _broadcast_mask(where: ArrayLike, x: jax.Array, axes: Sequence[int]) -> jax.Array:
+    where, shape = jnp.asarray(where), x.shape
     extra = len(shape) - where.ndim
     fits = extra >= 0 and all(got in (1, want) for got, want in zip(where.shape, shape[extra:], strict=True))
     if where.dtype != jnp.bool_ or not fits:
         raise ValueError(
             f"where must be boolean and broadcast to the input: got {where.dtype} {where.shape}, expected bool {shape}"
         )
-    return jnp.broadcast_to(where.reshape((1,) * extra + where.shape), shape)
+    where = _whole_maps(jnp.expand_dims(where, tuple(range(extra))), axes)
+    return where & jnp.full_like(x, True, bool)
 
 
 def _split_windows(
@@ -208,6 +232,8 @@ def _split_windows(
     window = _one_per_axis("window", window, axes)
     strides = window if strides is None else _one_per_axis("strides", strides, axes)
     sizes = tuple(x.shape[a] for a in axes)
+    if not all(isinstance(size, int) for size in sizes):
+        raise ValueError(f"windows need axes of known size: got symbolic sizes {sizes}, expected integers")
     pairs = _padding_pairs(padding, sizes, window, strides)
     inside_all = np.ones((1,) * (x.ndim + len(axes)), bool)
     each = zip(axes, sizes, window, strides, pairs, strict=True)
@@ -226,8 +252,7 @@ def _split_windows(
             inside, [d for d in range(inside_all.ndim) if d not in (here, here + 1)]
         )
     if not inside_all.all():
-        not_padded = jnp.broadcast_to(inside_all, x.shape)
-        valid = not_padded if valid is None else valid & not_padded
+        valid = jnp.full_like(x, True, bool) & inside_all if valid is None else valid & inside_all
     return x, valid, tuple(a + i + 1 for i, a in enumerate(axes)), tuple(axes)
 
 

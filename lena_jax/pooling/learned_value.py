@@ -1,5 +1,6 @@
 """What the poolings with one learned number for each map share: generalized mean, log-sum-exp and softmax."""
 
+import functools
 import math
 from typing import Any
 
@@ -25,7 +26,7 @@ def lay_out_with(
         positive: whether `value` must be positive.
 
     Returns:
-        The layout, and `[A, K]` in the dtype that sums are taken in.
+        The layout, and one number for each map in the dtype that sums are taken in.
 
     Raises:
         ValueError: if `value` must be positive and is not, where it is concrete; and as in `lay_out`.
@@ -40,31 +41,31 @@ def lay_out_with(
     if positive and not isinstance(value, jax.core.Tracer) and not (np.asarray(value) > 0).all():
         raise ValueError(f"{name} must be positive: got {value}, expected numbers > 0")
     layout = lay_out(x, **options)
-    return layout, layout.per_map(value, name, jnp.promote_types(layout.cells.dtype, jnp.float32))
+    return layout, layout.per_map(value, name, layout.sum_dtype)
 
 
 def counted(
-    cells: jax.Array, valid: jax.Array | None, dtype: DTypeLike
+    cells: jax.Array, valid: jax.Array | None, axis: int, dtype: DTypeLike
 ) -> tuple[jax.Array, jax.Array | bool, jax.Array | int]:
-    """Return the cells in `dtype` with 0 where they do not count, the mask, and how many count (`[A, 1, K]`)."""
+    """Return the cells in `dtype` with 0 where they do not count, the mask, and how many count, with `axis` kept."""
     if valid is None:
-        return cells.astype(dtype), True, cells.shape[1]
-    return jnp.where(valid, cells, 0).astype(dtype), valid, valid.sum(1, keepdims=True, dtype=dtype)
+        return cells.astype(dtype), True, cells.shape[axis]
+    return jnp.where(valid, cells, 0).astype(dtype), valid, valid.sum(axis, keepdims=True, dtype=dtype)
 
 
-def largest(z: jax.Array, counts: jax.Array | bool) -> jax.Array:
-    """Return the largest cell of every map, `[A, 1, K]`."""
-    return jnp.max(jnp.where(counts, z, -jnp.inf), axis=1, keepdims=True)
+def largest(z: jax.Array, counts: jax.Array | bool, axis: int) -> jax.Array:
+    """Return the largest cell of every map, with `axis` kept."""
+    return jnp.max(jnp.where(counts, z, -jnp.inf), axis=axis, keepdims=True)
 
 
-@jax.jit
-def softmax(cells: jax.Array, sharpness: jax.Array, valid: jax.Array | None) -> tuple[jax.Array, jax.Array]:
-    """Return `sum_i w_i * z_i`, `[A, K]`, and the weights `w = softmax(sharpness * z)` of every map, `[A, M, K]`."""
-    z, counts, _ = counted(cells, valid, sharpness.dtype)
-    logits = sharpness[:, None] * z
-    terms = jnp.where(counts, jnp.exp(logits - jax.lax.stop_gradient(largest(logits, counts))), 0.0)
-    w = terms / terms.sum(1, keepdims=True)
-    return jnp.sum(w * z, axis=1).astype(cells.dtype), w.astype(cells.dtype)
+@functools.partial(jax.jit, static_argnames="axis")
+def softmax(cells: jax.Array, sharpness: jax.Array, valid: jax.Array | None, axis: int) -> tuple[jax.Array, jax.Array]:
+    """Return `sum_i w_i * z_i` of every map, and the weights `w = softmax(sharpness * z)` in the shape of `cells`."""
+    z, counts, _ = counted(cells, valid, axis, sharpness.dtype)
+    logits = jnp.expand_dims(sharpness, axis) * z
+    terms = jnp.where(counts, jnp.exp(logits - jax.lax.stop_gradient(largest(logits, counts, axis))), 0.0)
+    w = terms / terms.sum(axis, keepdims=True)
+    return jnp.sum(w * z, axis=axis).astype(cells.dtype), w.astype(cells.dtype)
 
 
 def log_initializer(name: str, value: float) -> nn.initializers.Initializer:

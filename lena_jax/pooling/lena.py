@@ -79,7 +79,7 @@ def lena_pool(
         Alameda-Pineda, Pilzer, Xu, Sebe, Ricci. Viraliency: Pooling Local Virality. CVPR 2017, arXiv 1703.03937.
     """
     layout, n = _lay_out(x, eta, rounding, axis=axis, window=window, strides=strides, padding=padding, where=where)
-    return layout.pooled(superquantile.pool(layout.cells, n, layout.valid, method))
+    return superquantile.pool(layout.cells, n, layout.valid, method, layout.axis)
 
 
 def lena_weights(
@@ -106,7 +106,7 @@ def lena_weights(
                [0. , 0.5]], dtype=float32)
     """
     layout, n = _lay_out(x, eta, rounding, **options)
-    return layout.spread(superquantile.weights(layout.cells, n, layout.valid, method))
+    return layout.spread(superquantile.weights(layout.cells, n, layout.valid, method, layout.axis))
 
 
 class LENAPool(Pooling):
@@ -173,19 +173,22 @@ class LENAPool(Pooling):
     def _initial_share(self, x: ArrayLike) -> float:
         if self.init_count is None:
             return self.init_share
-        layout = jax.eval_shape(lambda x: lay_out(x, **self._options(None)).cells, x)
-        cells = layout.shape[1]
+
+        def cells_first(x: ArrayLike) -> jax.Array:
+            layout = lay_out(x, **self._options(None))
+            return jnp.moveaxis(layout.cells, layout.axis, 0)
+
+        cells = jax.eval_shape(cells_first, x).shape[0]
         if not 1 <= self.init_count <= cells or cells == 1:
             raise ValueError(f"init_count: got {self.init_count}, expected 1 to the number of cells, {cells}")
         return (self.init_count - 1) / (cells - 1)
 
 
 def _lay_out(x: ArrayLike, eta: ArrayLike, rounding: str, **options: Any) -> tuple[Layout, jax.Array]:
-    """Return the maps, and the sizes of their supports `[A, K]` in the dtype that sums are taken in."""
+    """Return the maps, and the sizes of their supports in the dtype that sums are taken in."""
     check_eta(eta)
     layout = lay_out(x, **options)
-    dtype = jnp.promote_types(layout.cells.dtype, jnp.float32)
-    return layout, support_size(layout.per_map(eta, "eta", dtype), layout.count(), rounding)
+    return layout, support_size(layout.per_map(eta, "eta", layout.sum_dtype), layout.count(), rounding)
 
 
 RECORD = PoolingRecord(

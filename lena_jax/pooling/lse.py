@@ -1,5 +1,6 @@
 """Log-sum-exp pooling, with a learned sharpness."""
 
+import functools
 from typing import Any, ClassVar
 
 import flax.linen as nn
@@ -42,7 +43,7 @@ def lse_pool(x: ArrayLike, sharpness: ArrayLike, **options: Any) -> jax.Array:
         Pinheiro, Collobert. From Image-level to Pixel-level Labeling with Convolutional Networks. CVPR 2015.
     """
     layout, sharpness = lay_out_with(x, sharpness, "sharpness", options, positive=True)
-    return layout.pooled(_lse(layout.cells, sharpness, layout.valid))
+    return _lse(layout.cells, sharpness, layout.valid, layout.axis)
 
 
 def lse_weights(x: ArrayLike, sharpness: ArrayLike, **options: Any) -> jax.Array:
@@ -60,7 +61,7 @@ def lse_weights(x: ArrayLike, sharpness: ArrayLike, **options: Any) -> jax.Array
                [0.032, 0.237]], dtype=float32)
     """
     layout, sharpness = lay_out_with(x, sharpness, "sharpness", options, positive=True)
-    return layout.spread(softmax(layout.cells, sharpness, layout.valid)[1])
+    return layout.spread(softmax(layout.cells, sharpness, layout.valid, layout.axis)[1])
 
 
 class LSEPool(Pooling):
@@ -91,12 +92,13 @@ class LSEPool(Pooling):
         return {"sharpness": jnp.exp(self.param(PARAMETER, initializer, jnp.shape(x)[-1:]))}
 
 
-@jax.jit
-def _lse(cells: jax.Array, sharpness: jax.Array, valid: jax.Array | None) -> jax.Array:
-    z, counts, count = counted(cells, valid, sharpness.dtype)
-    top = jax.lax.stop_gradient(largest(z, counts))
-    mean = jnp.sum(jnp.where(counts, jnp.exp(sharpness[:, None] * (z - top)), 0.0) / count, axis=1)
-    p = top[:, 0] + jnp.log(jnp.maximum(mean, jnp.finfo(mean.dtype).tiny)) / sharpness
+@functools.partial(jax.jit, static_argnames="axis")
+def _lse(cells: jax.Array, sharpness: jax.Array, valid: jax.Array | None, axis: int) -> jax.Array:
+    z, counts, count = counted(cells, valid, axis, sharpness.dtype)
+    top = jax.lax.stop_gradient(largest(z, counts, axis))
+    terms = jnp.where(counts, jnp.exp(jnp.expand_dims(sharpness, axis) * (z - top)), 0.0)
+    mean = jnp.sum(terms / count, axis=axis)
+    p = jnp.squeeze(top, axis) + jnp.log(jnp.maximum(mean, jnp.finfo(mean.dtype).tiny)) / sharpness
     return p.astype(cells.dtype)
 
 

@@ -7,6 +7,8 @@ on the dtype alone (36 for float32, 18 for bfloat16), never on the values, and t
 Counts fit in a byte, so a pass costs about a third of averaging the floats.
 """
 
+import functools
+import operator
 from typing import NamedTuple
 
 import jax
@@ -19,7 +21,7 @@ GROUP = 255  # The most cells whose count fits in a uint8.
 
 
 class Found(NamedTuple):
-    """The k-th largest cells, `[A, K]` each.
+    """The k-th largest cell of every map.
 
     Attributes:
         key: their ordered integers, see `ordered`.
@@ -61,13 +63,14 @@ def to_float(key: jax.Array, dtype: DTypeLike) -> jax.Array:
     return lax.bitcast_convert_type(_flip(key), dtype)
 
 
-def kth_largest(cells: jax.Array, k: jax.Array, valid: jax.Array | None = None) -> Found:
+def kth_largest(cells: jax.Array, k: jax.Array, valid: jax.Array | None = None, axis: int = 1) -> Found:
     """Find the `k`-th largest cell of every map.
 
     Args:
-        cells: `[A, M, K]`, floating point.
-        k: integers `[A, K]` from 1 to the number of cells that count.
-        valid: which cells count, booleans `[A, M, K]`, or None for all.
+        cells: `[..., M, ...]`, floating point. `M` may be a symbolic size.
+        k: integers from 1 to the number of cells that count, one for each map: the shape of `cells` without `axis`.
+        valid: which cells count, booleans in the shape of `cells`, or None for all.
+        axis: the axis of the `M` cells.
 
     Returns:
         The `Found` cells; `to_float(found.key, cells.dtype)` are their values.
@@ -80,57 +83,66 @@ def kth_largest(cells: jax.Array, k: jax.Array, valid: jax.Array | None = None) 
         >>> selection.to_float(found.key, jnp.float32), int(found.above[0, 0]), int(found.equal[0, 0])
         (Array([[2.]], dtype=float32), 1, 2)
     """
-    a, m, channels = cells.shape
-    groups = -(-m // GROUP)
-    each = -(-m // groups)
+    m = cells.shape[axis]
+    groups = -(-m // GROUP) if isinstance(m, int) else None
     small = jnp.uint8 if groups == 1 else jnp.int32
     k = k.astype(small)
     key = ordered(cells, valid)
     bits = key.dtype.itemsize * 8
 
-    def eight_bits(step: jax.Array, base: jax.Array) -> jax.Array:
-        shift = (bits - 8 - 8 * step).astype(key.dtype)
-        low = (base >> shift)[:, None]
+    def eight_bits(step: int | jax.Array, base: jax.Array) -> jax.Array:
+        shift = jnp.asarray(bits - 8 - 8 * step, key.dtype)
+        low = jnp.expand_dims(base >> shift, axis)
         digit = (jnp.clip(key >> shift, low, low + 255) - (low + 128)).astype(jnp.int8)
-        # Cells that fill up the last group hold the least digit, which no candidate reaches.
-        digit = jnp.pad(digit, ((0, 0), (0, groups * each - m), (0, 0)), constant_values=-128)
+        if groups is not None and groups > 1:
+            digit = _in_groups(digit, groups, axis)
         # Without the barrier, every count would recompute the digits.
-        digit = lax.optimization_barrier(digit.reshape(a * groups, each, channels))
+        digit = lax.optimization_barrier(digit)
 
-        def one_bit(i: jax.Array, found: jax.Array) -> jax.Array:
-            candidate = found ^ (jnp.int8(1) << (7 - i).astype(jnp.int8))
-            if groups == 1:
-                count = lax.platform_dependent(digit, candidate, cpu=_count_unrolled, default=_count)
+        def one_bit(i: int | jax.Array, found: jax.Array) -> jax.Array:
+            candidate = found ^ (jnp.int8(1) << jnp.asarray(7 - i, jnp.int8))
+            if groups is None:
+                count = _count(digit, candidate, axis, small)
+            elif groups == 1:
+                unrolled, reduced = (functools.partial(one, axis=axis) for one in (_count_unrolled, _count))
+                count = lax.platform_dependent(digit, candidate, cpu=unrolled, default=reduced)
             else:
-                count = _count(digit, jnp.repeat(candidate, groups, axis=0))
-                count = count.reshape(a, groups, channels).sum(1, dtype=small)
+                count = _count(digit, jnp.expand_dims(candidate, axis), axis + 1).sum(axis, dtype=small)
             # Only one result: for a second one, XLA on CPU would count again.
             return jnp.where(count >= k, candidate, found)
 
-        found = lax.fori_loop(0, 8, one_bit, jnp.full(k.shape, -128, jnp.int8))
+        found = lax.fori_loop(0, 8, one_bit, jnp.full_like(k, -128, jnp.int8))
         return base + ((found.astype(key.dtype) + 128) << shift)
 
-    least = jnp.full(k.shape, jnp.iinfo(key.dtype).min, key.dtype)
-    t = lax.fori_loop(0, bits // 8, eight_bits, least)
-    above, equal = key > t[:, None], key == t[:, None]
-    if groups > 1:
-        return Found(t, above.sum(1, dtype=jnp.int32), equal.sum(1, dtype=jnp.int32))
+    t = lax.fori_loop(0, bits // 8, eight_bits, jnp.full_like(k, jnp.iinfo(key.dtype).min, key.dtype))
+    above, equal = key > jnp.expand_dims(t, axis), key == jnp.expand_dims(t, axis)
+    if groups != 1:
+        return Found(t, above.sum(axis, dtype=jnp.int32), equal.sum(axis, dtype=jnp.int32))
     # One sum for both counts, in the bytes of an integer.
-    counts = jnp.where(above, jnp.uint16(1), jnp.where(equal, jnp.uint16(256), jnp.uint16(0))).sum(1, dtype=jnp.uint16)
+    both = jnp.where(above, jnp.uint16(1), jnp.where(equal, jnp.uint16(256), jnp.uint16(0)))
+    counts = both.sum(axis, dtype=jnp.uint16)
     return Found(t, (counts & 255).astype(jnp.int32), (counts >> 8).astype(jnp.int32))
 
 
-def _count(digit: jax.Array, candidate: jax.Array) -> jax.Array:
-    """Return `#{digit >= candidate}` over axis 1, at most 255, as uint8."""
-    return (digit >= candidate[:, None]).astype(jnp.uint8).sum(1, dtype=jnp.uint8)
+def _in_groups(digit: jax.Array, groups: int, axis: int) -> jax.Array:
+    """Split the cells of every map into groups, an axis before the cells; all groups have equally many."""
+    m = digit.shape[axis]
+    each = -(-m // groups)
+    # Cells that fill up the last group hold the least digit, which no candidate reaches.
+    missing = [(0, groups * each - m) if a == axis else (0, 0) for a in range(digit.ndim)]
+    digit = jnp.pad(digit, missing, constant_values=-128)
+    return digit.reshape(*digit.shape[:axis], groups, each, *digit.shape[axis + 1 :])
 
 
-def _count_unrolled(digit: jax.Array, candidate: jax.Array) -> jax.Array:
+def _count(digit: jax.Array, candidate: jax.Array, axis: int = 1, dtype: DTypeLike = jnp.uint8) -> jax.Array:
+    """Return `#{digit >= candidate}` over `axis`; as uint8 at most 255."""
+    return (digit >= jnp.expand_dims(candidate, axis)).astype(dtype).sum(axis, dtype=dtype)
+
+
+def _count_unrolled(digit: jax.Array, candidate: jax.Array, axis: int = 1) -> jax.Array:
     # XLA on CPU writes the comparisons of `_count` to memory; a sum of slices stays in registers.
-    count = jnp.zeros(candidate.shape, jnp.uint8)
-    for i in range(digit.shape[1]):
-        count = count + (digit[:, i] >= candidate).astype(jnp.uint8)
-    return count
+    each = (lax.index_in_dim(digit, i, axis, keepdims=False) for i in range(digit.shape[axis]))
+    return functools.reduce(operator.add, ((one >= candidate).astype(jnp.uint8) for one in each))
 
 
 def _flip(raw: jax.Array) -> jax.Array:

@@ -45,7 +45,7 @@ def softmax_pool(x: ArrayLike, sharpness: ArrayLike, **options: Any) -> jax.Arra
         arXiv 1804.10070.
     """
     layout, sharpness = lay_out_with(x, sharpness, "sharpness", options)
-    return layout.pooled(softmax(layout.cells, sharpness, layout.valid)[0])
+    return softmax(layout.cells, sharpness, layout.valid, layout.axis)[0]
 
 
 def softmax_weights(x: ArrayLike, sharpness: ArrayLike, **options: Any) -> jax.Array:
@@ -61,7 +61,7 @@ def softmax_weights(x: ArrayLike, sharpness: ArrayLike, **options: Any) -> jax.A
         Array([0.5, 0.5], dtype=float32)
     """
     layout, sharpness = lay_out_with(x, sharpness, "sharpness", options)
-    return layout.spread(softmax(layout.cells, sharpness, layout.valid)[1])
+    return layout.spread(softmax(layout.cells, sharpness, layout.valid, layout.axis)[1])
 
 
 class SoftmaxPool(Pooling):

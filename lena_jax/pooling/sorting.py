@@ -6,18 +6,19 @@ import jax.numpy as jnp
 from lena_jax.pooling.selection import Found, ordered
 
 
-def sorted_pool(cells: jax.Array, n: jax.Array) -> jax.Array:
+def sorted_pool(cells: jax.Array, n: jax.Array, axis: int = 1) -> jax.Array:
     """Average the `n` largest cells of every map: `sum_i clip(n - (i - 1), 0, 1) * z_(i) / n`.
 
     Plain autodiff differentiates it in both arguments. Where cells tie at the border of the support, the gradient
     follows the order of the sort instead of sharing equally.
 
     Args:
-        cells: `[A, M, K]` in the dtype to accumulate in.
-        n: `[A, K]`, sizes of the supports, real numbers in [1, M].
+        cells: `[..., M, ...]` in the dtype to accumulate in; -inf where they do not count.
+        n: sizes of the supports, real numbers in [1, M], one for each map.
+        axis: the axis of the `M` cells.
 
     Returns:
-        `[A, K]`.
+        One number for each map.
 
     Example:
         >>> import jax.numpy as jnp
@@ -25,15 +26,17 @@ def sorted_pool(cells: jax.Array, n: jax.Array) -> jax.Array:
         >>> sorted_pool(jnp.array([3.0, 1.0, 0.0, 2.0]).reshape(1, 4, 1), jnp.array([[2.0]]))
         Array([[2.5]], dtype=float32)
     """
-    z = jnp.flip(jnp.sort(cells, axis=1), axis=1)
-    rank = jnp.arange(cells.shape[1], dtype=n.dtype)[None, :, None]
-    mask = jnp.clip(n[:, None, :] - rank, 0.0, 1.0)
+    z = jnp.flip(jnp.sort(cells, axis=axis), axis=axis)
+    n = jnp.expand_dims(n, axis)
+    rank = jnp.arange(cells.shape[axis], dtype=n.dtype)
+    rank = jnp.expand_dims(rank, [a for a in range(cells.ndim) if a != axis])
+    mask = jnp.clip(n - rank, 0.0, 1.0)
     inside = mask > 0  # keeps 0 * inf out of the sum
     # NaN is sorted first, and reaches the sum through rank 1.
-    return jnp.sum(jnp.where(inside, z, 0.0) * (mask / n[:, None, :]), axis=1)
+    return jnp.sum(jnp.where(inside, z, 0.0) * (mask / n), axis=axis)
 
 
-def sorted_find(cells: jax.Array, k: jax.Array, valid: jax.Array | None = None) -> Found:
+def sorted_find(cells: jax.Array, k: jax.Array, valid: jax.Array | None = None, axis: int = 1) -> Found:
     """Find the `k`-th largest cell of every map by sorting; arguments and result as in `selection.kth_largest`.
 
     Example:
@@ -44,6 +47,7 @@ def sorted_find(cells: jax.Array, k: jax.Array, valid: jax.Array | None = None) 
         Array([[2.]], dtype=float32)
     """
     key = ordered(cells, valid)
-    t = jnp.take_along_axis(jnp.flip(jnp.sort(key, axis=1), axis=1), k[:, None, :] - 1, axis=1)
-    above, equal = (compared.sum(1, dtype=jnp.int32) for compared in (key > t, key == t))
-    return Found(t[:, 0, :], above, equal)
+    rank = jnp.expand_dims(k, axis) - 1
+    t = jnp.take_along_axis(jnp.flip(jnp.sort(key, axis=axis), axis=axis), rank, axis=axis)
+    above, equal = (compared.sum(axis, dtype=jnp.int32) for compared in (key > t, key == t))
+    return Found(jnp.squeeze(t, axis), above, equal)

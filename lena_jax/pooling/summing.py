@@ -1,5 +1,7 @@
 """Sums over the cells of maps, fast for float16 on CPUs too."""
 
+import functools
+import operator
 from collections.abc import Callable
 
 import jax
@@ -9,16 +11,17 @@ from jax import lax
 MOST = 255  # Up to this many cells a sum is written out; beyond, the program would get too long.
 
 
-def sum_cells(term: Callable[..., jax.Array], cells: jax.Array, *per_map: jax.Array) -> jax.Array:
+def sum_cells(term: Callable[..., jax.Array], cells: jax.Array, *per_map: jax.Array, axis: int = 1) -> jax.Array:
     """Sum `term(z_i, *per_map)` over the cells of each map.
 
     Args:
         term: elementwise function of arrays that broadcast; its result is in the dtype to take sums in.
-        cells: `[A, M, K]`, floating point.
-        *per_map: `[A, K]` each.
+        cells: `[..., M, ...]`, floating point.
+        *per_map: the shape of `cells` without `axis` each.
+        axis: the axis of the `M` cells.
 
     Returns:
-        `[A, K]`.
+        The shape of `cells` without `axis`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -28,15 +31,14 @@ def sum_cells(term: Callable[..., jax.Array], cells: jax.Array, *per_map: jax.Ar
     """
 
     def reduced(cells: jax.Array, *per_map: jax.Array) -> jax.Array:
-        return jnp.sum(term(cells, *(one[:, None] for one in per_map)), axis=1)
+        return jnp.sum(term(cells, *(jnp.expand_dims(one, axis) for one in per_map)), axis=axis)
 
     def written_out(cells: jax.Array, *per_map: jax.Array) -> jax.Array:
-        total = term(cells[:, 0], *per_map)
-        for i in range(1, cells.shape[1]):
-            total = total + term(cells[:, i], *per_map)
-        return total
+        each = [lax.index_in_dim(cells, i, axis, keepdims=False) for i in range(cells.shape[axis])]
+        return functools.reduce(operator.add, (term(one, *per_map) for one in each))
 
     # Inside a reduction, XLA on CPU converts float16 one number at a time, at ten times the cost of everything else.
-    if cells.dtype != jnp.float16 or cells.shape[1] > MOST:
+    few = isinstance(cells.shape[axis], int) and cells.shape[axis] <= MOST
+    if cells.dtype != jnp.float16 or not few:
         return reduced(cells, *per_map)
     return lax.platform_dependent(cells, *per_map, cpu=written_out, default=reduced)

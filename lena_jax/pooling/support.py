@@ -46,7 +46,7 @@ def support_size(eta: jax.Array, cells: ArrayLike, rounding: str = "interpolate"
 
 
 def fixed_size(layout: Layout, n: float, name: str) -> jax.Array:
-    """Return the sizes `[A, K]` of supports of `n` cells, or of all valid cells where a map has fewer.
+    """Return the size of the support of every map: `n` cells, or all valid cells where a map has fewer.
 
     Args:
         layout: the maps.
@@ -54,7 +54,8 @@ def fixed_size(layout: Layout, n: float, name: str) -> jax.Array:
         name: what the error calls `n`.
 
     Raises:
-        ValueError: if `n` is outside 1 to the number of cells of a map.
+        ValueError: if `n` is outside 1 to the number of cells of a map, or that number is symbolic and nothing says
+            that it is at least `n`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -63,12 +64,18 @@ def fixed_size(layout: Layout, n: float, name: str) -> jax.Array:
         >>> fixed_size(lay_out(jnp.ones((2, 3, 1))), 4, "n")
         Array([[4.]], dtype=float32)
     """
-    m = layout.cells.shape[1]
-    if not 1 <= n <= m:
+    m = layout.cells.shape[layout.axis]
+    try:
+        inside = 1 <= n <= m
+    except jax.errors.InconclusiveDimensionOperation as error:
+        raise ValueError(
+            f"{name} must lie in 1 to the number of cells: got {n} and maps of symbolic size {m}, "
+            f"expected the constraint '{m} >= {math.ceil(n)}' in jax.export.symbolic_shape"
+        ) from error
+    if not inside:
         raise ValueError(f"{name} must lie in 1 to the number of cells: got {n}, expected 1 to {m}")
-    dtype = jnp.promote_types(layout.cells.dtype, jnp.float32)
-    count = layout.per_map(n, name, dtype)
-    return count if layout.valid is None else jnp.minimum(count, jnp.asarray(layout.count()).astype(dtype))
+    count = layout.per_map(n, name, layout.sum_dtype)
+    return count if layout.valid is None else jnp.minimum(count, jnp.asarray(layout.count()).astype(count.dtype))
 
 
 def check_eta(eta: ArrayLike) -> None:

@@ -35,7 +35,7 @@ def top_n_pool(x: ArrayLike, n: float, *, method: str = superquantile.DEFAULT, *
         Array([2.5], dtype=float32)
     """
     layout, sizes = _top_n(x, n, options)
-    return layout.pooled(superquantile.pool(layout.cells, sizes, layout.valid, method))
+    return superquantile.pool(layout.cells, sizes, layout.valid, method, layout.axis)
 
 
 def top_n_weights(x: ArrayLike, n: float, *, method: str = superquantile.DEFAULT, **options: Any) -> jax.Array:
@@ -51,7 +51,7 @@ def top_n_weights(x: ArrayLike, n: float, *, method: str = superquantile.DEFAULT
                [0. , 0.5]], dtype=float32)
     """
     layout, sizes = _top_n(x, n, options)
-    return layout.spread(superquantile.weights(layout.cells, sizes, layout.valid, method))
+    return layout.spread(superquantile.weights(layout.cells, sizes, layout.valid, method, layout.axis))
 
 
 class TopNPool(Pooling):

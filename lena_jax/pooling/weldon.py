@@ -53,9 +53,9 @@ def weldon_pool(
         Durand, Mordan, Thome, Cord. WILDCAT. CVPR 2017.
     """
     high, low, tops, bottoms = _weldon(x, top, bottom, options)
-    largest = superquantile.pool(high.cells, tops, high.valid, method)
-    smallest = -superquantile.pool(low.cells, bottoms, low.valid, method)
-    return high.pooled(largest + alpha * smallest)
+    largest = superquantile.pool(high.cells, tops, high.valid, method, high.axis)
+    smallest = -superquantile.pool(low.cells, bottoms, low.valid, method, low.axis)
+    return largest + alpha * smallest
 
 
 def weldon_weights(
@@ -80,8 +80,8 @@ def weldon_weights(
                [0.25, 0.5 ]], dtype=float32)
     """
     high, low, tops, bottoms = _weldon(x, top, bottom, options)
-    largest = superquantile.weights(high.cells, tops, high.valid, method)
-    smallest = superquantile.weights(low.cells, bottoms, low.valid, method)
+    largest = superquantile.weights(high.cells, tops, high.valid, method, high.axis)
+    smallest = superquantile.weights(low.cells, bottoms, low.valid, method, low.axis)
     return high.spread(largest + alpha * smallest)
 
 

@@ -3,8 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.sharding import PartitionSpec as P
 
 from lena_jax.data.pairs import pairs_within
+from lena_jax.models.siamese import AXIS
 from lena_jax.pooling import lena_pool
 from lena_jax.train.loss import pairwise_logistic_loss
 from lena_jax.train.step import TrainState, first_copy, make_train_step, replicate, shard
@@ -166,3 +168,26 @@ def test_a_process_takes_its_share_of_pairs_and_all_of_its_pictures():
     np.testing.assert_array_equal(pairs[:15], batch["pairs"])
     with pytest.raises(ValueError, match="batch_size=6 and 4 devices"):
         shard({**batch, "inputs": batch["inputs"][:3]}, 2, 0, 2)
+
+
+@pytest.mark.parametrize("mode, accumulate", [("in_batch", 1), ("given", 3)])
+def test_the_step_under_jit_and_shard_map_is_that_under_pmap(params, mode, accumulate):
+    devices, optimizer = jax.devices()[:2], optax.adamw(1e-2)
+    step = make_train_step(score, optimizer, devices, accumulate=accumulate)
+    # The move away from pmap: the step's inner function, and the batch on a mesh of one axis.
+    mesh = jax.sharding.Mesh(np.array(devices), (AXIS,))
+    everywhere, split = P(), P(AXIS)
+    inner = jax.shard_map(
+        step.__wrapped__, mesh=mesh, in_specs=(everywhere, everywhere, split), out_specs=everywhere, check_vma=False
+    )
+    moved = jax.jit(inner, donate_argnums=0)
+    state = TrainState.create(params, optimizer)
+    frozen = {"bias": np.float32(0.3)}
+    mapped, placed = replicate(state, devices), jax.device_put(state, jax.NamedSharding(mesh, everywhere))
+    for seed in range(3):
+        batch = shard(batch_of(seed, mode), 2)
+        mapped, measures = step(mapped, replicate(frozen, devices), batch)
+        joined = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), batch)
+        placed, others = moved(placed, frozen, jax.device_put(joined, jax.NamedSharding(mesh, split)))
+        jax.tree.map(np.testing.assert_array_equal, first_copy(measures), jax.device_get(others))
+    jax.tree.map(np.testing.assert_array_equal, first_copy(mapped), jax.device_get(placed))
