@@ -1,17 +1,13 @@
 """Find pictures by id in a folder, whatever their ending; read them, or say why they are unusable."""
 
-import io
 import os
-import warnings
 from pathlib import Path
-
-from PIL import Image
 
 from data_prep import picture_folder
 from lena_jax.data import pictures
 
 # If one id has several files, the first of these endings counts.
-ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
+ENDINGS = tuple(ending.removeprefix(".") for ending in pictures.ENDINGS)
 # In pixels. Smaller pictures are icons, spacers, or a server's placeholder for a missing picture.
 MIN_SIDE = 32
 # Why a picture cannot be used.
@@ -89,7 +85,8 @@ def decode(data: bytes, min_side: int = 1) -> pictures.Picture:
     Raises:
         Unusable: it does not decode, has more pixels than can be decoded safely, or has a side below `min_side`.
     """
-    size = _size(data)
+    header = pictures.header(data)
+    size = header and header[1]
     if size is not None and min(size) < min_side:
         raise Unusable("wrong_size", f"got {size[0]}x{size[1]} pixels, expected at least {min_side} a side")
     try:
@@ -97,18 +94,3 @@ def decode(data: bytes, min_side: int = 1) -> pictures.Picture:
     except pictures.BadPicture as error:
         huge = size is not None and (size[0] * size[1] > pictures.MAX_PIXELS or max(size) > pictures.MAX_SIDE)
         raise Unusable("wrong_size" if huge else "undecodable", str(error)) from error
-
-
-def _size(data: bytes) -> tuple[int, int] | None:
-    """Return width and height by the file's header; None if it cannot be read."""
-    Image.init()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(io.BytesIO(data), formats=pictures.FORMATS) as picture:
-                return picture.size
-        except Image.DecompressionBombError:
-            return (pictures.MAX_SIDE + 1, pictures.MAX_SIDE + 1)
-        # Decoding will say what is wrong with the file.
-        except Exception:
-            return None

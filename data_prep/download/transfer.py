@@ -2,13 +2,10 @@
 
 import email.utils
 import http.client
-import io
 import time
 import urllib.error
 import urllib.parse
 from collections.abc import Callable
-
-from PIL import Image
 
 from data_prep.download.connection import open_address
 from data_prep.download.limits import Limits
@@ -24,6 +21,9 @@ ENDINGS = {
     "BMP": "bmp",
     "TIFF": "tiff",
     "PPM": "ppm",
+    "HEIF": "heic",
+    "AVIF": "avif",
+    "JXL": "jxl",
 }
 
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -186,8 +186,8 @@ def _ending(url: str, data: bytes) -> str:
         pictures.to_rgb(data)
     except pictures.BadPicture as error:
         raise Refused(f"{len(data):,} bytes, {error}") from error
-    with Image.open(io.BytesIO(data), formats=pictures.FORMATS) as picture:
-        return ENDINGS[picture.format]
+    found = pictures.header(data)
+    return ENDINGS[found[0]] if found else "jpg"
 
 
 def _retry_after(text: str | None) -> float | None:

@@ -11,9 +11,10 @@ from data_prep.dataset_command import DatasetCommand
 SUMMARY = "your own folder of pictures, or videos, and a table with a score for each"
 
 DESCRIPTION = """\
-Reads a folder of pictures and a table (CSV with a header row, or Parquet). One column of the table names the pictures
-(paths relative to the folder), another holds their scores: any numbers, higher is better. Rows without a score are
-left out and counted. Equal pictures (same pixels) are never on both sides of a split or fold.
+Reads a folder of pictures and a table: CSV, an Excel workbook, JSON lines or Parquet. Delimiter, encoding, header and
+how numbers are written are found, and said. One column of the table names the pictures (paths relative to the folder),
+another holds their scores: any numbers, higher is better. Rows without a score are left out and counted. Equal pictures
+(same pixels) are never on both sides of a split or fold.
 """
 
 EXAMPLES = """\
@@ -54,7 +55,7 @@ _LISTED = 10
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", required=True, metavar="DIR", help="folder of pictures")
     parser.add_argument(
-        "--csv", "--table", required=True, metavar="FILE", help="CSV with a header row (UTF-8), or Parquet"
+        "--csv", "--table", required=True, metavar="FILE", help="CSV, Excel workbook, JSON lines or Parquet"
     )
     parser.add_argument(
         "--score",
@@ -81,6 +82,14 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default="image",
         metavar="COLUMN",
         help="column of paths of the pictures (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--missing",
+        action="append",
+        default=[],
+        metavar="VALUE",
+        help="number or word that stands for a missing score, such as -1 for hidden likes; may be repeated. An empty "
+        "cell, NA, null and the like always do",
     )
     parser.add_argument("--group", metavar="COLUMN", help="compare only pictures with the same value in this column")
     parser.add_argument("--split", metavar="COLUMN", help="column that says train, validation or test")
@@ -138,18 +147,21 @@ def _prepare(arguments: argparse.Namespace) -> Callable:
     keys = ("images", "csv", "image_column", "group", "split", "fold_by", "weight")
     keys += ("transform", "views", "prior_views", "frames", "on_bad_image", "on_duplicate")
     options = {key: getattr(arguments, key) for key in keys}
-    config = ImageScoresConfig(name=name, score=tuple(arguments.score), **options)
+    config = ImageScoresConfig(name=name, score=tuple(arguments.score), missing=tuple(arguments.missing), **options)
     return lambda data_dir: Builder(data_dir=data_dir, config=config)
 
 
 def _left_out(report: dict[str, Any]) -> Iterator[str]:
-    """Yield which rows a build left out, and why."""
+    """Yield what the table was found to be, and which rows a build left out, and why."""
+    yield from report.get("table_said", [])
     rows = f"{report.get('rows', 0):,} rows"
     for reason in ("score", "group", "views"):
         if count := report.get(f"rows_without_{reason}", 0):
             yield f"left out {count:,} of {rows}: no {reason}"
     if count := len(report.get("duplicates_left_out", [])):
         yield f"left out {count:,} of {rows}: equal to a picture of another split"
+    if count := report.get("colour_profiles_ignored", 0):
+        yield f"{count:,} pictures have a colour profile that is damaged or does not fit, which was ignored"
     bad = report.get("bad_pictures", [])
     if bad:
         yield f"left out {len(bad):,} of {rows}: bad picture (all are in build_report.json)"

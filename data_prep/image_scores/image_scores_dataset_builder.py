@@ -26,7 +26,7 @@ class ImageScoresConfig(tfds.core.BuilderConfig):
 
     Attributes:
         images: folder that the table's paths are relative to.
-        csv: the table, CSV with a header row or Parquet.
+        csv: the table, see `data_prep.tables.files`.
         score: its column of scores, or several: the first becomes `score`, the others are stored under `scores`. Rows
             without the first are left out.
         image_column: its column of paths of the pictures.
@@ -38,6 +38,7 @@ class ImageScoresConfig(tfds.core.BuilderConfig):
         views: its column of views, for the transform "rate".
         prior_views: strength of the prior in views, for the transform "rate".
         frames: the files are videos: store so many frames of each, evenly spaced in time. None: they are pictures.
+        missing: texts that mean a missing score, beside the usual words.
         on_bad_image: "error", or "skip" to leave out and list pictures that are missing or do not decode.
         on_duplicate: what to do with a picture that is in two splits: "error", or "skip" to keep it only in the last
             of train, validation and test, and list what was left out.
@@ -55,6 +56,7 @@ class ImageScoresConfig(tfds.core.BuilderConfig):
     views: str | None = None
     prior_views: float | None = None
     frames: int | None = None
+    missing: tuple[str, ...] = ()
     on_bad_image: str = "error"
     on_duplicate: str = "error"
 
@@ -77,8 +79,12 @@ class Builder(StreamingBuilder):
             without two comparable pictures.
     """
 
-    VERSION = tfds.core.Version("1.1.0")
-    RELEASE_NOTES = {"1.0.0": "First release.", "1.1.0": "unit, content, weight; several scores."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {
+        "1.0.0": "First release.",
+        "1.1.0": "unit, content, weight; several scores.",
+        "2.0.0": "Colours are brought to sRGB through each picture's profile; scores have 64 bits.",
+    }
     builder_config_cls = ImageScoresConfig
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -86,7 +92,7 @@ class Builder(StreamingBuilder):
         named = {
             "image": features.Image(shape=(None, None, 3), doc="upright RGB"),
             "id": features.Text(doc="the picture's path as in the table"),
-            "score": features.Scalar(np.float32, doc="higher is better"),
+            "score": features.Scalar(np.float64, doc="higher is better"),
             "group": features.Text(doc="only pictures of one group are comparable; or empty"),
             "unit": features.Text(doc="pictures of one unit stay on one side of a split; or empty"),
             "content": features.Text(doc="equal for equal pixels, as the file gave them"),
@@ -96,7 +102,7 @@ class Builder(StreamingBuilder):
         if config.frames is not None:
             named["frames"] = features.Scalar(np.int32, doc="of a clip, which `image` has one below the other")
         if others := config.scores[config.transform == "raw" :]:
-            named["scores"] = {name: features.Scalar(np.float32, doc="NaN: none") for name in others}
+            named["scores"] = {name: features.Scalar(np.float64, doc="NaN: none") for name in others}
         return self.dataset_info_from_configs(description=__doc__, features=features.FeaturesDict(named))
 
     @functools.cached_property
@@ -117,7 +123,10 @@ class Builder(StreamingBuilder):
             config.group,
             config.split,
             others=config.scores[1:],
-            **{key: getattr(config, key) for key in ("fold_by", "weight", "transform", "views", "prior_views")},
+            **{
+                key: getattr(config, key)
+                for key in ("fold_by", "weight", "transform", "views", "prior_views", "missing")
+            },
         )
         for split, rows in (_splits(content) or {"train": []}).items():
             _count_pairs(split, [row.score for row in rows], [row.group for row in rows])
@@ -148,6 +157,8 @@ class Builder(StreamingBuilder):
             "frames": config.frames,
             "counts": {split: len(scores) for split, (scores, _) in kept.items()},
             "comparable_pairs": pairs,
+            "table": content.kind,
+            "table_said": list(content.said),
             "rows": content.total,
             "rows_without_score": len(content.without_score),
             "rows_without_group": len(content.without_group),
@@ -156,6 +167,7 @@ class Builder(StreamingBuilder):
             "duplicates_left_out": self._duplicates,
             "duplicates_kept": self._repeated,
             "stored_as_they_were": self._unchanged,
+            "colour_profiles_ignored": self._ignored,
             "columns": {
                 key: getattr(config, key)
                 for key in ("image_column", "score", "group", "split", "fold_by", "weight", "views")
@@ -170,7 +182,7 @@ class Builder(StreamingBuilder):
         splits = _splits(self.content)
         self._kept = {split: (array.array("d"), []) for split in splits}
         self._bad, self._duplicates = [], []
-        self._unchanged = self._repeated = 0
+        self._unchanged = self._repeated = self._ignored = 0
         self._seen: dict[bytes, table.Row] = {}
         self._fingerprint = _Fingerprint(self.content, self.builder_config.frames)
         return {split: self._generate_examples(rows) for split, rows in splits.items()}
@@ -196,6 +208,7 @@ class Builder(StreamingBuilder):
             if self._is_in_another_split(row, picture.content):
                 continue
             self._unchanged += picture.data is data
+            self._ignored += picture.profile_ignored
             scores, groups = self._kept[row.split]
             scores.append(row.score)
             groups.append(row.group)

@@ -5,10 +5,9 @@ import math
 import sys
 from pathlib import Path
 
-import numpy as np
-
-from data_prep.image_scores import table_values, transforms
+from data_prep.image_scores import transforms
 from data_prep.picture_folder import check_name
+from data_prep.tables import files, numbers
 
 SPLITS = ("train", "validation", "test")
 TRANSFORMS = ("raw", "rate", "percentile")
@@ -19,7 +18,7 @@ class Row:
     """One usable row.
 
     Attributes:
-        number: the row's number, see `table_values.read`.
+        number: the row's number, see `files.open_table`.
         id: the picture's path.
         score: the transformed score.
         group: only pictures of one group are compared.
@@ -51,6 +50,9 @@ class Table:
         without_views: numbers of the rows left out because they have no views.
         others: names of the further scores.
         priors: the prior of each group, for the transform "rate".
+        kind: what the file was found to be.
+        said: what was found and is worth a line to the user: the kind unless it is plain, how numbers are written, and
+            warnings.
     """
 
     rows: tuple[Row, ...]
@@ -60,6 +62,8 @@ class Table:
     without_views: tuple[int, ...] = ()
     others: tuple[str, ...] = ()
     priors: dict[str, transforms.Prior] = dataclasses.field(default_factory=dict)
+    kind: str = ""
+    said: tuple[str, ...] = ()
 
 
 def read(
@@ -75,12 +79,14 @@ def read(
     transform: str = "raw",
     views: str | None = None,
     prior_views: float | None = None,
+    missing: tuple[str, ...] = (),
 ) -> Table:
-    """Read the table from a CSV or Parquet file.
+    """Read the table from a file of any kind that `files.open_table` knows.
 
     Args:
-        path: the file, see `table_values.read`.
-        score: column of scores. Rows without a score are left out and counted.
+        path: the file.
+        score: column of scores. Rows without a score are left out and counted; see `numbers` for what numbers look
+            like, and which words mean that there is none.
         image_column: column of paths relative to the folder of pictures.
         group: column of groups; only pictures of one group are compared. Rows without a group are left out and
             counted.
@@ -93,38 +99,54 @@ def read(
             further scores.
         views: column of views, for "rate" only. Rows without views are left out and counted.
         prior_views: strength of the prior, for "rate" only; None estimates it for each group.
+        missing: texts that mean a missing number, beside the usual words.
 
     Raises:
-        ValueError: an unreadable table (see `table_values.read`), a score that is not a finite number, likes above
-            views, an unknown split or transform, a path that leaves the folder, a picture listed twice, or a unit in
-            two splits.
+        ValueError: an unreadable table (see `files.open_table`), no rows, a score that is not a finite number, likes
+            above views, an unknown split or transform, a path that leaves the folder, a picture listed twice, or a
+            unit in two splits.
     """
     _check_options(score, others, transform, views, prior_views)
     wanted = (image_column, score, group, split, fold_by, weight, views, *others)
-    required = {"score": score, "group": group, "views": views}
-    rows, without = [], {kind: [] for kind in required}
+    found = files.open_table(path, [name for name in wanted if name])
+    numbered, columns, total = _columns(found, path, [name for name in wanted if name])
+    said = [] if found.plain else [f"table: {found.kind}"]
+    known = {}
+    for name in dict.fromkeys(name for name in (score, weight, views, *others) if name):
+        known[name] = numbers.understand(path, name, numbered, columns[name], missing, found.delimiter)
+        said += known[name].said
+        if name in (score, *others):
+            numbers.check_no_times(path, name, known[name].values)
+            said += numbers.smallest(name, known[name].values)
+    texts = {name: [_text(value) for value in columns[name]] for name in (image_column, group, split, fold_by) if name}
+    rows, without = [], {"score": [], "group": [], "views": []}
     seen, split_of = {}, {}
     seen_views = []
-    for number, values in table_values.read(Path(path), [name for name in wanted if name]):
+    for index, number in enumerate(numbered):
         where = f"{path}, row {number}"
-        empty = [kind for kind, name in required.items() if name and not values[name]]
-        if empty:
-            without[empty[0]].append(number)
+        value = known[score].values[index]
+        if math.isnan(value):
+            without["score"].append(number)
             continue
-        value = _number(where, score, values[score])
+        if group and not texts[group][index]:
+            without["group"].append(number)
+            continue
+        if views and math.isnan(known[views].values[index]):
+            without["views"].append(number)
+            continue
         row = Row(
             number=number,
-            id=values[image_column],
-            score=value if transform == "raw" else float(values[score]),
+            id=texts[image_column][index],
+            score=value,
             # Share equal strings: a table of a million rows has few groups.
-            group=sys.intern(values[group]) if group else "",
-            split=_split(where, split, values[split]) if split else "train",
-            unit=sys.intern(values[fold_by]) if fold_by else "",
-            weight=_number(where, weight, values[weight], least=0.0) if weight else 1.0,
-            others=(value,) * (transform != "raw") + tuple(_maybe(where, name, values[name]) for name in others),
+            group=sys.intern(texts[group][index]) if group else "",
+            split=_split(where, split, texts[split][index]) if split else "train",
+            unit=sys.intern(texts[fold_by][index]) if fold_by else "",
+            weight=_at_least_0(where, weight, known[weight].values[index], columns[weight][index]) if weight else 1.0,
+            others=(value,) * (transform != "raw") + tuple(known[name].values[index] for name in others),
         )
         if transform == "rate":
-            seen_views.append(_views(where, row.score, score, views, values[views]))
+            seen_views.append(_views(where, value, score, views, known[views].values[index], columns[views][index]))
         _check_new(where, row, seen)
         if row.unit and split_of.setdefault(row.unit, row).split != row.split:
             first = split_of[row.unit]
@@ -140,14 +162,32 @@ def read(
             scores, priors = transforms.shrunk_rates(scores, seen_views, groups, prior_views)
         else:
             scores = transforms.percentiles(scores, groups)
-        rows = [dataclasses.replace(row, score=_stored(new)) for row, new in zip(rows, scores, strict=True)]
+        rows = [dataclasses.replace(row, score=float(new)) for row, new in zip(rows, scores, strict=True)]
     return Table(
         tuple(rows),
-        len(rows) + sum(map(len, without.values())),
+        total,
         *(tuple(numbers) for numbers in without.values()),
         (score,) * (transform != "raw") + tuple(others),
         priors,
+        found.kind,
+        tuple(said),
     )
+
+
+def _columns(found, path, names):
+    """Read a table whole: row numbers, the values of each column, and how many rows there are."""
+    numbered, columns = [], {name: [] for name in names}
+    for number, values in found.rows:
+        numbered.append(number)
+        for name in columns:
+            columns[name].append(values[name])
+    if not numbered:
+        raise ValueError(f"{path} has a header and no rows, expected a row for each picture")
+    return numbered, columns, len(numbered)
+
+
+def _text(value) -> str:
+    return value if isinstance(value, str) else str(value)
 
 
 def _check_options(score, others, transform, views, prior_views) -> None:
@@ -173,34 +213,17 @@ def _check_new(where: str, row: Row, seen: dict[str, int]) -> None:
     seen[name] = row.number
 
 
-def _stored(value: float) -> float:
-    # TFDS stores 32 bits, in which close numbers become equal and huge ones infinite.
-    with np.errstate(over="ignore"):
-        return float(np.float32(value))
-
-
-def _number(where: str, column: str, text: str, least: float = -math.inf) -> float:
-    try:
-        # Python reads 1_000 as a number, but no table means that.
-        value = math.nan if "_" in text else _stored(float(text))
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value < least:
-        bound = "" if least == -math.inf else f", at least {least:g}"
-        raise ValueError(f"{where}: {column} is {text!r}, expected a finite number (of 32 bits){bound}")
+def _at_least_0(where: str, column: str, value: float, given: object) -> float:
+    if not value >= 0:
+        raise ValueError(f"{where}: {column} is {str(given)!r}, expected a finite number, at least 0")
     return value
 
 
-def _maybe(where: str, column: str, text: str) -> float:
-    return _number(where, column, text) if text else math.nan
-
-
-def _views(where: str, likes: float, likes_column: str, column: str, text: str) -> float:
-    _number(where, column, text, least=0.0)
-    value = float(text)
+def _views(where: str, likes: float, likes_column: str, column: str, value: float, given: object) -> float:
+    _at_least_0(where, column, value, given)
     if not 0 <= likes <= value:
         raise ValueError(
-            f"{where}: {likes_column} is {likes:g} and {column} is {text}, expected 0 <= {likes_column} <= {column}"
+            f"{where}: {likes_column} is {likes:g} and {column} is {given}, expected 0 <= {likes_column} <= {column}"
         )
     return value
 

@@ -49,8 +49,8 @@ class Builder(StreamingBuilder):
             left out, a split without two comparable pictures, or a path that leaves the folder.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release.", "2.0.0": "Colours are brought to sRGB through each picture's profile."}
     BUILDER_CONFIGS = [
         tfds.core.BuilderConfig(name="images", description="one picture, its score and counts"),
         tfds.core.BuilderConfig(name="pairs", description="two pictures, and which of them spread more"),

@@ -43,8 +43,8 @@ class Builder(StreamingBuilder):
         OSError: while building, the annotation files cannot be downloaded.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release.", "2.0.0": "Colours are brought to sRGB through each picture's profile."}
     BUILDER_CONFIGS = [
         tfds.core.BuilderConfig(name="pairs", description="two pictures, as shown to people, and which won"),
         tfds.core.BuilderConfig(name="images", description="one picture, its score and counts"),

@@ -6,7 +6,7 @@ import sys
 from tqdm import tqdm
 
 from lena_jax.cli import tables
-from lena_jax.data.pictures import BadPicture
+from lena_jax.data.pictures import ENDINGS, BadPicture
 from lena_jax.scoring import picture_paths
 from lena_jax.scoring.result_files import PARTIAL, open_results, printable
 
@@ -33,9 +33,7 @@ def score(scorer, paths):
             file=sys.stderr,
         )
     if one is None:
-        raise ValueError(
-            f"got no pictures, expected files, or folders with files that end in {', '.join(picture_paths.ENDINGS)}"
-        )
+        raise ValueError(f"got no pictures, expected files, or folders with files that end in {', '.join(ENDINGS)}")
 
 
 def write(results, output):

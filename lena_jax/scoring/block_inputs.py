@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterable
 
+from lena_jax.data.pictures import ENDINGS
 from lena_jax.scoring import picture_paths
 from lena_jax.scoring.blocks import Paths, Rows
 
@@ -34,8 +35,7 @@ def slices(given: Iterable[str | bytes | os.PathLike], column: str, size: int) -
     found = _of_tables(tables, column, size) if tables else _of_paths(map(os.fsencode, picture_paths.find(every)), size)
     if not found:
         raise ValueError(
-            "got no pictures, expected files, folders with files that end in "
-            f"{', '.join(picture_paths.ENDINGS)}, or Parquet files"
+            f"got no pictures, expected files, folders with files that end in {', '.join(ENDINGS)}, or Parquet files"
         )
     return found
 

@@ -3,26 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-# File name endings of the formats that `lena_jax.data.pictures` reads.
-ENDINGS = (
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".mpo",
-    ".png",
-    ".apng",
-    ".webp",
-    ".gif",
-    ".bmp",
-    ".dib",
-    ".tif",
-    ".tiff",
-    ".ppm",
-    ".pgm",
-    ".pbm",
-    ".pnm",
-)
+from lena_jax.data.pictures import ENDINGS
 
 
 def find(

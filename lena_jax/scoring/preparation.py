@@ -29,11 +29,13 @@ class Prepared:
         name: name of the picture, see `name_of`.
         inputs: input of the network, without the batch axis. None if the picture cannot be used.
         error: why it cannot be used, or None.
+        profile_ignored: whether its colour profile is damaged or does not fit, and was ignored.
     """
 
     name: str
     inputs: object
     error: str | None = None
+    profile_ignored: bool = False
 
 
 class Preparation:
@@ -57,7 +59,8 @@ class Preparation:
     def prepare(self, name: str, picture: PictureLike) -> Prepared:
         """Prepares one picture. A picture that cannot be used gets an error."""
         try:
-            return Prepared(name, self.inputs(open_picture(picture)))
+            opened = open_picture(picture)
+            return Prepared(name, self.inputs(opened), None, opened.info.get("profile_ignored", False))
         except BadPicture as error:
             return Prepared(name, None, str(error))
         except MemoryError:

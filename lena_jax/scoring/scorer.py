@@ -57,6 +57,8 @@ class Scorer:
 
     Attributes:
         threads: number of decoding threads. None (the default) for one per core.
+        ignored_profiles: number of pictures scored so far whose colour profile is damaged or does not fit. Their
+            colours were taken for sRGB.
 
     Args:
         model: the model.
@@ -69,6 +71,7 @@ class Scorer:
     """
 
     threads: int | None
+    ignored_profiles: int
 
     def __init__(
         self,
@@ -87,6 +90,7 @@ class Scorer:
         self._preparation = Preparation(model.image_size, objectness)
         self._programs: dict = {}
         self.threads = None
+        self.ignored_profiles = 0
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_variables": jax.tree.map(np.asarray, self._variables), "_programs": {}}
@@ -251,6 +255,7 @@ class Scorer:
     def _results(self, group, scores):
         scores = iter(np.asarray(scores).tolist())
         for one in group:
+            self.ignored_profiles += one.profile_ignored
             if one.error is not None:
                 yield PictureScore(one.name, None, None, one.error)
             else:

@@ -161,13 +161,13 @@ def test_a_decompression_bomb_is_refused_by_its_header(size):
         pictures.to_rgb(png_that_claims(*size))
 
 
-def test_a_text_chunk_that_unpacks_to_a_lot_is_refused(ramp):
+def test_a_text_chunk_that_unpacks_to_a_lot_is_not_unpacked(ramp):
     data = encode(ramp, "PNG")
     content = b"comment\0\0" + zlib.compress(bytes(50 << 20))
     chunk = struct.pack(">I", len(content)) + b"zTXt" + content + struct.pack(">I", zlib.crc32(b"zTXt" + content))
     after_header = 8 + 25
-    with pytest.raises(pictures.BadPicture):
-        pictures.to_rgb(data[:after_header] + chunk + data[after_header:])
+    _, pixels = decode(pictures.to_rgb(data[:after_header] + chunk + data[after_header:]))
+    np.testing.assert_array_equal(pixels, np.asarray(ramp))
 
 
 def test_a_jpeg_of_endless_passes_is_refused(ramp):
@@ -175,7 +175,7 @@ def test_a_jpeg_of_endless_passes_is_refused(ramp):
     scan = data[data.rindex(b"\xff\xda") : -2]
     few, many = (data[:-2] + count * scan + b"\xff\xd9" for count in (20, 200))
     assert pictures.to_rgb(few) is few
-    with pytest.raises(pictures.BadPicture, match="too many scans to decode safely: got 2.., expected at most 100"):
+    with pytest.raises(pictures.BadPicture, match="too many scans to decode safely, expected at most 100"):
         pictures.to_rgb(many)
 
 
@@ -245,7 +245,7 @@ def test_a_file_too_large_is_refused_unread(monkeypatch, ramp):
 
 def test_floating_point_pixels_are_refused():
     with pytest.raises(pictures.BadPicture, match="floating-point"):
-        pictures.to_rgb(encode(Image.new("F", (4, 4)), "TIFF"))
+        pictures.to_rgb(encode(Image.new("F", (4, 4), 3.0), "TIFF"))
 
 
 def test_equal_pixels_have_equal_content_whatever_the_file(ramp):

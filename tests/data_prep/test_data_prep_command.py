@@ -39,7 +39,7 @@ def test_builds_and_says_what_came_of_it(run, scores_csv, tmp_path):
     assert code == 0
     lines = out.splitlines()
     assert lines[0] == "built image_scores/holiday_photos: 6 train"
-    assert lines[1].split() == ["in", str(tmp_path / "data" / "image_scores" / "holiday_photos" / "1.1.0")]
+    assert lines[1].split() == ["in", str(tmp_path / "data" / "image_scores" / "holiday_photos" / "2.0.0")]
     assert "python experiments/train.py" in lines[2]
     assert f"--config.data.name=image_scores/holiday_photos --config.data.dir={tmp_path / 'data'}" in lines[2]
     assert "train: 100%" in err and "Shuffling" not in err and "Generating" not in err
@@ -88,9 +88,9 @@ def bad_inputs(write_csv):
     good = ["0.jpg", "1"], ["1.jpg", "2"]
     header = ["image", "score"]
     return {
-        "no such CSV": ("gone.csv", []),
+        "no such table": ("gone.csv", []),
         "did you mean 'score'": (write_csv(header, *good, name="1.csv"), ["--score=scor"]),
-        "score is 'nan'": (write_csv(header, *good, ["2.jpg", "nan"], name="2.csv"), []),
+        "score is 'lots'": (write_csv(header, *good, ["2.jpg", "lots"], name="2.csv"), []),
         "twice": (write_csv(header, *good, ["0.jpg", "3"], name="3.csv"), []),
         "no such file": (write_csv(header, *good, ["gone.jpg", "3"], name="4.csv"), []),
         "comparable": (write_csv(header, ["0.jpg", "1"], ["1.jpg", "1"], name="5.csv"), []),
@@ -157,7 +157,7 @@ def test_list_shows_what_is_there(run, scores_csv, tmp_path, capfd):
     assert "nothing is built" in capfd.readouterr().out
     run(scores_csv)
     assert main(["list", f"--data_dir={tmp_path / 'data'}"]) == 0
-    assert "image_scores/holiday_photos/1.1.0" in capfd.readouterr().out
+    assert "image_scores/holiday_photos/2.0.0" in capfd.readouterr().out
 
 
 def test_data_dir_comes_from_the_environment(monkeypatch, tmp_path, capsys):

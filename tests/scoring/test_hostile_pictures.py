@@ -108,7 +108,7 @@ def test_what_only_looks_like_a_picture(scorer, tmp_path):
         "wide.jpg": huge_jpeg(65_000, 65_000),
         "endless.jpg": jpeg[:40],
         "truncated.png": png[:-300],
-        "float.tif": encode(Image.new("F", (9, 9)), "TIFF"),
+        "float.tif": encode(Image.new("F", (9, 9), 9.0), "TIFF"),
     }
     wrong_name = {"really_png.jpg": png, "really_jpeg.gif": jpeg, "no_name": png}
     for name, content in {**contents, **wrong_name}.items():

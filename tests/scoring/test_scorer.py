@@ -112,7 +112,7 @@ def test_bad_pictures_are_named_and_the_rest_is_scored_in_order(scorer, files, t
         b"": "does not decode",
         tmp_path: "is a folder",
         tmp_path / "gone.jpg": "no such file",
-        tmp_path / "notes.jpg": "expected one of JPEG",
+        tmp_path / "notes.jpg": "expected JPEG",
         tmp_path / "pipe.png": "device or pipe",
         "a\0.png": "cannot be read",
         3.5: "got float, expected a path",

@@ -8,7 +8,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from data_prep.image_scores import table, table_values, transforms
+from data_prep.image_scores import table, transforms
+from data_prep.tables import files
 
 
 def test_rows_are_read_with_their_numbers(write_csv):
@@ -46,7 +47,9 @@ def test_byte_order_mark_quotes_and_empty_lines_are_understood(tmp_path):
     assert content.total == 2
 
 
-@pytest.mark.parametrize("value", ["many", "nan", "inf", "-Infinity", "1e39", "1,5", "1_000", "0x10", "5%"])
+@pytest.mark.parametrize(
+    "value", ["many", "inf", "-Infinity", "1e399", "1_000", "0x10", "5%", "1,23,4", "1.2.3", "(3)", "3 km"]
+)
 def test_a_score_that_is_no_number_names_file_row_and_value(write_csv, value):
     path = write_csv(["image", "s"], ["a.jpg", "1"], ["b.jpg", value])
     with pytest.raises(ValueError, match="expected a finite number") as caught:
@@ -95,16 +98,16 @@ def test_an_unknown_split_is_an_error(write_csv, value):
 
 
 def test_what_is_no_csv_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="no such CSV file"):
+    with pytest.raises(ValueError, match="no such table"):
         table.read(tmp_path / "gone.csv", "s")
-    with pytest.raises(ValueError, match="no such CSV file"):
+    with pytest.raises(ValueError, match="no such table"):
         table.read(tmp_path, "s")
     path = tmp_path / "t.csv"
     path.write_bytes(b"")
-    with pytest.raises(ValueError, match="the file is empty"):
+    with pytest.raises(ValueError, match="is an empty file"):
         table.read(path, "s")
-    path.write_bytes(b"image,s\na.jpg,\xff\xfe\n")
-    with pytest.raises(ValueError, match="expected UTF-8"):
+    path.write_bytes(b"\x00\x01\x02image,s")
+    with pytest.raises(ValueError, match="is not text"):
         table.read(path, "s")
     path.write_text('image,s\n"a.jpg,1\n')
     with pytest.raises(ValueError, match="not a CSV"):
@@ -138,7 +141,7 @@ def test_parquet_is_read_as_the_csv_is(write_csv, write_parquet):
 
 
 def test_parquet_in_many_batches_keeps_its_row_numbers(write_parquet, monkeypatch):
-    monkeypatch.setattr(table_values, "_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(files, "_ROWS_AT_ONCE", 3)
     path = write_parquet(image=[f"{number}.jpg" for number in range(10)], s=list(range(10)))
     content = table.read(path, "s")
     assert [(row.number, row.score) for row in content.rows] == [(n + 1, float(n)) for n in range(10)]
@@ -148,8 +151,6 @@ def test_bad_parquet_is_named(write_parquet, tmp_path):
     path = write_parquet(image=["a.jpg", "../b.jpg"], s=[1.0, 2.0], bad=[1.0, float("nan")])
     with pytest.raises(ValueError, match=f"{path}, row 2: picture path"):
         table.read(path, "s")
-    with pytest.raises(ValueError, match="row 2: bad is 'nan', expected a finite number"):
-        table.read(path, "bad")
     with pytest.raises(ValueError, match="got column 't', expected one of image, s, bad"):
         table.read(path, "t")
     path.write_bytes(path.read_bytes()[:-30])

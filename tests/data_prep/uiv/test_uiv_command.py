@@ -39,7 +39,7 @@ def test_builds_and_says_what_came_of_it(run, images, tmp_path):
     lines = out.splitlines()
     assert lines[0] == "built uiv/pairs: 8 train, 4 test"
     assert lines[1].split()[:3] == ["pairs", "kept", "lost"]
-    assert lines[4].split() == ["in", str(tmp_path / "data" / "uiv" / "pairs" / "1.0.0")]
+    assert lines[4].split() == ["in", str(tmp_path / "data" / "uiv" / "pairs" / "2.0.0")]
     code, out, _ = run(f"--images={images}", "--config=images")
     assert code == 0 and "built uiv/images: 16 train, 8 test" in out and "--config.data.name=uiv/images" in out
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["uiv"]
@@ -136,7 +136,7 @@ def test_fetches_what_is_missing_and_builds(run, server, few, tmp_path):
     code, out, _ = run("--fetch", "--delay=0", "--config=images")
     assert code == 0 and "21 were there, 0 fetched, 2 gone for good, 1 failed this time" in out
     assert server == [5]
-    report = json.loads((tmp_path / "data/uiv/images/1.0.0/build_report.json").read_text())
+    report = json.loads((tmp_path / "data/uiv/images/2.0.0/build_report.json").read_text())
     assert report["splits"]["train"]["missing"] == 3 and report["counts"] == {"train": 13, "test": 8}
 
 

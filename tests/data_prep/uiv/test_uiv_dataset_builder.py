@@ -290,7 +290,7 @@ def test_a_download_with_other_content_is_refused(raw, all_pictures, tmp_path, m
     builder = Builder(images=all_pictures, cache_dir=tmp_path / "cache", data_dir=tmp_path / "data")
     with pytest.raises(ValueError, match="not the published annotation file"):
         builder.download_and_prepare()
-    assert not (tmp_path / "cache").exists() and not (tmp_path / "data" / "uiv" / "pairs" / "1.0.0").exists()
+    assert not (tmp_path / "cache").exists() and not (tmp_path / "data" / "uiv" / "pairs" / "2.0.0").exists()
 
 
 def test_annotations_that_are_not_there_say_what_to_do(raw, all_pictures, tmp_path, monkeypatch):
