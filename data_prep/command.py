@@ -104,8 +104,27 @@ def _list(arguments: argparse.Namespace) -> None:
         print(f"  {folder.relative_to(root)}")
 
 
+def built(options: Sequence[str]):
+    """Build what the options of the command line say, or find it built, as `_build` does.
+
+    Returns:
+        `staging.Built`.
+
+    Raises:
+        ValueError: bad input.
+    """
+    return _built(_parser().parse_args(["build", *options]))
+
+
 def _build(arguments: argparse.Namespace) -> None:
     """Build a dataset with a progress bar, and say what was kept, what was left out and what to do next."""
+    found = _built(arguments)
+    print(f"in    {found.path}")
+    if config := arguments.dataset.training_config(arguments):
+        print("next  " + _training_command(config, found, arguments.data_dir))
+
+
+def _built(arguments: argparse.Namespace):
     dataset: DatasetCommand = arguments.dataset
     make = dataset.prepare(arguments)
     # Imported here so that --help and a mistyped option answer at once.
@@ -124,15 +143,13 @@ def _build(arguments: argparse.Namespace) -> None:
         builder.progress = progress
         return builder
 
-    built = staging.build(make_with_progress, Path(arguments.data_dir), arguments.overwrite)
-    counts = ", ".join(f"{count:,} {split}" for split, count in built.report["counts"].items())
-    print(f"{'built' if built.fresh else 'already there, made from the same input:'} {built.name}: {counts}")
-    for line in dataset.left_out(built.report):
+    found = staging.build(make_with_progress, Path(arguments.data_dir), arguments.overwrite)
+    counts = ", ".join(f"{count:,} {split}" for split, count in found.report["counts"].items())
+    print(f"{'built' if found.fresh else 'already there, made from the same input:'} {found.name}: {counts}")
+    for line in dataset.left_out(found.report):
         print(line)
-    print(build_report.read_table(built.path), end="")
-    print(f"in    {built.path}")
-    if config := dataset.training_config(arguments):
-        print("next  " + _training_command(config, built, arguments.data_dir))
+    print(build_report.read_table(found.path), end="")
+    return found
 
 
 def _training_command(config: str, built, data_dir: str) -> str:

@@ -57,6 +57,17 @@ def measures(run, measured):
         )
         return {"title": "Measures", "text": f"Not evaluated yet. {said}", "tiles": [], "maps": []}
     metrics = measured.metrics
+    if metrics["split"] == folder.FOLDS:
+        return {
+            "title": f"{metrics['folds']} folds",
+            "text": (
+                f"{metrics['pictures']:,} pictures and {metrics['pairs']:,} pairs. Each picture is ranked by a model "
+                "that was trained without it; pairs stay within a fold. The model of this page was then trained on all "
+                "pictures. Intervals: bootstrap over pictures."
+            ),
+            "tiles": [_tile(name, metrics[key], start) for key, (name, start) in _MEASURES.items()],
+            "maps": [],
+        }
     flattered = (
         " The checkpoint was chosen on these pictures, so the measures are optimistic. Evaluation on the test pictures"
         " will replace them."
@@ -95,7 +106,8 @@ def curves(run):
     """
     config = run.config
     if run.chosen is not None:
-        return [chart for chart in [_inner_validation(run.chosen)] if chart is not None]
+        drawn = [_inner_validation(run.chosen), _learning_curve(run.chosen.get("learning_curve"))]
+        return [chart for chart in drawn if chart is not None]
     train, held_out = ([row for row in run.rows if key in row] for key in ("loss", "validation_pair_accuracy"))
     end = max((row["step"] for row in run.rows), default=config.steps)
     accuracies = {"training batches": _series(train, "pair_accuracy")}
@@ -153,6 +165,21 @@ def _inner_validation(chosen):
         f"Pair accuracy on training pictures held out, by the ridge of the head; {chosen['ridge']:g} was chosen.",
         {name: tuple(zip(*sorted(points), strict=True)) for name, points in starts.items()},
         "log10 of the ridge",
+    )
+
+
+def _learning_curve(rows):
+    if not rows or len(rows) < 2:
+        return None
+    last, before = rows[-1], rows[-2]
+    gain = last["pair_accuracy"] - before["pair_accuracy"]
+    return charts.lines(
+        "Learning curve",
+        "Pair accuracy on training pictures held out, by the number of pictures trained on, with one support for all "
+        f"channels. From {before['pictures']:,.0f} to {last['pictures']:,.0f} pictures it gained {gain:+.3f}; twice as "
+        "many pictures can be expected to bring a little less than that again.",
+        {"pair accuracy": ([row["pictures"] for row in rows], [row["pair_accuracy"] for row in rows])},
+        "pictures",
     )
 
 

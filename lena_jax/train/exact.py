@@ -167,6 +167,9 @@ class Fit:
         else:
             allowed = tried
         chosen = {**max(allowed, key=lambda row: row["pair_accuracy"]), "gate": gate, "tried": tried, "gates": gates}
+        # With shared supports, because to learn them for every share would take longer than the rest.
+        ridge = max((row for row in tried if not row["freedom"]), key=lambda row: row["pair_accuracy"])["ridge"]
+        chosen["learning_curve"] = inner_validation.learning_curve(kept[chosen["start"]], parts, ridge)
         if not distributed.index():
             folder.write_json(self._path, {"key": self._key(), **chosen})
         return chosen
