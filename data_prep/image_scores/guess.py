@@ -71,6 +71,9 @@ def columns(path: Path, folder: Path, image: str | None = None, score: str | Non
     names, rows = files.column_names(path)
     if not rows:
         raise ValueError(f"{path} has a header and no rows, expected a row for each picture")
+    for given in (image, score):
+        if given is not None:
+            files.find_column(path, names, given)
     values = {name: [row[name] for row in rows] for name in names}
     if image is None:
         shares = {name: _share_of_files(values[name], folder) for name in names}

@@ -13,8 +13,8 @@ from lena_jax.data.pairs import ComparablePairs
 
 # Fewer pictures than this hardly teach a ranker anything.
 _FEW = 200
-# Correlations below this are not worth a line.
-_WORTH = 0.15
+# Correlations below this, or less sure, are not worth a line.
+_WORTH, _SURE = 0.15, 0.01
 _MOST_LINES = 6
 
 
@@ -77,7 +77,8 @@ def _follows(path, scores, groups, others):
         if number is not None:
             known = ~np.isnan(number)
             if known.sum() >= 30 and len(np.unique(number[known])) > 1:
-                strength[name] = abs(stats.spearmanr(_ranks(number, groups)[known], ranks[known]).statistic), "rho"
+                rho = stats.spearmanr(_ranks(number, groups)[known], ranks[known])
+                strength[name] = abs(rho.statistic) * (rho.pvalue < _SURE), "rho"
             continue
         kinds, place = np.unique([str(value) for value in values], return_inverse=True)
         if 1 < len(kinds) <= len(values) / 5:
@@ -92,11 +93,13 @@ def _follows(path, scores, groups, others):
 
 
 def _explained(ranks, place):
-    """Return the share of the variance of ranks that lies between kinds, above what chance gives (adjusted)."""
+    """Return the share of the variance of ranks that lies between kinds, above what chance gives; 0 if not sure."""
     means = np.bincount(place, ranks) / np.bincount(place)
     within = np.square(ranks - means[place]).sum() / np.square(ranks - ranks.mean()).sum()
-    free = len(ranks) - len(means)
-    return 1 - within * (len(ranks) - 1) / free if free > 0 else 0.0
+    free, kinds = len(ranks) - len(means), len(means) - 1
+    if free < 1 or stats.f.sf((1 - within) / kinds / max(within / free, 1e-12), kinds, free) > _SURE:
+        return 0.0
+    return 1 - within * (len(ranks) - 1) / free
 
 
 def _ranks(values, groups):

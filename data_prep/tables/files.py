@@ -55,9 +55,7 @@ def open_table(path: Path, columns: Iterable[str]) -> OpenTable:
         ValueError: no such file, not a table, or a column that is missing or there twice. While rows are read: a row
             that does not fit the header, or damage.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"no such table: {path}, expected a {', '.join(_ENDINGS)} file")
+    _check_there(path := Path(path))
     columns = list(dict.fromkeys(columns))
     with path.open("rb") as file:
         head = file.read(file_kinds.HEAD)
@@ -89,9 +87,10 @@ def column_names(path: Path, rows: int | None = 1000) -> tuple[list[str], list[d
         ValueError: see `open_table`.
     """
     header: list[str] = []
-    with Path(path).open("rb") as file:
+    _check_there(path := Path(path))
+    with path.open("rb") as file:
         is_text = file_kinds.name_of(file.read(file_kinds.HEAD)) is None
-    if is_text and (text := delimited.Text(Path(path))).start() not in ("{", "["):
+    if is_text and (text := delimited.Text(path)).start() not in ("{", "["):
         header = delimited.likely_header(text, HEADER_ROWS).header
     else:
         # No column has this name; the error knows those that are there.
@@ -102,6 +101,11 @@ def column_names(path: Path, rows: int | None = 1000) -> tuple[list[str], list[d
     names = [one for one in header if one and header.count(one) == 1]
     found = open_table(path, names)
     return names, [values for _, values in itertools.islice(found.rows, rows)]
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise ValueError(f"no such table: {path}, expected a {', '.join(_ENDINGS)} file")
 
 
 class _NoColumn(ValueError):

@@ -9,9 +9,9 @@ from lena_jax.cli import compare, explain, info, save, score, serve, train, vide
 from lena_jax.runtime.signals import Terminated, terminated_in_order
 
 DESCRIPTION = """\
-Trains a ranker on your own pictures, scores and ranks pictures with a trained model, shows which regions of a picture its score comes from, and exports
-models to share. A model is the folder of a training run (runs/...), a folder that `lena-jax save` wrote, or
-hf:OWNER/NAME on the Hugging Face hub.
+Trains a ranker on your own pictures, scores and ranks pictures with it, shows which regions of a picture its score
+comes from, and exports models to share. A model is what `lena-jax train` or `lena-jax save` wrote, the folder of a
+training run (runs/...), or hf:OWNER/NAME on the Hugging Face hub.
 """
 
 EXAMPLES = """\

@@ -8,7 +8,7 @@ import shlex
 import shutil
 from pathlib import Path
 
-from lena_jax import __version__
+import lena_jax
 from lena_jax.cli import models
 from lena_jax.config import STRENGTHS, own_pictures_config
 from lena_jax.runs.folder import REPORT, write_json
@@ -162,7 +162,7 @@ def _key(arguments, folder, table, found):
         "input": digest.hexdigest(),
         "image": found.image,
         "score": found.score,
-        "version": __version__,
+        "version": lena_jax.__version__,
         **{name: getattr(arguments, name) for name in options},
     }
 
@@ -213,12 +213,11 @@ def _build(arguments, folder, table, found, data_dir):
 
 def _summary(measures, output):
     """Says what came out, and what to do with it."""
-    accuracy = measures["pair_accuracy"]
-    simple = measures.get("simple_properties")
+    accuracy, simple = measures["pair_accuracy"], measures.get("simple_properties")
+    floor = "guessing: 0.5" + (f"; size, shape and colour alone: {simple['pair_accuracy']:.3f}" if simple else "")
     lines = [
-        f"pair accuracy {accuracy['value']:.3f} [{accuracy['low']:.3f}, {accuracy['high']:.3f}] on pictures that it was "
-        f"not trained on (guessing: 0.5"
-        + (f"; size, shape, brightness and colour alone: {simple['pair_accuracy']:.3f})" if simple else ")"),
+        f"pair accuracy {accuracy['value']:.3f}, 95 % interval {accuracy['low']:.3f} to {accuracy['high']:.3f}, "
+        f"on pictures that it did not see ({floor})",
         f"model   {output}",
         f"report  {output / REPORT}",
         f"next    lena-jax score FOLDER --model={shlex.quote(str(output))}",

@@ -4,14 +4,13 @@ import os
 import shutil
 import time
 
-
+from lena_jax.data.splits import open_pictures
 from lena_jax.evaluation.cross_validation import measure_by_folds
 from lena_jax.evaluation.export import save_model
 from lena_jax.report.page import write_report
 from lena_jax.runs import folder
 from lena_jax.runs.load import best_step
 from lena_jax.studies import repeated_runs, simple_properties
-from lena_jax.data.splits import open_pictures
 from lena_jax.train.loop import train
 
 
