@@ -112,7 +112,7 @@ def default_config():
 STRENGTHS = {
     "quick": "EfficientNet-Lite0 at 160 px: about a third of the time, a little less accurate",
     "default": "EfficientNet-Lite2 at 224 px",
-    "best": "SigLIP 2 base at 224 px from the Hugging Face hub (372 MB): for a GPU, or patience; not measured",
+    "best": "DINOv2 base at 224 px, from the Hugging Face hub (346 MB): for a GPU, or patience; not measured",
 }
 
 
@@ -132,7 +132,7 @@ def own_pictures_config(strength="default"):
     config.backbone.name, config.image_size = {
         "quick": ("efficientnet_lite0", 160),
         "default": ("efficientnet_lite2", 224),
-        "best": ("siglip2_base", 224),
+        "best": ("dinov2_base", 224),
     }[strength]
     # Early levels add colour, focus and texture, on which ratings of photographs depend.
     config.backbone.endpoint = "multilevel"

@@ -226,6 +226,7 @@ class Fit:
             fused = np.concatenate(list(in_batches(on_devices(model.fused, variables, _BATCH), self._rows(), _BATCH)))
             self._say(f"sorted maps: {4 * fused.size / 1e9:.1f} GB of memory")
             n, channels = len(fused), fused.shape[-1]
+            _check_memory(4 * fused.size)
             if fused.ndim == 5 and config.clip_pooling == "frame_mean":
                 # The mean over frames of what each frame's support averages.
                 frames = running_means(fused.reshape(n * fused.shape[1], -1, channels))
@@ -258,6 +259,17 @@ class Fit:
             "params": variables["params"] | {"head": head},
             "spread": {"spread": {"variance": np.asarray(variance)}},
         }
+
+
+def _check_memory(needed):
+    """Refuse sorted maps that with a copy of them do not fit in this machine's memory."""
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if 2 * needed > there:
+        raise ValueError(
+            f"a solved head needs {2 * needed / 1e9:.1f} GB of memory for sorted maps, this machine has "
+            f"{there / 1e9:.1f} GB: use --config.head.solver=steps, a backbone with fewer cells or channels, or fewer "
+            "pictures"
+        )
 
 
 def _without_backbone(variables):
