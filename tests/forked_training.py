@@ -1,4 +1,4 @@
-"""Run experiments/train.py in processes that tests can interrupt at any moment.
+"""Run experiments/train.py in processes that tests can interrupt at any moment, and other scripts as they are.
 
 JAX takes seconds to import. Here a server process imports it once, and each run is a fork of that process, made before
 JAX uses any device. The tests talk to the server through `Trainings`.
@@ -87,6 +87,22 @@ class Trainings:
         }
         print(json.dumps(job), file=self._process.stdin, flush=True)
         return self._started
+
+    def command(self, script, *arguments, devices=1):
+        """Run a script of experiments/ as it is, in the repository's root, and wait for it; see `wait`."""
+        self._started += 1
+        job = {
+            "number": self._started,
+            "devices": devices,
+            "script": script,
+            "argv": [script, *map(str, arguments)],
+            "send": (),
+            "limit": None,
+            "out": str(self._folder / f"{self._started}.out"),
+            "err": str(self._folder / f"{self._started}.err"),
+        }
+        print(json.dumps(job), file=self._process.stdin, flush=True)
+        return self.wait(self._started)
 
     def wait(self, number):
         """Wait for a run; return its {"code", "points", "out", "err"}. `points` has [name, seconds since the start].
@@ -181,6 +197,10 @@ def _train(job, pipe):
         jax.config.update("jax_disable_most_optimizations", True)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+        if "script" in job:
+            os.chdir(TESTS.parent)
+            _execute(job["script"], job["argv"])
+            raise SystemExit
         counts = {}
 
         def come_by(point):
@@ -199,12 +219,13 @@ def _train(job, pipe):
         if job["runs"]:
             _train_each(job["runs"], **job["flags"])
             raise SystemExit
-        sys.argv = job["argv"]
-        source = TESTS.parent / "experiments/train.py"
-        exec(compile(source.read_text(), str(source), "exec"), {"__name__": "__main__"})
+        _execute("train.py", job["argv"])
         code = 0
     except SystemExit as stop:
         code = stop.code or 0
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+            code = 1
     except BaseException:
         import traceback
 
@@ -213,6 +234,12 @@ def _train(job, pipe):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _execute(script, argv):
+    sys.argv = argv
+    source = TESTS.parent / "experiments" / script
+    exec(compile(source.read_text(), str(source), "exec"), {"__name__": "__main__"})
 
 
 def _train_each(runs, coordinator=None, num_processes=None, process_id=None):

@@ -11,7 +11,8 @@ QUICKSTART = ROOT / "experiments/configs/quickstart.py"
 
 
 def run(script, *arguments, devices=1):
-    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
+    environment = os.environ | {"XLA_FLAGS": flags}
     command = [sys.executable, ROOT / "experiments" / script, *map(str, arguments)]
     return subprocess.run(command, text=True, cwd=ROOT, capture_output=True, env=environment)
 
@@ -121,22 +122,22 @@ def test_folds_of_an_own_folder_in_groups(tmp_path):
         ),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(script, arguments, message, tmp_path):
+def test_bad_input_is_one_line_and_exit_code_2(script, arguments, message, tmp_path, trainings):
     base = (
         [f"--config={QUICKSTART}", f"--workdir={tmp_path / 'run'}"]
         if script in ("train.py", "compare_pooling.py", "cross_dataset.py")
         else []
     )
-    done = run(script, *base, *arguments, devices=4)
-    assert done.returncode == 2, done.stderr
-    lines = done.stderr.strip().splitlines()
+    done = trainings.command(script, *base, *arguments, devices=4)
+    assert done["code"] == 2, done["err"]
+    lines = done["err"].strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith("error: ") and message in lines[0]
     assert not (tmp_path / "run").exists() and not (ROOT / "nowhere").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_one_line_and_exit_code_1(planted_dir, tmp_path):
+def test_a_folder_that_cannot_be_made_is_one_line_and_exit_code_1(planted_dir, tmp_path, trainings):
     (tmp_path / "file").write_text("")
-    done = run(
+    done = trainings.command(
         "train.py",
         f"--config={QUICKSTART}",
         f"--workdir={tmp_path / 'file/run'}",
@@ -144,16 +145,16 @@ def test_a_folder_that_cannot_be_made_is_one_line_and_exit_code_1(planted_dir, t
         f"--config.data.dir={planted_dir}",
         "--config.backbone.frozen=False",
     )
-    assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1].startswith("error: ") and "Traceback" not in done.stderr
+    assert done["code"] == 1
+    assert done["err"].strip().splitlines()[-1].startswith("error: ") and "Traceback" not in done["err"]
 
 
-def test_a_typo_in_ones_own_config_file_is_named(tmp_path):
+def test_a_typo_in_ones_own_config_file_is_named(tmp_path, trainings):
     text = (ROOT / "experiments/configs/image_scores.py").read_text()
     (tmp_path / "mine.py").write_text(text.replace("weight_decay", "weigth_decay"))
-    done = run("train.py", f"--config={tmp_path / 'mine.py'}", f"--workdir={tmp_path / 'run'}")
-    assert done.returncode == 2 and not (tmp_path / "run").exists()
-    assert "mine.py" in done.stderr and 'Did you mean "weight_decay"' in done.stderr
+    done = trainings.command("train.py", f"--config={tmp_path / 'mine.py'}", f"--workdir={tmp_path / 'run'}")
+    assert done["code"] == 2 and not (tmp_path / "run").exists()
+    assert "mine.py" in done["err"] and 'Did you mean "weight_decay"' in done["err"]
 
 
 def test_help_teaches():
