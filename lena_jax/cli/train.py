@@ -211,6 +211,18 @@ def _build(arguments, folder, table, found, data_dir):
     return command.built(options)
 
 
+def _more_pictures(curve):
+    """Says what more pictures would bring, from the two ends of the learning curve."""
+    if not curve or len(curve) < 2:
+        return []
+    half, whole = curve[-2:]
+    gain = whole["pair_accuracy"] - half["pair_accuracy"]
+    return [
+        f"half as many pictures would give {-gain:+.3f}; twice as many can be expected to give up to {max(gain, 0):+.3f} "
+        "(learning curve in the report)"
+    ]
+
+
 def _summary(measures, output):
     """Says what came out, and what to do with it."""
     accuracy, simple = measures["pair_accuracy"], measures.get("simple_properties")
@@ -218,6 +230,7 @@ def _summary(measures, output):
     lines = [
         f"pair accuracy {accuracy['value']:.3f}, 95 % interval {accuracy['low']:.3f} to {accuracy['high']:.3f}, "
         f"on pictures that it did not see ({floor})",
+        *_more_pictures(measures.get("learning_curve")),
         f"model   {output}",
         f"report  {output / REPORT}",
         f"next    lena-jax score FOLDER --model={shlex.quote(str(output))}",

@@ -53,7 +53,9 @@ def fit(config, workdir, output, folds=5, seconds=None, files=None, say=print):
     if known is None or known["folds"] != len(done):
         pictures = open_pictures(config)["train"]
         simple = simple_properties.accuracy(pictures, folds, config.data.fold_seed)
-        known = measure_by_folds(last, done, {} if simple is None else {"simple_properties": simple})
+        chosen = folder.read_inner_validation(last) or {}
+        more = {"simple_properties": simple, "learning_curve": chosen.get("learning_curve")}
+        known = measure_by_folds(last, done, {name: value for name, value in more.items() if value is not None})
     write_report(last)
     unfinished = os.path.join(workdir, "model")
     shutil.rmtree(unfinished, ignore_errors=True)
