@@ -218,7 +218,7 @@ def _more_pictures(curve):
     half, whole = curve[-2:]
     gain = whole["pair_accuracy"] - half["pair_accuracy"]
     return [
-        f"half as many pictures would give {-gain:+.3f}; twice as many can be expected to give up to {max(gain, 0):+.3f} "
+        f"half as many pictures would give {-gain:+.3f}, twice as many perhaps {max(gain, 0):+.3f} or a little less "
         "(learning curve in the report)"
     ]
 
