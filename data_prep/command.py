@@ -109,8 +109,30 @@ def _list(arguments: argparse.Namespace) -> None:
         print(f"  {folder.relative_to(root)}")
 
 
+def built(options: Sequence[str]):
+    """Build what the options of the command line say, or find it built, as `_build` does.
+
+    Returns:
+        `staging.Built`.
+
+    Raises:
+        ValueError: bad input.
+    """
+    found, lines = _built(_parser().parse_args(["build", *options]))
+    console.say("\n".join(lines))
+    return found
+
+
 def _build(arguments: argparse.Namespace) -> None:
     """Build a dataset with a progress bar, and say what was kept, what was left out and what to do next."""
+    found, lines = _built(arguments)
+    lines.append(f"in    {found.path}")
+    if config := arguments.dataset.training_config(arguments):
+        lines.append("next  " + _training_command(config, found, arguments.data_dir))
+    console.say("\n".join(lines))
+
+
+def _built(arguments: argparse.Namespace):
     dataset: DatasetCommand = arguments.dataset
     make = dataset.prepare(arguments)
     # Imported here so that --help and a mistyped option answer at once.
@@ -129,15 +151,12 @@ def _build(arguments: argparse.Namespace) -> None:
         builder.progress = progress
         return builder
 
-    built = staging.build(make_with_progress, Path(arguments.data_dir), arguments.overwrite)
-    counts = ", ".join(f"{count:,} {split}" for split, count in built.report["counts"].items())
-    lines = [f"{'built' if built.fresh else 'already there, made from the same input:'} {built.name}: {counts}"]
-    lines += dataset.left_out(built.report)
-    lines += build_report.read_table(built.path).splitlines()
-    lines.append(f"in    {built.path}")
-    if config := dataset.training_config(arguments):
-        lines.append("next  " + _training_command(config, built, arguments.data_dir))
-    console.say("\n".join(lines))
+    found = staging.build(make_with_progress, Path(arguments.data_dir), arguments.overwrite)
+    counts = ", ".join(f"{count:,} {split}" for split, count in found.report["counts"].items())
+    lines = [f"{'built' if found.fresh else 'already there, made from the same input:'} {found.name}: {counts}"]
+    lines += dataset.left_out(found.report)
+    lines += build_report.read_table(found.path).splitlines()
+    return found, lines
 
 
 def _training_command(config: str, built, data_dir: str) -> str:

@@ -1,6 +1,7 @@
 """Delimited text: find its encoding, what stands between its values, and its header, then read it row by row."""
 
 import codecs
+import collections
 import csv
 import dataclasses
 import io
@@ -87,6 +88,24 @@ def find_header(text: Text, columns: Sequence[str], most: int) -> Header:
                 rank = len(set(columns) & set(cells)), sum(map(bool, cells)) if len(cells) > 1 else bool(cells)
                 if rank > score:
                     best, score = found, rank
+    return best
+
+
+def likely_header(text: Text, most: int) -> Header:
+    """Return the first row that is as wide as most rows, for the delimiter that parts most rows alike."""
+    with text.open() as file:
+        lines = [line[:_CHUNK] for line in itertools.islice(file, most)]
+    said = re.match(r"\ufeff?[\"']?sep=(.)", lines[0], re.I) if lines else None
+    best, score = Header([], 1, ",", '"'), (0, 0)
+    for delimiter in said[1] if said else NAMES:
+        records = [(number, cells) for number, cells in _records(lines, delimiter, '"') if any(cells)]
+        records = records[1:] if said else records
+        widths = collections.Counter(len(cells) for _, cells in records)
+        width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
+        # Cells that most rows agree on; text without the delimiter has one a row.
+        if (rank := (count if width > 1 else 0, width)) > score or not best.header:
+            number, cells = next((one for one in records if len(one[1]) == width), (1, []))
+            best, score = Header(cells, number, delimiter, '"'), rank
     return best
 
 

@@ -18,6 +18,7 @@ HEADER_ROWS = 50
 _MAX_WORKBOOK_BYTES = 1 << 30
 # A workbook with such a name was renamed, or saved under the wrong name.
 _OF_TEXT = (".csv", ".tsv", ".txt")
+_NONE = "\0"
 _ENDINGS = ("CSV", "Excel workbook", "JSON lines", "Parquet")
 
 
@@ -54,9 +55,7 @@ def open_table(path: Path, columns: Iterable[str]) -> OpenTable:
         ValueError: no such file, not a table, or a column that is missing or there twice. While rows are read: a row
             that does not fit the header, or damage.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"no such table: {path}, expected a {', '.join(_ENDINGS)} file")
+    _check_there(path := Path(path))
     columns = list(dict.fromkeys(columns))
     with path.open("rb") as file:
         head = file.read(file_kinds.HEAD)
@@ -75,6 +74,48 @@ def open_table(path: Path, columns: Iterable[str]) -> OpenTable:
     return _delimited(path, text, columns)
 
 
+def column_names(path: Path, rows: int | None = 1000) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the names of a table's columns, where none is asked for, and its first rows.
+
+    The header is the first row that is as wide as most rows. Names that are empty or there twice are left out.
+
+    Args:
+        path: the file, see `open_table`.
+        rows: how many rows to return; None for all.
+
+    Raises:
+        ValueError: see `open_table`.
+    """
+    header: list[str] = []
+    _check_there(path := Path(path))
+    with path.open("rb") as file:
+        is_text = file_kinds.name_of(file.read(file_kinds.HEAD)) is None
+    if is_text and (text := delimited.Text(path)).start() not in ("{", "["):
+        header = delimited.likely_header(text, HEADER_ROWS).header
+    else:
+        # No column has this name; the error knows those that are there.
+        try:
+            next(open_table(path, [_NONE]).rows, None)
+        except _NoColumn as error:
+            header = error.header
+    names = [one for one in header if one and header.count(one) == 1]
+    found = open_table(path, names)
+    return names, [values for _, values in itertools.islice(found.rows, rows)]
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise ValueError(f"no such table: {path}, expected a {', '.join(_ENDINGS)} file")
+
+
+class _NoColumn(ValueError):
+    """A column is missing; `header` has the columns that are there."""
+
+    def __init__(self, message, header):
+        super().__init__(message)
+        self.header = header
+
+
 def find_column(path: Path, header: Sequence[str], name: str) -> int:
     """Return the place of the column `name`.
 
@@ -89,7 +130,7 @@ def find_column(path: Path, header: Sequence[str], name: str) -> int:
     nearest = [folded[name.casefold()]] if name.casefold() in folded else difflib.get_close_matches(name, header, n=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
     known = ", ".join(one for one in header[:100] if one) or "(none)"
-    raise ValueError(f"{path}: got column {name!r}, expected one of {known}{hint}")
+    raise _NoColumn(f"{path}: got column {name!r}, expected one of {known}{hint}", list(header))
 
 
 def _delimited(path, text, columns):

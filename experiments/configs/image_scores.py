@@ -14,22 +14,11 @@ for arousal on 809 photographs of OASIS (Kurdi, Lozano and Banaji 2017). docs/do
 there. With the features in the cache, fitting takes 10 to 11 s per fold of 647 pictures on 2 CPU cores.
 """
 
-from lena_jax.config import default_config
+from lena_jax.config import own_pictures_config
 
 
-def get_config():
-    """Return the defaults adapted to hundreds to thousands of pictures: several levels of Lite2, a solved head."""
-    config = default_config()
+def get_config(strength="default"):
+    """Return the config for hundreds to thousands of one's own pictures: several levels of Lite2, a solved head."""
+    config = own_pictures_config(strength)
     config.data.name = "image_scores/photos"
-    config.backbone.name = "efficientnet_lite2"
-    config.image_size = 192
-    # Early levels add colour, focus and texture, on which ratings of photographs depend.
-    config.backbone.endpoint = "multilevel"
-    config.head.equal_spread = True
-    config.head.solver = "exact"
-    # For datasets too large for a solved head, whose pairs no longer fit in memory at once.
-    config.pooling_options.lena.init_share = 0.5
-    config.optimizer.learning_rate = 1e-3
-    config.optimizer.weight_decay = 30.0
-    config.optimizer.pooling_rate = 1.0
     return config

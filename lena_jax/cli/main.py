@@ -4,18 +4,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lena_jax.cli import compare, explain, info, save, score, serve, video
+from lena_jax.cli import compare, explain, info, save, score, serve, train, video
 from lena_jax.runtime import console
 from lena_jax.runtime.signals import Terminated, terminated_in_order
 
 DESCRIPTION = """\
-Scores and ranks pictures with a trained model, shows which regions of a picture its score comes from, and exports
-models to share. A model is the folder of a training run (runs/...), a folder that `lena-jax save` wrote, or
-hf:OWNER/NAME on the Hugging Face hub.
+Trains a ranker on your own pictures, scores and ranks pictures with it, shows which regions of a picture its score
+comes from, and exports models to share. A model is what `lena-jax train` or `lena-jax save` wrote, the folder of a
+training run (runs/...), or hf:OWNER/NAME on the Hugging Face hub.
 """
 
 EXAMPLES = """\
 examples:
+  lena-jax train photos/ --table=photos.csv --score=likes -o models/photos
   lena-jax score holiday/ --model=runs/mine
   lena-jax score holiday/ --model=runs/mine --output=scores.csv
   find . -name '*.jpg' | lena-jax score - --model=runs/mine --output=scores.jsonl
@@ -32,13 +33,16 @@ exit codes: 0 success; 1 some pictures could not be read, or a file could not be
 130 interrupted (Ctrl-C); 143 terminated
 """
 
-COMMANDS = (score, explain, compare, video, serve, info, save)
+COMMANDS = (train, score, explain, compare, video, serve, info, save)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code. An error prints one line to stderr."""
     with console.patient_output():
-        arguments = _parser().parse_args(console.arguments(argv))
+        # A key of the config, as the scripts take it, is a value of one option here.
+        given = console.arguments(argv)
+        given = [f"--config={one[9:]}" if one.startswith("--config.") else one for one in given]
+        arguments = _parser().parse_args(given)
         try:
             with terminated_in_order():
                 return arguments.run(arguments)

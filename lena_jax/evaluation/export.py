@@ -47,7 +47,7 @@ def save_model(workdir, folder, data_dir=None):
     try:
         parts = open_trained_pictures(workdir, run.config, run.fingerprint)
     except DatasetChanged as error:
-        parts, scores = {"test": None}, percentiles.read(workdir, run.step, run.fingerprint)
+        parts, scores = {"test": None, "train": None}, percentiles.read(workdir, run.step, run.fingerprint)
         if scores is None:
             warnings.warn(
                 f"the model gives scores without percentiles: {error}", percentiles.NoPercentiles, stacklevel=2
@@ -55,6 +55,11 @@ def save_model(workdir, folder, data_dir=None):
     else:
         scores = percentiles.ensure(workdir, run, parts["train"])
     test, measures, properties = parts["test"], _known_measures(workdir, run), None
+    split = "test"
+    if test is None and measures is None:
+        # A model of all pictures, measured by models that were trained without some of them.
+        split, measures = run_folder.FOLDS, _known_measures(workdir, run, run_folder.FOLDS)
+        test = run_folder.ranked_by_folds(workdir, parts["train"]) if measures else None
     if test is None:
         warnings.warn(
             "the test pictures are not available: the model card does not say how the ranking depends on "
@@ -64,7 +69,7 @@ def save_model(workdir, folder, data_dir=None):
         )
     else:
         measures = measures or evaluate(workdir, data_dir=run.config.data.dir)
-        properties = picture_properties.dependence(test, run_folder.read_predicted(workdir, test))
+        properties = picture_properties.dependence(test, run_folder.read_predicted(workdir, test, split))
     saved_model.write(
         place,
         {
@@ -84,8 +89,8 @@ def save_model(workdir, folder, data_dir=None):
     return place
 
 
-def _known_measures(workdir, run):
+def _known_measures(workdir, run, split="test"):
     """Reads the evaluation of this checkpoint on this dataset; None if there is none."""
-    metrics = run_folder.metrics_of_step(workdir, run.step)
-    known = metrics is not None and metrics.get("fingerprint") == run.fingerprint and run_folder.has_scores(workdir)
+    metrics = run_folder.metrics_of_step(workdir, run.step, split)
+    known = metrics and metrics.get("fingerprint") == run.fingerprint and run_folder.has_scores(workdir, split)
     return metrics if known else None

@@ -9,6 +9,7 @@ from PIL import Image
 from lena_jax.localization import overlays
 from lena_jax.localization.maps import telling_frame
 from lena_jax.models.predict import predict
+from lena_jax.runs import folder
 
 PAIRS = 4  # Number of right pairs, and of wrong pairs.
 SIDE = 256  # Longest side of a picture on the page, in pixels.
@@ -59,14 +60,15 @@ def most_confident_pairs(run, measured):
     shown = np.unique(np.concatenate([right, wrong]))
     if not len(shown):
         return None
-    maps = {}
+    maps, folds = {}, measured.metrics["split"] == folder.FOLDS
     if run.model.has_exact_maps:
         size = min(len(shown), run.config.batch_size)
         found = predict(run.model, run.variables, pictures.subset(shown), size, "maps")[1]
         maps = dict(zip(shown.tolist(), found, strict=True))
         said = (
             "The map under each picture shows what its cells add to the score, on one scale for the whole page. "
-            "Cells and bias sum to the score. Black outlines are the masks of the dataset, if it has any."
+            + ("It is that of the model trained on all pictures. " if folds else "Cells and bias sum to the score. ")
+            + "Black outlines are the masks of the dataset, if it has any."
         )
     else:
         said = (

@@ -6,6 +6,7 @@ import os
 
 from lena_jax.report import sections
 from lena_jax.report.confident_pairs import most_confident_pairs
+from lena_jax.report.curves import curves
 from lena_jax.report.reading import read_measures, read_run
 from lena_jax.runs import folder
 from lena_jax.runtime.files import write_whole
@@ -38,7 +39,7 @@ def write_report(workdir, data_dir=None):
         subtitle=subtitle,
         notices=sections.notices(run),
         measures=sections.measures(run, measured),
-        curves=sections.curves(run),
+        curves=curves(run),
         supports=sections.supports(run, measured),
         pairs=most_confident_pairs(run, measured),
         facts=sections.facts(run),

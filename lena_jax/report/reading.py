@@ -103,8 +103,8 @@ def read_run(workdir, data_dir=None):
 def read_measures(run, workdir):
     """Reads the measures of a run's best checkpoint.
 
-    They come from `metrics.json`, else from `validation_metrics.json`. If neither is of the best checkpoint, the
-    validation pictures are scored here.
+    They come from `metrics.json`, else from `folds_metrics.json` or `validation_metrics.json`. If none is of the best
+    checkpoint, the validation pictures are scored here.
 
     Args:
         run: the run.
@@ -113,13 +113,15 @@ def read_measures(run, workdir):
     Returns:
         A `Measured`, or None if there are neither measures nor validation pictures.
     """
-    for split in ("test", "validation"):
+    for split in ("test", folder.FOLDS, "validation"):
         metrics = folder.read_metrics(workdir, split)
         if metrics is None or run.step not in (None, metrics.get("step")):
             continue  # Missing, or of an earlier checkpoint.
         if run.pictures is None or not folder.has_tables(workdir, split):
             return Measured(metrics)
-        pictures = run.pictures[split]
+        pictures = (
+            run.pictures[split] if split != folder.FOLDS else folder.ranked_by_folds(workdir, run.pictures["train"])
+        )
         scores = folder.read_predicted(workdir, pictures, split)
         return Measured(metrics, pictures, scores, folder.read_compared(workdir, pictures.ids, split))
     if run.pictures is None or run.pictures["validation"] is None:

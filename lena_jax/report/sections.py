@@ -57,6 +57,17 @@ def measures(run, measured):
         )
         return {"title": "Measures", "text": f"Not evaluated yet. {said}", "tiles": [], "maps": []}
     metrics = measured.metrics
+    if metrics["split"] == folder.FOLDS:
+        return {
+            "title": f"{metrics['folds']} folds",
+            "text": (
+                f"{metrics['pictures']:,} pictures and {metrics['pairs']:,} pairs. Each picture is ranked by a model "
+                "that was trained without it; pairs stay within a fold. The model of this page was then trained on all "
+                "pictures. Intervals: bootstrap over pictures."
+            ),
+            "tiles": [_tile(name, metrics[key], start) for key, (name, start) in _MEASURES.items()],
+            "maps": [],
+        }
     flattered = (
         " The checkpoint was chosen on these pictures, so the measures are optimistic. Evaluation on the test pictures"
         " will replace them."
@@ -86,91 +97,6 @@ def _tile(name, measure, start):
         if value is None
         else charts.interval(value, low, high, start if (low or value) >= start else -1.0, 1.0),
     }
-
-
-def curves(run):
-    """Draws the training curves: loss, pair accuracy, gradient norm and learning rates over steps.
-
-    For a solved head, which has no steps, draws the inner validation that chose its ridge.
-    """
-    config = run.config
-    if run.chosen is not None:
-        return [chart for chart in [_inner_validation(run.chosen)] if chart is not None]
-    train, held_out = ([row for row in run.rows if key in row] for key in ("loss", "validation_pair_accuracy"))
-    end = max((row["step"] for row in run.rows), default=config.steps)
-    accuracies = {"training batches": _series(train, "pair_accuracy")}
-    if held_out:
-        accuracies["validation"] = _series(held_out, "validation_pair_accuracy")
-    clip = config.optimizer.clip_norm
-    stopped = f" The run ended at step {end}." if end < config.steps else ""
-    drawn = [
-        charts.lines(
-            "Training loss",
-            "Pairwise logistic loss.",
-            {"training": _series(train, "loss")},
-            "step",
-            marks=[("guessing, ln 2", np.log(2))],
-            low=0,
-            x_end=end,
-        ),
-        charts.lines(
-            "Pair accuracy",
-            "Share of pairs in the right order.",
-            accuracies,
-            "step",
-            marks=[("guessing", 0.5)],
-            low=0.5,
-            high=1.0,
-            x_end=end,
-        ),
-        charts.lines(
-            "Gradient norm",
-            f"Before clipping at {clip:g}." if clip else "Without clipping.",
-            {"gradient norm": _series(train, "gradient_norm")},
-            "step",
-            low=0,
-            x_end=end,
-        ),
-        charts.lines(
-            "Learning rates",
-            f"{config.optimizer.name}, {config.optimizer.schedule} schedule.{stopped}",
-            _rates(config, train),
-            "step",
-            low=0,
-        ),
-    ]
-    return [chart for chart in drawn if chart is not None]
-
-
-def _inner_validation(chosen):
-    starts = {}
-    for row in chosen["tried"]:
-        if not row["freedom"]:
-            name = "supports from " + format(row["start"], "g") if row["start"] else "pair accuracy"
-            starts.setdefault(name, []).append((np.log10(row["ridge"]), row["pair_accuracy"]))
-    return charts.lines(
-        "Inner validation",
-        f"Pair accuracy on training pictures held out, by the ridge of the head; {chosen['ridge']:g} was chosen.",
-        {name: tuple(zip(*sorted(points), strict=True)) for name, points in starts.items()},
-        "log10 of the ridge",
-    )
-
-
-def _series(rows, key):
-    return [row["step"] for row in rows], [row[key] for row in rows]
-
-
-def _rates(config, rows):
-    """Computes the learning rates of the trained parts of the model."""
-    steps, head = (np.array(values) for values in _series(rows, "learning_rate"))
-    rates = {"head": (steps, head)}
-    record = POOLINGS.get(config.pooling)
-    if record and record.parameter:
-        rates["pooling"] = (steps, head * config.optimizer.pooling_rate)
-    if not config.backbone.frozen:
-        name = "backbone, last stage" if config.optimizer.stage_decay < 1 else "backbone"
-        rates[name] = (steps, head * config.optimizer.backbone_rate)
-    return rates
 
 
 def supports(run, measured):

@@ -6,7 +6,7 @@
 - checkpoints/: see `checkpoints`
 - training_scores.json: see `percentiles`
 - metrics.json, scores.csv, pairs.csv, maps.png: written by evaluation; for a split other
-  than "test", prefixed with its name
+  than "test", prefixed with its name; "folds" are all pictures, each as a model without it ranks it
 - report.html: written by the report
 """
 
@@ -25,6 +25,7 @@ from lena_jax.runtime.files import write_whole
 PACKAGES = ("jax", "flax", "optax")
 LOG, TIMING, REPORT = "metrics.jsonl", "timing.json", "report.html"
 INNER_VALIDATION = "inner_validation.json"
+FOLDS = "folds"  # In the place of a split's name: all pictures, in the order of models that were trained without them.
 _CONFIG, _METRICS, _SCORES, _PAIRS = "config.json", "metrics.json", "scores.csv", "pairs.csv"
 
 
@@ -158,6 +159,12 @@ def read_predicted(workdir, pictures, split="test"):
             f"those of the {len(pictures)} {split} pictures. Evaluate again"
         )
     return np.array([float(rows[name]["predicted"]) for name in pictures.ids.tolist()])
+
+
+def ranked_by_folds(workdir, pictures):
+    """Return those of the pictures that the evaluation "folds" has: all, unless folds are missing."""
+    rows = read_scores(workdir, FOLDS)
+    return pictures.subset([index for index, name in enumerate(pictures.ids.tolist()) if name in rows])
 
 
 def read_compared(workdir, ids, split="test"):

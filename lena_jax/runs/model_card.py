@@ -66,7 +66,13 @@ def _measures(metrics):
         for name, title in _MEASURES.items()
         if name in metrics
     ]
-    return {"pictures": f"{metrics['pictures']:,}", "pairs": f"{metrics['pairs']:,}", "rows": rows}
+    return {
+        "pictures": f"{metrics['pictures']:,}",
+        "pairs": f"{metrics['pairs']:,}",
+        "folds": int(metrics["folds"]) if "folds" in metrics else None,
+        "simple": _number(metrics["simple_properties"]["pair_accuracy"]) if "simple_properties" in metrics else None,
+        "rows": rows,
+    }
 
 
 def _properties(properties):

@@ -8,6 +8,7 @@ from lena_jax.config import differences, with_defaults
 from lena_jax.data.splits import open_pictures
 from lena_jax.evaluation.evaluate import evaluate
 from lena_jax.metrics import pairs_to_compare
+from lena_jax.models.predict import predictor_of
 from lena_jax.report.page import write_report
 from lena_jax.runs import folder
 from lena_jax.studies.scalars import mean_measures
@@ -48,7 +49,8 @@ def run(config, workdir, folds=0, seeds=1, fold=None, seed=None):
         if fold in (None, number[0]) and seed in (None, number[1]):
             path = os.path.join(workdir, name_of(number, folds, seeds))
             if train(one, path).size or finished(path, one) is None:
-                evaluate(path)
+                # A frozen backbone's features are in the cache by now.
+                evaluate(path, predictor=predictor_of(one))
                 write_report(path)
     results = {
         number: finished(os.path.join(workdir, name_of(number, folds, seeds)), one) for number, one in configs.items()

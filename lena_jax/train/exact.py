@@ -168,6 +168,9 @@ class Fit:
         else:
             allowed = tried
         chosen = {**max(allowed, key=lambda row: row["pair_accuracy"]), "gate": gate, "tried": tried, "gates": gates}
+        # With shared supports, because to learn them for every share would take longer than the rest.
+        ridge = max((row for row in tried if not row["freedom"]), key=lambda row: row["pair_accuracy"])["ridge"]
+        chosen["learning_curve"] = inner_validation.learning_curve(kept[chosen["start"]], parts, ridge)
         if not distributed.index():
             folder.write_json(self._path, {"key": self._key(), **chosen})
         return chosen
@@ -224,6 +227,7 @@ class Fit:
             fused = np.concatenate(list(in_batches(on_devices(model.fused, variables, _BATCH), self._rows(), _BATCH)))
             self._say(f"sorted maps: {4 * fused.size / 1e9:.1f} GB of memory")
             n, channels = len(fused), fused.shape[-1]
+            _check_memory(4 * fused.size)
             means_of = running_means
             if model.resize == "pad":
                 inside = np.stack([row[..., -1] > 0.5 for row in self._rows()])
@@ -263,6 +267,17 @@ class Fit:
             "params": variables["params"] | {"head": head},
             "spread": {"spread": {"variance": np.asarray(variance)}},
         }
+
+
+def _check_memory(needed):
+    """Refuse sorted maps that with a copy of them do not fit in this machine's memory."""
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if 2 * needed > there:
+        raise ValueError(
+            f"a solved head needs {2 * needed / 1e9:.1f} GB of memory for sorted maps, this machine has "
+            f"{there / 1e9:.1f} GB: use --config.head.solver=steps, a backbone with fewer cells or channels, or fewer "
+            "pictures"
+        )
 
 
 def _without_backbone(variables):

@@ -68,6 +68,40 @@ def ridge_path(features, parts, ridges, patience=2):
     return found
 
 
+def learning_curve(features, parts, ridge, shares=(0.125, 0.25, 0.5, 1.0)):
+    """Measure how accuracy grows with the number of pictures, on features [C, n].
+
+    The pictures of a share are among those of the next one, so that the curve is smoother than with new draws.
+
+    Args:
+        features: [C, n] of the training pictures.
+        parts: from `held_out_parts`.
+        ridge: for all pictures; a share `s` of them gets `ridge / s`, because fewer pictures need a stronger one.
+        shares: of the pictures that are not held out, in (0, 1].
+
+    Returns:
+        A list of {"pictures": mean number solved on, "pair_accuracy": on the pairs held out}, without shares that leave
+        no pair.
+    """
+    reduced, rows = exact_head.reduce(features), []
+    order = np.random.default_rng(0).permutation(features.shape[1])
+    for share in shares:
+        counts, accuracies = [], []
+        for solved, counted in parts:
+            there = np.asarray(solved.weight.any(1))
+            ranked = order[there[order]]
+            kept = np.zeros(len(there), bool)
+            kept[ranked[: round(share * len(ranked))]] = True
+            some = pair_matrix.only(solved, kept)
+            if some.weight.any():
+                counts.append(int(kept.sum()))
+                solution = exact_head.solve(reduced, some, ridge / share)
+                accuracies.append(float(pair_matrix.accuracy(solution.scores, counted)))
+        if accuracies:
+            rows.append({"pictures": float(np.mean(counts)), "pair_accuracy": float(np.mean(accuracies))})
+    return rows
+
+
 def held_out_accuracy(parts, fit):
     """Return the mean accuracy on the pairs held out, of `fit(pairs to solve on) -> Learned`."""
     return float(np.mean([pair_matrix.accuracy(fit(solved).scores, counted) for solved, counted in parts]))

@@ -1,0 +1,134 @@
+"""Look at a table of scores before anything is trained: pairs, tail, and what else the score follows."""
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from data_prep.tables import files, numbers
+from lena_jax.data.pairs import ComparablePairs
+
+# Fewer pictures than this hardly teach a ranker anything.
+_FEW = 200
+# Correlations below this, or less sure, are not worth a line.
+_WORTH, _SURE = 0.15, 0.01
+_MOST_LINES = 6
+
+
+def lines(
+    path: Path, folder: Path, image: str, score: str, group: str | None = None, missing: Sequence[str] = ()
+) -> list[str]:
+    """Return what a person should know, a line each.
+
+    - How many pairs can be compared, and whether there are enough pictures.
+    - How heavy the tail of the score is.
+    - What else the score follows: other columns of the table (numbers, dates, names such as an author's) and the size
+      of the files. A ranker of pictures may learn these in the place of what pictures show.
+
+    Args:
+        path: the table.
+        folder: the folder of pictures.
+        image: the column of pictures.
+        score: the column of scores.
+        group: the column of groups, if there is one.
+        missing: texts that mean a missing score.
+
+    Raises:
+        ValueError: see `files.open_table` and `numbers.understand`.
+    """
+    names, rows = files.column_names(path, None)
+    columns = {name: [row[name] for row in rows] for name in names}
+    scores = np.array(numbers.understand(path, score, range(1, len(rows) + 1), columns[score], missing, "").values)
+    there = np.flatnonzero(~np.isnan(scores))
+    scores = scores[there]
+    groups = None if group is None or group not in columns else np.array([str(columns[group][i]) for i in there])
+    if len(scores) < 2:
+        raise ValueError(f"{path}: got {len(scores)} scores in column {score!r}, expected at least two")
+    found = [f"{len(scores):,} pictures with a score, {len(ComparablePairs(scores, groups)):,} pairs to learn from"]
+    if len(scores) < _FEW:
+        found.append(f"few pictures: expect wide intervals, and more from more pictures (best from {_FEW} on)")
+    found += _tail(scores)
+    others = {name: [columns[name][i] for i in there] for name in names if name not in (image, score, group)}
+    others["size of the file"] = [_bytes(folder, columns[image][i]) for i in there]
+    return found + _follows(path, scores, groups, others)
+
+
+def _tail(scores):
+    positive = scores[scores > 0]
+    if len(positive) < len(scores) / 2:
+        return []
+    top = np.sort(scores)[-max(1, len(scores) // 100) :].sum() / positive.sum()
+    ties = 1 - len(np.unique(scores)) / len(scores)
+    said = [f"heavy tail: the top 1 % of the pictures have {top:.0%} of the sum of the scores"] if top > 0.1 else []
+    if ties > 0.5:
+        said.append(f"{ties:.0%} of the scores are equal to another one; equal scores make no pair")
+    return said
+
+
+def _follows(path, scores, groups, others):
+    """Return a line for each column that the ranks of the scores follow, the strongest first."""
+    ranks = _ranks(scores, groups)
+    strength = {}
+    for name, values in others.items():
+        number = _as_numbers(path, name, values)
+        if number is not None:
+            known = ~np.isnan(number)
+            if known.sum() >= 30 and len(np.unique(number[known])) > 1:
+                rho = stats.spearmanr(_ranks(number, groups)[known], ranks[known])
+                strength[name] = abs(rho.statistic) * (rho.pvalue < _SURE), "rho"
+            continue
+        kinds, place = np.unique([str(value) for value in values], return_inverse=True)
+        if 1 < len(kinds) <= len(values) / 5:
+            strength[name] = _explained(ranks, place), "eta"
+    lines = []
+    for name, (value, kind) in sorted(strength.items(), key=lambda item: -item[1][0]):
+        if value >= _WORTH:
+            what = f"rank correlation {value:.2f}" if kind == "rho" else f"{value:.0%} of the ranks' variance"
+            advice = "" if kind == "rho" else f"; consider --group={name} or --fold_by={name}"
+            lines.append(f"the score follows {name} ({what}){advice}: a ranker may learn that in the place of pictures")
+    return lines[:_MOST_LINES]
+
+
+def _explained(ranks, place):
+    """Return the share of the variance of ranks that lies between kinds, above what chance gives; 0 if not sure."""
+    means = np.bincount(place, ranks) / np.bincount(place)
+    within = np.square(ranks - means[place]).sum() / np.square(ranks - ranks.mean()).sum()
+    free, kinds = len(ranks) - len(means), len(means) - 1
+    if free < 1 or stats.f.sf((1 - within) / kinds / max(within / free, 1e-12), kinds, free) > _SURE:
+        return 0.0
+    return 1 - within * (len(ranks) - 1) / free
+
+
+def _ranks(values, groups):
+    ranks = np.full(len(values), np.nan)
+    for name in [None] if groups is None else np.unique(groups):
+        here = np.ones(len(values), bool) if name is None else groups == name
+        here &= ~np.isnan(values)
+        ranks[here] = stats.rankdata(values[here]) / max(here.sum(), 1)
+    return ranks
+
+
+def _as_numbers(path, name, values: Sequence[Any]):
+    """Return a column as numbers, dates as days; None if it is neither."""
+    try:
+        return np.array(numbers.understand(path, name, range(1, len(values) + 1), values, (), "").values)
+    except ValueError:
+        pass
+    days = []
+    for value in values:
+        try:
+            date = value if isinstance(value, datetime.date) else datetime.datetime.fromisoformat(str(value))
+            days.append(float(date.toordinal()))
+        except ValueError:
+            days.append(np.nan)
+    return np.array(days) if np.isnan(days).mean() < 0.5 else None
+
+
+def _bytes(folder, name):
+    try:
+        return (folder / str(name)).stat().st_size
+    except (OSError, ValueError):
+        return ""

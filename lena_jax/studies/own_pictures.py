@@ -1,0 +1,69 @@
+"""From a built dataset to a model: cross-validate, train on all pictures, and export the model with its measures."""
+
+import os
+import shutil
+import time
+
+from lena_jax.data.splits import open_pictures
+from lena_jax.evaluation.cross_validation import measure_by_folds
+from lena_jax.evaluation.export import save_model
+from lena_jax.report.page import write_report
+from lena_jax.runs import folder
+from lena_jax.runs.load import best_step
+from lena_jax.studies import repeated_runs, simple_properties
+from lena_jax.train.loop import train
+
+
+def fit(config, workdir, output, folds=5, seconds=None, files=None, say=print):
+    """Train a model and measure it, with the same calls as `experiments/train.py`.
+
+    The folds come first, in `workdir/folds/`, then the model of all pictures, in `workdir/all/`. What is finished there
+    is not done again, so an interrupted call goes on. `output` appears last, and whole.
+
+    Args:
+        config: config of a run on all pictures, without folds.
+        workdir: folder for the runs.
+        output: folder to write: a saved model (`evaluation.export`), `report.html` and `metrics.json`. Must not exist.
+        folds: number of folds, >= 2.
+        seconds: stop cross-validating when the next fold would end later than so many seconds from now; at least one
+            fold is done. None: do all.
+        files: {name: JSON values} of further files to put into the folder of the model.
+        say: called with lines to show.
+
+    Returns:
+        The measures, see `measure_by_folds`.
+
+    Raises:
+        ValueError: see `repeated_runs.run` and `save_model`.
+    """
+    started, done = time.monotonic(), []
+    places = [os.path.join(workdir, "folds", repeated_runs.name_of((fold, 0), folds, 1)) for fold in range(folds)]
+    for fold, place in enumerate(places):
+        spent = time.monotonic() - started
+        if seconds is not None and done and spent + spent / len(done) > seconds:
+            say(f"time limit: measured by {len(done)} of {folds} folds")
+            break
+        say(f"fold {fold + 1} of {folds}")
+        repeated_runs.run(config, os.path.join(workdir, "folds"), folds, fold=fold)
+        done.append(place)
+    say("all pictures")
+    last = os.path.join(workdir, "all")
+    train(config, last)
+    known = folder.metrics_of_step(last, best_step(last), folder.FOLDS)
+    if known is None or known["folds"] != len(done):
+        pictures = open_pictures(config)["train"]
+        simple = simple_properties.accuracy(pictures, folds, config.data.fold_seed)
+        chosen = folder.read_inner_validation(last) or {}
+        more = {"simple_properties": simple, "learning_curve": chosen.get("learning_curve")}
+        known = measure_by_folds(last, done, {name: value for name, value in more.items() if value is not None})
+    write_report(last)
+    unfinished = os.path.join(workdir, "model")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    save_model(last, unfinished)
+    shutil.copyfile(os.path.join(last, folder.REPORT), os.path.join(unfinished, folder.REPORT))
+    folder.write_metrics(unfinished, known)
+    for name, value in (files or {}).items():
+        folder.write_json(os.path.join(unfinished, name), value)
+    os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
+    os.rename(unfinished, output)
+    return known

@@ -1,0 +1,101 @@
+"""`lena-jax train`: one command from a folder and a table to a model, which goes on, and does nothing twice."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lena_jax.cli.main import main
+from lena_jax.scoring import Scorer
+from lena_jax.studies import own_pictures
+
+pytestmark = pytest.mark.usefixtures("tiny_trunks")
+TINY = ["--config.backbone.name=tiny", "--config.backbone.pretrained=False", "--config.backbone.endpoint="]
+TINY += ["--config.image_size=64", "--config.head.ridges=(1.0,)", "--config.head.freedoms=(10.0,)", "--folds=2"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """24 pictures whose score is their brightness, in a folder with a table beside it."""
+    root = tmp_path_factory.mktemp("own")
+    folder, rng = root / "photos", np.random.default_rng(0)
+    folder.mkdir()
+    with open(root / "photos.csv", "w", newline="") as file:
+        table = csv.writer(file, delimiter=";")
+        table.writerow(["id", "file", "likes", "author"])
+        for number in range(24):
+            level = int(rng.integers(20, 236))
+            pixels = np.clip(rng.normal(level, 20, (40, 60, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+            table.writerow([number + 1, f"{number}.png", level * 100 + number, "ab"[number % 2]])
+    return folder
+
+
+def test_from_a_folder_to_a_model(photos, tmp_path, capsys, monkeypatch):
+    output = tmp_path / "models" / "photos"
+    command = ["train", str(photos), "-o", str(output), *TINY]
+
+    # A kill before the model of all pictures: the same command goes on, and repeats no fold.
+    with monkeypatch.context() as broken:
+        broken.setattr(own_pictures, "measure_by_folds", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert main(command) == 130
+    assert not output.exists()
+    capsys.readouterr()
+    with monkeypatch.context() as checked:
+        checked.setattr(own_pictures, "train", lambda config, place: np.zeros(0))
+        assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "going on" in out and "column 'file'; score: column 'likes'" in out
+    assert f"lena-jax score FOLDER --model={output}" in out
+
+    # One folder, and nothing else.
+    names = {path.name for path in output.iterdir()}
+    assert names == {"README.md", "input.json", "metrics.json", "model.json", "model.safetensors", "report.html"}
+    assert [path.name for path in output.parent.iterdir()] == ["photos"]
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert metrics["pictures"] == 24 and metrics["folds"] == 2 and metrics["pairs"] == 2 * 12 * 11 / 2
+    # Brightness is one of the simple properties, so nothing can be better than those.
+    assert metrics["simple_properties"]["pair_accuracy"] > 0.9
+    card = (output / "README.md").read_text()
+    assert "in 2 folds, each ranked by a model that was trained without it" in card
+    assert "2 folds" in (output / "report.html").read_text()
+    scorer = Scorer.from_checkpoint(output)
+    assert {one.percentile is not None for one in scorer.score([photos / "0.png", photos / "1.png"])} == {True}
+
+    # The same input again does nothing; another input is refused.
+    assert main(command) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert main([*command, "--group=author"]) == 2
+    assert "another input or other options" in capsys.readouterr().err
+
+
+def test_a_short_time_measures_in_fewer_folds(photos, tmp_path, capsys):
+    output = tmp_path / "model"
+    options = [one for one in TINY if "folds" not in one]
+    assert main(["train", str(photos), "-o", str(output), *options, "--folds=4", "--time_limit=0.0001"]) == 0
+    assert "time limit: measured by 1 of 4 folds" in capsys.readouterr().out
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert metrics["folds"] == 1 and metrics["pictures"] == 6
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["gone"], "got 'gone', expected a folder of pictures"),
+        (["--folds=1"], "got --folds=1, expected at least 2"),
+        (["--time_limit=0"], "expected minutes above 0"),
+        (["--table=gone.csv"], "no such table"),
+        (["--score=stars"], "got column 'stars'"),
+        (["--config.backbon.name=tiny"], "did you mean 'backbone'?"),
+        (["--config.data.folds=3"], "this command sets itself"),
+        (["--config.seed=many"], "expected a value of type int"),
+    ],
+)
+def test_bad_input_is_one_line(photos, tmp_path, options, message, capsys):
+    given = options if options == ["gone"] else [str(photos), *options]
+    assert main(["train", *given, "-o", str(tmp_path / "model"), *TINY[:5]]) == 2
+    captured = capsys.readouterr().err.strip().splitlines()[-1]
+    assert captured.startswith("lena-jax: error: ") and message in captured
+    assert not list(tmp_path.iterdir())

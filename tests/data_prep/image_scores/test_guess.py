@@ -1,0 +1,67 @@
+"""Which table and which columns are meant, where nobody says so; and what is refused instead of guessed wrong."""
+
+import pytest
+
+from data_prep.image_scores import guess
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "beach").mkdir(parents=True)
+    for name in ("a.jpg", "b.jpg", "beach/c.jpg"):
+        (folder / name).write_bytes(b"x")
+    return folder
+
+
+def table(path, header, *rows):
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_the_only_table_in_the_folder_or_beside_it(folder):
+    with pytest.raises(ValueError, match="found none, expected exactly one.*--table=FILE"):
+        guess.table_of(folder)
+    inside = table(folder / "likes.tsv", "a\tb")
+    assert guess.table_of(folder) == inside
+    beside = table(folder.with_name("photos.xlsx"), "a")
+    with pytest.raises(ValueError, match="photos.xlsx, .*likes.tsv, expected exactly one"):
+        guess.table_of(folder)
+    inside.unlink()
+    assert guess.table_of(folder) == beside
+
+
+@pytest.mark.parametrize(
+    "header, score",
+    [
+        ("n;file;likes;views", "likes"),
+        ("n;file;Number of views;Like count", "Like count"),
+        ("n;file;num_ratings;mean_rating", "mean_rating"),
+        ("n;file;title;warmth", "warmth"),
+    ],
+)
+def test_the_score_is_what_people_rank_by(folder, header, score):
+    path = table(folder / "t.csv", header, "1;a.jpg;7;1,5", "2;b.jpg;9;2,5", "3;beach/c.jpg;5;0,5")
+    if "title" in header:
+        path = table(folder / "t.csv", header, "1;a.jpg;sea;1,5", "2;b.jpg;sky;2,5", "3;beach/c.jpg;sand;0,5")
+    found = guess.columns(path, folder)
+    assert (found.image, found.score) == ("file", score)
+    assert found.said.startswith(f"pictures: column 'file'; score: column '{score}'")
+
+
+def test_a_title_above_the_header_and_a_row_with_a_comma_too_many(folder):
+    path = table(folder / "t.csv", "My pictures", "", "file,likes", "a.jpg,3", '"b.jpg",4', "beach/c.jpg,9")
+    assert guess.columns(path, folder).score == "likes"
+
+
+def test_what_cannot_be_told_is_asked_for(folder):
+    rows = ("a.jpg,3,0.5", "b.jpg,9,0.1", "beach/c.jpg,4,0.2")
+    with pytest.raises(ValueError, match="got no --score, expected the column to rank by; columns of numbers: x, y"):
+        guess.columns(table(folder / "t.csv", "file,x,y", *rows), folder)
+    with pytest.raises(ValueError, match="no column names files in .*Columns: file, x.*--image_column"):
+        guess.columns(table(folder / "t.csv", "file,x", "other/a.jpg,3", "other/b.jpg,4"), folder)
+    with pytest.raises(ValueError, match="got column 'stars', expected one of file, x, y"):
+        guess.columns(table(folder / "t.csv", "file,x,y", *rows), folder, score="stars")
+    with pytest.raises(ValueError, match="a header and no rows"):
+        guess.columns(table(folder / "t.csv", "file,x"), folder)
+    assert guess.columns(table(folder / "t.csv", "file,x,y", *rows), folder, score="y").score == "y"

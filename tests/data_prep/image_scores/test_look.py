@@ -1,0 +1,56 @@
+"""What a table says before any training."""
+
+import numpy as np
+import pytest
+
+from data_prep.image_scores import look
+
+
+def lines_of(tmp_path, scores, group=None, **columns):
+    names = [f"{number}.jpg" for number in range(len(scores))]
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(b"x" * (1 + number * 7 % 11))
+    path = tmp_path / "t.csv"
+    rows = zip(names, scores, *columns.values(), strict=True)
+    header = ",".join(["file", "likes", *columns])
+    path.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n", encoding="utf-8")
+    return look.lines(path, tmp_path, "file", "likes", group)
+
+
+def test_pairs_few_pictures_and_nothing_else_to_say(tmp_path):
+    scores = np.random.default_rng(0).permutation(40) + 1
+    found = lines_of(tmp_path, scores, noise=np.random.default_rng(1).permutation(40))
+    assert found[0] == "40 pictures with a score, 780 pairs to learn from"
+    assert found[1].startswith("few pictures")
+    assert not any("noise" in line for line in found)
+
+
+def test_what_the_score_follows_is_named_the_strongest_first(tmp_path):
+    rng = np.random.default_rng(0)
+    scores = rng.permutation(300) + 1
+    author = ["anna" if score > 150 else "ben" for score in scores]
+    days = [f"2024-{1 + score // 30:02d}-{1 + score % 28:02d}" for score in scores]
+    found = [line for line in lines_of(tmp_path, scores, day=days, author=author) if "follows" in line]
+    assert "follows day (rank correlation 0.9" in found[0]
+    assert "follows author (7" in found[1] and "consider --group=author or --fold_by=author" in found[1]
+
+
+def test_within_groups_nothing_is_left_to_follow(tmp_path):
+    rng = np.random.default_rng(0)
+    site, level = np.repeat(["a", "b"], 100), np.repeat([0, 1000], 100)
+    scores, price = rng.permutation(200) + level, rng.permutation(200) + level
+    assert any("follows price" in line for line in lines_of(tmp_path, scores, site=site, price=price))
+    grouped = lines_of(tmp_path, scores, "site", site=site, price=price)
+    assert "9,900 pairs" in grouped[0] and not any("follows price" in line for line in grouped)
+
+
+def test_heavy_tails_and_ties(tmp_path):
+    scores = [100_000, *[1] * 150, *[2] * 149]
+    found = lines_of(tmp_path, scores)
+    assert any("heavy tail: the top 1 % of the pictures have 100%" in line for line in found)
+    assert any("99% of the scores are equal" in line for line in found)
+
+
+def test_one_score_is_not_enough(tmp_path):
+    with pytest.raises(ValueError, match="got 1 scores in column 'likes', expected at least two"):
+        lines_of(tmp_path, [3, "n/a"])
