@@ -16,6 +16,8 @@ from lena_jax.data.units import kept_together
 
 # Beside a dataset: a list of sets of ids of nearly equal pictures, if there are any.
 NEAR_DUPLICATES = "near_duplicates.json"
+# Builders that brought colours to sRGB from version 2.0.0 on; the others compose their pictures.
+_WITH_COLOURS = ("image_scores", "uiv", "ivgp")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,6 +142,17 @@ def dataset_directory(name, data_dir):
             "(--help for its options)"
         )
     return os.path.join(root, max(versions, key=lambda v: tuple(map(int, v.split(".")))))
+
+
+def age(name, data_dir):
+    """Return a line about a dataset that was built by an older version; empty for one that was not."""
+    version = os.path.basename(dataset_directory(name, data_dir))
+    if name.split("/")[0] not in _WITH_COLOURS or int(version.split(".")[0]) >= 2:
+        return ""
+    return (
+        f"dataset {name} was built by version {version}, which ignored colour profiles: pictures with one, such as those "
+        "of phones, are scored in other colours than it has; build it again to train on what they look like"
+    )
 
 
 def split_names(name, data_dir):
