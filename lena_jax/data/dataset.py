@@ -150,8 +150,8 @@ def age(name, data_dir):
     if name.split("/")[0] not in _WITH_COLOURS or int(version.split(".")[0]) >= 2:
         return ""
     return (
-        f"dataset {name} was built by version {version}, which ignored colour profiles: pictures with one, such as those "
-        "of phones, are scored in other colours than it has; build it again to train on what they look like"
+        f"dataset {name} was built by version {version}, which ignored colour profiles: pictures with one, such as "
+        "those of phones, are scored in other colours than it has; build it again to train on what they look like"
     )
 
 

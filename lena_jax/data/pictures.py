@@ -276,7 +276,9 @@ def _upright(picture, file):
     """Return an upright sRGB picture, the same object if it is one already, and whether its profile was ignored."""
     profile = picture.info.get("icc_profile") or b"" if file.profile is None else file.profile
     colours = picture_colours.to_8_bits(picture, file.deep)
-    colours, ignored = picture_colours.to_srgb(colours, bytes(profile))
+    stated = picture.info.get("nclx_profile") or {}
+    code = file.code or (stated.get("color_primaries", 1), stated.get("transfer_characteristics", 13))
+    colours, ignored = picture_colours.to_srgb(colours, bytes(profile), code)
     orientation = file.orientation
     if orientation is None:
         exif = b"" if picture.format in _UPRIGHT else picture.info.get("exif", b"")
