@@ -41,7 +41,6 @@ class PictureFile:
         profile: its ICC profile; empty if it has none, None if that is unknown until the file is opened.
         orientation: 1 to 8 as in Exif; None if that is unknown until the file is opened.
         code: primaries and transfer of its colours as numbers of ITU-T H.273, if the file states them; or None.
-        cut: whether bytes behind the picture were left out, or its end was missing.
         deep: whether samples of 16 bits are to be cut to 8 by the decoder.
         doubtful: two files with the same start, if the end of the picture is missing. Their pixels are equal exactly
             if no pixel is missing.
@@ -51,7 +50,6 @@ class PictureFile:
     profile: bytes | None = None
     orientation: int | None = None
     code: tuple[int, int] | None = None
-    cut: bool = False
     deep: bool = False
     doubtful: tuple[bytes, bytes] | None = None
 
@@ -135,11 +133,11 @@ def _jpeg(data):
         return PictureFile(b"".join([*kept, data[place:]]), **known)
     end = _end_of_jpeg(data, place)
     if end is not None:
-        return PictureFile(b"".join([*kept, data[place:end]]), cut=end < len(data), **known)
+        return PictureFile(b"".join([*kept, data[place:end]]), **known)
     # Zeros at the end are what a disk leaves of a file that was not written whole.
     there = b"".join([*kept, data[place:]]).rstrip(b"\0").rstrip(b"\xff")
     doubtful = tuple(there + filler * 128 + _END for filler in (b"\0\1", b"\xaa\x55"))
-    return PictureFile(there + _END, cut=True, doubtful=doubtful, **known)
+    return PictureFile(there + _END, doubtful=doubtful, **known)
 
 
 def _end_of_jpeg(data, place):

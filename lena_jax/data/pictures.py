@@ -81,7 +81,7 @@ def to_rgb(data: bytes) -> bytes:
 def decode(data: bytes, small: int = 0) -> Picture:
     """Decode a picture file and encode it for storage.
 
-    An sRGB JPEG without EXIF rotation is returned byte for byte, and without what follows the picture, such as a film.
+    An sRGB JPEG without EXIF rotation is returned byte for byte, without metadata and what follows the picture.
     Other JPEGs, HEIC and AVIF are encoded again at high quality, all other formats as PNG. Colours are brought to sRGB
     through the picture's profile; EXIF rotation is applied; grey, CMYK and palette pictures become RGB; more bits
     become 8; transparent areas become white; an animation gives its first frame.
@@ -102,7 +102,7 @@ def decode(data: bytes, small: int = 0) -> Picture:
             upright, ignored = _upright(picture, file)
             known = content_hash(upright), ignored, small_grey(upright, small) if small else None
             if upright is picture:
-                return Picture(file.data if file.cut else data, *known)
+                return Picture(data if len(file.data) == len(data) else file.data, *known)
             return Picture(_encode(upright, picture.format), *known)
 
 
