@@ -7,13 +7,9 @@ import json
 
 import jax
 import numpy as np
-import pillow_heif
-from colour_profiles import rgb_profile
 from PIL import Image
 
 ORIENTATION = 0x0112
-WIDE = rgb_profile()
-pillow_heif.register_heif_opener()
 
 
 def scene(seed, size=(96, 72)):
@@ -65,8 +61,6 @@ KINDS = {
     "sixteen": ("png", lambda seed: encode(grey16(seed), "PNG")),
     "palette": ("png", lambda seed: encode(scene(seed).quantize(32), "PNG")),
     "alpha": ("png", lambda seed: encode(transparent(seed), "PNG")),
-    "heic": ("heic", lambda seed: encode(scene(seed), "HEIF", quality=80)),
-    "wide": ("jpg", lambda seed: encode(scene(seed), "JPEG", icc_profile=WIDE)),
     "gif": ("gif", lambda seed: animated(seed, "GIF")),
     "apng": ("png", lambda seed: animated(seed, "PNG")),
     "webp": ("webp", lambda seed: animated(seed, "WEBP")),

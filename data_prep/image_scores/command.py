@@ -14,7 +14,7 @@ DESCRIPTION = """\
 Reads a folder of pictures and a table: CSV, an Excel workbook, JSON lines or Parquet. Delimiter, encoding, header and
 how numbers are written are found, and said. One column of the table names the pictures (paths relative to the folder),
 another holds their scores: any numbers, higher is better. Rows without a score are left out and counted. Equal pictures
-(same pixels) are never on both sides of a split or fold.
+(same pixels), and nearly equal ones, are never on both sides of a split or fold.
 """
 
 EXAMPLES = """\
@@ -124,6 +124,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="if a picture is in two splits: stop, or keep it only in the last of train, validation and test, and "
         "list what was left out (default: %(default)s)",
     )
+    parser.add_argument(
+        "--on_near_duplicate",
+        choices=("group", "keep"),
+        default="group",
+        help="pictures that are resized, recompressed, slightly cropped, framed or marked copies: keep them on one "
+        "side of every split and fold like equal ones, or treat them as different pictures (default: %(default)s)",
+    )
 
 
 def clean_name(text: str) -> str:
@@ -147,6 +154,7 @@ def _prepare(arguments: argparse.Namespace) -> Callable:
 
     keys = ("images", "csv", "image_column", "group", "split", "fold_by", "weight")
     keys += ("transform", "views", "prior_views", "frames", "follow_links", "on_bad_image", "on_duplicate")
+    keys += ("on_near_duplicate",)
     options = {key: getattr(arguments, key) for key in keys}
     config = ImageScoresConfig(name=name, score=tuple(arguments.score), missing=tuple(arguments.missing), **options)
     return lambda data_dir: Builder(data_dir=data_dir, config=config)
@@ -161,6 +169,10 @@ def _left_out(report: dict[str, Any]) -> Iterator[str]:
             yield f"left out {count:,} of {rows}: no {reason}"
     if count := len(report.get("duplicates_left_out", [])):
         yield f"left out {count:,} of {rows}: equal to a picture of another split"
+    if count := len(report.get("near_duplicates", [])):
+        yield f"{count:,} pairs of nearly equal pictures stay on one side of folds (they are in build_report.json)"
+    if report.get("near_duplicates_not_looked_for"):
+        yield "nearly equal pictures were not looked for among all pictures: there are too many"
     if count := report.get("colour_profiles_ignored", 0):
         yield f"{count:,} pictures have a colour profile that is damaged or does not fit, which was ignored"
     bad = report.get("bad_pictures", [])

@@ -1,6 +1,7 @@
 """The TFDS builder `image_scores`: a folder of pictures and a table of scores."""
 
 import array
+import copy
 import dataclasses
 import functools
 import hashlib
@@ -12,11 +13,14 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from PIL import Image
 
-from data_prep import build_report, film_strip, picture_folder
+from data_prep import build_report, film_strip, near_duplicates, picture_folder
 from data_prep.image_scores import table
+from data_prep.image_scores.fingerprint import Fingerprint
 from data_prep.streaming import StreamingBuilder
 from lena_jax.data import pictures
+from lena_jax.data.dataset import NEAR_DUPLICATES
 from lena_jax.data.pairs import ComparablePairs
 from lena_jax.data.video import ENDINGS
 
@@ -44,6 +48,8 @@ class ImageScoresConfig(tfds.core.BuilderConfig):
         on_bad_image: "error", or "skip" to leave out and list pictures that are missing or do not decode.
         on_duplicate: what to do with a picture that is in two splits: "error", or "skip" to keep it only in the last
             of train, validation and test, and list what was left out.
+        on_near_duplicate: "group" to treat nearly equal pictures (`data_prep.near_duplicates`) like equal ones: they
+            stay on one side of every split and fold, and are listed. "keep" to treat them as different.
     """
 
     images: str = ""
@@ -62,6 +68,7 @@ class ImageScoresConfig(tfds.core.BuilderConfig):
     follow_links: bool = False
     on_bad_image: str = "error"
     on_duplicate: str = "error"
+    on_near_duplicate: str = "group"
 
     def __post_init__(self):
         self.images, self.csv = os.path.expanduser(self.images), os.path.expanduser(self.csv)
@@ -118,6 +125,8 @@ class Builder(StreamingBuilder):
         for key in ("on_bad_image", "on_duplicate"):
             if getattr(config, key) not in ("error", "skip"):
                 raise ValueError(f"{key}: got {getattr(config, key)!r}, expected 'error' or 'skip'")
+        if config.on_near_duplicate not in ("group", "keep"):
+            raise ValueError(f"on_near_duplicate: got {config.on_near_duplicate!r}, expected 'group' or 'keep'")
         if config.frames is not None:
             film_strip.check_frames(config.frames)
         if not Path(config.images).is_dir():
@@ -143,7 +152,7 @@ class Builder(StreamingBuilder):
 
     def fingerprint(self) -> str:
         """Read every picture and return a hash of all that the records depend on: the rows and the files."""
-        digest = _Fingerprint(self.content, self.builder_config.frames)
+        digest = Fingerprint(str(self.VERSION), self.content, self.builder_config)
         rows = [row for rows in _splits(self.content).values() for row in rows]
         for row in rows if self.progress is None else self.progress(rows, "comparing", len(rows)):
             try:
@@ -156,6 +165,10 @@ class Builder(StreamingBuilder):
         config, content = self.builder_config, self.content
         kept = {split: self._kept[split] for split in table.SPLITS if split in self._kept}
         pairs = {split: _count_pairs(split, scores, groups) for split, (scores, groups) in kept.items()}
+        near = [(first.id, second.id) for first, second in self._near.pairs()]
+        if near:
+            text = json.dumps(near_duplicates.sets_of(near), ensure_ascii=False)
+            (folder / NEAR_DUPLICATES).write_text(text, encoding="utf-8")
         report = {
             "fingerprint": self._fingerprint.hexdigest(),
             # Nothing here is random.
@@ -172,6 +185,8 @@ class Builder(StreamingBuilder):
             "bad_pictures": self._bad,
             "duplicates_left_out": self._duplicates,
             "duplicates_kept": self._repeated,
+            "near_duplicates": near,
+            "near_duplicates_not_looked_for": self._near.full,
             "stored_as_they_were": self._unchanged,
             "colour_profiles_ignored": self._ignored,
             "columns": {
@@ -190,16 +205,19 @@ class Builder(StreamingBuilder):
         self._bad, self._duplicates = [], []
         self._unchanged = self._repeated = self._ignored = 0
         self._seen: dict[bytes, table.Row] = {}
-        self._fingerprint = _Fingerprint(self.content, self.builder_config.frames)
+        self._near, self._earlier = near_duplicates.NearDuplicates(), near_duplicates.NearDuplicates()
+        self._fingerprint = Fingerprint(str(self.VERSION), self.content, self.builder_config)
         return {split: self._generate_examples(rows) for split, rows in splits.items()}
 
     def _generate_examples(self, rows: list[table.Row]) -> Iterator[tuple[str, dict[str, Any]]]:
         frames = self.builder_config.frames
+        small = near_duplicates.SIDE * (self.builder_config.on_near_duplicate == "group")
+        self._earlier = copy.deepcopy(self._near)
         for row in rows:
             data = None
             try:
                 data = self._read(row)
-                picture = pictures.decode(data) if frames is None else film_strip.decode(data, frames)
+                picture = pictures.decode(data, small) if frames is None else film_strip.decode(data, frames)
             except pictures.BadPicture as error:
                 if self.builder_config.on_bad_image == "error":
                     path = Path(self.builder_config.images) / row.id
@@ -213,6 +231,12 @@ class Builder(StreamingBuilder):
                 self._fingerprint.add(row, data)
             if self._is_in_another_split(row, picture.content):
                 continue
+            if picture.small is not None:
+                if self._is_nearly_in_another_split(row, picture.small):
+                    continue
+                # Of equal pictures, one is enough.
+                if self._seen[bytes.fromhex(picture.content)] is row:
+                    self._near.add(row, picture.small)
             self._unchanged += picture.data is data
             self._ignored += picture.profile_ignored
             scores, groups = self._kept[row.split]
@@ -240,26 +264,24 @@ class Builder(StreamingBuilder):
         self._duplicates.append({"id": row.id, "row": row.number, "equal_to": first.id})
         return True
 
+    def _is_nearly_in_another_split(self, row: table.Row, small: Image.Image) -> bool:
+        """Return whether to leave the picture out because a split written before has one that is nearly equal."""
+        found = self._earlier.like(small)
+        if not found:
+            return False
+        first = found[0]
+        if self.builder_config.on_duplicate == "error":
+            raise ValueError(
+                f"picture {row.id!r} (row {row.number}) in {row.split} is nearly equal to {first.id!r} (row "
+                f"{first.number}) in {first.split}: expected such pictures in one split; --on-duplicate=skip keeps the "
+                "latter only, --on_near_duplicate=keep keeps both"
+            )
+        self._duplicates.append({"id": row.id, "row": row.number, "nearly_equal_to": first.id})
+        return True
+
     def _read(self, row: table.Row) -> bytes:
         config = self.builder_config
         return picture_folder.read(Path(config.images), row.id, config.follow_links)
-
-
-class _Fingerprint:
-    """A hash of rows and the content of their pictures, computed while the pictures are read anyway."""
-
-    def __init__(self, content: table.Table, frames: int | None):
-        self._hash = hashlib.sha256(f"image_scores {Builder.VERSION} {json.dumps(content.others)}".encode())
-        if frames is not None:
-            self._hash.update(f"frames {frames}".encode())
-
-    def add(self, row: table.Row, data: bytes | None) -> None:
-        content = None if data is None else hashlib.sha256(data).hexdigest()
-        values = [row.id, row.score, row.group, row.split, row.unit, row.weight, row.others, content]
-        self._hash.update(json.dumps(values).encode())
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
 
 
 def _splits(content: table.Table) -> dict[str, list[table.Row]]:

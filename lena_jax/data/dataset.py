@@ -14,6 +14,11 @@ import tensorflow_datasets as tfds
 from lena_jax.data import pair_dataset
 from lena_jax.data.units import kept_together
 
+# Beside a dataset: a list of sets of ids of nearly equal pictures, if there are any.
+NEAR_DUPLICATES = "near_duplicates.json"
+# Builders that brought colours to sRGB from version 2.0.0 on; the others compose their pictures.
+_WITH_COLOURS = ("image_scores", "uiv", "ivgp")
+
 
 @dataclasses.dataclass(frozen=True)
 class ScoredPictures:
@@ -26,8 +31,8 @@ class ScoredPictures:
         source: random access to the records of the split that was loaded.
         rows: [n] indices into `source`.
         digest: hash of all encoded pictures of `source`, in order.
-        units: [n] int. Pictures with the same number must stay in one split: equal pictures, and pictures with the
-            same `unit` if the dataset has that feature. None if each picture may go anywhere.
+        units: [n] int. Pictures with the same number must stay in one split: equal and nearly equal pictures, and
+            pictures with the same `unit` if the dataset has that feature. None if each picture may go anywhere.
         weights: [n] float64, how much each picture counts in training. None if all count alike.
         pairs: [p, 2] indices of the pairs that the dataset gives; column 0 has the higher picture. None if the scores
             decide which pictures can be compared.
@@ -139,6 +144,17 @@ def dataset_directory(name, data_dir):
     return os.path.join(root, max(versions, key=lambda v: tuple(map(int, v.split(".")))))
 
 
+def age(name, data_dir):
+    """Return a line about a dataset that was built by an older version; empty for one that was not."""
+    version = os.path.basename(dataset_directory(name, data_dir))
+    if name.split("/")[0] not in _WITH_COLOURS or int(version.split(".")[0]) >= 2:
+        return ""
+    return (
+        f"dataset {name} was built by version {version}, which ignored colour profiles: pictures with one, such as "
+        "those of phones, are scored in other colours than it has; build it again to train on what they look like"
+    )
+
+
 def split_names(name, data_dir):
     """Return the names of the splits of a built dataset, sorted."""
     return sorted(tfds.builder_from_directory(dataset_directory(name, data_dir)).info.splits)
@@ -157,7 +173,8 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
     Raises:
         ValueError: there is no such dataset, split or score.
     """
-    builder = tfds.builder_from_directory(dataset_directory(name, data_dir))
+    folder = dataset_directory(name, data_dir)
+    builder = tfds.builder_from_directory(folder)
     if split == "all" and "all" not in builder.info.splits:
         split = "+".join(sorted(builder.info.splits))
     missing = [s for s in split.split("+") if s not in builder.info.splits]
@@ -171,7 +188,7 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
             raise ValueError(f"dataset {name!r} is one of pairs and has no score {score!r}, expected 'score'")
         return ScoredPictures(**pair_dataset.load(builder, split))
     others = list(builder.info.features["scores"]) if "scores" in builder.info.features else []
-    first = _first_score(dataset_directory(name, data_dir))
+    first = _first_score(folder)
     if score == first and score not in others:
         score = "score"
     if score not in ("score", *others):
@@ -211,11 +228,23 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
         ClipSource(source, *time) if time else source,
         np.arange(len(known["ids"])),
         digest.hexdigest(),
-        kept_together(known["contents"], known["units"]),
+        kept_together(known["contents"], known["units"], _near(folder, known["ids"])),
         known["weights"] if np.ptp(known["weights"]) else None,
         time=time,
     )
     return pictures if score == "score" else pictures.subset(np.flatnonzero(~np.isnan(pictures.scores)))
+
+
+def _near(folder, ids):
+    """Return the name of each picture's set of nearly equal ones, [n] str; empty for a picture in none."""
+    path, home = os.path.join(folder, NEAR_DUPLICATES), {}
+    if os.path.exists(path):
+        try:
+            with open(path, encoding="utf-8") as file:
+                home = {id: members[0] for members in json.load(file) for id in members}
+        except (OSError, ValueError, TypeError, IndexError) as error:
+            raise ValueError(f"{path} is damaged ({error}): build the dataset again") from error
+    return np.array([home.get(id, "") for id in ids], str)
 
 
 def _first_score(folder):

@@ -15,6 +15,12 @@ _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 # Of 65,535: pixels that never get brighter were not stored with 16 bits of range.
 _DARK = 4095
 _ROWS = 256
+_HDR = {16: "PQ", 18: "HLG"}
+# From light of BT.2020 and of Display P3 to light of sRGB.
+_TO_SRGB = {
+    9: np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32),
+    12: np.array([[1.2249, -0.2247, 0.0], [-0.0420, 1.0419, 0.0], [-0.0197, -0.0786, 1.0979]], np.float32),
+}
 # Tags of a TIFF.
 _PHOTOMETRIC, _DESCRIPTION, _MIN, _MAX, _FORMAT, _SMIN, _SMAX = 262, 270, 280, 281, 339, 340, 341
 
@@ -62,7 +68,7 @@ def to_8_bits(picture: Image.Image, deep: bool = False) -> Image.Image:
     return Image.fromarray(255 - result if tags.get(_PHOTOMETRIC) == 0 else result)
 
 
-def to_srgb(picture: Image.Image, profile: bytes) -> tuple[Image.Image, bool]:
+def to_srgb(picture: Image.Image, profile: bytes, code: tuple[int, int] | None = None) -> tuple[Image.Image, bool]:
     """Convert a picture of 8 bits to sRGB through its ICC profile.
 
     Colours are converted by relative colorimetry with black point compensation.
@@ -70,13 +76,20 @@ def to_srgb(picture: Image.Image, profile: bytes) -> tuple[Image.Image, bool]:
     Args:
         picture: in a mode of RGB, grey or CMYK, with or without transparency, or LAB.
         profile: its profile; empty for none.
+        code: primaries and transfer of its colours as numbers of ITU-T H.273, for a picture without a profile; None
+            for those of sRGB.
 
     Returns:
         The picture, in RGB, RGBA or as it was, and whether the profile could not be used: it is damaged, or of
         another kind of colours than the picture. The numbers are then left as they are.
+
+    Raises:
+        Undefined: the code is that of HDR.
     """
     if picture.mode == "LAB":
         return ImageCms.applyTransform(picture, _lab()), False
+    if not profile and code is not None:
+        return _from_code(picture, *code), False
     if not profile:
         return picture, False
     if picture.mode in ("P", "PA", "RGBX", "RGBa", "1", "YCbCr", "HSV"):
@@ -94,6 +107,23 @@ def to_srgb(picture: Image.Image, profile: bytes) -> tuple[Image.Image, bool]:
     converted = ImageCms.applyTransform(picture.getchannel("L"), transform)
     converted.putalpha(picture.getchannel("A"))
     return converted, False
+
+
+def _from_code(picture, primaries, transfer):
+    if transfer in _HDR:
+        raise Undefined(
+            f"is an HDR picture ({_HDR[transfer]}): convert it to SDR, as phones do when they share pictures"
+        )
+    if primaries not in _TO_SRGB or picture.mode not in ("RGB", "RGBA"):
+        return picture
+    light = np.arange(256) / 255
+    light = np.where(light <= 0.04045, light / 12.92, ((light + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    pixels = np.array(picture)
+    for start in range(0, len(pixels), _ROWS):
+        rows = np.clip(light[pixels[start : start + _ROWS, :, :3]] @ _TO_SRGB[primaries].T, 0, 1)
+        rows = np.where(rows <= 0.0031308, 12.92 * rows, 1.055 * rows ** (1 / 2.4) - 0.055)
+        pixels[start : start + _ROWS, :, :3] = np.rint(255 * rows)
+    return Image.fromarray(pixels)
 
 
 @functools.lru_cache(maxsize=32)

@@ -40,7 +40,7 @@ class PictureFile:
             apart.
         profile: its ICC profile; empty if it has none, None if that is unknown until the file is opened.
         orientation: 1 to 8 as in Exif; None if that is unknown until the file is opened.
-        cut: whether bytes behind the picture were left out, or its end was missing.
+        code: primaries and transfer of its colours as numbers of ITU-T H.273, if the file states them; or None.
         deep: whether samples of 16 bits are to be cut to 8 by the decoder.
         doubtful: two files with the same start, if the end of the picture is missing. Their pixels are equal exactly
             if no pixel is missing.
@@ -49,7 +49,7 @@ class PictureFile:
     data: bytes
     profile: bytes | None = None
     orientation: int | None = None
-    cut: bool = False
+    code: tuple[int, int] | None = None
     deep: bool = False
     doubtful: tuple[bytes, bytes] | None = None
 
@@ -68,6 +68,8 @@ def take_apart(data: bytes) -> PictureFile:
         return PictureFile(data, _gif_profile(data))
     if data.startswith(b"BM"):
         return PictureFile(data, _bmp_profile(data))
+    if data[4:12] in (b"ftypavif", b"ftypavis"):
+        return PictureFile(data, code=_avif_code(data))
     return PictureFile(data)
 
 
@@ -131,11 +133,11 @@ def _jpeg(data):
         return PictureFile(b"".join([*kept, data[place:]]), **known)
     end = _end_of_jpeg(data, place)
     if end is not None:
-        return PictureFile(b"".join([*kept, data[place:end]]), cut=end < len(data), **known)
+        return PictureFile(b"".join([*kept, data[place:end]]), **known)
     # Zeros at the end are what a disk leaves of a file that was not written whole.
     there = b"".join([*kept, data[place:]]).rstrip(b"\0").rstrip(b"\xff")
     doubtful = tuple(there + filler * 128 + _END for filler in (b"\0\1", b"\xaa\x55"))
-    return PictureFile(there + _END, cut=True, doubtful=doubtful, **known)
+    return PictureFile(there + _END, doubtful=doubtful, **known)
 
 
 def _end_of_jpeg(data, place):
@@ -157,7 +159,7 @@ def _end_of_jpeg(data, place):
 
 
 def _png(data):
-    kept, profile, exif, deep, place = [], b"", b"", False, len(_PNG)
+    kept, profile, exif, code, deep, place = [], b"", b"", None, False, len(_PNG)
     for _ in range(MAX_PARTS):
         length, name = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
         if len(name) < 4 or not name.isalpha():
@@ -173,6 +175,8 @@ def _png(data):
             profile = _unpacked(content.partition(b"\0")[2][1:])
         elif name == b"eXIf":
             exif = content
+        elif name == b"cICP" and len(content) == 4:
+            code = content[0], content[1]
         place += 12 + length
         if name == b"IEND" or not whole:
             break
@@ -186,7 +190,7 @@ def _png(data):
     chunks = [_chunk(name, content) if raw is None else raw for name, content, raw in kept]
     if not kept or kept[-1][0] != b"IEND":
         chunks.append(_chunk(b"IEND", b""))
-    return PictureFile(b"".join([_PNG, *chunks]), profile, orientation_of(exif), deep=deep)
+    return PictureFile(b"".join([_PNG, *chunks]), profile, orientation_of(exif), code, deep=deep)
 
 
 def _chunk(name, content):
@@ -199,6 +203,13 @@ def _unpacked(packed):
         return zlib.decompressobj().decompress(packed, MAX_PROFILE_BYTES) or packed
     except zlib.error:
         return packed[:MAX_PROFILE_BYTES]
+
+
+def _avif_code(data):
+    head = data[: 1 << 16]
+    place = head.find(b"colrnclx")
+    # A gain map has colours of its own.
+    return None if place < 0 or b"tmap" in head else struct.unpack_from(">HH", head + bytes(4), place + 8)
 
 
 def _gif_profile(data):

@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from lena_jax.data import picture_colours, picture_files
 from lena_jax.data.picture_files import PictureFile
+from lena_jax.data.transforms import small_grey
 from lena_jax.runtime import file_kinds
 from lena_jax.runtime.files import open_plain, too_large
 
@@ -63,11 +64,13 @@ class Picture:
             whatever their formats and metadata.
         profile_ignored: whether the file has a colour profile that is damaged or does not fit, so that its numbers were
             taken for sRGB.
+        small: a small grey copy, if it was asked for.
     """
 
     data: bytes
     content: str
     profile_ignored: bool = False
+    small: Image.Image | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 def to_rgb(data: bytes) -> bytes:
@@ -75,13 +78,17 @@ def to_rgb(data: bytes) -> bytes:
     return decode(data).data
 
 
-def decode(data: bytes) -> Picture:
+def decode(data: bytes, small: int = 0) -> Picture:
     """Decode a picture file and encode it for storage.
 
-    An sRGB JPEG without EXIF rotation is returned byte for byte, and without what follows the picture, such as a film.
+    An sRGB JPEG without EXIF rotation is returned byte for byte, without metadata and what follows the picture.
     Other JPEGs, HEIC and AVIF are encoded again at high quality, all other formats as PNG. Colours are brought to sRGB
     through the picture's profile; EXIF rotation is applied; grey, CMYK and palette pictures become RGB; more bits
     become 8; transparent areas become white; an animation gives its first frame.
+
+    Args:
+        data: the content of a file.
+        small: longest side of the small copy to make; 0 for none.
 
     Raises:
         BadPicture: not a picture, truncated, without a defined white, or too large to decode safely.
@@ -93,9 +100,10 @@ def decode(data: bytes) -> Picture:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with _open(data) as (file, picture):
             upright, ignored = _upright(picture, file)
+            known = content_hash(upright), ignored, small_grey(upright, small) if small else None
             if upright is picture:
-                return Picture(file.data if file.cut else data, content_hash(picture), ignored)
-            return Picture(_encode(upright, picture.format), content_hash(upright), ignored)
+                return Picture(data if len(file.data) == len(data) else file.data, *known)
+            return Picture(_encode(upright, picture.format), *known)
 
 
 def stored_pixels(source: bytes | Image.Image) -> Image.Image:
@@ -268,7 +276,9 @@ def _upright(picture, file):
     """Return an upright sRGB picture, the same object if it is one already, and whether its profile was ignored."""
     profile = picture.info.get("icc_profile") or b"" if file.profile is None else file.profile
     colours = picture_colours.to_8_bits(picture, file.deep)
-    colours, ignored = picture_colours.to_srgb(colours, bytes(profile))
+    stated = picture.info.get("nclx_profile") or {}
+    code = file.code or (stated.get("color_primaries", 1), stated.get("transfer_characteristics", 13))
+    colours, ignored = picture_colours.to_srgb(colours, bytes(profile), code)
     orientation = file.orientation
     if orientation is None:
         exif = b"" if picture.format in _UPRIGHT else picture.info.get("exif", b"")

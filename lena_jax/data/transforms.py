@@ -92,3 +92,21 @@ def square(picture, size, box=None, how="squash"):
         inside[..., 3] = 255
         return found
     return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, box=box))
+
+
+def small_grey(picture, side):
+    """Shrink an opened picture to grey and at most `side` pixels: roughly first, since photographs have many pixels.
+
+    Args:
+        picture: `PIL.Image`.
+        side: longest side of the result; a smaller picture keeps its size.
+
+    Returns:
+        `PIL.Image` in mode "L".
+    """
+    for most, method in ((4 * side, Image.Resampling.NEAREST), (side, Image.Resampling.BOX)):
+        share = most / max(picture.size)
+        if share < 1:
+            picture = picture.resize(tuple(max(1, round(one * share)) for one in picture.size), method)
+        picture = picture.convert("L")
+    return picture

@@ -87,7 +87,7 @@ class Ranker:
             if "backbone" in tree
         }
         feature_map = self.abstract_feature_map()
-        features = self._joined("feature_map", jnp.zeros(feature_map.shape, feature_map.dtype), objectness)
+        features = self._joined("feature_map", jnp.ones(feature_map.shape, feature_map.dtype), objectness)
         head = self.network.init(key, features, method=SiameseRanker.score)
         return merge(backbone, head)
 

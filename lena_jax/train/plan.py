@@ -7,6 +7,7 @@ import ml_collections
 import numpy as np
 
 from lena_jax import backbones
+from lena_jax.data.dataset import age
 from lena_jax.data.input_pipeline import DrawBatch
 from lena_jax.data.splits import fingerprint, open_pictures
 from lena_jax.data.transforms import Augmentation
@@ -70,6 +71,8 @@ def make_plan(config, devices):
     # Computes shapes only; raises if the backbone cannot do what the config asks.
     check_trained(config, model.backbone, model.abstract_variables())
     pictures = open_pictures(config)
+    if not distributed.index() and (old := age(config.data.name, config.data.dir)):
+        _say(old)
     if config.stop_after and pictures["validation"] is None:
         raise ValueError(
             f"config.stop_after={config.stop_after} needs validation pictures, but the dataset has "

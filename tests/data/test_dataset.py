@@ -71,3 +71,10 @@ def test_the_newest_version_is_read(tmp_path):
     for version in ("1.2.0", "1.10.0", "1.9.9.incomplete"):
         (tmp_path / "set" / version).mkdir(parents=True)
     assert dataset.dataset_directory("set", str(tmp_path)).endswith("1.10.0")
+
+
+def test_a_dataset_of_an_older_version_says_so(tmp_path):
+    for version, name in (("1.1.0", "old"), ("2.0.0", "new")):
+        (tmp_path / "image_scores" / name / version).mkdir(parents=True)
+    assert "built by version 1.1.0, which ignored colour profiles" in dataset.age("image_scores/old", str(tmp_path))
+    assert dataset.age("image_scores/new", str(tmp_path)) == ""

@@ -1,6 +1,8 @@
 """Colours are brought to sRGB, and samples of any width to 8 bits or refused: compared with colour science in float."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -80,8 +82,7 @@ def test_grey_has_profiles_of_its_own():
 
 def test_srgb_changes_nothing(colours):
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    data = encode(colours, "JPEG", icc_profile=srgb)
-    assert pictures.to_rgb(data) is data
+    assert pictures.to_rgb(encode(colours, "JPEG", icc_profile=srgb)) == encode(colours, "JPEG")
 
 
 @pytest.mark.parametrize(
@@ -148,3 +149,30 @@ def test_pixels_without_a_white_are_refused(values, reason):
 
 def test_black_of_16_bits_is_black():
     assert pixels_of(encode(Image.fromarray(np.zeros((3, 3), np.uint16)), "PNG")).max() == 0
+
+
+def png_with_code(image, *code):
+    data = encode(image, "PNG")
+    content = bytes([*code, 0, 1])
+    return (
+        data[:33]
+        + struct.pack(">I", 4)
+        + b"cICP"
+        + content
+        + struct.pack(">I", zlib.crc32(b"cICP" + content))
+        + data[33:]
+    )
+
+
+def test_primaries_that_a_file_states_by_number_are_honoured(colours):
+    light = (np.asarray(colours) / 255.0 + 0.055) / 1.055
+    wide = light**2.4 @ TO_XYZ[P3].T @ np.linalg.inv(TO_XYZ[SRGB]).T
+    expected = 255 * (1.055 * np.clip(wide, 0, 1) ** (1 / 2.4) - 0.055)
+    assert np.abs(pixels_of(png_with_code(colours, 12, 13)) - expected).max() <= 1
+    np.testing.assert_array_equal(pixels_of(png_with_code(colours, 1, 13)), np.asarray(colours))
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_hdr_pictures_are_refused(colours, transfer):
+    with pytest.raises(pictures.BadPicture, match="is an HDR picture .*: convert it to SDR"):
+        pictures.decode(png_with_code(colours, 9, transfer))

@@ -138,11 +138,11 @@ def test_a_mistyped_command_exits_2(argv, capsys):
 def test_an_interrupted_build_exits_130_and_leaves_nothing(run, scores_csv, tmp_path, monkeypatch):
     whole, seen = pictures.decode, []
 
-    def interrupted(data):
+    def interrupted(data, *small):
         seen.append(data)
         if len(seen) == 4:
             raise KeyboardInterrupt
-        return whole(data)
+        return whole(data, *small)
 
     monkeypatch.setattr(pictures, "decode", interrupted)
     code, out, err = run(scores_csv)

@@ -71,7 +71,7 @@ def test_the_model_card_has_the_numbers(folder):
     assert f"| {accuracy['value']:.3f} | {accuracy['low']:.3f} to {accuracy['high']:.3f} |" in body
     brightness = stored["picture_properties"]["brightness"]
     assert f"| brightness | {brightness['predicted']:.3f} | {brightness['true']:.3f} |" in body
-    assert "What it is not" in body and "The model does not detect" in body and "19 training pictures" in body
+    assert "What it is not" in body and "The model does not detect" in body and "17 training pictures" in body
     assert "{" not in body
 
 

@@ -363,3 +363,28 @@ def test_real_likes_within_their_sites(build, transform):
             assert stats.spearmanr(loaded.scores[here], likes[here]).statistic == pytest.approx(1)
         if transform == "percentile":
             assert loaded.scores[here].mean() == pytest.approx(0.5)
+
+
+def test_nearly_equal_pictures_stay_together(build, write_csv, folder):
+    for number in range(4):
+        coarse = np.random.default_rng(number).integers(0, 256, (7, 9, 3), dtype=np.uint8)
+        smooth = Image.fromarray(coarse).resize((120, 90), Image.Resampling.BICUBIC)
+        smooth.save(folder / f"{number}.jpg", quality=95)
+        smooth.resize((100, 75)).save(folder / f"copy_{number}.png")
+    names = [f"{number}.jpg" for number in range(4)] + [f"copy_{number}.png" for number in range(4)]
+    table = write_csv(
+        ["image", "score", "part"], *[[name, n, "train" if n < 4 else "test"] for n, name in enumerate(names)]
+    )
+    builder = build(table)
+    assert sorted(map(sorted, report(builder)["near_duplicates"])) == [[f"{n}.jpg", f"copy_{n}.png"] for n in range(4)]
+    data_dir = str(Path(builder.data_path).parents[2])
+    loaded = dataset.load("image_scores/photos", data_dir, "all")
+    for part in make_folds(loaded, 2):
+        numbers = [name[-5] for name in loaded.ids[part]]
+        assert sorted(numbers) == sorted(2 * sorted(set(numbers)))
+    with pytest.raises(
+        ValueError, match="in train is nearly equal to 'copy_.*' .* in test: expected such pictures in one"
+    ):
+        build(table, "data_2", split="part")
+    kept = build(table, "data_4", split="part", on_near_duplicate="keep")
+    assert report(kept)["counts"] == {"train": 4, "test": 4} and report(kept)["near_duplicates"] == []
