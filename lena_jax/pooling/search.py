@@ -3,6 +3,7 @@
 The choice falls when a program is compiled for a device, so that one traced or exported program serves all of them.
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -115,21 +116,39 @@ def _on_one_device(ctx: mlir.LoweringRuleContext) -> bool:
 def _on_tpu(ctx: mlir.LoweringRuleContext, *operands: Any, axis: int) -> Any:
     from lena_jax.pooling.kernels import tpu
 
-    cells = ctx.avals_in[0]
-    if cells.shape[axis] > tpu.MOST_CELLS or not _on_one_device(ctx):
+    return _lower_to(tpu, 0, ctx, *operands, axis=axis)
+
+
+def _on_gpu(ctx: mlir.LoweringRuleContext, *operands: Any, axis: int) -> Any:
+    # jax.export refuses a GPU's kernels: another version of XLA need not read them.
+    if ctx.module_context.lowering_parameters.for_export:
         return _lower_portable(ctx, *operands, axis=axis)
-    return mlir.lower_fun(lambda cells, n: _by_kernel(tpu.search_and_mean, cells, n, axis))(ctx, *operands)
+    try:
+        from lena_jax.pooling.kernels import gpu
+    except ImportError:  # JAX 0.12 says that a later version will come without Pallas' Triton.
+        return _lower_portable(ctx, *operands, axis=axis)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The Pallas Triton backend", DeprecationWarning)
+        return _lower_to(gpu, 1, ctx, *operands, axis=axis)
 
 
-def _by_kernel(kernel: Any, cells: jax.Array, n: jax.Array, axis: int) -> tuple[jax.Array, ...]:
-    """Call a kernel of `[M, A, K]` and `[A, K]`."""
-    first = jnp.moveaxis(cells, axis, 0)
-    # The channels alone along the lanes, if there are any.
-    channels = n.shape[-1] if n.ndim else 1
-    flat = n.reshape(-1, channels)
-    return tuple(one.reshape(n.shape) for one in kernel(first.reshape(first.shape[0], *flat.shape), flat))
+def _lower_to(kernels: Any, place: int, ctx: mlir.LoweringRuleContext, *operands: Any, axis: int) -> Any:
+    """Lower to the kernel in the module `kernels`, which wants `[A, M, K]` with the cells in the given place."""
+    if ctx.avals_in[0].shape[axis] > kernels.MOST_CELLS or not _on_one_device(ctx):
+        return _lower_portable(ctx, *operands, axis=axis)
+
+    def by_kernel(cells: jax.Array, n: jax.Array) -> tuple[jax.Array, ...]:
+        # The channels alone on the last axis, if there are any.
+        flat = n.reshape(-1, n.shape[-1] if n.ndim else 1)
+        shape = [*flat.shape[:place], cells.shape[axis], *flat.shape[place:]]
+        # The last of the unpooled axes lies after the cells, all others before.
+        maps = jnp.moveaxis(cells, axis, 0 if place == 0 else max(cells.ndim - 2, 0)).reshape(shape)
+        return tuple(one.reshape(n.shape) for one in kernels.search_and_mean(maps, flat))
+
+    return mlir.lower_fun(by_kernel)(ctx, *operands)
 
 
 _lower_portable = mlir.lower_fun(_without_kernel)
 mlir.register_lowering(_search_p, _lower_portable)
 mlir.register_lowering(_search_p, _on_tpu, platform="tpu")
+mlir.register_lowering(_search_p, _on_gpu, platform="cuda")

@@ -1,4 +1,6 @@
-"""The TPU's kernel in interpret mode against the portable search, and when it is chosen."""
+"""The kernels in interpret mode against the portable search, and when they are chosen."""
+
+import functools
 
 import jax
 import jax.export
@@ -9,7 +11,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from lena_jax.pooling import lena_pool, lena_weights, search
-from lena_jax.pooling.kernels import tpu
+from lena_jax.pooling.kernels import gpu, tpu
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
@@ -30,9 +32,10 @@ def special_cells(m, dtype):
 
 
 @pytest.mark.parametrize("m, dtype", [(37, jnp.float32), (75, jnp.bfloat16)])
-def test_keys_and_counts_are_those_of_the_portable_search(m, dtype):
+@pytest.mark.parametrize("kernels", [tpu, gpu])
+def test_keys_and_counts_are_those_of_the_portable_search(kernels, m, dtype):
     cells, n = special_cells(m, dtype)
-    p, *found = tpu.search_and_mean(cells, n, interpret=True)
+    p, *found = kernels.search_and_mean(cells if kernels is tpu else cells.swapaxes(0, 1), n, interpret=True)
     want_p, want = search.find_and_average(cells, n, None, axis=0, kernels=False)
     for got, wanted in zip(found, want, strict=True):
         assert got.dtype == wanted.dtype
@@ -52,35 +55,43 @@ def test_bits_are_transposed():
     np.testing.assert_array_equal((planes[:, None] >> np.arange(32)[:, None]) & 1, bits.transpose(1, 0, 2))
 
 
-def _lowered(function, x, platform="tpu"):
-    return jax.export.export(jax.jit(function), platforms=[platform])(x).mlir_module()
+CALLS = {"tpu": "tpu_custom_call", "cuda": "__gpu$xla.gpu.triton"}
 
 
-def test_it_is_chosen_by_itself_where_it_serves():
+def _lowered(function, x, platform):
+    return jax.jit(function).trace(x).lower(lowering_platforms=(platform,)).as_text()
+
+
+@pytest.mark.parametrize("platform, call", CALLS.items())
+def test_they_are_chosen_by_themselves_where_they_serve(platform, call):
     x = jnp.ones((2, 6, 6, 4))
-    half = jnp.ones((2, 6, 6, 4), jnp.float16)
+    pool = functools.partial(lena_pool, eta=0.3)
+    weights = functools.partial(lena_weights, eta=0.3)
     gradient = jax.grad(lambda x: lena_pool(x, 0.3).sum())
-    windows = jax.vmap(lambda x: lena_pool(x, 0.3, window=3))
+    windows = jax.vmap(functools.partial(lena_pool, eta=0.3, window=3))
+    over_all = functools.partial(lena_pool, eta=0.3, axis=(0, 1, 2, 3))
+    for function in (pool, weights, gradient, windows, over_all, functools.partial(lena_pool, eta=0.3, axis=1)):
+        assert call in _lowered(function, x, platform)
     for function, inputs in (
-        (lambda x: lena_pool(x, 0.3), x),
-        (lambda x: lena_weights(x, 0.3), x),
-        (gradient, x),
-        (windows, x),
+        (functools.partial(lena_pool, eta=0.3, method="portable"), x),
+        (pool, x.astype(jnp.float16)),
+        (lambda x: lena_pool(x, 0.3, where=x > 0), x),
+        (pool, jnp.ones((1, 33, 32, 1))),
     ):
-        assert "tpu_custom_call" in _lowered(function, inputs)
-    for function, inputs, platform in (
-        (lambda x: lena_pool(x, 0.3), x, "cpu"),
-        (lambda x: lena_pool(x, 0.3, method="portable"), x, "tpu"),
-        (lambda x: lena_pool(x, 0.3), half, "tpu"),
-        (lambda x: lena_pool(x, 0.3, where=x > 0), x, "tpu"),
-        (lambda x: lena_pool(x, 0.3), jnp.ones((1, 33, 32, 1)), "tpu"),
-    ):
-        assert "custom_call" not in _lowered(function, inputs, platform).replace("custom_call @Sharding", "")
+        assert call not in _lowered(function, inputs, platform)
+    assert call not in _lowered(pool, x, "cpu")
 
 
-def test_a_program_that_xla_partitions_does_without_it():
+@pytest.mark.parametrize("platform, call", CALLS.items())
+def test_a_program_that_xla_partitions_does_without(platform, call):
     mesh = jax.make_mesh((2,), ("d",), axis_types=(jax.sharding.AxisType.Auto,))
     x = jax.device_put(jnp.ones((2, 6, 6, 4)), NamedSharding(mesh, P("d")))
-    assert "tpu_custom_call" not in _lowered(lambda x: lena_pool(x, 0.3), x)
-    mapped = jax.shard_map(lambda x: lena_pool(x, 0.3), mesh=mesh, in_specs=P("d"), out_specs=P("d"))
-    assert "tpu_custom_call" in _lowered(mapped, x)
+    pool = functools.partial(lena_pool, eta=0.3)
+    assert call not in _lowered(pool, x, platform)
+    assert call in _lowered(jax.shard_map(pool, mesh=mesh, in_specs=P("d"), out_specs=P("d")), x, platform)
+
+
+def test_exported_programs_keep_to_what_later_versions_read():
+    exported = jax.export.export(jax.jit(functools.partial(lena_pool, eta=0.3)), platforms=["cuda", "tpu", "cpu"])
+    program = exported(jnp.ones((2, 6, 6, 4))).mlir_module()
+    assert CALLS["tpu"] in program and CALLS["cuda"] not in program
