@@ -106,7 +106,7 @@ batching.primitive_batchers[_search_p] = _batched
 
 def _on_one_device(ctx: mlir.LoweringRuleContext) -> bool:
     """Return whether every device runs the program as it is written: XLA cannot partition a kernel."""
-    context = ctx.module_context.axis_context
+    context: Any = ctx.module_context.axis_context
     if hasattr(context, "manual_axes"):
         manual = context.manual_axes | frozenset(getattr(context.mesh, "manual_axes", ()))
         return not context.manual_axes or manual == frozenset(context.mesh.axis_names)
@@ -127,14 +127,21 @@ def _on_gpu(ctx: mlir.LoweringRuleContext, *operands: Any, axis: int) -> Any:
         from lena_jax.pooling.kernels import gpu
     except ImportError:  # JAX 0.12 says that a later version will come without Pallas' Triton.
         return _lower_portable(ctx, *operands, axis=axis)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The Pallas Triton backend", DeprecationWarning)
-        return _lower_to(gpu, 1, ctx, *operands, axis=axis)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The Pallas Triton backend", DeprecationWarning)
+            return _lower_to(gpu, 1, ctx, *operands, axis=axis)
+    except RuntimeError as error:
+        # JAX 0.12 compiles Triton's programs only on a machine that has a GPU.
+        if "No supported GPU devices found" not in str(error):
+            raise
+        return _lower_portable(ctx, *operands, axis=axis)
 
 
 def _lower_to(kernels: Any, place: int, ctx: mlir.LoweringRuleContext, *operands: Any, axis: int) -> Any:
     """Lower to the kernel in the module `kernels`, which wants `[A, M, K]` with the cells in the given place."""
-    if ctx.avals_in[0].shape[axis] > kernels.MOST_CELLS or not _on_one_device(ctx):
+    cells_type: Any = ctx.avals_in[0]
+    if cells_type.shape[axis] > kernels.MOST_CELLS or not _on_one_device(ctx):
         return _lower_portable(ctx, *operands, axis=axis)
 
     def by_kernel(cells: jax.Array, n: jax.Array) -> tuple[jax.Array, ...]:
