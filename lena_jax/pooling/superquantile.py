@@ -14,7 +14,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
@@ -101,10 +100,14 @@ def _candidates(cells: jax.Array, valid: jax.Array | None) -> jax.Array:
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _search(
     how: tuple[int, bool], cells: jax.Array, n: jax.Array, valid: jax.Array | None
-) -> tuple[jax.Array, jax.Array, selection.Found]:
-    """Return the averages, the cells of rank ceil(n), and what was found about these; `how`: axis, kernels."""
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Return the averages, the cells of rank ceil(n), and how many are larger and equal; `how`: axis, kernels.
+
+    The counts are in the dtype of `n`, since tangents of integers have neither sharding nor symbolic shape.
+    """
     p, found = find_and_average(cells, n, valid, *how)
-    return p, selection.to_float(found.key, cells.dtype), found
+    t = selection.to_float(found.key, cells.dtype)
+    return p, t, found.above.astype(n.dtype), found.equal.astype(n.dtype)
 
 
 @functools.partial(_search.defjvp, symbolic_zeros=True)
@@ -116,18 +119,19 @@ def _search_jvp(how: tuple[int, bool], primals: tuple[Any, ...], tangents: tuple
     cells, n, valid = primals
     d_cells, d_n, _ = tangents
     axis = how[0]
-    p, t, found = _search(how, cells, n, valid)
-    d_p, d_t = jnp.zeros_like(n), jnp.zeros_like(n)
+    p, t, above, equal = _search(how, cells, n, valid)
+    none = jnp.zeros_like(n)
+    d_p, d_t = none, none
     if not isinstance(d_cells, SymbolicZero):
         d_wide = d_cells.astype(n.dtype)
+        found = selection.Found(lax.stop_gradient(selection.ordered(t)), above, equal)
         d_p = d_p + jnp.sum(_closed_form(cells, n, found, valid, axis) * d_wide, axis=axis)
         level = selection.ordered(cells, valid) == jnp.expand_dims(found.key, axis)
-        share = jnp.expand_dims(1 / jnp.maximum(found.equal, 1).astype(n.dtype), axis)
+        share = jnp.expand_dims(1 / jnp.maximum(equal, 1), axis)
         d_t = jnp.sum(jnp.where(level, share, 0.0) * d_wide, axis=axis)
     if not isinstance(d_n, SymbolicZero):
         d_p = d_p + (t.astype(n.dtype) - p.astype(n.dtype)) / n * d_n
-    no_tangent = jax.tree.map(lambda part: np.zeros(part.shape, jax.dtypes.float0), found)
-    return (p, t, found), (d_p.astype(p.dtype), d_t.astype(t.dtype), no_tangent)
+    return (p, t, above, equal), (d_p.astype(p.dtype), d_t.astype(t.dtype), none, none)
 
 
 def _closed_form(
