@@ -55,8 +55,9 @@ def lena_pool(
             A map without a valid cell is an error outside of jit; under jit it pools to 0 with zero gradients.
         rounding: "interpolate", or "ceil" for the whole number `N = 1 + ceil(eta * (M - 1))` of the published Caffe
             layer. `support_size` says what its derivative is.
-        method: "select" finds the threshold of the support without sorting. "sort" follows the formula above: it
-            costs hundreds of times as much as an average, and its gradient splits ties by the order of the sort.
+        method: "select" finds the threshold of the support without sorting, on TPUs and NVIDIA GPUs with a kernel.
+            "portable" does without kernels. "sort" follows the formula above: it costs hundreds of times as much as an
+            average, and its gradient splits ties by the order of the sort.
 
     Returns:
         `[..., C]`, the shape of `x` without the pooled axes, in the dtype of `x`. With windows, the pooled axes hold

@@ -1,6 +1,6 @@
 """Every way of running JAX, for every pooling: values, weights and gradients against those of a plain `jit`.
 
-    python tests/pooling/ways_of_running.py
+    python tests/pooling/ways_of_running.py [POOLING ...]
 
 runs the whole grid, (way of running) x (windows, mask) x (dtype) x (pooling), on four devices and counts what agrees.
 The tests run a part of it on two.
@@ -236,8 +236,8 @@ def difference(way, case):
 
 def main():
     jax.config.update("jax_disable_most_optimizations", True)  # The programs are many and small.
-    failed, counted = [], 0
-    for pooling in POOLINGS:
+    failed, counted, poolings = [], 0, sys.argv[1:] or list(POOLINGS)
+    for pooling in poolings:
         for variant in VARIANTS:
             for dtype in DTYPES:
                 case = Case(pooling, variant, dtype)
@@ -249,7 +249,7 @@ def main():
                         print(f"{pooling}, {variant}, {dtype}, {way}: {wrong}", flush=True)
                 jax.clear_caches()
         print(f"{pooling}: {counted} runs so far, {len(failed)} differ", flush=True)
-    print(f"{len(POOLINGS)} poolings x {len(VARIANTS)} variants x {len(DTYPES)} dtypes x {len(WAYS)} ways of running:")
+    print(f"{len(poolings)} poolings x {len(VARIANTS)} variants x {len(DTYPES)} dtypes x {len(WAYS)} ways of running:")
     print(f"{counted} runs, {len(failed)} differ")
     return bool(failed)
 
