@@ -38,6 +38,16 @@ def diverging(steps: int = 128) -> ListedColormap:
     return ListedColormap(np.concatenate([arms[0][::-1], arms[1][1:]]), name="lowers_raises")
 
 
+def colours_over_grey(steps: int) -> np.ndarray:
+    """Computes the colours of a scale as its maps look over medium grey, from the lowest value to the highest.
+
+    Returns:
+        [steps, 3] uint8, sRGB.
+    """
+    colours = diverging()(np.linspace(0, 1, steps))[:, :3]
+    return np.round(255 * (OPACITY * colours + (1 - OPACITY) * 0.75)).astype(np.uint8)
+
+
 def _arm(end, steps):
     """Computes [steps + 1, 3] sRGB colours from the centre to an end, at equal perceptual distances."""
     share = np.linspace(0, 1, 2001)[:, None]

@@ -5,6 +5,18 @@ import dataclasses
 import numpy as np
 
 
+def percent(chance: float) -> str:
+    """Formats a probability, never as 0 % or 100 %.
+
+    Example:
+        >>> percent(0.567), percent(0.9912), percent(1.0)
+        ('57 %', '99.1 %', 'over 99.9 %')
+    """
+    if chance > 0.999:
+        return "over 99.9 %"
+    return "under 0.1 %" if chance < 0.001 else f"{100 * chance:.{1 if chance > 0.99 or chance < 0.01 else 0}f} %"
+
+
 @dataclasses.dataclass(frozen=True)
 class PictureScore:
     """The score of one picture, or why it has none.
