@@ -3,7 +3,7 @@
 import contextlib
 import sys
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lena_jax.cli import tables
 from lena_jax.data.pictures import ENDINGS, BadPicture

@@ -1,6 +1,7 @@
 """Draw signed maps over pictures, on one scale with a colour bar."""
 
 import functools
+import io
 import os
 from collections.abc import Sequence
 
@@ -105,18 +106,16 @@ def backdrop(picture: npt.ArrayLike) -> np.ndarray:
     return 0.5 + 0.5 * np.repeat(np.asarray(picture).mean(-1, keepdims=True) / 255, 3, -1)
 
 
-def save_overlays(
-    path: str | os.PathLike,
+def draw_overlays(
     pictures: Sequence[np.ndarray],
     maps: Sequence[np.ndarray] | np.ndarray,
     titles: Sequence[str] | None = None,
     label: str = "contribution of a cell to the score",
     boxes: Sequence[np.ndarray] | None = None,
-) -> None:
+) -> Figure:
     """Draws pictures above their maps, on one scale with one colour bar.
 
     Args:
-        path: path of the PNG.
         pictures: k pictures [H, W, 3] uint8.
         maps: k signed maps [h, w].
         titles: k titles, or None.
@@ -142,16 +141,13 @@ def save_overlays(
         if titles is not None:
             above.set_title(titles[number], fontsize=9)
     figure.colorbar(colour_bar(scale), ax=axes, shrink=0.6, extend="both", label=label)
-    save(figure, path)
+    return figure
 
 
-def save_pair(
-    path: str | os.PathLike, pictures: Sequence[np.ndarray], maps: np.ndarray, scores: tuple[float, float]
-) -> None:
+def draw_pair(pictures: Sequence[np.ndarray], maps: np.ndarray, scores: tuple[float, float]) -> Figure:
     """Draws both pictures of a pair above the maps of what each cell adds to the difference of their scores.
 
     Args:
-        path: path of the PNG.
         pictures: (left, right), each [H, W, 3] uint8.
         maps: [2, h, w], one pair from `pair_contributions`: red favours the left picture, blue the right.
         scores: (left, right).
@@ -161,7 +157,7 @@ def save_pair(
         f"{side}: score {score:+.2f}\nadds {total:+.2f} to the difference"
         for side, score, total in zip(("left", "right"), scores, sums, strict=True)
     ]
-    save_overlays(path, pictures, maps, titles, f"for left (+) or right (-); all cells: {scores[0] - scores[1]:+.2f}")
+    return draw_overlays(pictures, maps, titles, f"for left (+) or right (-); all cells: {scores[0] - scores[1]:+.2f}")
 
 
 def colour_bar(scale: float) -> ScalarMappable:
@@ -171,6 +167,13 @@ def colour_bar(scale: float) -> ScalarMappable:
 
 def save(figure: Figure, path: str | os.PathLike) -> None:
     """Writes a figure as PNG, atomically."""
+    write_whole(path, lambda file: file.write(as_png(figure)), "wb")
+
+
+def as_png(figure: Figure) -> bytes:
+    """Encodes a figure as PNG."""
     # The figure draws on its own canvas, so it needs neither pyplot's global state nor a screen.
     FigureCanvasAgg(figure)
-    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110), "wb")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

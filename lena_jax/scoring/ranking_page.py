@@ -21,8 +21,7 @@ from lena_jax.runtime import pages
 from lena_jax.runtime.files import write_whole
 from lena_jax.runtime.templates import render
 from lena_jax.scoring.result_files import printable
-from lena_jax.scoring.results import PictureScore, percent
-from lena_jax.scoring.scorer import ahead
+from lena_jax.scoring.results import PictureScore, ahead, percent
 from lena_jax.scoring.thumbnails import Thumbnail, map_png
 
 PAGE = 1000  # Most pictures in a file.

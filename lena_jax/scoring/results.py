@@ -5,6 +5,17 @@ import dataclasses
 import numpy as np
 
 
+def ahead(score: float, other: float) -> float:
+    """Computes the predicted probability that a picture with `score` is ahead of one with score `other`.
+
+    Example:
+        >>> ahead(1.5, 1.5)
+        0.5
+    """
+    # The logistic function of the difference, in a form that cannot overflow.
+    return float(0.5 * (1 + np.tanh(0.5 * (score - other))))
+
+
 def percent(chance: float) -> str:
     """Formats a probability, never as 0 % or 100 %.
 
@@ -47,6 +58,8 @@ class Explanation:
             pooling allows no such map; it is then the virality map.
         boxes: [k, 4] (top, left, bottom, right) in pixels, around the regions that raise the score most, best first.
         picture: [H, W, 3] uint8, the decoded picture.
+
+    A notebook shows it as a drawing: the picture and, below, its map with boxes.
     """
 
     name: str
@@ -56,6 +69,13 @@ class Explanation:
     exact: bool
     boxes: np.ndarray
     picture: np.ndarray
+
+    def _repr_png_(self) -> bytes:
+        # Matplotlib takes a second to import.
+        from lena_jax.localization import overlays
+        from lena_jax.scoring import drawing
+
+        return overlays.as_png(drawing.draw_explanation(self))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,9 +87,17 @@ class Comparison:
         left, right: explanations of the first and the second picture.
         maps: [2, h, w]. In both pictures, positive cells favour the first picture and negative cells the second. If
             the maps are exact, all cells sum to the difference of the scores.
+
+    A notebook shows it as a drawing: both pictures and, below, their maps.
     """
 
     probability: float
     left: Explanation
     right: Explanation
     maps: np.ndarray
+
+    def _repr_png_(self) -> bytes:
+        from lena_jax.localization import overlays
+        from lena_jax.scoring import drawing
+
+        return overlays.as_png(drawing.draw_comparison(self))

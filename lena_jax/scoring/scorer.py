@@ -7,7 +7,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flax.traverse_util
 import jax
@@ -20,6 +20,7 @@ from lena_jax.models.batching import on_devices, stacked
 from lena_jax.models.ranker import Ranker
 from lena_jax.runs.load import open_model
 from lena_jax.runs.percentiles import NoPercentiles, TrainingScores
+from lena_jax.scoring import notebook
 from lena_jax.scoring.preparation import (
     PictureLike,
     Preparation,
@@ -32,7 +33,10 @@ from lena_jax.scoring.preparation import (
     open_objectness,
     open_picture,
 )
-from lena_jax.scoring.results import Comparison, Explanation, PictureScore
+from lena_jax.scoring.results import Comparison, Explanation, PictureScore, ahead
+
+if TYPE_CHECKING:
+    import pandas
 
 # Batch sizes. Each size is compiled to its own program on first use.
 SIZES = (1, 8, 32)
@@ -200,9 +204,7 @@ class Scorer:
     def score_with_maps(
         self, pictures: PictureLike | Iterable[PictureLike], see: See
     ) -> Iterator[tuple[PictureScore, np.ndarray | None, Any]]:
-        """Scores any number of pictures and maps where the scores come from, in bounded memory and one pass.
-
-        It differs from `explain` in that it works in batches, and keeps no decoded picture.
+        """Scores pictures and maps where the scores come from, in batches, without keeping a decoded picture.
 
         Args:
             pictures: see `score`.
@@ -239,6 +241,13 @@ class Scorer:
                 yield before
         if taken.error is not None:
             raise taken.error
+
+    def table(self, paths: notebook.Paths) -> "pandas.DataFrame":
+        """Scores files and folders to a pandas table, see `notebook.table`."""
+        return notebook.table(self, paths)
+
+    def _repr_html_(self) -> str:
+        return notebook.summary(self._model, self._scores)
 
     def explain(self, picture: PictureLike) -> Explanation:
         """Explains where in a picture its score comes from.
@@ -293,17 +302,6 @@ class Scorer:
 
     def _percentile(self, score):
         return None if self._scores is None else self._scores.percentile(float(score))
-
-
-def ahead(score: float, other: float) -> float:
-    """Computes the predicted probability that a picture with `score` is ahead of one with score `other`.
-
-    Example:
-        >>> ahead(1.5, 1.5)
-        0.5
-    """
-    # The logistic function of the difference, in a form that cannot overflow.
-    return float(0.5 * (1 + np.tanh(0.5 * (score - other))))
 
 
 def _boxes(signed, height, width):
