@@ -137,7 +137,7 @@ def _built(arguments: argparse.Namespace):
     make = dataset.prepare(arguments)
     # Imported here so that --help and a mistyped option answer at once.
     from absl import logging
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     from data_prep import staging
 

@@ -73,7 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _make(arguments: argparse.Namespace, u2net) -> int:
     from absl import logging
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     from data_prep import objectness
     from lena_jax.data import dataset

@@ -40,7 +40,7 @@ def fetch_pictures(arguments: argparse.Namespace, addresses: dict[str, str], ima
         addresses: ids to addresses.
         images: the folder to store the pictures in.
     """
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     from data_prep.download import Limits, fetch
 

@@ -1,5 +1,6 @@
-"""`lena-jax score`: print a ranked table, write a file of scores, or use Ray to write a folder of them."""
+"""`lena-jax score`: print a ranked table, write a file of scores or a page, or use Ray to write a folder of scores."""
 
+import contextlib
 import os
 import sys
 
@@ -10,8 +11,11 @@ DESCRIPTION = """\
 Scores picture files and all pictures in folders and their subfolders. Files that cannot be read are listed with the
 reason; the rest are scored.
 
-Without --output, prints a table, highest score first: rank, score, percentile among the training pictures, the
-probability of being ahead of the next picture, name.
+Without --output or --html, prints a table, highest score first: rank, score, percentile among the training pictures,
+the probability of being ahead of the next picture, name.
+
+With --html, writes the ranking as a page for a browser: one file with small copies of the pictures, their maps and a
+filter, which needs neither the pictures nor a network. Above 1,000 pictures it goes on in PAGE-2.html and so on.
 
 With --output, writes a file with one row per picture, in input order. Rows go to FILE.partial as they are computed;
 it is renamed to FILE when all are done. Ctrl-C leaves the finished rows in FILE.partial.
@@ -24,6 +28,7 @@ from the finished blocks.
 EXAMPLES = """\
 examples:
   lena-jax score holiday/ other.jpg --model=runs/mine
+  lena-jax score holiday/ --model=runs/mine --html=ranking.html
   lena-jax score holiday/ --model=runs/mine --output=scores.parquet
   lena-jax score holiday/ --model=runs/mine --maps=maps
   ls *.png | lena-jax score - --model=runs/mine --output=scores.csv
@@ -61,6 +66,7 @@ def add(commands, options):
         metavar="FILE",
         help="file to write: .csv, .jsonl or .parquet (needs pyarrow); with Ray a folder that all machines can reach",
     )
+    parser.add_argument("--html", metavar="PAGE", help="page of the ranking to write: a name that ends in .html")
     parser.add_argument(
         "--maps",
         metavar="FOLDER",
@@ -105,10 +111,11 @@ def run(arguments) -> int:
         if os.path.exists(arguments.maps) and not os.path.isdir(arguments.maps):
             raise ValueError(f"got --maps={arguments.maps}, which is a file, expected a folder or nothing there")
         os.makedirs(arguments.maps, exist_ok=True)
-    with models.opened(arguments) as scorer:
+    with models.opened(arguments) as scorer, contextlib.ExitStack() as stack:
         from lena_jax.cli import scoring, tables
 
-        results, kept = scoring.score(scorer, _paths(arguments.pictures)), []
+        page = stack.enter_context(_page(arguments, scorer)) if arguments.html else None
+        results, kept = scoring.score(scorer, _paths(arguments.pictures), page), []
         if arguments.output:
             # Results of millions of pictures are kept in memory only if they are drawn afterwards.
             count, bad = scoring.write(_noted(results, kept) if arguments.maps else results, arguments.output)
@@ -117,12 +124,21 @@ def run(arguments) -> int:
         else:
             kept = scoring.collect(results)
             bad = [one for one in kept if one.error is not None]
-            print(scoring.report(kept))
+            print(tables.unreadable(bad, len(kept)) if page else scoring.report(kept), end="\n" * bool(bad or not page))
+        if page:
+            written = page.write()
+            print(f"page    {written[0]}" + (f" and {len(written) - 1} more" if written[1:] else ""))
         not_drawn = 0
         if arguments.maps:
             not_drawn = scoring.draw(scorer, kept, arguments.maps)
             print(f"maps    {arguments.maps}")
     return int(bool(bad or not_drawn))
+
+
+def _page(arguments, scorer):
+    from lena_jax.scoring.ranking_page import RankingPage
+
+    return RankingPage(arguments.html, arguments.model, scorer.model.has_exact_maps)
 
 
 def _noted(results, into):
@@ -134,8 +150,9 @@ def _noted(results, into):
 def _run_with_ray(arguments):
     if not arguments.output:
         raise ValueError("--engine=ray needs --output=FOLDER")
-    if arguments.maps:
-        raise ValueError("got --maps with --engine=ray, expected only one of them: Ray workers draw no maps")
+    for option in ("maps", "html"):
+        if getattr(arguments, option):
+            raise ValueError(f"got --{option} with --engine=ray, expected only one of them: Ray workers draw no maps")
     given = {
         name: default if getattr(arguments, name) is None else getattr(arguments, name)
         for name, default in _OF_RAY.items()

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lena_jax.cli import tables
 from lena_jax.data.pictures import ENDINGS, BadPicture
@@ -11,18 +11,20 @@ from lena_jax.scoring import picture_paths
 from lena_jax.scoring.result_files import PARTIAL, open_results, printable
 
 
-def score(scorer, paths):
+def score(scorer, paths, page=None):
     """Scores files and folders with a progress bar. Yields each `PictureScore` as it is computed, in input order.
 
     Args:
         scorer: `Scorer`.
         paths: iterable of files and folders, see `picture_paths.find`.
+        page: `RankingPage` to add each picture to, or None.
 
     Raises:
         ValueError: there are no pictures to score.
     """
     others, known = picture_paths.PassedOver(), scorer.ignored_profiles
-    found, one = scorer.score(picture_paths.find(paths, others)), None
+    pictures, one = picture_paths.find(paths, others), None
+    found = scorer.score(pictures) if page is None else _added(scorer, pictures, page)
     with contextlib.closing(found):
         for one in tqdm(found, desc="scoring", unit=" pictures", file=sys.stderr, mininterval=0.5):
             yield one
@@ -35,6 +37,16 @@ def score(scorer, paths):
         )
     if one is None:
         raise ValueError(f"got no pictures, expected files, or folders with files that end in {', '.join(ENDINGS)}")
+
+
+def _added(scorer, pictures, page):
+    """Scores pictures with their maps and small copies, and adds them to the page."""
+    from lena_jax.scoring.thumbnails import thumbnail
+
+    with contextlib.closing(scorer.score_with_maps(pictures, thumbnail)) as found:
+        for result, signed_map, small in found:
+            page.add(result, signed_map, small)
+            yield result
 
 
 def write(results, output):

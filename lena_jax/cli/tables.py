@@ -1,7 +1,7 @@
 """Plain-text tables: pictures ranked by score, and pictures that could not be read."""
 
 from lena_jax.scoring.result_files import printable
-from lena_jax.scoring.scorer import ahead
+from lena_jax.scoring.results import ahead
 
 
 def table(results):

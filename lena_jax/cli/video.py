@@ -62,7 +62,7 @@ def run(arguments) -> int:
     if arguments.moments < 1:
         raise ValueError(f"--moments: got {arguments.moments}, expected at least 1")
     with models.opened(arguments) as scorer, models.pictures_read() as outcome:
-        from tqdm import tqdm
+        from tqdm.auto import tqdm
 
         from lena_jax.data.video import BadVideo, read_clip, read_frame
         from lena_jax.scoring import clip_files

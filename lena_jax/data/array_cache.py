@@ -9,7 +9,7 @@ import shutil
 import time
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lena_jax.runtime.files import write_whole
 

@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lena_jax.data.transforms import resize
 from lena_jax.localization import gradient_map, occlusion_map, to_grid, upsample

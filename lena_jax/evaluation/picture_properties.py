@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy import stats
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lena_jax.metrics import group_correlation
 

@@ -1,6 +1,7 @@
 """Draw signed maps over pictures, on one scale with a colour bar."""
 
 import functools
+import io
 import os
 from collections.abc import Sequence
 
@@ -37,6 +38,16 @@ def diverging(steps: int = 128) -> ListedColormap:
     """
     arms = [_arm(np.array(end), steps) for end in (LOWERS, RAISES)]
     return ListedColormap(np.concatenate([arms[0][::-1], arms[1][1:]]), name="lowers_raises")
+
+
+def colours_over_grey(steps: int) -> np.ndarray:
+    """Computes the colours of a scale as its maps look over medium grey, from the lowest value to the highest.
+
+    Returns:
+        [steps, 3] uint8, sRGB.
+    """
+    colours = diverging()(np.linspace(0, 1, steps))[:, :3]
+    return np.round(255 * (OPACITY * colours + (1 - OPACITY) * 0.75)).astype(np.uint8)
 
 
 def _arm(end, steps):
@@ -102,19 +113,17 @@ def backdrop(picture: npt.ArrayLike) -> np.ndarray:
 
 
 @matplotlib.rc_context({"text.parse_math": False})
-def save_overlays(
-    path: str | os.PathLike,
+def draw_overlays(
     pictures: Sequence[np.ndarray],
     maps: Sequence[np.ndarray] | np.ndarray,
     titles: Sequence[str] | None = None,
     label: str = "contribution of a cell to the score",
     boxes: Sequence[np.ndarray] | None = None,
     resize: str = "squash",
-) -> None:
+) -> Figure:
     """Draws pictures above their maps, on one scale with one colour bar.
 
     Args:
-        path: path of the PNG.
         pictures: k pictures [H, W, 3] uint8.
         maps: k signed maps [h, w].
         titles: k titles, or None.
@@ -141,24 +150,19 @@ def save_overlays(
         if titles is not None:
             above.set_title(titles[number], fontsize=9)
     figure.colorbar(colour_bar(scale), ax=axes, shrink=0.6, extend="both", label=label)
-    save(figure, path)
+    return figure
 
 
-def save_pair(
-    path: str | os.PathLike,
-    pictures: Sequence[np.ndarray],
-    maps: np.ndarray,
-    scores: tuple[float, float],
-    resize: str = "squash",
-) -> None:
+def draw_pair(
+    pictures: Sequence[np.ndarray], maps: np.ndarray, scores: tuple[float, float], resize: str = "squash"
+) -> Figure:
     """Draws both pictures of a pair above the maps of what each cell adds to the difference of their scores.
 
     Args:
-        path: path of the PNG.
         pictures: (left, right), each [H, W, 3] uint8.
         maps: [2, h, w], one pair from `pair_contributions`: red favours the left picture, blue the right.
         scores: (left, right).
-        resize: see `save_overlays`.
+        resize: see `draw_overlays`.
     """
     sums = [float(np.sum(one)) for one in maps]
     titles = [
@@ -166,7 +170,7 @@ def save_pair(
         for side, score, total in zip(("left", "right"), scores, sums, strict=True)
     ]
     label = f"for left (+) or right (-); all cells: {scores[0] - scores[1]:+.2f}"
-    save_overlays(path, pictures, maps, titles, label, resize=resize)
+    return draw_overlays(pictures, maps, titles, label, resize=resize)
 
 
 def colour_bar(scale: float) -> ScalarMappable:
@@ -176,6 +180,13 @@ def colour_bar(scale: float) -> ScalarMappable:
 
 def save(figure: Figure, path: str | os.PathLike) -> None:
     """Writes a figure as PNG, atomically."""
+    write_whole(path, lambda file: file.write(as_png(figure)), "wb")
+
+
+def as_png(figure: Figure) -> bytes:
+    """Encodes a figure as PNG."""
     # The figure draws on its own canvas, so it needs neither pyplot's global state nor a screen.
     FigureCanvasAgg(figure)
-    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110), "wb")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

@@ -4,7 +4,7 @@ import functools
 import math
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lena_jax.models.batching import in_batches, on_devices
 from lena_jax.models.feature_cache import feature_cache, features_folder

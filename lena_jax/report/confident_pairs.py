@@ -1,6 +1,5 @@
 """The section of the report with the pairs that the model is most confident about."""
 
-import base64
 import io
 
 import numpy as np
@@ -10,6 +9,7 @@ from lena_jax.localization import overlays
 from lena_jax.localization.maps import telling_frame
 from lena_jax.models.predict import predict
 from lena_jax.runs import folder
+from lena_jax.runtime.pages import data_url
 
 PAIRS = 4  # Number of right pairs, and of wrong pairs.
 SIDE = 256  # Longest side of a picture on the page, in pixels.
@@ -148,10 +148,8 @@ def _overlay(picture, values, scale, mask, resize):
 
 def _scale(scale):
     """Draws the colour bar: the colours of the maps as they look over medium grey, and the values at its ends."""
-    colours = overlays.diverging()(np.linspace(0, 1, SIDE))[None, :, :3]
-    mixed = overlays.OPACITY * colours + (1 - overlays.OPACITY) * 0.75
     said = f"Scale of the maps: blue lowers the score by up to {scale:.2g}, red raises it by as much"
-    strip = Image.fromarray(np.round(255 * mixed).astype(np.uint8))
+    strip = Image.fromarray(overlays.colours_over_grey(SIDE)[None])
     return {"picture": _inline(strip, said), "low": f"{-scale:.2g}", "high": f"{scale:+.2g}"}
 
 
@@ -159,5 +157,9 @@ def _inline(picture, alt):
     """Encodes a picture as a data URL for an `img` element."""
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=82)
-    source = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return {"src": source, "alt": alt, "width": picture.width, "height": picture.height}
+    return {
+        "src": data_url(buffer.getvalue(), "image/jpeg"),
+        "alt": alt,
+        "width": picture.width,
+        "height": picture.height,
+    }

@@ -1,7 +1,5 @@
 """Write `report.html`, a self-contained page about a run."""
 
-import base64
-import hashlib
 import os
 
 from lena_jax.report import sections
@@ -9,6 +7,7 @@ from lena_jax.report.confident_pairs import most_confident_pairs
 from lena_jax.report.curves import curves
 from lena_jax.report.reading import read_measures, read_run
 from lena_jax.runs import folder
+from lena_jax.runtime import pages
 from lena_jax.runtime.files import write_whole
 from lena_jax.runtime.templates import render
 
@@ -34,7 +33,7 @@ def write_report(workdir, data_dir=None):
         __package__,
         "report.html.j2",
         style=style,
-        policy=_policy(style),
+        policy=pages.policy(style),
         title=title,
         subtitle=subtitle,
         notices=sections.notices(run),
@@ -46,9 +45,3 @@ def write_report(workdir, data_dir=None):
         config=sections.config(run),
     )
     write_whole(os.path.join(workdir, folder.REPORT), lambda file: file.write(page))
-
-
-def _policy(style):
-    """Builds the page's Content-Security-Policy: no scripts and no external resources."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"

@@ -5,7 +5,7 @@ The ending of a template's name decides how its values are escaped:
 *.html.j2: every value is escaped for HTML, unless it is `markupsafe.Markup`.
 *.md.j2: every value is put on one line, and its Markdown characters are escaped. The filter `code` turns a value into a
     code span.
-*.css.j2: values are inserted unchanged.
+*.css.j2, *.js.j2, *.svg.j2: values are inserted unchanged.
 
 A value that a template uses but nobody passed is an error.
 """

@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 
 from lena_jax.localization import overlays
@@ -14,16 +15,20 @@ _SIDE = 1024
 
 
 def save_explanation(path: str | os.PathLike, explanation: Explanation) -> None:
-    """Draws a picture and, below, its map with boxes.
+    """Writes the drawing of an explanation as PNG."""
+    overlays.save(draw_explanation(explanation), path)
 
-    Args:
-        path: path of the PNG.
-        explanation: what to draw.
-    """
+
+def save_comparison(path: str | os.PathLike, comparison: Comparison) -> None:
+    """Writes the drawing of a comparison as PNG."""
+    overlays.save(draw_comparison(comparison), path)
+
+
+def draw_explanation(explanation: Explanation) -> Figure:
+    """Draws a picture and, below, its map with boxes."""
     small = _reduced(explanation)
     percentile = "" if small.percentile is None else f"\nhigher than {small.percentile:.0f} % of training pictures"
-    overlays.save_overlays(
-        path,
+    return overlays.draw_overlays(
         [small.picture],
         [small.map],
         [f"score {small.score:+.2f}{percentile}"],
@@ -33,26 +38,16 @@ def save_explanation(path: str | os.PathLike, explanation: Explanation) -> None:
     )
 
 
-def save_comparison(path: str | os.PathLike, comparison: Comparison) -> None:
-    """Draws two pictures and, below, the maps of what favours the first (red) and the second (blue).
-
-    Args:
-        path: path of the PNG.
-        comparison: what to draw.
-    """
+def draw_comparison(comparison: Comparison) -> Figure:
+    """Draws two pictures and, below, the maps of what favours the first (red) and the second (blue)."""
     left, right = _reduced(comparison.left), _reduced(comparison.right)
     if left.exact:
-        overlays.save_pair(path, [left.picture, right.picture], comparison.maps, (left.score, right.score), left.resize)
-    else:
-        titles = [f"{side}: score {one.score:+.2f}" for side, one in (("left", left), ("right", right))]
-        overlays.save_overlays(
-            path,
-            [left.picture, right.picture],
-            comparison.maps,
-            titles,
-            "virality map, for left (+) or right (-)",
-            resize=left.resize,
+        return overlays.draw_pair(
+            [left.picture, right.picture], comparison.maps, (left.score, right.score), left.resize
         )
+    titles = [f"{side}: score {one.score:+.2f}" for side, one in (("left", left), ("right", right))]
+    label = "virality map, for left (+) or right (-)"
+    return overlays.draw_overlays([left.picture, right.picture], comparison.maps, titles, label, resize=left.resize)
 
 
 def map_path(folder: str, place: int, name: str) -> str:

@@ -19,6 +19,7 @@ from lena_jax.models.ranker import Ranker
 
 # A path, the content of a file, an array [H, W, 3] uint8 or an opened picture.
 PictureLike = str | os.PathLike | bytes | np.ndarray | Image.Image
+See = collections.abc.Callable[[Image.Image], Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,12 +31,14 @@ class Prepared:
         inputs: input of the network, without the batch axis. None if the picture cannot be used.
         error: why it cannot be used, or None.
         profile_ignored: whether its colour profile is damaged or does not fit, and was ignored.
+        seen: what `see` of `Preparation.stream` made of the picture, or None.
     """
 
     name: str
     inputs: object
     error: str | None = None
     profile_ignored: bool = False
+    seen: Any = None
 
 
 class Preparation:
@@ -60,17 +63,20 @@ class Preparation:
             return seen
         return {"pictures": seen, "objectness": u2net.to_map(self._objectness(np.asarray(picture)))}
 
-    def prepare(self, name: str, picture: PictureLike) -> Prepared:
+    def prepare(self, name: str, picture: PictureLike, see: See | None = None) -> Prepared:
         """Prepares one picture. A picture that cannot be used gets an error."""
         try:
             opened = open_picture(picture)
-            return Prepared(name, self.inputs(opened), None, opened.info.get("profile_ignored", False))
+            ignored = opened.info.get("profile_ignored", False)
+            return Prepared(name, self.inputs(opened), None, ignored, None if see is None else see(opened))
         except BadPicture as error:
             return Prepared(name, None, str(error))
         except MemoryError:
             return Prepared(name, None, "too large for the available memory")
 
-    def stream(self, items: Iterable[PictureLike], threads: int, ahead: int) -> Generator[Prepared]:
+    def stream(
+        self, items: Iterable[PictureLike], threads: int, ahead: int, see: See | None = None
+    ) -> Generator[Prepared]:
         """Yields each picture `Prepared`, in order. Files and bytes are decoded in threads.
 
         Opened pictures and arrays are prepared as soon as they are taken, so the caller may then close or reuse them.
@@ -79,6 +85,7 @@ class Preparation:
             items: iterable of pictures.
             threads: number of decoding threads.
             ahead: maximum number of pictures taken before they are requested.
+            see: called with each upright RGB picture, in the thread that decodes it; its result is kept with it.
         """
         waiting: collections.deque = collections.deque()
         with concurrent.futures.ThreadPoolExecutor(threads) as pool:
@@ -86,9 +93,9 @@ class Preparation:
                 for number, picture in enumerate(items):
                     name = name_of(picture, number)
                     if isinstance(picture, (Image.Image, np.ndarray)):
-                        waiting.append(_Done(self.prepare(name, picture)))
+                        waiting.append(_Done(self.prepare(name, picture, see)))
                     else:
-                        waiting.append(pool.submit(self.prepare, name, picture))
+                        waiting.append(pool.submit(self.prepare, name, picture, see))
                     if len(waiting) > ahead:
                         yield waiting.popleft().result()
                 while waiting:

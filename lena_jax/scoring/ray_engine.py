@@ -25,7 +25,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lena_jax.runtime.locks import own
 from lena_jax.scoring import blocks

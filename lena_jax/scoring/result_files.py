@@ -52,7 +52,7 @@ def open_results(path: str) -> Iterator[Callable[[PictureScore], None]]:
 
                 def add(result):
                     nonlocal rows
-                    write(_row(result))
+                    write(row_of(result))
                     rows += 1
 
                 yield add
@@ -68,7 +68,8 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
-def _row(result):
+def row_of(result: PictureScore) -> dict[str, str | float | None]:
+    """Returns the values of a row under the names in `COLUMNS`. What of a name is not text is escaped."""
     row = {name: getattr(result, name) for name in COLUMNS}
     # A file name may contain bytes that are not text.
     return row | {
@@ -99,7 +100,7 @@ def _json_lines(path):
 
 def as_table(results: Iterable[PictureScore]) -> "pyarrow.Table":
     """Converts results to a `pyarrow.Table` with the columns of a .parquet file."""
-    return _table(map(_row, results))
+    return _table(map(row_of, results))
 
 
 @contextlib.contextmanager

@@ -5,6 +5,29 @@ import dataclasses
 import numpy as np
 
 
+def ahead(score: float, other: float) -> float:
+    """Computes the predicted probability that a picture with `score` is ahead of one with score `other`.
+
+    Example:
+        >>> ahead(1.5, 1.5)
+        0.5
+    """
+    # The logistic function of the difference, in a form that cannot overflow.
+    return float(0.5 * (1 + np.tanh(0.5 * (score - other))))
+
+
+def percent(chance: float) -> str:
+    """Formats a probability, never as 0 % or 100 %.
+
+    Example:
+        >>> percent(0.567), percent(0.9912), percent(1.0)
+        ('57 %', '99.1 %', 'over 99.9 %')
+    """
+    if chance > 0.999:
+        return "over 99.9 %"
+    return "under 0.1 %" if chance < 0.001 else f"{100 * chance:.{1 if chance > 0.99 or chance < 0.01 else 0}f} %"
+
+
 @dataclasses.dataclass(frozen=True)
 class PictureScore:
     """The score of one picture, or why it has none.
@@ -37,6 +60,8 @@ class Explanation:
         picture: [H, W, 3] uint8, the decoded picture.
         resize: how it became the square that the network saw and the map covers: "squash", "pad" or "crop", see
             `localization.on_picture`.
+
+    A notebook shows it as a drawing: the picture and, below, its map with boxes.
     """
 
     name: str
@@ -48,6 +73,13 @@ class Explanation:
     picture: np.ndarray
     resize: str = "squash"
 
+    def _repr_png_(self) -> bytes:
+        # Matplotlib takes a second to import.
+        from lena_jax.localization import overlays
+        from lena_jax.scoring import drawing
+
+        return overlays.as_png(drawing.draw_explanation(self))
+
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
@@ -58,9 +90,17 @@ class Comparison:
         left, right: explanations of the first and the second picture.
         maps: [2, h, w]. In both pictures, positive cells favour the first picture and negative cells the second. If
             the maps are exact, all cells sum to the difference of the scores.
+
+    A notebook shows it as a drawing: both pictures and, below, their maps.
     """
 
     probability: float
     left: Explanation
     right: Explanation
     maps: np.ndarray
+
+    def _repr_png_(self) -> bytes:
+        from lena_jax.localization import overlays
+        from lena_jax.scoring import drawing
+
+        return overlays.as_png(drawing.draw_comparison(self))

@@ -7,7 +7,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flax.traverse_util
 import jax
@@ -20,9 +20,11 @@ from lena_jax.models.batching import on_devices, stacked
 from lena_jax.models.ranker import Ranker
 from lena_jax.runs.load import open_model
 from lena_jax.runs.percentiles import NoPercentiles, TrainingScores
+from lena_jax.scoring import notebook
 from lena_jax.scoring.preparation import (
     PictureLike,
     Preparation,
+    See,
     Taken,
     as_iterable,
     batches,
@@ -31,7 +33,10 @@ from lena_jax.scoring.preparation import (
     open_objectness,
     open_picture,
 )
-from lena_jax.scoring.results import Comparison, Explanation, PictureScore
+from lena_jax.scoring.results import Comparison, Explanation, PictureScore, ahead
+
+if TYPE_CHECKING:
+    import pandas
 
 # Batch sizes. Each size is compiled to its own program on first use.
 SIZES = (1, 8, 32)
@@ -192,24 +197,57 @@ class Scorer:
             A `PictureScore` per picture, in input order. For a picture that cannot be used, it has the error, and
             scoring continues. An exception of the iterable is raised after the scores of the pictures before it.
         """
+        with contextlib.closing(self._groups(pictures, "score_pictures")) as groups:
+            for group, scores in groups:
+                yield from self._results(group, scores)
+
+    def score_with_maps(
+        self, pictures: PictureLike | Iterable[PictureLike], see: See
+    ) -> Iterator[tuple[PictureScore, np.ndarray | None, Any]]:
+        """Scores pictures and maps where the scores come from, in batches, without keeping a decoded picture.
+
+        Args:
+            pictures: see `score`.
+            see: function of the upright RGB `PIL.Image`, called in the thread that decodes it; for a small copy.
+
+        Yields:
+            (a `PictureScore`, its map [h, w] as in `Explanation`, result of `see`) per picture, in input order. Map and
+            result are None for a picture that cannot be used.
+        """
+        with contextlib.closing(self._groups(pictures, "explain", see)) as groups:
+            for group, answer in groups:
+                scores, contributions, virality = answer or ((), (), ())
+                maps = iter(np.asarray(contributions if self._model.has_exact_maps else virality))
+                for one, result in zip(group, self._results(group, scores), strict=True):
+                    yield result, None if result.error is not None else next(maps), one.seen
+
+    def _groups(self, pictures, method, see=None):
+        """Yields each batch of `Prepared` pictures and what the method answers for the usable ones, () if none."""
         taken = Taken(as_iterable(pictures))
-        groups = batches(self._preparation.stream(taken, self.threads or cores(), AHEAD), SIZES[-1])
+        groups = batches(self._preparation.stream(taken, self.threads or cores(), AHEAD, see), SIZES[-1])
         size, before = 0, None
         with contextlib.closing(groups):
             for group in groups:
                 usable = [one.inputs for one in group if one.error is None]
-                scores = ()
+                answer = ()
                 if usable:
                     size = max(size, next(size for size in SIZES if size >= len(usable)))
                     # Runs asynchronously while the next pictures are decoded.
-                    scores = self._run("score_pictures", usable, size)
+                    answer = self._run(method, usable, size)
                 if before is not None:
-                    yield from self._results(*before)
-                before = group, scores
+                    yield before
+                before = group, answer
             if before is not None:
-                yield from self._results(*before)
+                yield before
         if taken.error is not None:
             raise taken.error
+
+    def table(self, paths: notebook.Paths) -> "pandas.DataFrame":
+        """Scores files and folders to a pandas table, see `notebook.table`."""
+        return notebook.table(self, paths)
+
+    def _repr_html_(self) -> str:
+        return notebook.summary(self._model, self._scores)
 
     def explain(self, picture: PictureLike) -> Explanation:
         """Explains where in a picture its score comes from.
@@ -271,17 +309,6 @@ class Scorer:
 
     def _percentile(self, score):
         return None if self._scores is None else self._scores.percentile(float(score))
-
-
-def ahead(score: float, other: float) -> float:
-    """Computes the predicted probability that a picture with `score` is ahead of one with score `other`.
-
-    Example:
-        >>> ahead(1.5, 1.5)
-        0.5
-    """
-    # The logistic function of the difference, in a form that cannot overflow.
-    return float(0.5 * (1 + np.tanh(0.5 * (score - other))))
 
 
 def _boxes(signed, height, width, resize):

@@ -7,7 +7,7 @@ import os
 import jax
 import ml_collections
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lena_jax.config import as_json
 from lena_jax.data.splits import fingerprint, open_pictures

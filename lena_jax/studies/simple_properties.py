@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 from scipy import stats
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lena_jax.data.splits import make_folds
 from lena_jax.evaluation.picture_properties import PROPERTIES, properties

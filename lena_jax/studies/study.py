@@ -4,7 +4,7 @@ import json
 import os
 
 import jax
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lena_jax.config import MAY_DIFFER, as_json, differing_keys
 from lena_jax.data.splits import open_pictures

@@ -9,7 +9,7 @@ import numpy as np
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lena_jax.runs.folder import LOG, TIMING, read_log, read_timing, versions, write_json
 from lena_jax.runtime.files import write_whole

@@ -14,6 +14,7 @@ import sys
 import numpy as np
 import pytest
 from config_files import REPOSITORY
+from html_elements import Elements
 from PIL import Image
 from scored_run import KINDS, evaluated_scores
 
@@ -218,6 +219,46 @@ def test_explain_and_compare_draw(run, photos, tmp_path, capsys):
     assert capsys.readouterr().err == "lena-jax: gone.jpg: no such file\n" and not (tmp_path / "none.png").exists()
 
 
+def test_a_page_a_file_and_maps_in_one_pass(run, photos, tmp_path, capsys):
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG")
+    names = ["test_gif.gif", "test_cmyk.jpg", "test_heic.heic"]
+    paths = [*(str(photos / name) for name in names), str(tmp_path / "bad.png")]
+    page, file, maps = tmp_path / "r.html", tmp_path / "o.csv", tmp_path / "maps"
+    assert main(["score", *paths, f"--model={run}", f"--html={page}", f"--output={file}", f"--maps={maps}"]) == 1
+    said = capsys.readouterr().out
+    assert f"page    {page}\n" in said and f"wrote 4 rows to {file}" in said and f"maps    {maps}" in said
+    scores = {os.path.basename(row["name"]): float(row["score"]) for row in read_csv(file)[:3]}
+    ranked = sorted(scores, key=lambda name: -scores[name])
+    elements = Elements(page.read_text(encoding="utf-8"))
+    assert [os.path.basename(name) for name in elements.all("title")] == ranked
+    text = " ".join(elements.text.split())
+    assert all(f"{name} score {scores[name]:+.2f}" in text for name in ranked) and f"by the model {run}" in text
+    assert "bad.png: does not decode" in text and len(os.listdir(maps)) == 3
+    expected = evaluated_scores(run)
+    np.testing.assert_allclose([scores[name] for name in ranked], [expected[name] for name in ranked], atol=1e-5)
+
+
+def test_a_page_alone_prints_no_table(run, photos, tmp_path, capsys):
+    assert main(["score", str(photos / "test_gif.gif"), f"--model={run}", f"--html={tmp_path / 'r.html'}"]) == 0
+    assert capsys.readouterr().out == f"page    {tmp_path / 'r.html'}\n"
+
+
+def test_interrupted_on_the_way_to_a_page_it_prints_what_is_finished(run, photos, tmp_path, monkeypatch, capsys):
+    whole = scorer_module.Scorer.score_with_maps
+
+    def interrupted(self, *given):
+        found = whole(self, *given)
+        yield next(found)
+        yield next(found)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scorer_module.Scorer, "score_with_maps", interrupted)
+    assert main(["score", str(photos), f"--model={run}", f"--html={tmp_path / 'r.html'}"]) == 130
+    said = capsys.readouterr()
+    assert "the table has the 2 finished pictures" in said.err and len(said.out.splitlines()) == 3
+    assert not list(tmp_path.iterdir())
+
+
 def test_save_and_info(run, tmp_path, capsys):
     assert main(["save", str(run), str(tmp_path / "model")]) == 0
     capsys.readouterr()
@@ -240,6 +281,9 @@ def test_save_and_info(run, tmp_path, capsys):
         (["score", "EMPTY", "--model=RUN"], "got no pictures"),
         (["score", "a.png", "--model=RUN", "--output=scores.xls"], "ends in .csv, .jsonl, .parquet"),
         (["score", "a.png", "--model=RUN", "--output=nowhere/o.csv"], "there is no folder 'nowhere'"),
+        (["score", "a.png", "--model=RUN", "--html=ranking.htm"], "ends in .html"),
+        (["score", "a.png", "--model=RUN", "--html=nowhere/r.html"], "there is no folder 'nowhere'"),
+        (["score", "a.png", "--model=RUN", "--engine=ray", "-o", "EMPTY", "--html=r.html"], "got --html with --engine"),
         (["explain", "a.png", "--model=RUN", "-o", "map.jpg"], "ends in .png"),
         (["serve", "--model=RUN", "--port=70000"], "expected 0 to 65535"),
         (["score", "a.png", "--model=RUN", "--objectness=u2netp.onnx"], "for a model without objectness maps"),

@@ -46,9 +46,10 @@ def test_the_scale_is_positive_and_not_ruled_by_one_cell():
 
 def test_pictures_and_a_pair_are_drawn(tmp_path):
     maps = np.random.default_rng(1).normal(size=(3, 4, 3))
-    overlays.save_overlays(tmp_path / "maps.png", [PICTURE] * 3, maps, ["a", "b", "c"], boxes=[[[0, 0, 9, 9]], [], []])
+    figure = overlays.draw_overlays([PICTURE] * 3, maps, ["a", "b", "c"], boxes=[[[0, 0, 9, 9]], [], []])
+    overlays.save(figure, tmp_path / "maps.png")
     pair = np.asarray(pair_contributions(maps.astype(np.float32), [[0, 1]]))[0]
-    overlays.save_pair(tmp_path / "pair.png", [PICTURE, PICTURE[::2]], pair, (0.5, -0.25))
+    overlays.save(overlays.draw_pair([PICTURE, PICTURE[::2]], pair, (0.5, -0.25)), tmp_path / "pair.png")
     for name in ("maps.png", "pair.png"):
         with Image.open(tmp_path / name) as drawn:
             assert np.asarray(drawn.convert("RGB")).std() > 10

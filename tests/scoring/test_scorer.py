@@ -226,6 +226,23 @@ def test_explanation_sums_to_the_score(scorer, files, run):
         scorer.explain("gone.jpg")
 
 
+def test_scores_with_maps_are_those_of_one_by_one(scorer, files, tmp_path):
+    paths, expected = files
+    (tmp_path / "bad.png").write_bytes(b"none")
+    given = [*paths[:2], tmp_path / "bad.png", *paths[2:]]
+    found = list(scorer.score_with_maps(given, lambda picture: picture.size))
+    assert [result.name for result, _, _ in found] == list(map(str, given))
+    result, signed, seen = found.pop(2)
+    assert signed is None and seen is None and "does not decode" in result.error
+    np.testing.assert_allclose([result.score for result, _, _ in found], expected, **CLOSE)
+    for path, (result, signed, seen) in zip(paths, found, strict=True):
+        alone = scorer.explain(path)
+        np.testing.assert_allclose(signed, alone.map, **CLOSE)
+        assert seen == alone.picture.shape[1::-1]
+        assert result.percentile == pytest.approx(alone.percentile, abs=1e-3)
+    assert list(scorer.score_with_maps([], len)) == []
+
+
 def test_boxes_of_a_large_picture_are_in_its_own_pixels(scorer):
     small, large = scene(3, (300, 200)), scene(3, (300, 200)).resize((1500, 1000), Image.Resampling.BICUBIC)
     boxes = [scorer.explain(np.asarray(one)).boxes for one in (small, large)]

@@ -4,8 +4,9 @@ import importlib.util
 import os
 import tempfile
 
-from lena_jax.cli.serve.results import data_url, jpeg_url
+from lena_jax.cli.serve.results import jpeg_url
 from lena_jax.cli.video import MOST_FRAMES, MOST_MOMENTS, RATE
+from lena_jax.runtime.pages import data_url
 from lena_jax.runtime.templates import render
 
 # Longest sides in pixels.

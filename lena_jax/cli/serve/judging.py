@@ -8,7 +8,7 @@ from PIL import Image
 
 from lena_jax import localization
 from lena_jax.data.pictures import BadPicture
-from lena_jax.scoring.scorer import ahead
+from lena_jax.scoring.results import ahead
 
 # Longest side of the copies. The scorer searches for boxes at the same size.
 SIDE = 512

@@ -1,12 +1,10 @@
 """Renders results as HTML: the ranked cards and the comparison of two pictures, with their colour bars."""
 
-import base64
-
-import numpy as np
-
 from lena_jax.cli.serve import judging
 from lena_jax.localization import overlays
+from lena_jax.runtime.pages import data_url
 from lena_jax.runtime.templates import render
+from lena_jax.scoring.results import percent
 
 # Longest side of a picture in the ranking, in pixels. A comparison shows the copy at its full size.
 _CARD = 384
@@ -67,21 +65,9 @@ def notice(said):
     return render(__package__, "notice.html.j2", said=said)
 
 
-def percent(chance):
-    """Formats a probability, never as 0 % or 100 %."""
-    if chance > 0.999:
-        return "over 99.9 %"
-    return "under 0.1 %" if chance < 0.001 else f"{100 * chance:.{1 if chance > 0.99 or chance < 0.01 else 0}f} %"
-
-
 def jpeg_url(pixels, side, quality=82):
     """Encodes a picture, shrunk to at most `side`, as a data URL."""
     return data_url(judging.jpeg(pixels, side, quality), "image/jpeg")
-
-
-def data_url(content, kind):
-    """Encodes bytes of a media type as a data URL."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _card(one, following, scale):
@@ -102,11 +88,9 @@ def _facts(one):
 
 def _legend(scale, lowers, raises, exact):
     """Describes the colour bar: the colours of the maps as they look over medium grey, and their meaning."""
-    colours = overlays.diverging()(np.linspace(0, 1, 11))[:, :3]
-    mixed = overlays.OPACITY * colours + (1 - overlays.OPACITY) * 0.75
     return {
         "what": "what each cell of a picture adds to the score" if exact else "virality map",
-        "stops": ["rgb({:.0f} {:.0f} {:.0f})".format(*(255 * one)) for one in mixed],
+        "stops": ["rgb({} {} {})".format(*one) for one in overlays.colours_over_grey(11).tolist()],
         "lowers": lowers,
         "raises": raises,
         "scale": f"{scale:.2g}",

@@ -1,0 +1,60 @@
+"""What a `Scorer` shows in a notebook: a table of scores for pandas, and a summary of itself."""
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from tqdm.auto import tqdm
+
+from lena_jax import pooling
+from lena_jax.models.ranker import Ranker
+from lena_jax.runs.percentiles import TrainingScores
+from lena_jax.runtime.templates import render
+from lena_jax.scoring import picture_paths
+from lena_jax.scoring.result_files import COLUMNS, row_of
+
+if TYPE_CHECKING:
+    import pandas
+
+    from lena_jax.scoring.scorer import Scorer
+
+Paths = str | os.PathLike | Iterable[str | os.PathLike]
+
+
+def table(scorer: "Scorer", paths: Paths) -> "pandas.DataFrame":
+    """Scores files and folders to a table, and shows a progress bar.
+
+    Args:
+        scorer: the scorer.
+        paths: a file, a folder, or an iterable of them. Of a folder, the picture files in it and below are scored.
+
+    Returns:
+        A DataFrame with the columns `name`, `score`, `percentile` and `error` of `PictureScore`, in the order of the
+        pictures. `.sort_values("score", ascending=False)` ranks it.
+
+    Raises:
+        ImportError: pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError("a table of scores needs pandas: pip install pandas, or use Scorer.score") from error
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+    results = tqdm(scorer.score(picture_paths.find(given)), desc="scoring", unit=" pictures", mininterval=0.5)
+    frame = pandas.DataFrame([row_of(one) for one in results], columns=list(COLUMNS))
+    return frame.astype({"score": "float64", "percentile": "float64"})
+
+
+def summary(model: Ranker, scores: TrainingScores | None) -> str:
+    """Describes the model of a scorer as an HTML table."""
+    kind = type(model.network.pooling)
+    title = next((record.title for record in pooling.POOLINGS.values() if record.module is kind), kind.__name__)
+    maps = "contributions that sum to the score" if model.has_exact_maps else "virality maps"
+    facts = {
+        "backbone": model.backbone.name,
+        "pooling": title,
+        "picture": f"{model.image_size} x {model.image_size} px",
+        "maps": maps,
+        "percentiles": "none" if scores is None else f"among {scores.pictures:,} training pictures",
+    }
+    return render(__package__, "scorer.html.j2", facts=facts)
