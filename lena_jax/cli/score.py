@@ -138,7 +138,7 @@ def run(arguments) -> int:
 def _page(arguments, scorer):
     from lena_jax.scoring.ranking_page import RankingPage
 
-    return RankingPage(arguments.html, arguments.model, scorer.model.has_exact_maps)
+    return RankingPage(arguments.html, arguments.model, scorer.model.has_exact_maps, scorer.model.resize)
 
 
 def _noted(results, into):

@@ -60,6 +60,7 @@ class RankingPage:
         path: path of the first file. It is replaced if it is there; so are further pages of an earlier ranking.
         model: name of the model to show.
         exact: whether the maps sum to the score, see `Explanation.exact`.
+        resize: how pictures became the squares that the network saw, see `localization.on_picture`.
 
     Raises:
         ValueError: the name does not end in .html, is a folder, its folder does not exist, or the name of a further
@@ -67,7 +68,7 @@ class RankingPage:
         OSError: the folder cannot be written.
     """
 
-    def __init__(self, path: str | os.PathLike, model: str, exact: bool) -> None:
+    def __init__(self, path: str | os.PathLike, model: str, exact: bool, resize: str = "squash") -> None:
         path = os.fspath(path)
         if not path.lower().endswith(".html"):
             raise ValueError(f"got the page {path!r}, expected a name that ends in .html")
@@ -76,7 +77,7 @@ class RankingPage:
         folder = os.path.dirname(path) or "."
         if not os.path.isdir(folder):
             raise ValueError(f"got the page {path!r}, but there is no folder {folder!r}")
-        self._path, self._model, self._exact = path, model, exact
+        self._path, self._model, self._exact, self._resize = path, model, exact, resize
         for other in self._further():
             with open(other, "rb") as file:
                 if file.read(len(_OURS)) != _OURS:
@@ -157,7 +158,7 @@ class RankingPage:
         self._file.seek(entry.place)
         # A browser loads an `img` when it comes near the window, an `image` in the page at once. The drawing around
         # the map has the shape of the picture, so that both fill the same part of a card.
-        png = pages.data_url(map_png(signed, scale), "image/png")
+        png = pages.data_url(map_png(signed, scale, width, height, self._resize), "image/png")
         drawing = render(__package__, "map.svg.j2", png=png, width=width, height=height)
         return {
             "src": pages.data_url(self._file.read(entry.jpeg), "image/jpeg"),

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from lena_jax.localization import overlays
-from lena_jax.localization.resizing import upsample
+from lena_jax.localization.resizing import on_picture
 
 SIDE = 256  # Longest side of a small copy, in pixels.
 MOST_BYTES = 24_000  # Of a small copy. 1,000 photographs took 11,000 on average; noise would take 40,000.
@@ -51,17 +51,21 @@ def thumbnail(picture: Image.Image) -> Thumbnail:
     return Thumbnail(buffer.getvalue(), *picture.size)
 
 
-def map_png(signed_map: np.ndarray, scale: float) -> bytes:
+def map_png(signed_map: np.ndarray, scale: float, width: int, height: int, resize: str = "squash") -> bytes:
     """Draws a signed map in the colours of `overlays`, for laying over its picture with the opacity `OPACITY`.
 
     Args:
         signed_map: [h, w].
         scale: value at which the colour scale ends, > 0.
+        width, height: size of the picture, in any unit.
+        resize: how it became the square that the network saw, see `localization.on_picture`.
 
     Returns:
-        A PNG of `MAP_SIDE` x `MAP_SIDE` pixels, to be stretched over the picture; about 1,000 bytes.
+        A PNG of at most `MAP_SIDE` x `MAP_SIDE` pixels, to be stretched over the picture; about 1,000 bytes.
     """
-    smooth = upsample(signed_map[None], MAP_SIDE, MAP_SIDE)[0]
+    share = MAP_SIDE / max(width, height)
+    rows, columns = max(1, round(share * height)), max(1, round(share * width))
+    smooth = np.asarray(on_picture(signed_map[None], rows, columns, resize))[0]
     shade = np.rint((_SHADES - 1) * (0.5 + 0.5 * np.clip(smooth / scale, -1, 1))).astype(np.uint8)
     picture = Image.fromarray(shade)
     picture.putpalette(_palette())

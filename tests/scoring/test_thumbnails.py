@@ -35,7 +35,7 @@ def test_a_copy_is_bounded_whatever_it_shows():
 def test_a_map_laid_over_its_picture_is_the_overlay(cells):
     signed = np.random.default_rng(1).normal(size=cells).astype(np.float32)
     scale = overlays.common_scale([signed])
-    png = thumbnails.map_png(signed, scale)
+    png = thumbnails.map_png(signed, scale, 300, 300)
     assert len(png) < 2000
     side = thumbnails.MAP_SIDE
     with Image.open(io.BytesIO(png), formats=("PNG",)) as opened:
@@ -50,6 +50,21 @@ def test_a_map_laid_over_its_picture_is_the_overlay(cells):
 
 
 def test_a_map_without_values_has_the_colour_of_0():
-    with Image.open(io.BytesIO(thumbnails.map_png(np.zeros((4, 4), np.float32), 1.0)), formats=("PNG",)) as opened:
+    with Image.open(
+        io.BytesIO(thumbnails.map_png(np.zeros((4, 4), np.float32), 1.0, 8, 4)), formats=("PNG",)
+    ) as opened:
         colours = np.asarray(opened.convert("RGB"))
     assert (colours == colours[0, 0]).all() and np.ptp(colours[0, 0].astype(int)) < 3
+
+
+@pytest.mark.parametrize("resize", ["squash", "pad", "crop"])
+@pytest.mark.parametrize("size", [(64, 32), (32, 64)])
+def test_a_map_covers_of_a_picture_what_the_network_saw_of_it(resize, size):
+    signed = np.random.default_rng(2).normal(size=(6, 6)).astype(np.float32)
+    scale = overlays.common_scale([signed])
+    with Image.open(io.BytesIO(thumbnails.map_png(signed, scale, *size, resize)), formats=("PNG",)) as opened:
+        colours = np.asarray(opened.convert("RGB"), float)
+    grey = np.full((*colours.shape[:2], 3), 120, np.uint8)
+    mixed = overlays.OPACITY * colours + (1 - overlays.OPACITY) * 255 * overlays.backdrop(grey)
+    assert colours.shape[:2] == (size[1] // 2, size[0] // 2)
+    assert np.abs(mixed - overlays.overlay(grey, signed, scale, resize=resize)).max() <= 6
