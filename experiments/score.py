@@ -1,6 +1,6 @@
 """Score new pictures with a trained ranker, and rank them: `lena-jax score` as a script.
 
-    python experiments/score.py --model=runs/mine holiday/ other.jpg --output=scores.csv --maps=maps
+    python experiments/score.py --model=runs/mine holiday/ other.jpg --output=scores.csv --maps=maps --html=ranking.html
 
 It takes the flags of `lena-jax score` (--help lists them); --workdir and --csv are the old names of --model and
 --output.

@@ -121,7 +121,7 @@ class RankingPage:
             self._exact,
             [self._name(number) for number in range(count)],
         )
-        stride = max(1, len(ranked) // _SCALED)
+        stride = max(1, -(-len(ranked) // _SCALED))
         scale = overlays.common_scale([self._map(one) for one in ranked[::stride]]) if ranked else 1.0
         if count > 1 and os.path.exists(self._path):
             os.remove(self._path)

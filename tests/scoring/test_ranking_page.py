@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import tempfile
 import time
 import urllib.parse
 from pathlib import Path
@@ -15,11 +16,14 @@ import browser
 import numpy as np
 import pytest
 from html_elements import Elements
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from scored_run import scene
 
 from lena_jax.scoring import ranking_page
 from lena_jax.scoring.ranking_page import RankingPage
+from lena_jax.scoring.result_files import printable
 from lena_jax.scoring.results import PictureScore
 from lena_jax.scoring.thumbnails import thumbnail
 
@@ -107,6 +111,26 @@ def test_names_and_reasons_stay_text(tmp_path):
     assert elements.all("title")[0] == EVIL and f"x{EVIL}: y{EVIL}\\u202e" in elements.text
     assert "a\\u202egpj.exe" in elements.text and "b\\udcff.png" in elements.text and "m" + EVIL in elements.text
     assert not any(key.startswith("on") for _, attributes in elements.found for key in attributes)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    scored=st.lists(
+        st.tuples(st.text(st.characters(codec=None), max_size=20), st.sampled_from([-1e9, -1.0, 0.0, 0.25, 1e9])),
+        max_size=6,
+    ),
+    size=st.integers(1, 4),
+)
+def test_whatever_the_names_and_scores_are_the_order_is_that_of_the_scores(scored, size):
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranking_page, "PAGE", size)
+        with RankingPage(f"{folder}/r.html", "m", True) as page:
+            for name, score in scored:
+                add(page, name, score)
+            pages = [Elements(Path(one).read_text(encoding="utf-8")) for one in page.write()]
+        ranked = [printable(name) for name, _ in sorted(scored, key=lambda one: -one[1])]
+        assert [name for one in pages for name in one.all("title")] == ranked
+        assert len(pages) == max(1, -(-len(ranked) // size)) == len(os.listdir(folder))
 
 
 @pytest.mark.parametrize("stem", ["r", "a b#?%", "c:d", "ü"])
