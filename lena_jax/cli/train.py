@@ -11,7 +11,6 @@ from pathlib import Path
 import lena_jax
 from lena_jax.cli import models
 from lena_jax.config import STRENGTHS, own_pictures_config
-from lena_jax.runs.folder import REPORT, write_json
 
 DESCRIPTION = """\
 Trains a ranker on your own pictures. You need a folder of pictures and a table (CSV, Excel, JSON lines, Parquet) with a
@@ -189,6 +188,8 @@ def _claim(work, key):
             return
     except (OSError, ValueError):
         pass
+    from lena_jax.runs.folder import write_json
+
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     write_json(place, key)
@@ -225,6 +226,8 @@ def _more_pictures(curve):
 
 def _summary(measures, output):
     """Says what came out, and what to do with it."""
+    from lena_jax.runs.folder import REPORT
+
     accuracy, simple = measures["pair_accuracy"], measures.get("simple_properties")
     floor = "guessing: 0.5" + (f"; size, shape and colour alone: {simple['pair_accuracy']:.3f}" if simple else "")
     lines = [
