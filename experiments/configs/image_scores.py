@@ -8,10 +8,12 @@ The head is solved on all pairs of the training pictures, with its ridge chosen 
 Five folds measure how well the model ranks pictures that it was not trained on. Without --folds, one model is trained
 on the dataset's training split, or on all pictures if it has no splits.
 
-Metric: pair accuracy 0.743 and Spearman 0.676 (means of five folds) on 1,023 photographs rated for appeal (the AVT
-image appeal dataset at 80x80 px, Goering and Raake, IEEE Access 2023), 0.712 and 0.601 for valence and 0.730 and 0.632
+Metric: pair accuracy 0.744 and Spearman 0.676 (means of five folds) on 1,023 photographs rated for appeal (the AVT
+image appeal dataset at 80x80 px, Goering and Raake, IEEE Access 2023), 0.715 and 0.612 for valence and 0.740 and 0.657
 for arousal on 809 photographs of OASIS (Kurdi, Lozano and Banaji 2017). docs/does_lena_help.md compares the poolings
-there. With the features in the cache, fitting takes 10 to 11 s per fold of 647 pictures on 2 CPU cores.
+there, and says how the size of the pictures was chosen.
+
+`image_scores.py:quick` and `image_scores.py:best` are the other strengths of `lena-jax train`.
 """
 
 from lena_jax.config import own_pictures_config
