@@ -91,7 +91,8 @@ def overlay(
     if not np.isfinite(signed_map).all():
         raise ValueError(f"the map must be finite, got {int((~np.isfinite(signed_map)).sum())} cells that are not")
     scale = common_scale([signed_map]) if scale is None else scale
-    full = np.asarray(on_picture(signed_map[None], *picture.shape[:2], resize))[0]
+    height, width = picture.shape[:2]
+    full = np.asarray(on_picture(signed_map[None], height, width, resize))[0]
     colours = diverging()(0.5 + 0.5 * np.clip(full / scale, -1, 1))[..., :3]
     return np.round(255 * (opacity * colours + (1 - opacity) * backdrop(picture))).astype(np.uint8)
 

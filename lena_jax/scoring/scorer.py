@@ -236,7 +236,7 @@ class Scorer:
             self._percentile(score),
             signed,
             exact,
-            _boxes(signed, *pixels.shape[:2], self._model.resize),
+            _boxes(signed, pixels.shape[0], pixels.shape[1], self._model.resize),
             pixels,
             self._model.resize,
         )
