@@ -135,7 +135,7 @@ def _pictures(name, record, values, scale, resize):
     return found
 
 
-def _overlay(picture, values, scale, mask, resize):
+def _overlay(picture, values, scale, mask, resize="squash"):
     """Draws a signed map and the outline of a mask over a picture."""
     mixed = overlays.overlay(np.asarray(picture), values, scale, resize=resize)
     if mask is not None and mask.any():

@@ -11,7 +11,7 @@ WEIGHTS = np.random.default_rng(0).normal(size=(4, 4)).repeat(4, 0).repeat(4, 1)
 class Linear:
     """A model whose score is a weighted sum of the pixels, times their objectness if it is fused."""
 
-    image_size = 16
+    image_size, resize = 16, "squash"
 
     def __init__(self, fusion):
         self.fusion = fusion
