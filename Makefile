@@ -14,7 +14,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/pip --quiet --disable-pip-version-check
 INSTALL = $(PIP) install $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
-.PHONY: quickstart check lint format types doctest test test-torch clean
+.PHONY: quickstart check lint format types doctest test test-torch test-tpu test-gpu clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/python -m data_prep build planted --data_dir=$(DATA)
@@ -43,6 +43,15 @@ test: $(VENV)/installed-test $(VENV)/installed-network
 # Compares the backbones with their PyTorch implementations; downloads PyTorch.
 test-torch: $(VENV)/installed-test $(VENV)/installed-torch
 	$(BIN)/python -m pytest tests/backbones
+
+# Compiles all poolings, scoring and AlexNet's training step for the newest and the oldest TPU; downloads libtpu.
+test-tpu: $(VENV)/installed-tpu
+	for kind in v6e v4; do $(BIN)/python experiments/benchmark_accelerators.py --device=$$kind --check || exit 1; done
+
+# The same for NVIDIA GPUs; downloads JAX's CUDA plugin without NVIDIA's own packages, which only running needs.
+test-gpu: $(VENV)/installed
+	$(PIP) install --no-deps $$($(BIN)/python -c 'import jax; print(*(f"jax-cuda12-{part}=={jax.__version__}" for part in ("plugin", "pjrt")))')
+	for kind in h100 a100; do $(BIN)/python experiments/benchmark_accelerators.py --device=$$kind --check || exit 1; done
 
 $(VENV)/installed: setup.cfg pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, %s found: make PYTHON=python3.11" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'

@@ -110,7 +110,11 @@ def print_table(device, shapes, dtypes):
             size = math.prod(shape) * {"float32": 4}.get(dtype, 2)
             for program in PROGRAMS:
                 got = in_a_process(device, program, shape, dtype)
-                cost = f"{got['bundles'] / 1000:,.0f}" if device in TPUS else f"{got['launches']}"
+                cost = (
+                    f"{got['bundles'] / 1000:,.{1 if got['bundles'] < 10_000 else 0}f}"
+                    if device in TPUS
+                    else f"{got['launches']}"
+                )
                 moved = " | ".join(f"{got.get(part, 0) / size:.2f}" for part in ("read", "written"))
                 print(f"| {shape} | {dtype} | {program} | {cost} | {moved} | {got['seconds']:.0f} |", flush=True)
 

@@ -1,12 +1,14 @@
 """Which cells a pooling reads: axes, windows and masks, all brought to one form, maps of cells `[..., M, ...]`."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 from jax.typing import ArrayLike, DTypeLike
 
@@ -228,7 +230,7 @@ def _split_windows(
     strides: int | Sequence[int] | None,
     padding: str | Sequence[Sequence[int]],
 ) -> tuple[jax.Array, jax.Array | None, tuple[int, ...], tuple[int, ...]]:
-    """Split each pooled axis into (windows, cells of a window) by gathering each window's rows and columns."""
+    """Split each pooled axis into (windows, cells of a window)."""
     window = _one_per_axis("window", window, axes)
     strides = window if strides is None else _one_per_axis("strides", strides, axes)
     sizes = tuple(x.shape[a] for a in axes)
@@ -245,15 +247,26 @@ def _split_windows(
         inside = (index >= 0) & (index < size)
         if not inside.any(1).all():
             raise ValueError(f"a window lies in the padding alone: got {(before, after)}, expected less than {k}")
-        index, here = np.clip(index, 0, size - 1), a + done
-        x = jnp.take(x, index, axis=here)
-        valid = None if valid is None else jnp.take(valid, index, axis=here)
+        here = a + done
+        if step == k:
+            cut = functools.partial(_side_by_side, axis=here, k=k, before=before, windows=len(starts))
+        else:
+            cut = functools.partial(jnp.take, indices=np.clip(index, 0, size - 1), axis=here)
+        x, valid = cut(x), None if valid is None else cut(valid)
         inside_all = inside_all & np.expand_dims(
             inside, [d for d in range(inside_all.ndim) if d not in (here, here + 1)]
         )
     if not inside_all.all():
         valid = jnp.full_like(x, True, bool) & inside_all if valid is None else valid & inside_all
     return x, valid, tuple(a + i + 1 for i, a in enumerate(axes)), tuple(axes)
+
+
+def _side_by_side(x: jax.Array, axis: int, k: int, before: int, windows: int) -> jax.Array:
+    """Split an axis into (windows, k), with zeros or False outside: no index, whose derivative were a scatter."""
+    missing = [(0, 0, 0)] * x.ndim
+    missing[axis] = (before, windows * k - before - x.shape[axis], 0)  # Negative where the last cells are in no window.
+    x = lax.pad(x, jnp.zeros((), x.dtype), missing)
+    return x.reshape(*x.shape[:axis], windows, k, *x.shape[axis + 1 :])
 
 
 def _one_per_axis(name: str, value: int | Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:

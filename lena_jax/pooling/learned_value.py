@@ -36,7 +36,7 @@ def lay_out_with(
         >>> from lena_jax.pooling.learned_value import lay_out_with
         >>> layout, power = lay_out_with(jnp.ones((2, 2, 3)), 2.0, "power", {}, positive=True)
         >>> layout.cells.shape, power
-        ((1, 4, 3), Array([[2., 2., 2.]], dtype=float32))
+        ((4, 3), Array([2., 2., 2.], dtype=float32))
     """
     if positive and not isinstance(value, jax.core.Tracer) and not (np.asarray(value) > 0).all():
         raise ValueError(f"{name} must be positive: got {value}, expected numbers > 0")

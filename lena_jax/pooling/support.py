@@ -62,7 +62,7 @@ def fixed_size(layout: Layout, n: float, name: str) -> jax.Array:
         >>> from lena_jax.pooling import lay_out
         >>> from lena_jax.pooling.support import fixed_size
         >>> fixed_size(lay_out(jnp.ones((2, 3, 1))), 4, "n")
-        Array([[4.]], dtype=float32)
+        Array([4.], dtype=float32)
     """
     m = layout.cells.shape[layout.axis]
     try:

@@ -10,7 +10,7 @@ def like_maps(n: jax.Array, dtype: DTypeLike) -> jax.ShapeDtypeStruct:
     Example:
         >>> import jax.numpy as jnp
         >>> from lena_jax.pooling.kernels.shapes import like_maps
-        >>> like_maps(jnp.ones((2, 3)), jnp.int32)
-        ShapeDtypeStruct(shape=(2, 3), dtype=int32)
+        >>> like_maps(jnp.ones((2, 3)), jnp.int32).shape
+        (2, 3)
     """
     return jax.ShapeDtypeStruct(n.shape, dtype, manual_axis_type=jax.typeof(n).manual_axis_type)
