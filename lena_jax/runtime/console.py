@@ -39,7 +39,9 @@ def patient_output() -> Iterator[None]:
     before = sys.stdout, sys.stderr
     for stream in before:
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            # A stream whose file was exchanged under it says "Illegal seek"; it works all the same.
+            with contextlib.suppress(OSError):
+                stream.reconfigure(errors="backslashreplace")
     sys.stdout, sys.stderr = (None if stream is None else _Patient(stream) for stream in before)
     try:
         yield

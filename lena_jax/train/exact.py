@@ -55,7 +55,7 @@ def check(config):
         raise ValueError(f"got head.penalties {tuple(head.penalties)}, expected 'even', alone or with 'sparse'")
     for key, least, most in (("ridges", 0, np.inf), ("starts", 0, 1), ("freedoms", -1, np.inf)):
         values = head[key]
-        if not values or not all(least < value < most for value in values):
+        if not values or not all(least < value < most or value == most == 1 for value in values):
             raise ValueError(f"got head.{key} {tuple(values)}, expected numbers between {max(least, 0)} and {most}")
 
 

@@ -221,7 +221,7 @@ def test_explain_and_compare_draw(run, photos, tmp_path, capsys):
 
 def test_a_page_a_file_and_maps_in_one_pass(run, photos, tmp_path, capsys):
     (tmp_path / "bad.png").write_bytes(b"\x89PNG")
-    names = ["test_gif.gif", "test_cmyk.jpg", "test_heic.heic"]
+    names = ["test_gif.gif", "test_cmyk.jpg", "test_webp.webp"]
     paths = [*(str(photos / name) for name in names), str(tmp_path / "bad.png")]
     page, file, maps = tmp_path / "r.html", tmp_path / "o.csv", tmp_path / "maps"
     assert main(["score", *paths, f"--model={run}", f"--html={page}", f"--output={file}", f"--maps={maps}"]) == 1

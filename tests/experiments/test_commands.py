@@ -150,7 +150,7 @@ def test_a_folder_that_cannot_be_made_is_one_line_and_exit_code_1(planted_dir, t
 
 
 def test_a_typo_in_ones_own_config_file_is_named(tmp_path, trainings):
-    text = (ROOT / "experiments/configs/image_scores.py").read_text()
+    text = (ROOT / "experiments/configs/finetune.py").read_text()
     (tmp_path / "mine.py").write_text(text.replace("weight_decay", "weigth_decay"))
     done = trainings.command("train.py", f"--config={tmp_path / 'mine.py'}", f"--workdir={tmp_path / 'run'}")
     assert done["code"] == 2 and not (tmp_path / "run").exists()

@@ -77,7 +77,7 @@ def test_the_pictures_and_maps_are_those_that_were_added(tmp_path):
     assert 'viewBox="0 0 32 20"' in drawing
     png = base64.b64decode(re.search('href="data:image/png;base64,([^"]*)"', drawing)[1])
     with Image.open(io.BytesIO(png), formats=("PNG",)) as opened:
-        assert opened.size == (32, 32)
+        assert opened.size == (32, 20)
 
 
 def test_a_page_needs_nothing_else_and_forbids_it(tmp_path):
