@@ -19,7 +19,7 @@ def text(source):
     rows = [
         ("run" if loaded.is_run else "saved model", os.fspath(source)),
         *_network(stored["network"], loaded.model, loaded.variables),
-        ("dataset", f"{data['name']}, score {data['score']!r}" + (f", in {loaded.data_dir}" if loaded.is_run else "")),
+        ("dataset", f"{data['name']}, score {data['score']!r}" + _where(loaded)),
         *([("licence", f"{stored['weights_licence']} (pretrained weights)")] if stored["weights_licence"] else []),
         ("fingerprint", data["fingerprint"]),
         ("step", str(stored["step"])),
@@ -30,6 +30,14 @@ def text(source):
         rows.append(("made with", ", ".join(f"{name} {version}" for name, version in stored["versions"].items())))
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {printable(str(value))}" for name, value in rows)
+
+
+def _where(loaded):
+    """Says where a run's dataset is, or of which version a saved model's was."""
+    if loaded.is_run:
+        return f", in {loaded.data_dir}"
+    version = loaded.description["versions"].get("dataset")
+    return f", version {version}" if version else ", of unknown version: before 2.0.0, colour profiles were ignored"
 
 
 def _network(network, model, variables):

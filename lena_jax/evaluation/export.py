@@ -1,8 +1,10 @@
 """Export a run's best checkpoint as a folder to share, after measuring what its model card reports."""
 
+import os
 import warnings
 
 from lena_jax.backbones.saved import check_place
+from lena_jax.data.dataset import dataset_directory
 from lena_jax.evaluation import picture_properties
 from lena_jax.evaluation.evaluate import evaluate
 from lena_jax.runs import folder as run_folder
@@ -81,12 +83,19 @@ def save_model(workdir, folder, data_dir=None):
             "training_scores": None if scores is None else scores.as_json(),
             "measures": measures,
             "picture_properties": properties,
-            "versions": saved_model.versions(),
+            "versions": saved_model.versions() | _dataset_version(run.config, parts),
             "weights_licence": run.model.licence,
         },
         run.variables,
     )
     return place
+
+
+def _dataset_version(config, parts):
+    """Says which version of its builder made the dataset, while it is still the one that the run was trained on."""
+    if parts["train"] is None:
+        return {}
+    return {"dataset": os.path.basename(dataset_directory(config.data.name, config.data.dir))}
 
 
 def _known_measures(workdir, run, split="test"):

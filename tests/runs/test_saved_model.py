@@ -69,6 +69,7 @@ def test_the_model_card_has_the_numbers(folder):
     assert "library_name: lena-jax" in front and "lena-jax score" in body
     accuracy = stored["measures"]["pair_accuracy"]
     assert f"| {accuracy['value']:.3f} | {accuracy['low']:.3f} to {accuracy['high']:.3f} |" in body
+    assert stored["versions"]["dataset"] == "2.0.0" and "dataset 2.0.0" in body
     brightness = stored["picture_properties"]["brightness"]
     assert f"| brightness | {brightness['predicted']:.3f} | {brightness['true']:.3f} |" in body
     assert "What it is not" in body and "The model does not detect" in body and "17 training pictures" in body
