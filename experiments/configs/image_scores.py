@@ -9,7 +9,7 @@ Five folds measure how well the model ranks pictures that it was not trained on.
 on the dataset's training split, or on all pictures if it has no splits.
 
 Metric: pair accuracy 0.744 and Spearman 0.676 (means of five folds) on 1,023 photographs rated for appeal (the AVT
-image appeal dataset at 80x80 px, Goering and Raake, IEEE Access 2023), 0.715 and 0.612 for valence and 0.740 and 0.657
+image appeal dataset at 80x80 px, Goering and Raake, IEEE Access 2023), 0.716 and 0.612 for valence and 0.740 and 0.657
 for arousal on 809 photographs of OASIS (Kurdi, Lozano and Banaji 2017). docs/does_lena_help.md compares the poolings
 there, and says how the size of the pictures was chosen.
 
