@@ -116,7 +116,7 @@ def default_config():
 
 # What `own_pictures_config` can be asked for, and what each does, in a line.
 STRENGTHS = {
-    "quick": "EfficientNet-Lite0 at 160 px: about a third of the time, a little less accurate",
+    "quick": "EfficientNet-Lite0 at 160 px: faster, and less accurate",
     "default": "EfficientNet-Lite2 at 224 px",
     "best": "DINOv2 base at 224 px, from the Hugging Face hub (346 MB): for a GPU, or patience; not measured",
 }

@@ -53,7 +53,9 @@ def table_of(folder: Path) -> Path:
     return found[0]
 
 
-def columns(path: Path, folder: Path, image: str | None = None, score: str | None = None) -> Guess:
+def columns(
+    path: Path, folder: Path, image: str | None = None, score: str | None = None, others: Sequence[str] = ()
+) -> Guess:
     """Guess the columns that are not given.
 
     The pictures are in the column of which most values are files in the folder. The scores are in the only column of
@@ -64,16 +66,23 @@ def columns(path: Path, folder: Path, image: str | None = None, score: str | Non
         folder: the folder of pictures.
         image: the column of pictures, if it is known.
         score: the column of scores, if it is known.
+        others: columns that are used for something else: they must be there, and are not the score.
 
     Raises:
-        ValueError: no column names pictures, or no column or several could be the score.
+        ValueError: a column is missing or used twice, no column names pictures, no column or several could be the
+            score, or there are fewer than two rows.
     """
     names, rows = files.column_names(path)
-    if not rows:
-        raise ValueError(f"{path} has a header and no rows, expected a row for each picture")
-    for given in (image, score):
+    if len(rows) < 2:
+        raise ValueError(
+            f"{path}: got {len(rows)} rows below the header, expected a row for each of two or more pictures"
+        )
+    for given in (image, score, *others):
         if given is not None:
             files.find_column(path, names, given)
+    for given in others:
+        if given in (image, score):
+            raise ValueError(f"{path}: got column {given!r} for two things, expected another one")
     values = {name: [row[name] for row in rows] for name in names}
     if image is None:
         shares = {name: _share_of_files(values[name], folder) for name in names}
@@ -84,9 +93,10 @@ def columns(path: Path, folder: Path, image: str | None = None, score: str | Non
                 f"{path}: no column names files in {folder} (paths relative to it){best}. Columns: {', '.join(names)}. "
                 "Say which with --image_column=COLUMN, and check the folder"
             )
-    others: list[str] = []
+    rest: list[str] = []
     if score is None:
-        numeric = [name for name in names if name != image and _is_numeric(path, name, values[name])]
+        free = [name for name in names if name != image and name not in others]
+        numeric = [name for name in free if _is_numeric(path, name, values[name])]
         ranked = sorted((rank, name) for name in numeric if (rank := _rank(name)) is not None)
         if len(numeric) == 1:
             score = numeric[0]
@@ -97,9 +107,9 @@ def columns(path: Path, folder: Path, image: str | None = None, score: str | Non
                 f"{path}: got no --score, expected the column to rank by; columns of numbers: "
                 f"{', '.join(numeric) or 'none'}"
             )
-        others = [name for name in numeric if name != score]
+        rest = [name for name in numeric if name != score]
     said = f"pictures: column {image!r}; score: column {score!r}"
-    return Guess(image, score, said + (f" (not {', '.join(others)}; choose with --score)" if others else ""))
+    return Guess(image, score, said + (f" (not {', '.join(rest)}; choose with --score)" if rest else ""))
 
 
 def _share_of_files(values: Sequence[Any], folder: Path) -> float:

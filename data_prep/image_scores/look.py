@@ -11,7 +11,7 @@ from scipy import stats
 from data_prep.tables import files, numbers
 from lena_jax.data.pairs import ComparablePairs
 
-# Fewer pictures than this hardly teach a ranker anything.
+# Below this, five folds hold out fewer than 40 pictures each.
 _FEW = 200
 # Correlations below this, or less sure, are not worth a line.
 _WORTH, _SURE = 0.15, 0.01
@@ -49,7 +49,7 @@ def lines(
         raise ValueError(f"{path}: got {len(scores)} scores in column {score!r}, expected at least two")
     found = [f"{len(scores):,} pictures with a score, {len(ComparablePairs(scores, groups)):,} pairs to learn from"]
     if len(scores) < _FEW:
-        found.append(f"few pictures: expect wide intervals, and more from more pictures (best from {_FEW} on)")
+        found.append(f"fewer than {_FEW} pictures: expect wide intervals, and the learning curve to rise")
     found += _tail(scores)
     others = {name: [columns[name][i] for i in there] for name in names if name not in (image, score, group)}
     others["size of the file"] = [_bytes(folder, columns[image][i]) for i in there]

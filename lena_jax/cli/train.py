@@ -81,7 +81,8 @@ def run(arguments) -> int:
     """Returns the exit code 0."""
     folder = Path(arguments.pictures).expanduser()
     if not folder.is_dir():
-        raise ValueError(f"got {arguments.pictures!r}, expected a folder of pictures")
+        hint = ": name the folder first, and the table with --table" if folder.is_file() else ""
+        raise ValueError(f"got {arguments.pictures!r}, expected a folder of pictures{hint}")
     if arguments.folds < 2:
         raise ValueError(f"got --folds={arguments.folds}, expected at least 2")
     if arguments.time_limit is not None and not arguments.time_limit > 0:
@@ -91,7 +92,8 @@ def run(arguments) -> int:
 
         table = guess.table_of(folder) if arguments.table is None else Path(arguments.table).expanduser()
         output = Path(arguments.output or Path("models") / folder.resolve().name).expanduser().absolute()
-        found = guess.columns(table, folder, arguments.image_column, arguments.score)
+        others = [name for name in (arguments.group, arguments.views, arguments.fold_by) if name]
+        found = guess.columns(table, folder, arguments.image_column, arguments.score, others)
         config, key = _config(arguments), _key(arguments, folder, table, found)
         if output.exists():
             return _already(output, key)
@@ -101,7 +103,12 @@ def run(arguments) -> int:
         # Everything on the way to the model; the same command goes on from here.
         work = output.with_name(f"{output.name}.unfinished")
         _claim(work, key)
-        built = _build(arguments, folder, table, found, work / "data")
+        try:
+            built = _build(arguments, folder, table, found, work / "data")
+        except ValueError:
+            # Nothing was done that another try could go on with.
+            shutil.rmtree(work, ignore_errors=True)
+            raise
         config.data.name, config.data.dir = built.name, str(work / "data")
 
         from lena_jax.studies import own_pictures

@@ -62,6 +62,11 @@ def test_what_cannot_be_told_is_asked_for(folder):
         guess.columns(table(folder / "t.csv", "file,x", "other/a.jpg,3", "other/b.jpg,4"), folder)
     with pytest.raises(ValueError, match="got column 'stars', expected one of file, x, y"):
         guess.columns(table(folder / "t.csv", "file,x,y", *rows), folder, score="stars")
-    with pytest.raises(ValueError, match="a header and no rows"):
+    with pytest.raises(ValueError, match="got column 'site', expected one of file, x, y"):
+        guess.columns(table(folder / "t.csv", "file,x,y", *rows), folder, others=["site"])
+    with pytest.raises(ValueError, match="got column 'x' for two things"):
+        guess.columns(table(folder / "t.csv", "file,x,y", *rows), folder, score="x", others=["x"])
+    assert guess.columns(table(folder / "t.csv", "file,x,y", *rows), folder, others=["x"]).score == "y"
+    with pytest.raises(ValueError, match="got 0 rows below the header"):
         guess.columns(table(folder / "t.csv", "file,x"), folder)
     assert guess.columns(table(folder / "t.csv", "file,x,y", *rows), folder, score="y").score == "y"

@@ -21,7 +21,7 @@ def test_pairs_few_pictures_and_nothing_else_to_say(tmp_path):
     scores = np.random.default_rng(0).permutation(40) + 1
     found = lines_of(tmp_path, scores, noise=np.random.default_rng(1).permutation(40))
     assert found[0] == "40 pictures with a score, 780 pairs to learn from"
-    assert found[1].startswith("few pictures")
+    assert found[1].startswith("fewer than 200 pictures")
     assert not any("noise" in line for line in found)
 
 
