@@ -137,14 +137,14 @@ def _built(arguments: argparse.Namespace):
     make = dataset.prepare(arguments)
     # Imported here so that --help and a mistyped option answer at once.
     from absl import logging
-    from tqdm.auto import tqdm
 
     from data_prep import staging
+    from lena_jax.runtime.progress import counted
 
     logging.set_verbosity(logging.ERROR)
 
     def progress(examples, split, total):
-        return tqdm(examples, desc=split, total=total, unit=" pictures", mininterval=0.5, file=sys.stderr)
+        return counted(examples, split, total)
 
     def make_with_progress(data_dir):
         builder = make(data_dir)

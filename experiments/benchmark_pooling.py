@@ -101,7 +101,7 @@ def compiled(function, *args):
 
 
 def kernel_times(call, rounds):
-    """Return the milliseconds that a call spends in kernels of a GPU, once for each round, and the number of kernels."""
+    """Return the milliseconds that a call spends in a GPU's kernels, once for each round, and how many they are."""
     from jax.experimental.mosaic.gpu import profiler
 
     function, *args = call.func, *call.args

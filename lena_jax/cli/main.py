@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lena_jax.cli import compare, explain, info, save, score, serve, train, video
+from lena_jax.cli import compare, crop, demo, explain, info, pick, save, score, serve, train, video
 from lena_jax.runtime import console
 from lena_jax.runtime.signals import Terminated, terminated_in_order
 
@@ -16,12 +16,15 @@ training run (runs/...), or hf:OWNER/NAME on the Hugging Face hub.
 
 EXAMPLES = """\
 examples:
+  lena-jax demo
   lena-jax train photos/ --table=photos.csv --score=likes -o models/photos
   lena-jax score holiday/ --model=runs/mine
   lena-jax score holiday/ --model=runs/mine --output=scores.csv
   find . -name '*.jpg' | lena-jax score - --model=runs/mine --output=scores.jsonl
   lena-jax explain picture.jpg --model=runs/mine -o map.png
   lena-jax compare a.jpg b.jpg --model=runs/mine -o pair.png
+  lena-jax crop picture.jpg --model=runs/mine --aspect=1:1,4:5 -o crops
+  lena-jax pick series/ --model=runs/mine
   lena-jax video clip.mp4 --model=runs/mine -o clip_moments
   lena-jax serve --model=runs/mine
   lena-jax info runs/mine
@@ -33,7 +36,7 @@ exit codes: 0 success; 1 some pictures could not be read, or a file could not be
 130 interrupted (Ctrl-C); 143 terminated
 """
 
-COMMANDS = (train, score, explain, compare, video, serve, info, save)
+COMMANDS = (demo, train, score, explain, compare, crop, pick, video, serve, info, save)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,7 +20,7 @@ from lena_jax.metrics import (
     ranking_metrics,
 )
 from lena_jax.models.predict import predict
-from lena_jax.models.ranker import eta_distribution
+from lena_jax.models.shares import eta_distribution
 from lena_jax.runs import folder, percentiles
 from lena_jax.runs.load import load_ranker
 from lena_jax.runs.trained_data import open_trained_pictures

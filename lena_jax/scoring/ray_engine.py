@@ -20,14 +20,12 @@ import logging
 import os
 import pickle
 import socket
-import sys
 import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from lena_jax.runtime.locks import own
+from lena_jax.runtime.progress import counted
 from lena_jax.scoring import blocks
 from lena_jax.scoring.block_inputs import slices
 from lena_jax.scoring.preparation import cores
@@ -117,9 +115,7 @@ def score(
 
 
 def _watch(ray, rows, total, todo):
-    with tqdm(
-        total=total, initial=total - todo, desc="scoring", unit=" pictures", file=sys.stderr, mininterval=0.5
-    ) as bar:
+    with counted(what="scoring", total=total, done=total - todo) as bar:
         try:
             for row in rows:
                 bar.update(row["pictures"])

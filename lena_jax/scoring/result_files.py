@@ -84,10 +84,10 @@ def _csv(path):
     with open(path, "w", buffering=1, newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
-        yield lambda row: writer.writerow(row | {"name": _no_formula(row["name"])})
+        yield lambda row: writer.writerow(row | {"name": csv_name(row["name"])})
 
 
-def _no_formula(name):
+def csv_name(name: str) -> str:
     """Rewrites a path so that no spreadsheet runs it as a formula. It still names the same file."""
     return f"./{name}" if name.startswith(_FORMULA) else name
 

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 SIZES = (1, 8, 32)
 # Number of pictures that are taken from the caller ahead of the results.
 AHEAD = 2 * SIZES[-1]
-# Longest side of the map in which boxes are searched. Boxes are returned in pixels of the original picture.
-_BOX_SIDE = 512
 
 
 class Scorer:
@@ -221,6 +219,17 @@ class Scorer:
                 for one, result in zip(group, self._results(group, scores), strict=True):
                     yield result, None if result.error is not None else next(maps), one.seen
 
+    def score_with_features(
+        self, pictures: PictureLike | Iterable[PictureLike]
+    ) -> Iterator[tuple[PictureScore, np.ndarray | None]]:
+        """Scores pictures, and yields with each `PictureScore` its mean feature map [C] float32, None on an error."""
+        with contextlib.closing(self._groups(pictures, "score_with_features")) as groups:
+            for group, answer in groups:
+                scores, features = answer or ((), ())
+                vectors = iter(np.asarray(features))
+                for one in self._results(group, scores):
+                    yield one, None if one.error is not None else next(vectors)
+
     def _groups(self, pictures, method, see=None):
         """Yields each batch of `Prepared` pictures and what the method answers for the usable ones, () if none."""
         taken = Taken(as_iterable(pictures))
@@ -274,7 +283,7 @@ class Scorer:
             self._percentile(score),
             signed,
             exact,
-            _boxes(signed, pixels.shape[0], pixels.shape[1], self._model.resize),
+            localization.picture_boxes(signed, pixels.shape[0], pixels.shape[1], self._model.resize),
             pixels,
             self._model.resize,
         )
@@ -309,12 +318,3 @@ class Scorer:
 
     def _percentile(self, score):
         return None if self._scores is None else self._scores.percentile(float(score))
-
-
-def _boxes(signed, height, width, resize):
-    """Finds the boxes of a map, enlarged to the picture's size or to that of a smaller copy."""
-    scale = min(1, _BOX_SIDE / max(height, width))
-    small = max(1, round(height * scale)), max(1, round(width * scale))
-    boxes = localization.map_boxes(np.asarray(localization.on_picture(signed[None], *small, resize))[0])
-    factor = np.array([height / small[0], width / small[1]] * 2)
-    return np.rint(boxes * factor).astype(np.int64)

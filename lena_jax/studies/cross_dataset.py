@@ -7,7 +7,6 @@ import os
 import jax
 import ml_collections
 import numpy as np
-from tqdm.auto import tqdm
 
 from lena_jax.config import as_json
 from lena_jax.data.splits import fingerprint, open_pictures
@@ -16,6 +15,7 @@ from lena_jax.models.predict import predict, predictor_of
 from lena_jax.runs import checkpoints
 from lena_jax.runs.load import best_step, load_ranker
 from lena_jax.runtime.files import write_whole
+from lena_jax.runtime.progress import counted
 from lena_jax.studies.adabn import adapt_batch_norm, running_update
 from lena_jax.studies.cross_report import write_cross
 from lena_jax.studies.study import RUNS, run_missing
@@ -120,7 +120,7 @@ def run(study, workdir, only=None):
     work = [(folder, data) for folder in runs for data in study.data]
     scores = {
         (folder, data): _tested(os.path.join(workdir, folder), study.config_of(data), *targets[data], label_of(data))
-        for folder, data in tqdm(work, desc="tests", unit="test")
+        for folder, data in counted(work, "tests", unit="tests")
     }
     table = table_of(study, {data: parts["test"] for data, (parts, _) in targets.items()}, scores)
     write_whole(os.path.join(workdir, "table.json"), lambda file: json.dump(table, file, indent=2, allow_nan=False))

@@ -9,7 +9,7 @@ import numpy as np
 from lena_jax.data.input_pipeline import batches
 from lena_jax.metrics import pair_accuracy
 from lena_jax.models.batching import in_batches, on_devices
-from lena_jax.models.ranker import learned_shares
+from lena_jax.models.shares import learned_shares
 from lena_jax.runs import checkpoints, folder, health, percentiles
 from lena_jax.runs.load import best_step, load_ranker
 from lena_jax.runtime import distributed
