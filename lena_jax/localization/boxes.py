@@ -9,6 +9,10 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from lena_jax.localization.resizing import on_picture
+
+# Longest side of the map in which `picture_boxes` searches.
+_BOX_SIDE = 512
 CONNECTED = np.ones((3, 3), bool)
 
 
@@ -44,6 +48,26 @@ def map_boxes(signed_map: npt.ArrayLike, share: float = 0.5) -> np.ndarray:
     highest = np.zeros(len(boxes) + 1, signed_map.dtype)
     np.maximum.at(highest, labels, np.where(labels > 0, signed_map, 0))
     return boxes[np.argsort(-highest[1:], kind="stable")]
+
+
+def picture_boxes(signed_map: npt.ArrayLike, height: int, width: int, resize: str = "squash") -> np.ndarray:
+    """Finds the boxes of a network's map in the pixels of its picture.
+
+    The map is enlarged to the picture's size, or to that of a smaller copy of it.
+
+    Args:
+        signed_map: [h, w], finite.
+        height, width: size of the picture in pixels.
+        resize: how the picture became the square that the map covers, see `on_picture`.
+
+    Returns:
+        [k, 4] integers, see `map_boxes`.
+    """
+    scale = min(1, _BOX_SIDE / max(height, width))
+    small = max(1, round(height * scale)), max(1, round(width * scale))
+    boxes = map_boxes(np.asarray(on_picture(np.asarray(signed_map)[None], *small, resize))[0])
+    factor = np.array([height / small[0], width / small[1]] * 2)
+    return np.rint(boxes * factor).astype(np.int64)
 
 
 def box_overlaps(boxes: npt.ArrayLike, others: npt.ArrayLike) -> np.ndarray:

@@ -19,6 +19,9 @@ from lena_jax.data.u2net import MAP_SIDE
 from lena_jax.models.siamese import AXIS, CLIP_POOLINGS, FUSIONS, SiameseRanker, deviation
 from lena_jax.runtime.trees import merge, part_like
 
+# Largest side of the network's input in pixels: a file from elsewhere cannot ask for all of the memory.
+MOST_SIDE = 2048
+
 
 @dataclasses.dataclass(frozen=True)
 class Ranker:
@@ -237,8 +240,8 @@ def build(config) -> Ranker:
     backbone = backbones.get_backbone(config.backbone.name)
     if config.dtype not in ("float32", "bfloat16"):
         raise ValueError(f"got dtype {config.dtype!r}, expected 'float32' or 'bfloat16'")
-    if config.image_size < 64:
-        raise ValueError(f"image_size must be at least 64 pixels, got {config.image_size}")
+    if not 64 <= config.image_size <= MOST_SIDE:
+        raise ValueError(f"image_size must be from 64 to {MOST_SIDE} pixels, got {config.image_size}")
     options = {
         "endpoint": config.backbone.endpoint or backbone.endpoints[0],
         "dtype": jnp.dtype(config.dtype),

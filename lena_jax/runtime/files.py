@@ -1,21 +1,53 @@
 """Write a file whole or not at all, and open only plain files of limited size."""
 
+import contextlib
 import os
+import shutil
 import stat
 import uuid
+from collections.abc import Iterator
+
+_unfinished: set[str] = set()
+
+
+@contextlib.contextmanager
+def unfinished(path: str | os.PathLike) -> Iterator[None]:
+    """Remove what lies at a path, a file or a folder, when the body ends, however it ends.
+
+    A second signal, which ends the process at once, removes it too; only SIGKILL leaves it there.
+    """
+    path = os.path.abspath(path)
+    _unfinished.add(path)
+    try:
+        yield
+    finally:
+        _remove(path)
+        _unfinished.discard(path)
+
+
+def remove_unfinished() -> None:
+    """Remove all that is `unfinished` in this process, which ends now."""
+    for path in list(_unfinished):
+        _remove(path)
+
+
+def _remove(path):
+    # A folder that is gone or has become read-only is no reason to hide why the body ended.
+    with contextlib.suppress(OSError):
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.remove(path)
 
 
 def write_whole(path, write, mode="w"):
     """Call `write(file)` on a temporary file next to `path`, then move it to `path`. No reader sees half a file."""
     path = os.path.expanduser(path)
-    unfinished = f"{path}.{uuid.uuid4().hex}.unfinished"  # A process id is not unique if containers share a disk.
-    try:
-        with open(unfinished, mode, **({} if "b" in mode else {"newline": "", "encoding": "utf-8"})) as file:
+    place = f"{path}.{uuid.uuid4().hex}.unfinished"  # A process id is not unique if containers share a disk.
+    with unfinished(place):
+        with open(place, mode, **({} if "b" in mode else {"newline": "", "encoding": "utf-8"})) as file:
             write(file)
-        os.replace(unfinished, path)
-    finally:
-        if os.path.exists(unfinished):
-            os.remove(unfinished)
+        os.replace(place, path)
 
 
 def user_cache(*parts):

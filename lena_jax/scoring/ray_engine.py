@@ -27,6 +27,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from lena_jax.runtime import signals
 from lena_jax.runtime.locks import own
 from lena_jax.scoring import blocks
 from lena_jax.scoring.block_inputs import slices
@@ -200,6 +201,8 @@ def _cluster(ray, address, cpus, gpus):
         raise OSError(
             f"cannot {f'reach the Ray cluster at {address!r}' if address else 'start Ray'}: {_last_line(error)}"
         ) from error
+    # Ray's own handler of SIGTERM ends the process with a dump of its stack.
+    signals.handle_again()
     try:
         yield
     finally:
