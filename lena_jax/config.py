@@ -10,6 +10,9 @@ from lena_jax.runtime.untrusted import described
 # Keys that may change when a run is resumed: where and how the dataset is read, but not which dataset it is.
 MAY_DIFFER = {"data.dir", "data.workers", "data.cache", "data.cache_dir"}
 
+# Largest `image_size`: a file from elsewhere cannot ask for all of the memory.
+MOST_SIDE = 2048
+
 
 def default_config():
     """Return the default config, locked: an unknown key in a config file or on the command line is an error."""

@@ -60,7 +60,8 @@ class Preprocessing:
         """
         expected = {field.name for field in dataclasses.fields(cls)}
         if not isinstance(stored, Mapping) or set(stored) != expected:
-            raise ValueError(f"got preprocessing {described(stored)}, expected {sorted(expected)}")
+            got = described(list(stored) if isinstance(stored, Mapping) else stored)
+            raise ValueError(f"got preprocessing with the keys {got}, expected {sorted(expected)}")
         return cls(**stored)
 
 

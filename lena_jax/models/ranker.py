@@ -14,13 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from lena_jax import backbones, localization, pooling
+from lena_jax.config import MOST_SIDE
 from lena_jax.data.transforms import RESIZES, resize
 from lena_jax.data.u2net import MAP_SIDE
 from lena_jax.models.siamese import AXIS, CLIP_POOLINGS, FUSIONS, SiameseRanker, deviation
 from lena_jax.runtime.trees import merge, part_like
-
-# Largest side of the network's input in pixels: a file from elsewhere cannot ask for all of the memory.
-MOST_SIDE = 2048
 
 
 @dataclasses.dataclass(frozen=True)

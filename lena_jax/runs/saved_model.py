@@ -21,7 +21,7 @@ import lena_jax
 from lena_jax.backbones import Preprocessing
 from lena_jax.backbones.hub import find_on_hub
 from lena_jax.backbones.variables import raise_misfit
-from lena_jax.config import default_config
+from lena_jax.config import MOST_SIDE, default_config
 from lena_jax.models import ranker
 from lena_jax.runs import model_card
 from lena_jax.runs import network as network_file
@@ -219,8 +219,8 @@ def _description(content):
         },
     )
     _check_keys("network.backbone", network["backbone"], {"name": str, "endpoint": str, "output_stride": int})
-    if not 64 <= network["image_size"] <= ranker.MOST_SIDE:
-        raise ValueError(f"network.image_size: got {_short(network['image_size'])}, expected 64 to {ranker.MOST_SIDE}")
+    if not 64 <= network["image_size"] <= MOST_SIDE:
+        raise ValueError(f"network.image_size: got {_short(network['image_size'])}, expected 64 to {MOST_SIDE}")
     for name, value in network["pooling_options"].items():
         if not isinstance(value, (str, int, float)) or not np.isfinite(0.0 if isinstance(value, str) else value):
             raise ValueError(
@@ -248,10 +248,10 @@ def _model(description):
         config.pooling = network["pooling"]
         with config.unlocked():
             config.pooling_options = {network["pooling"]: network["pooling_options"]}
+        preprocessing = Preprocessing.from_json(description["preprocessing"])
     # A `ConfigDict` keeps the types of its defaults.
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ValueError(f"{DESCRIPTION} describes a network that cannot be built: {_short(error, str)}") from error
-    preprocessing = Preprocessing.from_json(description["preprocessing"])
     return network_file.build(config, preprocessing, description["weights_licence"], DESCRIPTION)
 
 

@@ -96,7 +96,7 @@ def parse_json(content: bytes | str) -> Any:
         >>> parse_json('{"steps": 1e400}')
         Traceback (most recent call last):
         ...
-        ValueError: not valid JSON: got the number 1e400, expected finite numbers
+        ValueError: not valid JSON: got 1e400, expected finite numbers
     """
     try:
         value = json.loads(content, parse_constant=_constant, parse_float=_float, parse_int=_int)
@@ -116,18 +116,18 @@ def _parts(value):
 
 
 def _constant(name):
-    raise ValueError(f"got the number {name}, expected finite numbers")
+    raise ValueError(f"got {name}, expected finite numbers")
 
 
 def _float(text):
     if not math.isfinite(value := float(text)):
-        raise ValueError(f"got the number {text[:40]}, expected finite numbers")
+        raise ValueError(f"got {text[:40]}, expected finite numbers")
     return value
 
 
 def _int(text):
     if len(text) > 20 or not -(2**63) <= int(text) < 2**64:
-        raise ValueError(f"got the number {text[:40]}, expected numbers of at most 64 bits")
+        raise ValueError(f"got {text[:40]}, expected numbers of at most 64 bits")
     return int(text)
 
 

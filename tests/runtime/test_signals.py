@@ -104,6 +104,7 @@ def test_another_thread_than_the_main_one_changes_nothing():
     assert seen == [(before, False)]
 
 
+@pytest.mark.filterwarnings("ignore:os.fork")
 def test_a_forked_child_has_the_usual_handlers():
     with stoppable("test"):
         pid = os.fork()
@@ -118,6 +119,7 @@ def test_a_forked_child_has_the_usual_handlers():
 SCRIPT = """
 import os, signal, sys, time
 from lena_jax.runtime import files, signals
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A process in the background ignores it.
 signals.end_silently()
 {body}
 """
@@ -155,7 +157,6 @@ def run(body, folder, *numbers):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stdout.readline() == "ready\n"
     for number in numbers:

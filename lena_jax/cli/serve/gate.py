@@ -4,17 +4,26 @@ Gradio has about eighty routes: files by path, proxies, APIs for programs, recor
 Requests for any other route get "not found" before Gradio sees them.
 """
 
+import asyncio
 import json
 import re
 import secrets
+import urllib.parse
 
 _READ = re.compile(
     r"/(|config|theme\.css|manifest\.json|favicon\.ico|(assets|static|svelte)/[\w./@+-]+|"
     r"gradio_api/(startup-events|queue/data|upload_progress|heartbeat/\w+))"
 )
 _WRITE = re.compile(r"/gradio_api/(upload|queue/join|cancel|reset)/?")
+_HEARTBEAT = "/gradio_api/heartbeat/"
+# What names a session, or an upload, in a query or a question.
+_NAMES = {"session_hash", "upload_id"}
 # Maximum size of a request that is not an upload. It contains the names of the uploaded files.
 _QUESTION_BYTES = 1 << 20
+# So much of a refused body is read, so that the browser reads the answer.
+_DRAINED_BYTES = 32 << 20
+# As many files lie on the disk as so many visitors can rank at once.
+_RANKINGS = 10
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -41,13 +50,13 @@ class Gate:
         limits: `Limits`.
         hosts: host names that requests may carry, or None for any. This stops DNS rebinding: a hostile site whose name
             resolves to this machine carries its own name.
+        door: `Door` that asks visitors for a password.
     """
 
-    def __init__(self, app, uploads, limits, hosts):
-        self._app, self._uploads, self._hosts = app, uploads, hosts
+    def __init__(self, app, uploads, limits, hosts, door):
+        self._app, self._uploads, self._hosts, self._door = app, uploads, hosts, door
         self._total = limits.max_total_megabytes * 1_000_000
-        # For each accepted upload, how many of its bytes are not on disk yet.
-        self._to_come = {}
+        self._most_at_once, self._most_files = limits.max_pictures, _RANKINGS * limits.max_pictures
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "lifespan":
@@ -55,25 +64,33 @@ class Gate:
         if scope["type"] != "http":
             raise ValueError(f"got a connection of type {scope['type']}, expected http")
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        host = headers.get("host", "")
+        if self._hosts is not None and _name(host) not in self._hosts:
+            return await _answer(send, 403, "This page is not served under this host name.")
+        # A chunked body has no known length; a Content-Length beside it is not its length.
+        if "transfer-encoding" in headers:
+            return await _answer(send, 411, "Content-Length is required.")
+        visitor = self._door.visitor(headers)
+        if not self._door.is_open(visitor):
+            return await self._door.ask(scope, headers, receive, send)
         code, body = await self._check(scope, receive, headers)
         if code != 200:
             return await _answer(send, code, body)
+        sending = _with_headers(send, _HEADERS)
         if scope["method"] == "POST" and body is None:
-            return await self._upload(scope, receive, _with_headers(send, _HEADERS), int(headers["content-length"]))
+            return await self._upload(scope, receive, sending, headers)
+        scope, named = self._as_own_session(scope, visitor), []
         if body is not None:
-            receive = _once(body, receive)
+            body, named = self._as_own_question(body, visitor)
+            length = (b"content-length", str(len(body)).encode())
+            kept = [(name, value) for name, value in scope["headers"] if name.lower() != b"content-length"]
+            scope, receive = scope | {"headers": [*kept, length]}, _once(body, receive)
         if scope["path"] == "/":
-            return await self._page(scope, receive, send)
-        return await self._app(scope, receive, _with_headers(send, _HEADERS))
+            return await self._page(scope, receive, send, self._door.cookie() if visitor is None else {})
+        return await self._app(scope, receive, self._noted(sending, named) if named else sending)
 
     async def _check(self, scope, receive, headers):
-        """Returns (status, error text or request body). The body of an upload is not read, and no room is reserved."""
-        host = headers.get("host", "")
-        if self._hosts is not None and _name(host) not in self._hosts:
-            return 403, "This page is not served under this host name."
-        # A chunked body has no known length; a Content-Length beside it is not its length.
-        if "transfer-encoding" in headers:
-            return 411, "Content-Length is required."
+        """Returns (status, error text or request body). The body of an upload is not read."""
         path, method = scope["path"], scope["method"]
         if ".." in path:
             return 404, "Not found."
@@ -82,16 +99,21 @@ class Gate:
         if method != "POST" or not _WRITE.fullmatch(path):
             return 404, "Not found."
         # Browsers send the origin of the page that makes the request.
-        if "origin" in headers and headers["origin"].partition("://")[2] != host:
+        if "origin" in headers and headers["origin"].partition("://")[2] != headers.get("host", ""):
             return 403, "Only the page itself may send requests."
         length = headers.get("content-length", "")
         if not re.fullmatch("[0-9]{1,15}", length):
             return 411, "Content-Length is required."
         upload = path.startswith("/gradio_api/upload")
-        room = self._total - self._uploads.size() - sum(self._to_come.values()) if upload else _QUESTION_BYTES
-        if int(length) > room:
-            await _drain(receive)
-            return 413, f"Too large: there is room for {max(0, room) // 1_000_000} MB now. Send fewer files, or wait."
+        if upload:
+            if not self._fits(int(length)):
+                await asyncio.to_thread(self._uploads.make_room)
+            room = max(0, self._total - self._uploads.size())
+        fits = self._fits(int(length)) if upload else int(length) <= _QUESTION_BYTES
+        if not fits:
+            await _drain(receive, int(length))
+            room = room if upload else _QUESTION_BYTES
+            return 413, f"Too large: there is room for {room // 1_000_000} MB now. Send fewer files, or wait."
         if upload:
             return 200, None
         body = await _read(receive, int(length))
@@ -99,45 +121,87 @@ class Gate:
             return 413, "The body is longer than Content-Length."
         return (200, body) if self._only_uploads(body) else (400, "Requests may only name uploaded files.")
 
-    async def _upload(self, scope, receive, send, length):
-        """Passes an upload on, up to its Content-Length. Reserves room for it until it is on disk.
+    def _fits(self, length):
+        return length + self._uploads.size() <= self._total and self._uploads.count() < self._most_files
 
-        There is no `await` between the check of the room and the first line, so no other upload can take the room.
-        """
-        self._to_come[(upload := object())] = length
-        given = 0
+    async def _upload(self, scope, receive, send, headers):
+        """Passes an upload on, up to its Content-Length, as long as there is room for what has arrived."""
+        length, arriving, answer = int(headers["content-length"]), self._uploads.arrive(), _Answer(send)
+        parts = _Parts(headers.get("content-type", ""))
 
         async def counted():
-            nonlocal given
-            # A consumer that asks for more has written the previous part. Some ask once more after the end.
-            if upload in self._to_come:
-                self._to_come[upload] = max(0, length - given)
             message = await receive()
-            given += len(message.get("body", b""))
-            return message if given <= length else {"type": "http.disconnect"}
+            body = message.get("body", b"")
+            arriving.bytes += len(body)
+            if arriving.bytes > length:
+                return {"type": "http.disconnect"}
+            if self._uploads.size() > self._total:
+                answer.refuse(f"The server has room for {self._total // 1_000_000} MB in all. Wait, and try again.")
+            elif parts.count(body) > self._most_at_once + 1:  # The last one ends the body.
+                answer.refuse(f"Too many files: at most {self._most_at_once:,} are allowed at a time.")
+            return {"type": "http.disconnect"} if answer.refused else message
+
+        async def kept(message):
+            # Before the visitor has the answer: with it, requests may name the files.
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                self._uploads.keep(arriving, answer.paths(message.get("body", b"")))
+            await answer.send(message)
 
         try:
-            await self._app(scope, counted, send)
+            await self._app(scope, counted, kept)
+        except Exception:
+            if not answer.refused:
+                raise
         finally:
-            del self._to_come[upload]
+            self._uploads.keep(arriving, None)
+        if answer.refused:
+            await _drain(receive, length - arriving.bytes)
+            await _answer(send, 413, answer.refused)
+
+    def _noted(self, send, named):
+        """Wraps `send`: files that a request names are kept for it, unless the application refuses the request."""
+        self._uploads.name(named)
+
+        async def sending(message):
+            if message["type"] == "http.response.start" and message["status"] != 200:
+                self._uploads.name(named, False)
+            await send(message)
+
+        return sending
+
+    def _as_own_session(self, scope, visitor):
+        """Replaces the name of a session by one that only this visitor can ask for."""
+        path, query = scope["path"], scope["query_string"].decode("latin-1")
+        if path.startswith(_HEARTBEAT):
+            path = _HEARTBEAT + self._door.own_name(path.removeprefix(_HEARTBEAT), visitor)
+            return scope | {"path": path, "raw_path": path.encode()}
+        pairs = urllib.parse.parse_qsl(query, keep_blank_values=True)
+        own = [(name, self._door.own_name(value, visitor) if name in _NAMES else value) for name, value in pairs]
+        return scope if own == pairs else scope | {"query_string": urllib.parse.urlencode(own).encode()}
+
+    def _as_own_question(self, body, visitor):
+        """Returns (the body with the visitor's own name of its session, the paths of the files that it names)."""
+        question = json.loads(body or b"null")
+        if isinstance(question, dict):
+            for name in _NAMES & question.keys():
+                if isinstance(question[name], str):
+                    question[name] = self._door.own_name(question[name], visitor)
+            body = json.dumps(question).encode()
+        return body, [one["path"] for one in _dicts(question) if "path" in one]
 
     def _only_uploads(self, body):
         """Whether every file that a request names is an uploaded one. Gradio would fetch a URL."""
         try:
-            waiting = [json.loads(body or b"null")]
+            question = json.loads(body or b"null")
+            return all(
+                isinstance(one["path"], str) and self._uploads.holds(one["path"])
+                for one in _dicts(question)
+                if "path" in one
+            )
         except (ValueError, RecursionError):
             return False
-        while waiting:
-            one = waiting.pop()
-            if isinstance(one, dict):
-                if "path" in one and not (isinstance(one["path"], str) and self._uploads.holds(one["path"])):
-                    return False
-                waiting += one.values()
-            elif isinstance(one, list):
-                waiting += one
-        return True
 
-    async def _page(self, scope, receive, send):
+    async def _page(self, scope, receive, send, cookie):
         """Serves the page itself and puts the nonce of this response into its scripts."""
         nonce, start, parts = secrets.token_urlsafe(16), {}, []
         plain = [(name, value) for name, value in scope["headers"] if name.lower() != b"accept-encoding"]
@@ -153,7 +217,7 @@ class Gate:
         kept = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
         start["headers"] = [*kept, (b"content-length", str(len(body)).encode())]
         policy = {"content-security-policy": _POLICY.format(nonce=nonce), "cache-control": "no-store"}
-        await _with_headers(send, _HEADERS | policy)(start)
+        await _with_headers(send, _HEADERS | policy | cookie)(start)
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
@@ -206,16 +270,75 @@ async def _read(receive, length):
     return bytes(body)
 
 
-async def _drain(receive):
-    """Reads the body and drops it: a browser reads no response before it has sent everything."""
-    async for _ in _parts(receive):
-        pass
+async def _drain(receive, length):
+    """Reads some of the body and drops it: a browser reads no response before it has sent everything."""
+    if 0 < length <= _DRAINED_BYTES:
+        async for _ in _parts(receive):
+            pass
+
+
+def _dicts(value):
+    """Yields the dicts in a JSON value."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield one
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+
+
+class _Answer:
+    """The application's answer to an upload.
+
+    Attributes:
+        refused: why the gate answers in its place, or None.
+    """
+
+    def __init__(self, send):
+        self._send, self._status, self._said, self.refused = send, None, b"", None
+
+    def refuse(self, why):
+        self.refused = self.refused or why
+
+    async def send(self, message):
+        if self.refused is None:
+            await self._send(message)
+        elif message["type"] == "http.response.start":
+            self._status = message["status"]
+
+    def paths(self, body):
+        """Returns the paths of the files that the upload brought; None if it failed."""
+        try:
+            found = json.loads(body)
+        except ValueError:
+            return None
+        return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else None
+
+
+class _Parts:
+    """Counts the parts of a multipart body as it arrives."""
+
+    def __init__(self, content_type):
+        found = re.search(r'boundary="?([^";,]+)', content_type)
+        self._between = b"--" + found[1].strip().encode("latin-1") if found else None
+        self._end, self._found = b"", 0
+
+    def count(self, body):
+        """Returns how many parts have begun, with this piece of the body."""
+        if self._between is not None:
+            piece = self._end + body
+            self._found += piece.count(self._between)
+            # Less than the whole line, so that none is counted twice.
+            self._end = piece[-(len(self._between) - 1) :]
+        return self._found
 
 
 async def _answer(send, code, text):
     body = text.encode()
     headers = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(body))} | _HEADERS
-    if code == 411:  # The rest of the request has no known end.
+    if code in (411, 413):  # The rest of the request is not read.
         headers["connection"] = "close"
     await _with_headers(send, headers)({"type": "http.response.start", "status": code})
     await send({"type": "http.response.body", "body": body})
