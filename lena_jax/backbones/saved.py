@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from lena_jax.backbones.preprocessing import Preprocessing
 from lena_jax.backbones.registry import get_backbone
 from lena_jax.backbones.variables import raise_misfit, variable_shapes
+from lena_jax.runtime.files import unfinished_folder
 from lena_jax.runtime.untrusted import read_object
 
 _DESCRIPTION = "weights.json"
@@ -66,8 +66,8 @@ def save_pretrained(
         "sha256": _digest(leaves),
     }
     # Written next to its place, so that the last step is one rename.
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".unfinished", dir=folder.parent) as place:
-        unfinished = Path(place, "weights")
+    with unfinished_folder(folder) as place:
+        unfinished = place / "weights"
         with ocp.StandardCheckpointer() as checkpointer:
             checkpointer.save(unfinished / _VARIABLES, flax.traverse_util.unflatten_dict(leaves))
         (unfinished / _DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")

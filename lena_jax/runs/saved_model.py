@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import platform
-import tempfile
 from importlib import metadata
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from lena_jax.models import ranker
 from lena_jax.runs import model_card
 from lena_jax.runs import network as network_file
 from lena_jax.runs.percentiles import TrainingScores
+from lena_jax.runtime.files import unfinished_folder
 from lena_jax.runtime.untrusted import parse_json
 
 DESCRIPTION, WEIGHTS, CARD = "model.json", "model.safetensors", "README.md"
@@ -64,8 +64,8 @@ def write(place, description, variables):
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     # Write next to the target, so that one rename finishes it.
-    with tempfile.TemporaryDirectory(prefix=f".{place.name}.", suffix=".unfinished", dir=place.parent) as unfinished:
-        written = Path(unfinished, "model")
+    with unfinished_folder(place) as unfinished:
+        written = unfinished / "model"
         written.mkdir()
         # Write the bytes with Python, so that all files get the same permissions.
         (written / WEIGHTS).write_bytes(safetensors_numpy.save(_flat(variables)))

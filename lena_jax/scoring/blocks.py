@@ -246,7 +246,8 @@ def write_block(folder: str, block: Block, scorer: Scorer) -> None:
         named = (dataclasses.replace(one, name=name) for name, one in zip(names, scores, strict=True))
         parquet.write_table(as_table(named), file)
 
-    write_whole(os.path.join(folder, block.file), write, "wb")
+    # What a worker that died has left counts its attempts.
+    write_whole(os.path.join(folder, block.file), write, "wb", forget=False)
 
 
 def _rows(path):

@@ -10,6 +10,8 @@ import re
 import secrets
 import urllib.parse
 
+from lena_jax.cli.serve.messages import HEADERS, Parts, Upload, answer, drain, once, read, with_headers
+
 _READ = re.compile(
     r"/(|config|theme\.css|manifest\.json|favicon\.ico|(assets|static|svelte)/[\w./@+-]+|"
     r"gradio_api/(startup-events|queue/data|upload_progress|heartbeat/\w+))"
@@ -20,18 +22,8 @@ _HEARTBEAT = "/gradio_api/heartbeat/"
 _NAMES = {"session_hash", "upload_id"}
 # Maximum size of a request that is not an upload. It contains the names of the uploaded files.
 _QUESTION_BYTES = 1 << 20
-# So much of a refused body is read, so that the browser reads the answer.
-_DRAINED_BYTES = 32 << 20
 # As many files lie on the disk as so many visitors can rank at once.
 _RANKINGS = 10
-_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "x-frame-options": "DENY",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
-}
 # Gradio builds functions from text, which needs unsafe-eval, and sets styles, which needs unsafe-inline. Scripts in the
 # page itself need a nonce that is new for each response, so injected markup runs nothing.
 _POLICY = (
@@ -66,17 +58,17 @@ class Gate:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get("host", "")
         if self._hosts is not None and _name(host) not in self._hosts:
-            return await _answer(send, 403, "This page is not served under this host name.")
+            return await answer(send, 403, "This page is not served under this host name.")
         # A chunked body has no known length; a Content-Length beside it is not its length.
         if "transfer-encoding" in headers:
-            return await _answer(send, 411, "Content-Length is required.")
+            return await answer(send, 411, "Content-Length is required.")
         visitor = self._door.visitor(headers)
         if not self._door.is_open(visitor):
             return await self._door.ask(scope, headers, receive, send)
         code, body = await self._check(scope, receive, headers)
         if code != 200:
-            return await _answer(send, code, body)
-        sending = _with_headers(send, _HEADERS)
+            return await answer(send, code, body)
+        sending = with_headers(send, HEADERS)
         if scope["method"] == "POST" and body is None:
             return await self._upload(scope, receive, sending, headers)
         scope, named = self._as_own_session(scope, visitor), []
@@ -84,7 +76,7 @@ class Gate:
             body, named = self._as_own_question(body, visitor)
             length = (b"content-length", str(len(body)).encode())
             kept = [(name, value) for name, value in scope["headers"] if name.lower() != b"content-length"]
-            scope, receive = scope | {"headers": [*kept, length]}, _once(body, receive)
+            scope, receive = scope | {"headers": [*kept, length]}, once(body, receive)
         if scope["path"] == "/":
             return await self._page(scope, receive, send, self._door.cookie() if visitor is None else {})
         return await self._app(scope, receive, self._noted(sending, named) if named else sending)
@@ -111,12 +103,12 @@ class Gate:
             room = max(0, self._total - self._uploads.size())
         fits = self._fits(int(length)) if upload else int(length) <= _QUESTION_BYTES
         if not fits:
-            await _drain(receive, int(length))
+            await drain(receive, int(length))
             room = room if upload else _QUESTION_BYTES
             return 413, f"Too large: there is room for {room // 1_000_000} MB now. Send fewer files, or wait."
         if upload:
             return 200, None
-        body = await _read(receive, int(length))
+        body = await read(receive, int(length))
         if body is None:
             return 413, "The body is longer than Content-Length."
         return (200, body) if self._only_uploads(body) else (400, "Requests may only name uploaded files.")
@@ -126,8 +118,8 @@ class Gate:
 
     async def _upload(self, scope, receive, send, headers):
         """Passes an upload on, up to its Content-Length, as long as there is room for what has arrived."""
-        length, arriving, answer = int(headers["content-length"]), self._uploads.arrive(), _Answer(send)
-        parts = _Parts(headers.get("content-type", ""))
+        length, arriving, upload = int(headers["content-length"]), self._uploads.arrive(), Upload(send)
+        parts = Parts(headers.get("content-type", ""))
 
         async def counted():
             message = await receive()
@@ -136,27 +128,27 @@ class Gate:
             if arriving.bytes > length:
                 return {"type": "http.disconnect"}
             if self._uploads.size() > self._total:
-                answer.refuse(f"The server has room for {self._total // 1_000_000} MB in all. Wait, and try again.")
+                upload.refuse(f"The server has room for {self._total // 1_000_000} MB in all. Wait, and try again.")
             elif parts.count(body) > self._most_at_once + 1:  # The last one ends the body.
-                answer.refuse(f"Too many files: at most {self._most_at_once:,} are allowed at a time.")
-            return {"type": "http.disconnect"} if answer.refused else message
+                upload.refuse(f"Too many files: at most {self._most_at_once:,} are allowed at a time.")
+            return {"type": "http.disconnect"} if upload.refused else message
 
         async def kept(message):
             # Before the visitor has the answer: with it, requests may name the files.
             if message["type"] == "http.response.body" and not message.get("more_body"):
-                self._uploads.keep(arriving, answer.paths(message.get("body", b"")))
-            await answer.send(message)
+                self._uploads.keep(arriving, upload.paths(message.get("body", b"")))
+            await upload.send(message)
 
         try:
             await self._app(scope, counted, kept)
-        except Exception:
-            if not answer.refused:
+        except Exception:  # The application's own, for a body that breaks off because it is refused.
+            if not upload.refused:
                 raise
         finally:
             self._uploads.keep(arriving, None)
-        if answer.refused:
-            await _drain(receive, length - arriving.bytes)
-            await _answer(send, 413, answer.refused)
+        if upload.refused:
+            await drain(receive, length - arriving.bytes)
+            await answer(send, 413, upload.refused)
 
     def _noted(self, send, named):
         """Wraps `send`: files that a request names are kept for it, unless the application refuses the request."""
@@ -217,64 +209,13 @@ class Gate:
         kept = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
         start["headers"] = [*kept, (b"content-length", str(len(body)).encode())]
         policy = {"content-security-policy": _POLICY.format(nonce=nonce), "cache-control": "no-store"}
-        await _with_headers(send, _HEADERS | policy | cookie)(start)
+        await with_headers(send, HEADERS | policy | cookie)(start)
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
 def _name(host):
     """ "127.0.0.1:7860" -> "127.0.0.1", "[::1]:7860" -> "::1"."""
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0].lower()
-
-
-def _with_headers(send, headers):
-    async def sending(message):
-        if message["type"] == "http.response.start":
-            added = [(name.encode(), value.encode()) for name, value in headers.items()]
-            message = message | {"headers": [*message.get("headers", []), *added]}
-        await send(message)
-
-    return sending
-
-
-def _once(body, receive):
-    """Wraps `receive`: returns a body that was read before, then whatever follows."""
-    given = False
-
-    async def again():
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
-
-
-async def _parts(receive):
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return
-        yield message.get("body", b"")
-        if not message.get("more_body"):
-            return
-
-
-async def _read(receive, length):
-    """Reads the body. Returns None if it is longer than `length`."""
-    body = bytearray()
-    async for part in _parts(receive):
-        body += part
-        if len(body) > length:
-            return None
-    return bytes(body)
-
-
-async def _drain(receive, length):
-    """Reads some of the body and drops it: a browser reads no response before it has sent everything."""
-    if 0 < length <= _DRAINED_BYTES:
-        async for _ in _parts(receive):
-            pass
 
 
 def _dicts(value):
@@ -287,58 +228,3 @@ def _dicts(value):
             waiting += one.values()
         elif isinstance(one, list):
             waiting += one
-
-
-class _Answer:
-    """The application's answer to an upload.
-
-    Attributes:
-        refused: why the gate answers in its place, or None.
-    """
-
-    def __init__(self, send):
-        self._send, self._status, self._said, self.refused = send, None, b"", None
-
-    def refuse(self, why):
-        self.refused = self.refused or why
-
-    async def send(self, message):
-        if self.refused is None:
-            await self._send(message)
-        elif message["type"] == "http.response.start":
-            self._status = message["status"]
-
-    def paths(self, body):
-        """Returns the paths of the files that the upload brought; None if it failed."""
-        try:
-            found = json.loads(body)
-        except ValueError:
-            return None
-        return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else None
-
-
-class _Parts:
-    """Counts the parts of a multipart body as it arrives."""
-
-    def __init__(self, content_type):
-        found = re.search(r'boundary="?([^";,]+)', content_type)
-        self._between = b"--" + found[1].strip().encode("latin-1") if found else None
-        self._end, self._found = b"", 0
-
-    def count(self, body):
-        """Returns how many parts have begun, with this piece of the body."""
-        if self._between is not None:
-            piece = self._end + body
-            self._found += piece.count(self._between)
-            # Less than the whole line, so that none is counted twice.
-            self._end = piece[-(len(self._between) - 1) :]
-        return self._found
-
-
-async def _answer(send, code, text):
-    body = text.encode()
-    headers = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(body))} | _HEADERS
-    if code in (411, 413):  # The rest of the request is not read.
-        headers["connection"] = "close"
-    await _with_headers(send, headers)({"type": "http.response.start", "status": code})
-    await send({"type": "http.response.body", "body": body})

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 
-from lena_jax.runtime.files import unfinished
+from lena_jax.runtime.files import unfinished_folder
 from lena_jax.scoring.result_files import printable
 
 # Longest displayed file name, in characters.
@@ -47,20 +47,19 @@ class Uploads:
     """
 
     def __enter__(self):
-        self._temporary = tempfile.TemporaryDirectory(prefix="lena-jax-page-", ignore_cleanup_errors=True)
-        self.folder = os.path.realpath(self._temporary.name)
+        # Folders that killed servers left are removed.
+        self._place = unfinished_folder(os.path.join(tempfile.gettempdir(), "lena-jax-page"))
+        self.folder = os.path.join(os.path.realpath(self._place.__enter__()), "uploads")
+        os.mkdir(self.folder, 0o700)
         self._lock = threading.Lock()
         self._files: dict[str, _File] = {}
         self._arriving: set[Arriving] = set()
         self._kept = 0  # Bytes of the files.
         self._left = 0  # Bytes of uploads that broke off, until `sweep` has deleted what they left.
-        self._known = unfinished(self.folder)
-        self._known.__enter__()
         return self
 
     def __exit__(self, *_):
-        self._temporary.cleanup()
-        self._known.__exit__(None, None, None)
+        self._place.__exit__(None, None, None)
 
     def named(self, payload):
         """Resolves the list of files that the browser says it uploaded.
