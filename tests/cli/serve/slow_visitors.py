@@ -2,10 +2,10 @@
 
     python tests/cli/serve/slow_visitors.py --model=runs/mine --visitors=100
 
-Run it from the repository's root, in the checkout to measure. By default (`--stall`), a third of the visitors send half of their headers, a
-third promise an upload of 4 MB each and send nothing of it, and a third ask for the largest file of the page and do not
-read it. They come at once, and stay. Prints the time of a plain request (the page's config) before them, in each of the
-seconds after they came, and how many were not answered with 200.
+Run it from the repository's root, in the checkout to measure. By default (`--stall`), a third of the visitors send half
+of their headers, a third promise an upload of 4 MB each and send nothing of it, and a third ask for the largest file of
+the page and do not read it. They come at once, and stay. Prints the time of a plain request (the page's config) before
+them, and in the seconds after they came, and how many were not answered with 200.
 """
 
 import argparse
@@ -100,7 +100,8 @@ def main():
     first = next((now for now, _, status in after if status == 200), None)
     print(f"before: median {1000 * statistics.median(before):.0f} ms, slowest {1000 * max(before):.0f} ms")
     print(
-        f"with {arguments.visitors} slow visitors ({arguments.stall}), for {arguments.seconds} s: {len(served)} of {len(after)} answered"
+        f"with {arguments.visitors} slow visitors ({arguments.stall}), for {arguments.seconds} s: "
+        f"{len(served)} of {len(after)} answered"
         + (f", median {1000 * statistics.median(served):.0f} ms, slowest {1000 * max(served):.0f} ms" if served else "")
         + (f", the first after {first:.1f} s" if first is not None else "")
     )
