@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lena_jax.cli import compare, crop, demo, explain, info, pick, save, score, serve, train, video
 from lena_jax.runtime import console
-from lena_jax.runtime.signals import Terminated, terminated_in_order
+from lena_jax.runtime.signals import Interrupted, stoppable
 
 DESCRIPTION = """\
 Trains a ranker on your own pictures, scores and ranks pictures with it, shows which regions of a picture its score
@@ -42,21 +42,21 @@ COMMANDS = (demo, train, score, explain, compare, crop, pick, video, serve, info
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code. An error prints one line to stderr."""
     with console.patient_output():
-        # A key of the config, as the scripts take it, is a value of one option here.
-        given = console.arguments(argv)
-        given = [f"--config={one[9:]}" if one.startswith("--config.") else one for one in given]
-        arguments = _parser().parse_args(given)
         try:
-            with terminated_in_order():
+            with stoppable("lena-jax"):
+                # A key of the config, as the scripts take it, is a value of one option here.
+                given = console.arguments(argv)
+                given = [f"--config={one[9:]}" if one.startswith("--config.") else one for one in given]
+                arguments = _parser().parse_args(given)
                 return arguments.run(arguments)
         except (ValueError, FileNotFoundError) as error:
             return _fail(error, 2)
         except OSError as error:
             return _fail(error, 1)
-        except KeyboardInterrupt as interrupt:
-            what, code = ("terminated", 143) if isinstance(interrupt, Terminated) else ("interrupted", 130)
-            print("\n" + ": ".join([f"lena-jax: {what}", *map(str, interrupt.args)]), file=sys.stderr)
-            return code
+        except KeyboardInterrupt as error:
+            stop = error if isinstance(error, Interrupted) else Interrupted(*error.args)
+            print("\n" + ": ".join([f"lena-jax: {stop.word}", *map(str, stop.args)]), file=sys.stderr)
+            return stop.code
 
 
 def _fail(error, code: int) -> int:

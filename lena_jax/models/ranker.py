@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from lena_jax import backbones, localization, pooling
+from lena_jax.config import MOST_SIDE
 from lena_jax.data.transforms import RESIZES, resize
 from lena_jax.data.u2net import MAP_SIDE
 from lena_jax.models.siamese import AXIS, CLIP_POOLINGS, FUSIONS, SiameseRanker, deviation
@@ -242,8 +243,8 @@ def build(config) -> Ranker:
     backbone = backbones.get_backbone(config.backbone.name)
     if config.dtype not in ("float32", "bfloat16"):
         raise ValueError(f"got dtype {config.dtype!r}, expected 'float32' or 'bfloat16'")
-    if config.image_size < 64:
-        raise ValueError(f"image_size must be at least 64 pixels, got {config.image_size}")
+    if not 64 <= config.image_size <= MOST_SIDE:
+        raise ValueError(f"image_size must be from 64 to {MOST_SIDE} pixels, got {config.image_size}")
     options = {
         "endpoint": config.backbone.endpoint or backbone.endpoints[0],
         "dtype": jnp.dtype(config.dtype),

@@ -24,6 +24,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+from lena_jax.runtime import signals
 from lena_jax.runtime.locks import own
 from lena_jax.runtime.progress import counted
 from lena_jax.scoring import blocks
@@ -196,6 +197,8 @@ def _cluster(ray, address, cpus, gpus):
         raise OSError(
             f"cannot {f'reach the Ray cluster at {address!r}' if address else 'start Ray'}: {_last_line(error)}"
         ) from error
+    # Ray's own handler of SIGTERM ends the process with a dump of its stack.
+    signals.handle_again()
     try:
         yield
     finally:

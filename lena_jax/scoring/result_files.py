@@ -56,9 +56,10 @@ def open_results(path: str) -> Iterator[Callable[[PictureScore], None]]:
                     rows += 1
 
                 yield add
-        except BaseException:
+        except BaseException:  # Also Ctrl-C, and a caller that stops early.
             if not rows:
-                os.remove(partial)
+                with contextlib.suppress(OSError):
+                    os.remove(partial)
             raise
         os.replace(partial, path)
 
@@ -95,7 +96,7 @@ def csv_name(name: str) -> str:
 @contextlib.contextmanager
 def _json_lines(path):
     with open(path, "w", buffering=1, encoding="utf-8") as file:
-        yield lambda row: file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        yield lambda row: file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def as_table(results: Iterable[PictureScore]) -> "pyarrow.Table":

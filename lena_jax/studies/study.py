@@ -11,7 +11,7 @@ from lena_jax.evaluation.evaluate import evaluate
 from lena_jax.metrics import pairs_to_compare
 from lena_jax.models import ranker
 from lena_jax.models.predict import predictor_of
-from lena_jax.runs.folder import write_json
+from lena_jax.runs.folder import read_record, write_json
 from lena_jax.runtime.progress import counted
 from lena_jax.studies.repeated_runs import finished
 from lena_jax.train.loop import train
@@ -63,10 +63,9 @@ def run_missing(workdir, study, configs, only=None):
 
 
 def _refuse_another(path, study):
-    if not os.path.exists(path):
+    theirs = read_record(path)
+    if theirs is None:
         return
-    with open(path, encoding="utf-8") as file:
-        theirs = json.load(file)
     may_differ = {f"config.{key}" for key in MAY_DIFFER}
     different = set(differing_keys(json.loads(json.dumps(study)), theirs)) - may_differ
     if different:
