@@ -14,6 +14,8 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from lena_jax.data.picture_files import PictureFile
+
 # Least share of the pixels that must be there.
 LEAST = 0.95
 # Of 256: what means of blocks of one colour differ by, after rounding.
@@ -26,15 +28,22 @@ _NOISE = tuple(bytes(np.random.default_rng(seed).integers(0, 255, 256, np.uint8)
 _PASSES = ((0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4), (2, 4, 0, 2), (0, 2, 1, 2), (1, 2, 0, 1))
 
 
-def share_there(data: bytes, picture: Image.Image) -> float:
+def share_there(file: PictureFile, picture: Image.Image) -> float:
     """Return which share of the pixels is in the file, 0 to 1.
 
     Args:
-        data: the file as the decoder saw it.
+        file: what the decoder saw.
         picture: the loaded picture.
     """
-    look = {"JPEG": _jpeg, "MPO": _jpeg, "PNG": _png, "GIF": _gif}.get(picture.format or "")
-    return 1.0 if look is None else look(data, picture)
+    if picture.format in ("JPEG", "MPO"):
+        # A coder that starts again may lack pixels anywhere in the picture; otherwise only its end can be missing.
+        one_scan = file.scans == 1 and not picture.info.get("progressive")
+        if one_scan and not (_much_is_flat(picture) if file.restarts else _ends_flat(picture)):
+            return 1.0
+        return _jpeg(file.data, picture)
+    if picture.format == "PNG":
+        return _png(file.data, picture)
+    return 1.0
 
 
 def share_alike(first: bytes, second: bytes) -> float:
@@ -68,28 +77,46 @@ class _Scan:
 
 
 def _jpeg(data, picture):
-    if not picture.info.get("progressive") and data.count(b"\xff\xda") == 1:
-        # A restart interval may lack its end everywhere in the picture; otherwise only the end of the picture can.
-        if not (_much_is_flat(picture) if b"\xff\xdd\0\4" in data else _ends_flat(picture)):
-            return 1.0
     components, scans = _scans(data)
     share = _coefficients_there(components, scans) if picture.info.get("progressive") else 1.0
     share = min(share, len({name for scan in scans for name in scan.components}) / max(1, len(components)))
     starts = [scan for scan in scans if scan.first == scan.high == 0]
     if share < LEAST or (len(starts) == 1 and not scans[0].restart and not _ends_flat(picture)):
         return share
-    one, other = (np.asarray(_opened(_with_noise(data, starts, noise, picture.size), 8)) for noise in _NOISE)
-    differs = one != other
-    differs = differs.any(-1) if differs.ndim == 3 else differs
-    if any(scan.restart for scan in starts):
-        return min(share, 1 - float(differs.mean()))
-    rows = np.flatnonzero(differs.any(1))
-    return share if not len(rows) else min(share, float(rows[0] / len(differs)))
+    plain = np.asarray(_opened(data, 8))
+    plain = plain.reshape(*plain.shape[:2], -1)
+    differs = np.zeros(plain.shape[:2], bool)
+    for noise in _NOISE:
+        noisy = np.asarray(_opened(_with_noise(data, starts, noise, picture.size), 8))
+        differs |= (noisy.reshape(plain.shape) != plain).any(-1)
+    return min(share, *(1 - _missing(differs, scan, components) for scan in starts))
+
+
+def _missing(differs, scan, components):
+    """Return which share of a scan is missing: in each interval of its coder, what follows the first difference.
+
+    Args:
+        differs: [h, w], for each block of 8 pixels.
+        scan: the scan.
+        components: see `_scans`.
+    """
+    most = np.array([components[name] for name in components]).max(0)
+    # The unit of the coder is a block of each component, or of the only one.
+    own = components.get(scan.components[0], (1, 1)) if len(scan.components) == 1 else (1, 1)
+    wide, high = np.maximum(1, most // own)
+    rows, columns = -(-differs.shape[0] // high), -(-differs.shape[1] // wide)
+    units = np.zeros((rows * high, columns * wide), bool)
+    units[: differs.shape[0], : differs.shape[1]] = differs
+    units = units.reshape(rows, high, columns, wide).any((1, 3)).ravel()
+    length = scan.restart or len(units)
+    intervals = np.concatenate([units, np.zeros(-len(units) % length, bool)]).reshape(-1, length)
+    after = np.maximum.accumulate(intervals, axis=1).ravel()[: len(units)]
+    return float(after.mean())
 
 
 def _scans(data):
-    """Return the components of a JPEG and its scans."""
-    components, scans, restart, place = (), [], 0, 2
+    """Return the components of a JPEG with their sampling (horizontal, vertical), and its scans."""
+    components, scans, restart, place = {}, [], 0, 2
     while found := _END_OF_SCAN.search(data, place):
         marker, place = found[1][0], found.end()
         if marker == 0xD9:
@@ -99,7 +126,7 @@ def _scans(data):
         if marker == 0xDD:
             restart = int.from_bytes(part[:2], "big")
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            components = tuple(part[6::3])
+            components = {part[at]: (part[at + 1] >> 4, part[at + 1] & 15) for at in range(6, len(part) - 2, 3)}
         elif marker == 0xDA and len(part) > 3 + 2 * part[0]:
             count = part[0]
             end = _END_OF_SCAN.search(data, place + length)
@@ -158,18 +185,14 @@ def _opened(data, smaller=1):
 
 
 def _ends_flat(picture):
-    """Return whether the last twentieth of a JPEG, by its blocks of 16 pixels, has one colour."""
+    """Return whether the end of a JPEG has one colour: all of it that is missing if a twentieth of the picture is."""
     width, height = picture.size
-    rows = math.ceil(height / 16)
-    left = 16 * int(width * max(0, 1 - (1 - LEAST) * rows) / 16)
-    end = picture.crop((min(left, 16 * ((width - 1) // 16)), 16 * (rows - 1), width, height))
-    return _spread(end.reduce(8)) <= _FLAT
-
-
-def _spread(picture):
-    ranges = picture.getextrema()
-    ranges = ranges if isinstance(ranges[0], tuple) else (ranges,)
-    return max(high - low for low, high in ranges)
+    # Units are 8 or 16 pixels high and wide.
+    left = 16 * int(width * max(0, 1 - (1 - LEAST) * math.ceil(height / 16)) / 16)
+    end = picture.crop((min(left, 16 * ((width - 1) // 16)), 8 * ((height - 1) // 8), width, height))
+    # Colours are smoothed across blocks; their light is not.
+    low, high = end.convert("L").reduce(8).getextrema()
+    return high - low <= _FLAT
 
 
 def _much_is_flat(picture):
@@ -189,13 +212,9 @@ def _png(data, picture):
         return 1.0
     bits, colour, interlaced = data[24], data[25], data[28]
     pixel = bits * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
-    if interlaced:
-        sizes = [
-            (-(-(height - y) // dy), -(-(width - x) // dx)) for y, dy, x, dx in _PASSES if x < width and y < height
-        ]
-    else:
-        sizes = [(height, width)]
-    expected = sum(rows * (1 + math.ceil(columns * pixel / 8)) for rows, columns in sizes)
+    passes = _PASSES if interlaced else ((0, 1, 0, 1),)
+    sizes = [(math.ceil((height - y) / dy), math.ceil((width - x) / dx)) for y, dy, x, dx in passes]
+    expected = sum(max(0, rows) * (1 + math.ceil(columns * pixel / 8)) for rows, columns in sizes if columns > 0)
     return min(1.0, _unpacked_size(data, expected) / expected)
 
 
@@ -211,7 +230,3 @@ def _unpacked_size(data, most):
                 rest = unpack.unconsumed_tail
             place += 12 + length
     return count
-
-
-def _gif(data, picture):
-    return 1.0

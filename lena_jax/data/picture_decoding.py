@@ -180,7 +180,7 @@ def _open(data, memory):
         if maker := picture_files.raw_photograph(getattr(picture, "tag_v2", {})):
             raise BadPicture(f"is a raw photograph ({maker}) with a small preview: expected {FORMAT_NAMES}")
         loaded = _load(picture, memory)
-        there = missing_pixels.share_there(file.data, loaded)
+        there = missing_pixels.share_there(file, loaded)
         if there < missing_pixels.LEAST:
             raise BadPicture(
                 f"is incomplete: about {100 * there:.0f} % of the picture is there, "
