@@ -14,10 +14,10 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from lena_jax.data import missing_pixels, picture_colours, picture_files
+from lena_jax.data import missing_jpeg, missing_pixels, picture_colours, picture_files
 from lena_jax.data.picture_files import PictureFile
 from lena_jax.data.transforms import small_grey
-from lena_jax.runtime import file_kinds
+from lena_jax.runtime import file_kinds, limited_worker
 from lena_jax.runtime.limited_worker import NeedsMore
 
 # The formats that may be read: none whose decoder runs another program or follows references.
@@ -173,14 +173,15 @@ def _open(data, memory):
         raise BadPicture("a PBM, PGM or PPM file with numbers as text is not decoded, expected a binary one")
     file = picture_files.take_apart(data)
     if file.doubtful is not None:
-        there = missing_pixels.share_alike(*file.doubtful)
+        there = missing_jpeg.share_alike(*file.doubtful)
         if there < 1:
             raise BadPicture(f"does not decode: it is cut off, about {100 * there:.0f} % of the picture is there")
     with _opened(file, memory) as picture:
         if maker := picture_files.raw_photograph(getattr(picture, "tag_v2", {})):
             raise BadPicture(f"is a raw photograph ({maker}) with a small preview: expected {FORMAT_NAMES}")
+        limited_worker.forget_said()
         loaded = _load(picture, memory)
-        there = missing_pixels.share_there(file, loaded)
+        there = missing_pixels.share_there(file, loaded, limited_worker.said())
         if there < missing_pixels.LEAST:
             raise BadPicture(
                 f"is incomplete: about {100 * there:.0f} % of the picture is there, "

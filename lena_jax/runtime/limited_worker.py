@@ -18,6 +18,9 @@ with contextlib.suppress(ImportError):  # Windows has none.
 
 # Of addresses that a request may leave behind. A worker that kept more is replaced.
 _WORN = 64 << 20
+_MOST_SAID = 4 << 20
+# Whether this process is a worker.
+_INSIDE: list[bool] = []
 
 
 class NeedsMore(Exception):
@@ -41,6 +44,7 @@ def main(shared: int, answers: int) -> None:
     """
     # A parent that ends closes standard input. Ctrl-C is its affair.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _INSIDE.append(True)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     prepared: set[str] = set()
     base, granted = 0, None
@@ -76,14 +80,15 @@ def _end_with_parent():
 
 
 def said() -> str:
-    """Return what libraries in C have written to standard error since `forget_said`."""
-    return os.pread(2, 1 << 16, 0).decode(errors="replace")
+    """Return what libraries in C have written to standard error since `forget_said`; "" outside a worker."""
+    return os.pread(2, _MOST_SAID, 0).decode(errors="replace") if _INSIDE else ""
 
 
 def forget_said() -> None:
-    """Forget what was written to standard error."""
-    os.ftruncate(2, 0)
-    os.lseek(2, 0, os.SEEK_SET)
+    """Forget what was written to standard error, in a worker."""
+    if _INSIDE and os.lseek(2, 0, os.SEEK_CUR):
+        os.ftruncate(2, 0)
+        os.lseek(2, 0, os.SEEK_SET)
 
 
 def _answer(function, request, shared):
