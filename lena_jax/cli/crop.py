@@ -50,7 +50,8 @@ def run(arguments) -> int:
 
         whole = scorer.explain(arguments.picture)
         found = {
-            name: best_crop(scorer, whole, aspect) for name, aspect in counted(aspects.items(), "crops", unit="shapes")
+            name: best_crop(scorer, whole.picture, aspect)
+            for name, aspect in counted(aspects.items(), "crops", unit="shapes")
         }
         print(f"whole picture, {whole.picture.shape[1]}x{whole.picture.shape[0]} px: score {whole.score:+.4f}")
         print(f"{'shape':>7}  {'score':>8}  {'in the middle':>13}  {'ahead of it':>11}  from (left, top), size")

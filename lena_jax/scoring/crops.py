@@ -1,22 +1,24 @@
-"""Find the crop of a picture that a model scores highest: on the picture's map first, then by scoring crops."""
+"""Find the crop of a picture that a model scores highest: a few everywhere, then the neighbours of the best."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from PIL import Image
 
-from lena_jax.localization.resizing import on_picture
-from lena_jax.scoring.results import Explanation, ahead
+from lena_jax.scoring.results import ahead
 from lena_jax.scoring.scorer import Scorer
 
 # Sides of the crops that are tried, as shares of the largest crop of the shape. Smaller ones are other pictures.
 SIZES = (1.0, 0.9, 0.8, 0.7, 0.6)
-PLACES = 8  # Crops of each size that are scored.
-_GRID = 64  # Longest side of the grid on which the map is searched.
+_STEPS = 8  # Between the first and the last place of a size, down and across.
+# The start: every second size, at the edges and in the middle.
+_START = tuple((size, down, across) for size in (0, 2, 4) for down in (0, 4, 8) for across in (0, 4, 8))
+_ROUNDS, _LEADERS = 3, 2  # So often the neighbours of so many of the best are scored.
 _FINAL = 3  # Crops that are scored at full size. All are scored on a copy just large enough for the network.
 
 Box = tuple[int, int, int, int]  # (top, left, bottom, right) in pixels.
+Place = tuple[int, int, int]  # Number of a size, steps down and across.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,16 +44,16 @@ class Crop:
     tried: int
 
 
-def best_crop(scorer: Scorer, explanation: Explanation, aspect: float) -> Crop:
+def best_crop(scorer: Scorer, picture: np.ndarray, aspect: float) -> Crop:
     """Finds the crop of a shape with the highest score.
 
-    Of each size in `SIZES`, the `PLACES` crops with the largest mean of the picture's map are scored, as pictures of
-    their own, and the largest one in the middle; none overlap nearly completely. docs/scoring.md compares this with
-    scoring crops everywhere.
+    Crops of three sizes at nine places are scored as pictures of their own; then, three times, the neighbours of the
+    two best, a little larger, smaller, higher, lower, to the left and to the right. docs/scoring.md compares this with
+    scoring crops everywhere, and with starting from the picture's map.
 
     Args:
         scorer: the model.
-        explanation: of the whole picture, from `scorer.explain`.
+        picture: [H, W, 3] uint8, such as `Explanation.picture`.
         aspect: width / height, in [0.1, 10].
 
     Returns:
@@ -62,19 +64,23 @@ def best_crop(scorer: Scorer, explanation: Explanation, aspect: float) -> Crop:
     """
     if not 0.1 <= aspect <= 10:
         raise ValueError(f"got the aspect {aspect:g}, expected width / height between 0.1 and 10")
-    height, width = explanation.picture.shape[:2]
-    largest = _largest(height, width, aspect)
-    middle = _placed(largest, (height - largest[0]) / 2, (width - largest[1]) / 2, height, width)
-    tried = list(dict.fromkeys([middle, *_candidates(explanation, largest)]))
-    picture = Image.fromarray(explanation.picture)
-    small, scale = _reduced(picture, min(largest) * SIZES[-1], 2 * scorer.image_size)
-    order = np.argsort([-score for score, _ in _scored(scorer, small, tried, scale)], kind="stable")
+    height, width = picture.shape[:2]
+    largest = (height, height * aspect) if width > height * aspect else (width / aspect, width)
+    whole = Image.fromarray(picture)
+    small, scale = _reduced(whole, min(largest) * SIZES[-1], 2 * scorer.image_size)
+
+    def placed(place: Place) -> Box:
+        return _placed(largest, place, height, width)
+
+    found = _searched(placed, lambda boxes: [score for score, _ in _scored(scorer, small, boxes, scale)])
+    middle = placed((0, _STEPS // 2, _STEPS // 2))
+    order = sorted(found, key=lambda box: -found[box])
     # The middle one is scored at full size in any case, and comes first: it wins where scores are equal.
-    final = [middle, *(tried[index] for index in order[:_FINAL] if tried[index] != middle)]
-    exact = list(_scored(scorer, picture, final, 1))
+    final = [middle, *(box for box in order[:_FINAL] if box != middle)]
+    exact = list(_scored(scorer, whole, final, 1))
     best = max(range(len(final)), key=lambda index: exact[index][0])
     score, percentile = exact[best]
-    return Crop(aspect, final[best], score, percentile, exact[0][0], ahead(score, exact[0][0]), len(tried))
+    return Crop(aspect, final[best], score, percentile, exact[0][0], ahead(score, exact[0][0]), len(found))
 
 
 def cut(picture: np.ndarray, box: Box) -> np.ndarray:
@@ -83,44 +89,36 @@ def cut(picture: np.ndarray, box: Box) -> np.ndarray:
     return picture[top:bottom, left:right]
 
 
-def _largest(height, width, aspect):
-    """Returns (height, width) of the largest crop of a shape."""
-    return (height, height * aspect) if width > height * aspect else (width / aspect, width)
+def _searched(placed: Callable[[Place], Box], scored: Callable[[list[Box]], list[float]]) -> dict[Box, float]:
+    """Scores the crops of the start and the neighbours of the best: {box: score}."""
+    at: dict[Place, Box] = {}
+    found: dict[Box, float] = {}
+    places = set(_START)
+    for _ in range(1 + _ROUNDS):
+        at |= {place: placed(place) for place in places}
+        boxes = sorted({at[place] for place in places} - set(found))
+        found |= zip(boxes, scored(boxes), strict=True)
+        leaders = sorted(at, key=lambda place: (-found[at[place]], place))[:_LEADERS]
+        places = {place for leader in leaders for place in _neighbours(leader)} - set(at)
+    return found
 
 
-def _placed(size, top, left, height, width):
-    """Rounds a crop to whole pixels within the picture."""
-    rows, columns = (max(1, min(round(one), most)) for one, most in zip(size, (height, width), strict=True))
-    top, left = (max(0, min(round(one), most)) for one, most in ((top, height - rows), (left, width - columns)))
+def _placed(largest: tuple[float, float], place: Place, height: int, width: int) -> Box:
+    number, down, across = place
+    rows, columns = (
+        max(1, min(round(SIZES[number] * one), most)) for one, most in zip(largest, (height, width), strict=True)
+    )
+    top, left = round((height - rows) * down / _STEPS), round((width - columns) * across / _STEPS)
     return top, left, top + rows, left + columns
 
 
-def _candidates(explanation: Explanation, largest: tuple[float, float]) -> Iterator[Box]:
-    """Yields the crops in which the mean of the map is largest, for each size."""
-    height, width = explanation.picture.shape[:2]
-    unit = max(height, width) / _GRID  # Pixels of a cell of the grid.
-    grid = max(1, round(height / unit)), max(1, round(width / unit))
-    cells = on_picture(explanation.map[None], *grid, explanation.resize)[0].astype(np.float64)
-    sums = np.pad(cells, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
-    for share in SIZES:
-        size = share * largest[0], share * largest[1]
-        rows, columns = (max(1, min(round(one / unit), most)) for one, most in zip(size, grid, strict=True))
-        inside = sums[rows:, columns:] - sums[:-rows, columns:] - sums[rows:, :-columns] + sums[:-rows, :-columns]
-        for top, left in _peaks(inside / (rows * columns), max(1, rows // 8), max(1, columns // 8)):
-            yield _placed(size, top * unit, left * unit, height, width)
-
-
-def _peaks(means, apart_down, apart_across):
-    """Returns the places of the largest means, no two of them near each other."""
-    left = means.copy()
-    found: list[tuple[int, int]] = []
-    while len(found) < PLACES and np.isfinite(left).any():
-        top, across = np.unravel_index(np.argmax(left), left.shape)
-        found.append((int(top), int(across)))
-        left[
-            max(0, top - apart_down) : top + apart_down + 1, max(0, across - apart_across) : across + apart_across + 1
-        ] = -np.inf
-    return found
+def _neighbours(place: Place) -> Iterator[Place]:
+    """Yields the places one size or one step away."""
+    for axis, most in enumerate((len(SIZES) - 1, _STEPS, _STEPS)):
+        for step in (-1, 1):
+            if 0 <= place[axis] + step <= most:
+                number, down, across = (one + step * (axis == here) for here, one in enumerate(place))
+                yield number, down, across
 
 
 def _reduced(picture, shortest, needed):
