@@ -112,7 +112,7 @@ def called(
             if "known" in answer:
                 yield Answer(answer["known"], answer["size"], worker.parts(answer["size"]))
                 return
-        if "refused" in answer:
+        if "refused" in answer and ("needs" not in answer or memory == MEMORY):
             raise errors.get(answer["kind"], ValueError)(answer["refused"])
         if "failed" in answer:
             raise RuntimeError(f"{function} failed in a worker process: {answer['failed']}")

@@ -27,12 +27,13 @@ class NeedsMore(Exception):
     """A function needs more memory than it was granted.
 
     Attributes:
-        count: how many bytes it needs.
+        count: how many bytes it needs; None for all that there are.
+        otherwise: the error if there are no more: too little memory was only suspected.
     """
 
-    def __init__(self, count: int):
+    def __init__(self, count: int | None = None, otherwise: ValueError | None = None):
         super().__init__(count)
-        self.count = count
+        self.count, self.otherwise = count, otherwise
 
 
 def main(shared: int, answers: int) -> None:
@@ -79,6 +80,12 @@ def _end_with_parent():
     os._exit(0)
 
 
+def allow(seconds: float) -> None:
+    """Give the function that runs so much processor time from now on, for work that no file makes longer."""
+    if _INSIDE:
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
 def said() -> str:
     """Return what libraries in C have written to standard error since `forget_said`; "" outside a worker."""
     return os.pread(2, _MOST_SAID, 0).decode(errors="replace") if _INSIDE else ""
@@ -102,14 +109,18 @@ def _answer(function, request, shared):
             size += _write(shared, part, size)
         return {"known": known, "size": size}
     except NeedsMore as error:
-        return {"needs": error.count}
+        return {"needs": error.count, **({} if error.otherwise is None else _refusal(error.otherwise))}
     except MemoryError:
         return {"needs": None}
     except ValueError as error:
-        # Its name instead of the error: nothing that comes from a worker is unpickled.
-        return {"refused": str(error), "kind": type(error).__name__}
+        return _refusal(error)
     except Exception as error:
         return {"failed": f"{type(error).__name__}: {error}"}
+
+
+def _refusal(error):
+    # Its name instead of the error: nothing that comes from a worker is unpickled.
+    return {"refused": str(error), "kind": type(error).__name__}
 
 
 def empty_if_large(shared: int, size: int) -> None:
