@@ -258,7 +258,10 @@ def _reasons(source):
     except Exception as error:
         if "out of memory" in str(error):
             raise MemoryError from error
-        raise BadPicture(f"does not decode: {error or type(error).__name__}") from error
+        what = " ".join(str(error).split()) or type(error).__name__
+        if "build `libjxl`" in what:
+            what = "its JPEG XL data is damaged or cut off"
+        raise BadPicture(f"does not decode: {what}") from error
 
 
 def _upright(picture, file):
