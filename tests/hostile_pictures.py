@@ -146,6 +146,7 @@ def measure(data):
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": where},
+            cwd=where,
             preexec_fn=_limit,
             text=True,
         ) as process:
