@@ -4,16 +4,23 @@ import contextlib
 import importlib.util
 import ipaddress
 import os
+import secrets
 import socket
-import sys
 import tempfile
+import threading
 
 from lena_jax.cli.serve.uploads import Uploads
-from lena_jax.runtime.signals import terminated_in_order
+from lena_jax.runtime import signals
+
+# Seconds between looks at the uploads, and after which a file is deleted although a request has named it: it may wait
+# in the queue, and a video ahead of it may take ten minutes.
+_LOOK, _FORGOTTEN = 2, 3600
+# Seconds that the server gets for its end.
+_END = 5
 
 
-def serve(scorer, about, limits, host, port):
-    """Serves the page until Ctrl-C or SIGTERM, then deletes the uploaded files and returns.
+def serve(scorer, about, limits, host, port, password=None):
+    """Serves the page until Ctrl-C, SIGTERM or SIGHUP, and then deletes the uploaded files.
 
     Args:
         scorer: `Scorer`.
@@ -21,10 +28,12 @@ def serve(scorer, about, limits, host, port):
         limits: `Limits`.
         host: name or address to listen on.
         port: port to listen on; 0 for any free port.
+        password: what visitors have to know. None: nothing on this machine alone, and a new token elsewhere.
 
     Raises:
         ValueError: Gradio is not installed.
         OSError: the address is not available.
+        runtime.signals.Interrupted: the server was stopped.
     """
     if importlib.util.find_spec("gradio") is None:
         raise ValueError("the page needs Gradio: pip install 'lena-jax[page]'")
@@ -35,7 +44,9 @@ def serve(scorer, about, limits, host, port):
         import uvicorn
 
         from lena_jax.cli.serve import app as page
+        from lena_jax.cli.serve.door import Door
         from lena_jax.cli.serve.gate import Gate
+        from lena_jax.cli.serve.patience import REQUESTS, Patience
 
         listening = _listen(host, port)
         with listening:
@@ -66,30 +77,53 @@ def serve(scorer, about, limits, host, port):
             page.warm_up(scorer)
             hosts = {"localhost", "127.0.0.1", "::1", host.lower(), address} if local else None
             shown = f"[{address}]" if ":" in address else address
-            print(f"open  http://{shown}:{port}/\nCtrl-C stops the server", flush=True)
+            token = secrets.token_urlsafe(24) if password is None and not local else None
+            query = f"?token={token}" if token else ""
+            print(f"open  http://{shown}:{port}/{query}\nCtrl-C stops the server", flush=True)
             if not local:
-                print(
-                    f"warning: anyone who can reach {host} can use the page; it has no password and no encryption",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                print("the connection has no encryption: who can listen to it sees all of it", flush=True)
             server = uvicorn.Server(
                 uvicorn.Config(
-                    Gate(outer, uploads, limits, hosts),
+                    Gate(outer, uploads, limits, hosts, Door(token or password, port)),
+                    http=Patience().protocol,
                     log_level="critical",
                     access_log=False,
                     ws="none",
                     lifespan="on",
                     server_header=False,
-                    limit_concurrency=100,
+                    limit_concurrency=REQUESTS,
                     timeout_keep_alive=10,
                     timeout_graceful_shutdown=1,
                 )
             )
-            # Uvicorn raises the signal again after it has stopped. Without this block the files would stay.
-            with contextlib.suppress(KeyboardInterrupt), terminated_in_order():
-                server.run(sockets=[listening])
-    print("stopped; the uploaded files are deleted", flush=True)
+            try:
+                _run(server, listening, uploads)
+            except signals.Interrupted as stop:
+                raise type(stop)("the uploaded files are deleted") from None
+
+
+def _run(server, listening, uploads):
+    """Runs the server in a thread: there it leaves the signals to the main thread."""
+    ended = threading.Event()
+
+    def sweep():
+        while not ended.wait(_LOOK):
+            with contextlib.suppress(OSError):  # Such as a file that has just gone.
+                uploads.sweep(_FORGOTTEN)
+
+    running = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    sweeping = threading.Thread(target=sweep, daemon=True)
+    for thread in (running, sweeping):
+        thread.start()
+    try:
+        while running.is_alive():
+            running.join(0.2)
+            signals.check()
+    finally:
+        server.should_exit = True
+        ended.set()
+        running.join(_END)
+        sweeping.join(_END)
 
 
 def _keep_to_itself(folder):
