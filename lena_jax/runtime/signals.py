@@ -70,6 +70,10 @@ class _Watch:
         if self.mode == "end":
             self.end()
         if self.mode == "raise":
+            if _in_import(frame):
+                # Libraries print the exception, or end the process, where it comes between their parts.
+                threading.Thread(target=self.raise_again, daemon=True).start()
+                return
             raise self.exception()
 
     def exception(self, *said):
@@ -109,6 +113,14 @@ class _Watch:
 
 
 _watch = _Watch()
+
+
+def _in_import(frame):
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _numbers():

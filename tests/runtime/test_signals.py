@@ -151,7 +151,7 @@ time.sleep(30)
 
 
 def run(body, folder, *numbers):
-    """(exit code, output, errors) of a process that gets the signals, half a second apart."""
+    """(exit code, output, errors) of a process that gets the signals, each after it has said something."""
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT.format(body=body), str(folder / "unfinished")],
         stdout=subprocess.PIPE,
@@ -159,11 +159,14 @@ def run(body, folder, *numbers):
         text=True,
     )
     assert process.stdout.readline() == "ready\n"
+    said = ""
     for number in numbers:
         process.send_signal(number)
-        time.sleep(0.5 * (number is not numbers[-1]))
+        if number is not numbers[-1]:
+            said += process.stdout.readline()
+            time.sleep(0.5)
     out, err = process.communicate(timeout=20)
-    return process.returncode, out, err.strip()
+    return process.returncode, said + out, err.strip()
 
 
 @pytest.mark.parametrize(
