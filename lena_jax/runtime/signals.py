@@ -51,11 +51,12 @@ class _Watch:
         active: whether `stoppable` is entered.
         pending: the first signal that arrived since then, or None.
         mode: what its arrival does: "raise" an exception, only "note" it, or "end" the process at once.
-        name: name of the command, for the message of an end at once.
+        name: name of the command, for the message of an end at once. None: the process is somebody else's, such as a
+            notebook's, and a second signal is raised.
     """
 
     def __init__(self):
-        self.active, self.pending, self.mode, self.name = False, None, "raise", ""
+        self.active, self.pending, self.mode, self.name = False, None, "raise", None
         self._since, self._again, self._own = 0.0, False, 0
 
     def receive(self, number, frame):
@@ -66,6 +67,7 @@ class _Watch:
         elif not again:
             if time.monotonic() - self._since > _SAME_SECONDS:
                 self.end()
+                raise self.exception()
             return
         if self.mode == "end":
             self.end()
@@ -89,7 +91,9 @@ class _Watch:
             _thread.interrupt_main(self.pending)
 
     def end(self):
-        """End the process now."""
+        """End the process now, if it is the command's own."""
+        if self.name is None:
+            return
         files.remove_unfinished()
         raised = self.exception()
         with contextlib.suppress(OSError):
@@ -128,14 +132,15 @@ def _numbers():
 
 
 @contextlib.contextmanager
-def stoppable(name: str) -> Iterator[None]:
+def stoppable(name: str | None) -> Iterator[None]:
     """Own the signals that ask this process to stop, while the body runs.
 
     Inside another `stoppable`, and outside the main thread, where Python allows no handlers, do nothing. A signal that
     is ignored (nohup) or has a handler of the caller's stays as it is; SIGTERM is always handled.
 
     Args:
-        name: name of the command, for the message of an end at once.
+        name: name of the command, for the message of an end at once. None in a process that is somebody else's: there a
+            second signal is raised, too.
 
     Raises:
         Interrupted, Terminated: once a signal has arrived; also in the place of an exception that follows from it.
@@ -207,8 +212,9 @@ def ended_at_once() -> Iterator[None]:
 class StopSignal:
     """Context in which training notes a signal and stops by itself.
 
-    Clusters send SIGTERM before they take a machine away. Until `defer` is called, a signal is raised instead. Only the
-    main thread can handle signals: in another thread `requested` stays False.
+    Clusters send SIGTERM before they take a machine away. Until `defer` is called, a signal is raised instead. A second
+    one ends a command, and is raised elsewhere. Only the main thread can handle signals: in another thread `requested`
+    stays False.
     """
 
     def __init__(self):
@@ -238,7 +244,7 @@ class StopSignal:
         return stop
 
     def __enter__(self):
-        self._entered.enter_context(stoppable("training"))
+        self._entered.enter_context(stoppable(None))
         self._before = _watch.mode
         return self
 

@@ -84,6 +84,16 @@ def test_training_is_stopped_at_once_until_it_defers_and_then_only_notes():
         stop.end_at_once("after all")
 
 
+def test_a_second_signal_is_raised_where_the_process_is_not_a_commands_own():
+    with pytest.raises(Terminated), StopSignal() as stop:
+        stop.defer()
+        ask()
+        assert stop.requested
+        time.sleep(0.3)
+        ask()
+        raise AssertionError("not reached")
+
+
 def test_an_error_of_training_that_came_first_is_raised():
     with pytest.raises(OSError, match="full"), StopSignal() as stop:
         stop.defer()
