@@ -7,7 +7,9 @@ from pathlib import Path
 
 DESCRIBE = """\
 Says how many pictures each split of a built dataset has and how their scores are distributed, and draws two PNGs into
-the dataset's folder: a histogram of the scores, and a sheet of the pictures with the highest and lowest scores.
+the dataset's folder: a histogram of the scores, and a sheet of the pictures with the highest and lowest scores. Of
+image_pairs it also says how often the left picture won, which judges favour a side, and how many choices contradict
+each other.
 """
 
 DESCRIBE_EXAMPLES = """\
@@ -18,7 +20,8 @@ examples:
 
 CHECK = """\
 Reads every record of a built dataset, decodes every picture, and looks for what would make a measurement wrong: an id
-that is there twice, and an id, a picture (by its pixels) or a unit (--fold_by) that is in two splits.
+that is there twice, and an id, a picture (by its pixels) or a unit (--fold_by) that is in two splits. Of image_pairs, also a
+pair of a picture that is not there, or of two splits.
 
 Exit code: 0 sound, 1 not sound (the problems are listed), 2 no such dataset.
 """
@@ -60,12 +63,15 @@ def add(commands, options: dict, add_data_dir: Callable) -> None:
 
 def _describe(arguments: argparse.Namespace) -> None:
     # Imported here so that --help and a mistyped option answer at once.
-    from data_prep import describe
+    from data_prep import build_report, describe
+    from data_prep.image_pairs import look
 
     data = _open(arguments)
     scores = describe.read_scores(data)
     print(f"{data.name} in {data.folder}")
     print(describe.table(data, scores))
+    for line in look.lines(build_report.read(data.folder).get("choices", {})):
+        print(line)
     folder = Path(arguments.out or data.folder).expanduser()
     try:
         for path in describe.draw(data, scores, folder):

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lena_jax.cli import compare, explain, info, save, score, serve, train, video
+from lena_jax.cli import compare, explain, info, judge, save, score, serve, train, video
 from lena_jax.runtime import console
 from lena_jax.runtime.signals import Terminated, terminated_in_order
 
@@ -17,6 +17,7 @@ training run (runs/...), or hf:OWNER/NAME on the Hugging Face hub.
 EXAMPLES = """\
 examples:
   lena-jax train photos/ --table=photos.csv --score=likes -o models/photos
+  lena-jax judge photos/ -o choices.csv
   lena-jax score holiday/ --model=runs/mine
   lena-jax score holiday/ --model=runs/mine --output=scores.csv
   find . -name '*.jpg' | lena-jax score - --model=runs/mine --output=scores.jsonl
@@ -33,7 +34,7 @@ exit codes: 0 success; 1 some pictures could not be read, or a file could not be
 130 interrupted (Ctrl-C); 143 terminated
 """
 
-COMMANDS = (train, score, explain, compare, video, serve, info, save)
+COMMANDS = (judge, train, score, explain, compare, video, serve, info, save)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

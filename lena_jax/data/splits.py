@@ -103,6 +103,8 @@ def fingerprint(parts):
         if part is not None:
             for array in (part.ids, part.groups, part.scores, part.weights, part.rows, part.pairs):
                 digest.update(repr(None if array is None else array.tolist()).encode())
+            if part.judged is not None:
+                digest.update(repr([part.judged.label.tolist(), part.judged.weight.tolist()]).encode())
             digest.update(part.digest.encode())
             if part.objectness is not None:
                 maps.update(part.objectness.digest.encode())

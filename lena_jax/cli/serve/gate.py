@@ -37,14 +37,17 @@ class Gate:
 
     Args:
         app: the application.
-        uploads: `Uploads`.
+        uploads: `Uploads`; None for a page without any.
         limits: `Limits`.
         hosts: host names that requests may carry, or None for any. This stops DNS rebinding: a hostile site whose name
             resolves to this machine carries its own name.
+        read, write: patterns of the paths that may be got, and posted to.
+        policy: content security policy of the page, with the place of the scripts' nonce.
     """
 
-    def __init__(self, app, uploads, limits, hosts):
+    def __init__(self, app, uploads, limits, hosts, read=_READ, write=_WRITE, policy=_POLICY):
         self._app, self._uploads, self._hosts = app, uploads, hosts
+        self._may_read, self._may_write, self._policy = read, write, policy
         self._total = limits.max_total_megabytes * 1_000_000
         # For each accepted upload, how many of its bytes are not on disk yet.
         self._to_come = {}
@@ -78,8 +81,8 @@ class Gate:
         if ".." in path:
             return 404, "Not found."
         if method in ("GET", "HEAD"):
-            return (200, None) if _READ.fullmatch(path) else (404, "Not found.")
-        if method != "POST" or not _WRITE.fullmatch(path):
+            return (200, None) if self._may_read.fullmatch(path) else (404, "Not found.")
+        if method != "POST" or not self._may_write.fullmatch(path):
             return 404, "Not found."
         # Browsers send the origin of the page that makes the request.
         if "origin" in headers and headers["origin"].partition("://")[2] != host:
@@ -130,12 +133,15 @@ class Gate:
         while waiting:
             one = waiting.pop()
             if isinstance(one, dict):
-                if "path" in one and not (isinstance(one["path"], str) and self._uploads.holds(one["path"])):
+                if "path" in one and not self._holds(one["path"]):
                     return False
                 waiting += one.values()
             elif isinstance(one, list):
                 waiting += one
         return True
+
+    def _holds(self, path):
+        return self._uploads is not None and isinstance(path, str) and self._uploads.holds(path)
 
     async def _page(self, scope, receive, send):
         """Serves the page itself and puts the nonce of this response into its scripts."""
@@ -152,7 +158,7 @@ class Gate:
         body = b"".join(parts).replace(b"<script", f"<script nonce='{nonce}'".encode())
         kept = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
         start["headers"] = [*kept, (b"content-length", str(len(body)).encode())]
-        policy = {"content-security-policy": _POLICY.format(nonce=nonce), "cache-control": "no-store"}
+        policy = {"content-security-policy": self._policy.format(nonce=nonce), "cache-control": "no-store"}
         await _with_headers(send, _HEADERS | policy)(start)
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 

@@ -1,15 +1,11 @@
 """Serves the page until it is interrupted."""
 
-import contextlib
 import importlib.util
-import ipaddress
 import os
-import socket
-import sys
 import tempfile
 
+from lena_jax.cli.serve.listening import hosts_of, listen, run
 from lena_jax.cli.serve.uploads import Uploads
-from lena_jax.runtime.signals import terminated_in_order
 
 
 def serve(scorer, about, limits, host, port):
@@ -32,15 +28,13 @@ def serve(scorer, about, limits, host, port):
         _keep_to_itself(uploads.folder)
         import fastapi
         import gradio as gr
-        import uvicorn
 
         from lena_jax.cli.serve import app as page
         from lena_jax.cli.serve.gate import Gate
 
-        listening = _listen(host, port)
+        listening = listen(host, port)
         with listening:
             address, port = listening.getsockname()[:2]
-            local = ipaddress.ip_address(address).is_loopback
             undocumented = {"docs_url": None, "redoc_url": None, "openapi_url": None}
             outer = fastapi.FastAPI(**undocumented)
             gr.mount_gradio_app(
@@ -64,31 +58,7 @@ def serve(scorer, about, limits, host, port):
             )
             print("compiling the model ...", flush=True)
             page.warm_up(scorer)
-            hosts = {"localhost", "127.0.0.1", "::1", host.lower(), address} if local else None
-            shown = f"[{address}]" if ":" in address else address
-            print(f"open  http://{shown}:{port}/\nCtrl-C stops the server", flush=True)
-            if not local:
-                print(
-                    f"warning: anyone who can reach {host} can use the page; it has no password and no encryption",
-                    file=sys.stderr,
-                    flush=True,
-                )
-            server = uvicorn.Server(
-                uvicorn.Config(
-                    Gate(outer, uploads, limits, hosts),
-                    log_level="critical",
-                    access_log=False,
-                    ws="none",
-                    lifespan="on",
-                    server_header=False,
-                    limit_concurrency=100,
-                    timeout_keep_alive=10,
-                    timeout_graceful_shutdown=1,
-                )
-            )
-            # Uvicorn raises the signal again after it has stopped. Without this block the files would stay.
-            with contextlib.suppress(KeyboardInterrupt), terminated_in_order():
-                server.run(sockets=[listening])
+            run(Gate(outer, uploads, limits, hosts_of(listening, host)), listening, host)
     print("stopped; the uploaded files are deleted", flush=True)
 
 
@@ -106,11 +76,3 @@ def _keep_to_itself(folder):
     }
     # Uploads in progress are stored here too.
     tempfile.tempdir = folder
-
-
-def _listen(host, port):
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family)
-    except (OSError, OverflowError) as error:
-        raise OSError(f"cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}") from error

@@ -1,0 +1,176 @@
+"""Serves the page of two pictures until it is interrupted."""
+
+import functools
+import importlib.util
+import io
+import os
+import re
+
+from PIL import Image
+
+from lena_jax.cli.judge.choices_file import ChoicesFile
+from lena_jax.cli.judge.session import Session
+from lena_jax.cli.serve.gate import Gate
+from lena_jax.cli.serve.limits import Limits
+from lena_jax.cli.serve.listening import hosts_of, listen, run
+from lena_jax.data import pictures
+from lena_jax.runtime.signals import terminated_in_order
+from lena_jax.runtime.templates import render
+from lena_jax.scoring import picture_paths
+
+# Longest side of a picture on the page, in pixels, and how many of them are kept in memory: 30 MB.
+SIDE, _KEPT = 1280, 128
+_READ = re.compile(r"/(|judge\.css|judge\.js|favicon\.ico|picture/\d{1,7})")
+_WRITE = re.compile(r"/(next|choose|undo)")
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+# What a judge may be called. No name is a formula for a spreadsheet program.
+_JUDGE = re.compile(r"\w[\w .@'-]{0,39}")
+
+
+def names_of(folder):
+    """Returns the paths of all pictures in a folder and its subfolders, relative to it, with `/`.
+
+    Raises:
+        ValueError: there are fewer than two.
+    """
+    passed_over = picture_paths.PassedOver()
+    found = [os.path.relpath(path, folder).replace(os.sep, "/") for path in picture_paths.find([folder], passed_over)]
+    # No name is a formula for a spreadsheet program. `./` means the same file.
+    names = [f"./{name}" if name[0] in "=+-@" else name for name in found if name.isprintable()]
+    if len(names) < 2:
+        raise ValueError(
+            f"got {len(names)} pictures in {str(folder)!r}, expected at least two"
+            + (f"; {passed_over.text()}" if passed_over.text() else "")
+        )
+    return names
+
+
+class Shown:
+    """The pictures of a folder as JPEGs of at most `SIDE` pixels a side; the last ones shown stay in memory."""
+
+    def __init__(self, folder, names):
+        self._folder, self._names, self.count = folder, names, len(names)
+        self.jpeg = functools.lru_cache(maxsize=_KEPT)(self._jpeg)
+
+    def is_good(self, number):
+        """Whether a picture can be read."""
+        return self.jpeg(number) is not None
+
+    def _jpeg(self, number):
+        """Returns the bytes of a picture, or None."""
+        try:
+            picture = pictures.stored_pixels(pictures.read(os.path.join(self._folder, self._names[number])))
+        except pictures.BadPicture:
+            return None
+        picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=88)
+        return buffer.getvalue()
+
+
+def build(session, shown):
+    """Builds the application: the page, its pictures, and the three requests that it makes."""
+    import fastapi
+    from fastapi.responses import HTMLResponse, Response
+
+    app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    def state(judge, failed=""):
+        now, upcoming = session.pairs(judge)
+        sides = [None if one is None else [f"picture/{one.left}", f"picture/{one.right}"] for one in (now, upcoming)]
+        return {
+            "pair": sides[0],
+            "key": now.key if now else None,
+            "upcoming": sides[1],
+            "failed": failed,
+            **session.progress(judge),
+        }
+
+    def judge_of(body):
+        judge = body.get("judge") if isinstance(body, dict) else None
+        if not isinstance(judge, str) or not _JUDGE.fullmatch(judge):
+            raise fastapi.HTTPException(422, "a judge's name has 1 to 40 letters, digits, spaces and . @ ' - _")
+        return judge
+
+    @app.get("/", response_class=HTMLResponse)
+    def page():
+        return render(__package__, "judge.html.j2")
+
+    @app.get("/judge.css")
+    def style():
+        return Response(render(__package__, "judge.css.j2"), media_type="text/css")
+
+    @app.get("/judge.js")
+    def script():
+        return Response(render(__package__, "judge.js.j2"), media_type="text/javascript")
+
+    @app.get("/favicon.ico")
+    def icon():
+        return Response(status_code=204)
+
+    @app.get("/picture/{number}")
+    def picture(number: int):
+        jpeg = shown.jpeg(number) if number < shown.count else None
+        if jpeg is None:
+            raise fastapi.HTTPException(404, "no such picture")
+        return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=3600"})
+
+    @app.post("/next")
+    def following(body: dict):
+        return state(judge_of(body))
+
+    @app.post("/choose")
+    def choose(body: dict):
+        judge = judge_of(body)
+        try:
+            session.answer(judge, body.get("key"), body.get("winner"))
+        except ValueError as error:
+            raise fastapi.HTTPException(422, str(error)) from None
+        except OSError as error:
+            return state(judge, f"The choice was not stored: {error.strerror or 'the disk is full'}. Try again.")
+        return state(judge)
+
+    @app.post("/undo")
+    def undo(body: dict):
+        judge = judge_of(body)
+        try:
+            session.undo(judge)
+        except OSError as error:
+            return state(judge, f"It was not taken back: {error.strerror or 'the disk is full'}. Try again.")
+        return state(judge)
+
+    return app
+
+
+def serve(folder, names, output, share, mean, host, port):
+    """Serves the page until Ctrl-C or SIGTERM.
+
+    Args:
+        folder: folder of pictures.
+        names: [n] paths in it.
+        output: the file of choices.
+        share: share of random pairs.
+        mean: [n] strengths to start from, or None.
+        host, port: where to listen.
+
+    Raises:
+        ValueError: the packages of the page are not installed, or the file holds something else.
+        OSError: the address is not available, or the file cannot be written.
+    """
+    if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
+        raise ValueError("the page needs its packages: pip install 'lena-jax[page]'")
+    with terminated_in_order():
+        shown, file = Shown(folder, names), ChoicesFile(output)
+        session = Session(names, file, shown.is_good, share, mean)
+        print(f"{len(names):,} pictures, {session.belief.choices:,} choices in {output}", flush=True)
+        if session.unknown:
+            print(f"{session.unknown:,} choices are of pictures that are not in {folder}", flush=True)
+        with listen(host, port) as listening:
+            gate = Gate(
+                build(session, shown), None, Limits(), hosts_of(listening, host), _READ, _WRITE, _POLICY
+            )
+            run(gate, listening, host)
+        print(f"stopped; {session.belief.choices:,} choices in {output}", flush=True)
