@@ -11,7 +11,7 @@ from data_prep.image_pairs.table import Row
 
 # Fewer choices than this say nothing about a judge.
 _ENOUGH = 20
-_SURE = 0.01
+_SURE = 0.001
 # Cycles of three are counted among this many pictures at most; the matrices are dense.
 _MOST_PICTURES = 3000
 

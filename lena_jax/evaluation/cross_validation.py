@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from lena_jax.metrics import accuracy_by_gap, calibration_metrics, choice_metrics, ranking_metrics, reference_of
+from lena_jax.metrics import (
+    accuracy_by_gap,
+    calibration_metrics,
+    choice_metrics,
+    people_metrics,
+    ranking_metrics,
+    reference_of,
+)
 from lena_jax.runs import folder
 from lena_jax.runs.load import load_ranker
 from lena_jax.runs.trained_data import open_trained_pictures
@@ -64,6 +71,7 @@ def measure_by_folds(workdir, folds, more=None):
             groups,
             None if reference is None else reference[inside],
         )
+        metrics["choices"] |= people_metrics(len(pictures), pictures.pairs, pictures.judged.votes)
         metrics["pairs_across_folds"] = int((~inside).sum())
     folder.write_evaluation(workdir, folder.FOLDS, metrics, chosen, predicted[measured], pairs)
     return metrics

@@ -17,6 +17,7 @@ from lena_jax.metrics import (
     choice_metrics,
     localization_metrics,
     pairs_to_compare,
+    people_metrics,
     picture_localization,
     ranking_metrics,
     reference_of,
@@ -49,7 +50,8 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
     Returns:
         The dict in `metrics.json`: what was evaluated (`data`, `fingerprint` of the dataset and its splits, `split`,
         `step`, `pooling`, `fusion`), the measures of `ranking_metrics`, `calibration`, `accuracy_by_gap` and, with few
-        groups, `accuracy_by_group`. Pairs that people judged have `choices` (`metrics.choice_metrics`). Where available also `eta`, `gate` (how far a learned one closes, in [0, 1]),
+        groups, `accuracy_by_group`. Pairs that people judged have `choices` (`metrics.choice_metrics` and
+        `people_metrics`). Where available also `eta`, `gate` (how far a learned one closes, in [0, 1]),
         `localization` (per kind of map, for datasets with masks) and `map_checks`.
 
     Raises:
@@ -93,6 +95,7 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
     if pictures.judged is not None:
         reference = reference_of(len(pictures), pictures.pairs, pictures.judged)
         metrics["choices"] = choice_metrics(scores, pictures.pairs, pictures.judged, pictures.groups, reference)
+        metrics["choices"] |= people_metrics(len(pictures), pictures.pairs, pictures.judged.votes)
     # Maps sum to the score only if the pooled value is a weighted mean of the cells.
     exact = model.has_exact_maps
     maps = {"contribution_map": contributions} if exact else {}

@@ -3,7 +3,7 @@
 from lena_jax.metrics.agreement import map_agreement
 from lena_jax.metrics.breakdown import accuracy_by_gap, accuracy_by_group
 from lena_jax.metrics.calibration import calibration, calibration_metrics
-from lena_jax.metrics.choices import choice_metrics, reference_of
+from lena_jax.metrics.choices import choice_metrics, people_metrics, reference_of
 from lena_jax.metrics.comparison import compare_models
 from lena_jax.metrics.discounted_gain import ndcg, percentile_gains
 from lena_jax.metrics.localization import (
@@ -58,6 +58,7 @@ __all__ = [
     "paired_t",
     "pairs_to_compare",
     "percentile_gains",
+    "people_metrics",
     "picture_localization",
     "pixel_average_precision",
     "pixel_counts",

@@ -108,7 +108,6 @@ def choice_metrics(
           log 2.
         - "entropy": its least possible value, the entropy of the labels.
         - "soft_ece", "soft_bins": see `soft_calibration`.
-        - "agreement": see the function; "two_votes": number of pairs behind it; "ceiling": see the function.
         - "label_ceiling": mean label of the decided pairs, which is the expected accuracy of a ranker that is always
           right, if the labels' prior holds.
         - "bradley_terry": accuracy of the reference on the decided pairs.
@@ -120,20 +119,10 @@ def choice_metrics(
     units = Units.of(len(predicted), pairs, groups)
     loss = np.logaddexp(0, difference) - judged.label * difference
     decided = judged.label > 0.5
-    each, known = _agreements(judged.votes)
-    measures = {"soft_log_loss": (loss, judged.weight), "agreement": (each, known)}
+    measures = {"soft_log_loss": (loss, judged.weight)}
     if reference is not None:
         measures["bradley_terry"] = ((np.sign(reference) + 1) / 2, decided.astype(float))
-
-    def statistic(index):
-        drawn = units.pair_weight(index, pairs)
-        found = {}
-        for name, (value, weight) in measures.items():
-            total = (weight * drawn).sum()
-            found[name] = float((value * weight * drawn).sum() / total) if total else float("nan")
-        return found
-
-    result: dict[str, Any] = bootstrap(statistic, len(units), resamples, seed)
+    result: dict[str, Any] = _means(measures, units, pairs, resamples, seed)
     error, bins = soft_calibration(difference, judged.label, judged.weight)
     total = judged.weight.sum()
     entropy = (special.entr(judged.label) + special.entr(1 - judged.label)) * judged.weight
@@ -142,11 +131,28 @@ def choice_metrics(
         "entropy": _number(entropy.sum() / total if total else np.nan),
         "soft_ece": _number(error),
         "soft_bins": bins,
-        "two_votes": int(known.sum()),
-        "ceiling": _ceilings(result["agreement"]),
         "label_ceiling": _number(judged.label[decided].mean() if decided.any() else np.nan),
         "ties": int((~decided).sum()),
     }
+
+
+def people_metrics(count: int, pairs: np.ndarray, votes: np.ndarray, resamples: int = 1000, seed: int = 0) -> dict:
+    """Computes how well people agree with each other, which bounds what any ranker can reach.
+
+    Args:
+        count: number of pictures.
+        pairs: [p, 2] indices of pictures; all pairs that people saw, measured or not.
+        votes: [p, 2].
+        resamples, seed: of the bootstrap.
+
+    Returns:
+        {"agreement": interval of `agreement`, "ceiling": that of `ceiling`, "two_votes": number of pairs behind them}.
+    """
+    each, known = _agreements(votes)
+    pairs = np.asfortranarray(pairs)
+    found = _means({"agreement": (each, known)}, Units.of(count, pairs), pairs, resamples, seed)
+    bounds = {key: None if value is None else ceiling(value) for key, value in found["agreement"].items()}
+    return {**found, "ceiling": bounds, "two_votes": int(known.sum())}
 
 
 def reference_of(count: int, pairs: np.ndarray, judged: JudgedPairs) -> np.ndarray | None:
@@ -173,8 +179,18 @@ def _agreements(votes):
     return each, known.astype(float)
 
 
-def _ceilings(interval: Interval) -> Interval:
-    return {key: None if value is None else ceiling(value) for key, value in interval.items()}
+def _means(measures, units, pairs, resamples, seed) -> dict[str, Interval]:
+    """Bootstraps weighted means over pairs: measures are {name: (values [p], weights [p])}."""
+
+    def statistic(index):
+        drawn = units.pair_weight(index, pairs)
+        found = {}
+        for name, (value, weight) in measures.items():
+            total = (weight * drawn).sum()
+            found[name] = float((value * weight * drawn).sum() / total) if total else float("nan")
+        return found
+
+    return bootstrap(statistic, len(units), resamples, seed)
 
 
 def _number(value):

@@ -8,11 +8,11 @@ number of pictures, so the page can ask the next pair at once; `data_prep rank` 
 
 import numpy as np
 
-SPREAD = 1.5  # Standard deviation of strengths before the first choice: two pictures are 4 : 1 on average.
+SPREAD = 2.0  # Standard deviation of strengths before the first choice.
 # How wrong a trained model's scores may be, as strengths: with it, about as many choices as for a picture asked twice.
 MODEL_ERROR = 1.0
-# So many of the least known pictures are tried as one side of the next pair, with all others as the other side.
-_TRIED = 32
+# So many other pictures are tried beside the least known one.
+_TRIED = 300
 
 
 class Belief:
@@ -60,48 +60,39 @@ class Belief:
         return max(1, round(k * (now + 0.01) / (0.99 - now) - self.choices))
 
     def informative(self, usable, asked, rng):
-        """Choose the pair whose answer tells most, among the pictures known least and all others.
+        """Choose the picture that is known least, and beside it the one with which an answer tells most.
 
-        The gain is the information of the answer about the difference, to first order: `1/2 log(1 + s^2 c)`, where
-        `s^2` is the variance of the difference and c its curvature. So pictures are asked about more or less equally
-        often, and against others of like strength.
+        What an answer tells is how much it lowers the variances of both, `(v_i^2 + v_j^2) k^2 p (1 - p)` as in `learn`.
+        So all pictures are asked about equally often, against others of like strength that are little known too.
 
         Args:
             usable: [n] bool, pictures that may be shown.
             asked: set of (i, j), i < j, not to ask again.
-            rng: `np.random.Generator`; breaks ties.
+            rng: `np.random.Generator`; draws the pictures that are tried, and breaks ties.
 
         Returns:
-            (left, right), in random order; None if every pair was asked.
+            (left, right), in random order; None if no pair that was not asked is found.
         """
         there = rng.permutation(np.flatnonzero(usable))
-        first = there[np.argsort(-self.variance[there], kind="stable")[:_TRIED]]
-        gain = self._gain(first[:, None], there[None])
-        for row, one in enumerate(first):
-            gain[row, there == one] = -1
-        # Of equal gains the first is taken; `there` is in random order.
-        for place in np.argsort(-gain, axis=None, kind="stable"):
-            row, column = divmod(int(place), len(there))
-            if gain[row, column] < 0:
-                break
-            pair = int(first[row]), int(there[column])
-            if (min(pair), max(pair)) not in asked:
-                return pair if rng.integers(2) else pair[::-1]
-        return random_pair(usable, asked, rng)
+        if len(there) < 2:
+            return None
+        one = int(there[np.argmax(self.variance[there])])
+        others = np.array([j for j in there[:_TRIED].tolist() if j != one and (min(one, j), max(one, j)) not in asked], int)
+        if not len(others):
+            return random_pair(usable, asked, rng)
+        shrunk, likely = self._likely(one, others)
+        told = (self.variance[one] ** 2 + self.variance[others] ** 2) * shrunk**2 * likely * (1 - likely)
+        pair = one, int(others[np.argmax(told)])
+        return pair if rng.integers(2) else pair[::-1]
 
     def _likely(self, left, right):
         """Return how far uncertainty shrinks a difference, and the chance that left is chosen."""
         shrunk = 1 / np.sqrt(1 + np.pi / 8 * (self.variance[left] + self.variance[right]))
         return shrunk, 1 / (1 + np.exp(-shrunk * (self.mean[left] - self.mean[right])))
 
-    def _gain(self, left, right):
-        shrunk, likely = self._likely(left, right)
-        curvature = shrunk**2 * likely * (1 - likely)
-        return 0.5 * np.log1p((self.variance[left] + self.variance[right]) * curvature)
-
 
 def random_pair(usable, asked, rng):
-    """Draw a pair that was not asked, uniformly, in random order; None if there is none, or none was found in time.
+    """Draw a pair that was not asked, uniformly, in random order; None if there is none.
 
     Args:
         usable, asked, rng: see `Belief.informative`.
@@ -109,8 +100,17 @@ def random_pair(usable, asked, rng):
     there = np.flatnonzero(usable)
     if len(there) < 2:
         return None
-    for _ in range(1000):
+    for _ in range(100):
         left, right = (int(one) for one in rng.choice(there, 2, replace=False))
         if (min(left, right), max(left, right)) not in asked:
             return left, right
-    return None
+    # Nearly all pairs were asked: look through them.
+    known = np.zeros((len(usable), len(usable)), bool)
+    if asked:
+        known[tuple(np.array(list(asked)).T)] = True
+    left, right = np.nonzero(np.triu(usable[:, None] & usable & ~known, 1))
+    if not len(left):
+        return None
+    chosen = rng.integers(len(left))
+    pair = int(left[chosen]), int(right[chosen])
+    return pair if rng.integers(2) else pair[::-1]

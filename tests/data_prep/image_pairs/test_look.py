@@ -28,7 +28,7 @@ def test_cycles_are_those_of_a_slow_count():
 
 
 def test_a_judge_who_always_chooses_left_is_named():
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(2)
     names = [f"{n}.jpg" for n in range(30)]
     fair, one_sided = [], []
     for _ in range(200):
