@@ -61,6 +61,11 @@ class DrawBatch(grain.transforms.RandomMap):
         if self.pictures.pairs is not None:
             if not len(self.pictures.pairs):
                 raise ValueError("the training pictures have no pairs, expected at least one")
+            if self.pictures.judged is not None and not self.pictures.judged.weight.any():
+                raise ValueError(
+                    f"the {len(self.pictures.pairs)} pairs of the training pictures have no weight: all are ties, expected "
+                    "at least one that tells"
+                )
             return
         comparable = ComparablePairs(self.pictures.scores, self.pictures.groups, self.min_gap)
         if not len(comparable):

@@ -17,7 +17,6 @@ from lena_jax.data import dataset, judged_pairs
 from lena_jax.data.bradley_terry import strengths
 from lena_jax.data.splits import make_folds
 
-WEB_PAGES = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "web_pages"
 HEADER = ["left", "right", "left_votes", "right_votes"]
 
 
@@ -148,12 +147,3 @@ def test_rank_and_build_scores_from_choices(write_csv, folder, tmp_path, capsys)
     build = ["build", "image_scores", f"--images={folder}", f"--csv={output}", "--score=score", "--group=component"]
     assert command.main([*build, "--on-bad-image=skip", f"--data_dir={tmp_path / 'data'}"]) == 0
     assert command.main(["rank", str(table), "-o", str(table)]) == 2
-
-
-@pytest.mark.skipif(not WEB_PAGES.is_dir(), reason="web_pages is not there")
-def test_web_pages(tmp_path, capsys):
-    options = [f"--images={WEB_PAGES / 'images'}", f"--csv={WEB_PAGES / 'choices.csv'}", "--name=web"]
-    assert command.main(["build", "image_pairs", *options, f"--data_dir={tmp_path}"]) == 0
-    assert "5,094 votes" in capsys.readouterr().out
-    loaded = dataset.load("image_pairs/web", str(tmp_path), "train")
-    assert len(loaded) == 100 and len(loaded.pairs) == 4950 and np.nansum(loaded.judged.votes) == 5094

@@ -1,9 +1,13 @@
 """What a table of pairs says: winners, votes, labels, clicks, variants; what is refused, by row."""
 
+from pathlib import Path
+
 import pytest
 
 from data_prep.image_pairs import columns, judged, labels, table
 from data_prep.image_scores.transforms import Prior
+
+WEB_PAGES = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "web_pages"
 
 
 def read(path, **given):
@@ -109,3 +113,9 @@ def test_the_order_of_rows_and_sides_changes_nothing(write_csv):
 def test_what_is_wrong_is_said_by_its_row(write_csv, rows, given, said):
     with pytest.raises(ValueError, match=said.replace(".", r"\.")):
         read(write_csv(*rows), **given)
+
+
+@pytest.mark.skipif(not WEB_PAGES.is_dir(), reason="web_pages is not there")
+def test_the_votes_about_web_pages_are_all_there():
+    pairs = judged.pairs_of(read(WEB_PAGES / "choices.csv").rows, None)
+    assert len(pairs) == 4950 and sum(sum(pair.votes) for pair in pairs) == 5094 and len(judged.names_of(pairs)) == 100
