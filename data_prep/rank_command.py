@@ -7,9 +7,9 @@ from pathlib import Path
 from data_prep.image_pairs import command as image_pairs
 
 DESCRIPTION = """\
-Turns a table of pairs (choices, votes, A/B tests, see `build image_pairs --help`) into a table of scores: a strength for
-each picture, so that the chance that one is chosen over another is sigmoid(difference). It looks at no pixels. What comes
-out has the columns image, score, error (standard error), choices and component; `build image_scores` reads it.
+Turns a table of pairs (choices, votes, A/B tests, see `build image_pairs --help`) into a table of scores: a strength
+for each picture, so that the chance that one is chosen over another is sigmoid(difference). It looks at no pixels. What
+comes out has the columns image, score, error (standard error), choices and component; `build image_scores` reads it.
 
 Scores can be compared only within a component: pictures that chains of choices connect. Where there are several, pass
 --group=component to `build image_scores`.

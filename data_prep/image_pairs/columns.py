@@ -92,8 +92,8 @@ def find(
     if picture is not None:
         if not test or len(clicks) != 2:
             raise ValueError(
-                "a table with a row for each variant: got no --test or not both --left_clicks and --left_views, expected "
-                "the columns of tests, clicks and views"
+                "a table with a row for each variant: got no --test or not both --left_clicks and --left_views, "
+                "expected the columns of tests, clicks and views"
             )
         found = Columns(picture=picture, clicks=clicks)
     else:

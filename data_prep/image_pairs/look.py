@@ -37,7 +37,7 @@ def position_bias(left: float, right: float) -> dict[str, float]:
 
 
 def cycles(left: Sequence[int], right: Sequence[int], ahead: Sequence[float], count: int) -> tuple[int, int]:
-    """Count the cycles of three pictures (a beats b, b beats c, c beats a), and all threes of which every pair is known.
+    """Count the cycles of three pictures (a beats b, b beats c, c beats a), and the threes with all pairs decided.
 
     With `beats` the matrix of decided pairs, cycles are `trace(beats^3) / 3`; the threes are `trace(known^3) / 6`.
     Chance would make a quarter of the threes cycles.

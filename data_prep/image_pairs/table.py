@@ -145,7 +145,9 @@ def _row(where: str, number: int, record: dict, columns: Columns) -> Row | str:
         if math.isnan(label):
             return "label"
         if not 0 <= label <= 1:
-            raise ValueError(f"{where}: {columns.label} is {label:g}, expected the chance in [0, 1] that left is better")
+            raise ValueError(
+                f"{where}: {columns.label} is {label:g}, expected the chance in [0, 1] that left is better"
+            )
     elif columns.votes:
         votes = tuple(record[name] for name in columns.votes)
         if any(math.isnan(one) for one in votes) or not sum(votes):

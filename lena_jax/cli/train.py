@@ -256,13 +256,13 @@ def _people(choices):
     said = []
     if choices and (agreement := choices["agreement"]["value"]) is not None:
         said.append(
-            f"two people agree on {agreement:.3f} of the {choices['two_votes']:,} pairs with two votes, so no ranker agrees "
-            f"with one person's choice more often than about {choices['ceiling']['value']:.3f}"
+            f"two people agree on {agreement:.3f} of the {choices['two_votes']:,} pairs with two votes, so no ranker "
+            f"agrees with one person's choice more often than about {choices['ceiling']['value']:.3f}"
         )
     if choices and (reference := choices.get("bradley_terry")) and reference["value"] is not None:
         said.append(
-            f"other choices about the same pictures, without looking at them (Bradley-Terry): {reference['value']:.3f}, "
-            f"{reference['low']:.3f} to {reference['high']:.3f}"
+            "other choices about the same pictures, without looking at them (Bradley-Terry): "
+            f"{reference['value']:.3f}, {reference['low']:.3f} to {reference['high']:.3f}"
         )
     return said
 

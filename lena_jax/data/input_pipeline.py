@@ -63,8 +63,8 @@ class DrawBatch(grain.transforms.RandomMap):
                 raise ValueError("the training pictures have no pairs, expected at least one")
             if self.pictures.judged is not None and not self.pictures.judged.weight.any():
                 raise ValueError(
-                    f"the {len(self.pictures.pairs)} pairs of the training pictures have no weight: all are ties, expected "
-                    "at least one that tells"
+                    f"the {len(self.pictures.pairs)} pairs of the training pictures have no weight: all are ties, "
+                    "expected at least one that tells"
                 )
             return
         comparable = ComparablePairs(self.pictures.scores, self.pictures.groups, self.min_gap)

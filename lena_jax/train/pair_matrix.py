@@ -28,8 +28,8 @@ def pair_matrix(pictures, min_gap=0.0, weighting="equal"):
     """Enter all pairs that training may use; the same pairs, weights and labels as `DrawBatch` draws.
 
     Args:
-        pictures: `ScoredPictures`. Their own pairs with their soft labels and weights, if they have any, else all comparable
-            pairs of their scores.
+        pictures: `ScoredPictures`. Their own pairs with their soft labels and weights, if they have any, else all
+            comparable pairs of their scores.
         min_gap, weighting: see `DrawBatch`; without effect on given pairs.
 
     Returns:

@@ -6,8 +6,8 @@ from absl import flags
 
 from lena_jax.data import dataset
 from lena_jax.data.dataset import ScoredPictures
-from lena_jax.data.judged_pairs import JudgedPairs
 from lena_jax.data.input_pipeline import DrawBatch, SquarePictures, batches, make_squares
+from lena_jax.data.judged_pairs import JudgedPairs
 from lena_jax.data.transforms import Augmentation, resize
 
 
@@ -250,7 +250,9 @@ def test_soft_labels_turn_with_the_sides_and_weights_come_along(pictures):
     given = dataclasses.replace(pictures, pairs=pairs, judged=judged)
     seen = set()
     for batch in batches(draw(given), steps=20, seed=1):
-        for (left, right), chance, weight in zip(batch["index"].reshape(-1, 2), batch["label"], batch["weight"], strict=True):
+        for (left, right), chance, weight in zip(
+            batch["index"].reshape(-1, 2), batch["label"], batch["weight"], strict=True
+        ):
             number = min(left, right) // 2
             assert chance == pytest.approx(label[number] if left < right else 1 - label[number])
             assert weight == judged.weight[number]

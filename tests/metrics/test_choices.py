@@ -81,6 +81,8 @@ def test_a_reference_needs_pictures_that_recur():
 
 
 def test_how_people_agree_is_measured_over_all_pairs():
-    found = choices.people_metrics(3, np.array([[0, 1], [1, 2], [0, 2]]), np.array([[2, 0], [1, 1], [1, 0]]), resamples=50)
+    found = choices.people_metrics(
+        3, np.array([[0, 1], [1, 2], [0, 2]]), np.array([[2, 0], [1, 1], [1, 0]]), resamples=50
+    )
     assert found["agreement"]["value"] == 0.5 and found["two_votes"] == 2 and found["ceiling"]["value"] == 0.5
     assert found["ceiling"]["high"] == 1.0

@@ -41,7 +41,9 @@ def add(commands, options):
         **options,
     )
     parser.add_argument("pictures", metavar="FOLDER", help="folder of pictures")
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="CSV of choices; one that is there goes on")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="CSV of choices; one that is there goes on"
+    )
     parser.add_argument("--model", metavar="MODEL", help=f"start from the scores of a {models.MODEL_HELP}")
     parser.add_argument(
         "--random",

@@ -77,7 +77,9 @@ class Belief:
         if len(there) < 2:
             return None
         one = int(there[np.argmax(self.variance[there])])
-        others = np.array([j for j in there[:_TRIED].tolist() if j != one and (min(one, j), max(one, j)) not in asked], int)
+        others = np.array(
+            [j for j in there[:_TRIED].tolist() if j != one and (min(one, j), max(one, j)) not in asked], int
+        )
         if not len(others):
             return random_pair(usable, asked, rng)
         shrunk, likely = self._likely(one, others)

@@ -169,8 +169,6 @@ def serve(folder, names, output, share, mean, host, port):
         if session.unknown:
             print(f"{session.unknown:,} choices are of pictures that are not in {folder}", flush=True)
         with listen(host, port) as listening:
-            gate = Gate(
-                build(session, shown), None, Limits(), hosts_of(listening, host), _READ, _WRITE, _POLICY
-            )
+            gate = Gate(build(session, shown), None, Limits(), hosts_of(listening, host), _READ, _WRITE, _POLICY)
             run(gate, listening, host)
         print(f"stopped; {session.belief.choices:,} choices in {output}", flush=True)
