@@ -20,8 +20,8 @@ examples:
 
 CHECK = """\
 Reads every record of a built dataset, decodes every picture, and looks for what would make a measurement wrong: an id
-that is there twice, and an id, a picture (by its pixels) or a unit (--fold_by) that is in two splits. Of image_pairs, also
-a pair of a picture that is not there, or of two splits.
+that is there twice, and an id, a picture (by its pixels) or a unit (--fold_by) that is in two splits. Of image_pairs,
+also a pair of a picture that is not there, or of two splits.
 
 Exit code: 0 sound, 1 not sound (the problems are listed), 2 no such dataset.
 """

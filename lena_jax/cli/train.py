@@ -134,7 +134,7 @@ def _table_of(arguments, folder):
         for name in ("table", "score", "image_column", "views"):
             if getattr(arguments, name):
                 raise ValueError(f"got --pairs and --{name}, expected one of them: a table of pairs has no scores")
-        return Path(arguments.pairs).expanduser(), guess.Guess("", "", "pairs")
+        return Path(arguments.pairs).expanduser(), guess.Guess("", "", "pairs and what was chosen")
     table = guess.table_of(folder) if arguments.table is None else Path(arguments.table).expanduser()
     others = [name for name in (arguments.group, arguments.views, arguments.fold_by) if name]
     return table, guess.columns(table, folder, arguments.image_column, arguments.score, others)

@@ -66,7 +66,7 @@ class Session:
     def answer(self, judge, key, winner):
         """Store an answer, on the disk, and learn it.
 
-        An answer to a pair that is not on the judge's screen any more (a key pressed twice, an old page) counts nothing.
+        An answer to a pair that is no longer on the judge's screen (a key pressed twice, an old page) counts nothing.
 
         Args:
             judge: name of the judge.
