@@ -64,8 +64,8 @@ def of_clicks(left_clicks, left_views, right_clicks, right_views, prior: Prior) 
         ValueError: clicks above views, a negative or infinite count, or a prior without strength.
 
     Example:
-        >>> of_clicks([30, 0], [1000, 0], [10, 0], [1000, 0], Prior(0.02, 100)).round(4).tolist()
-        [0.9992, 0.5]
+        >>> of_clicks([30, 0], [1000, 0], [10, 0], [1000, 0], Prior(0.02, 100)).round(3).tolist()
+        [0.999, 0.5]
     """
     left_clicks, left_views = _checked("views", left_clicks, left_views)
     right_clicks, right_views = _checked("views", right_clicks, right_views)

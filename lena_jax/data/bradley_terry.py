@@ -54,7 +54,7 @@ def strengths(count, pairs, votes, spread=None) -> Strengths:
     Example:
         >>> found = strengths(3, [[0, 1], [1, 2]], [[8, 2], [7, 3]], spread=1.0)
         >>> found.value.round(2).tolist(), found.component.tolist()
-        ([0.84, -0.13, -0.71], [0, 0, 0])
+        ([0.81, -0.13, -0.68], [0, 0, 0])
     """
     pairs, votes = np.asarray(pairs, np.int64).reshape(-1, 2), np.asarray(votes, float).reshape(-1, 2)
     if pairs.shape != votes.shape or not (np.isfinite(votes).all() and (votes >= 0).all() and votes.any()):

@@ -179,10 +179,12 @@ def _agreements(votes):
     return each, known.astype(float)
 
 
-def _means(measures, units, pairs, resamples, seed) -> dict[str, Interval]:
+def _means(
+    measures: dict[str, tuple[np.ndarray, np.ndarray]], units: Units, pairs: np.ndarray, resamples: int, seed: int
+) -> dict[str, Interval]:
     """Bootstraps weighted means over pairs: measures are {name: (values [p], weights [p])}."""
 
-    def statistic(index):
+    def statistic(index: np.ndarray) -> dict[str, float]:
         drawn = units.pair_weight(index, pairs)
         found = {}
         for name, (value, weight) in measures.items():

@@ -42,7 +42,7 @@ def test_clicks_are_the_exact_sum(left, left_rest, right, right_rest):
     # A uniform prior: rate 1/2, strength 2.
     got = labels.of_clicks([left], [left + left_rest], [right], [right + right_rest], Prior(0.5, 2.0))[0]
     expected = exact_ahead(left + 1, left_rest + 1, right + 1, right_rest + 1)
-    assert got == pytest.approx(expected, abs=2e-4)
+    assert got == pytest.approx(expected, abs=1e-5)
     mirrored = labels.of_clicks([right], [right + right_rest], [left], [left + left_rest], Prior(0.5, 2.0))[0]
     assert got + mirrored == pytest.approx(1, abs=1e-12)
 
