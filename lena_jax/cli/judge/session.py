@@ -31,8 +31,9 @@ class Asked:
 class Session:
     """All judges together. Every method may be called from any thread.
 
-    A judge never sees a pair twice. The pair after the one on screen is chosen too, so that a browser can load its
-    pictures; it does not know the answer that is being given.
+    A judge never sees a pair twice. The pair after the one on screen is chosen when a browser asks for it, so that it can
+    load the pictures; its choice does not know the answer that is being given. Pictures are read outside the lock, so no
+    judge waits for another's.
 
     Args:
         names: [n] names of the pictures, as they are written into the file.
@@ -58,10 +59,16 @@ class Session:
         """How many pictures could not be shown so far."""
         return int((~self._usable).sum())
 
-    def pairs(self, judge):
-        """Return the pair for a judge to see now and the one after, `Asked`; None where there is none."""
+    def pairs(self, judge, ahead=False):
+        """Return the pair for a judge to see now and the one after, `Asked`; None where there is none.
+
+        Args:
+            judge: name of the judge.
+            ahead: whether to choose the one after, if that was not done before.
+        """
+        self._fill(judge, 1 + ahead)
         with self._lock:
-            return self._pairs(judge)
+            return tuple((self._queues[judge] + [None, None])[:2])
 
     def answer(self, judge, key, winner):
         """Store an answer, on the disk, and learn it.
@@ -80,7 +87,7 @@ class Session:
         if winner not in (*LABELS, "skip"):
             raise ValueError(f"got winner {winner!r}, expected left, right, tie or skip")
         with self._lock:
-            now = self._pairs(judge)[0]
+            now = next(iter(self._queues.get(judge, ())), None)
             if now is None or now.key != key:
                 return False
             rows = self._file.append(self._names[now.left], self._names[now.right], winner, judge, now.how)
@@ -116,26 +123,32 @@ class Session:
                 "cost": self.belief.cost_of_a_point(),
             }
 
-    def _pairs(self, judge):
-        if judge not in self._queues and len(self._queues) >= _MOST_JUDGES:
-            del self._queues[next(iter(self._queues))]
-        queue = self._queues.setdefault(judge, [])
-        while len(queue) < 2 and (pair := self._new(judge, queue)) is not None:
-            queue.append(pair)
-        return tuple((queue + [None, None])[:2])
-
-    def _new(self, judge, queue):
-        asked = {one.unordered for one in queue} | {
-            (min(pair), max(pair)) for pair in map(self._sides, self._history.get(judge, ())) if None not in pair
-        }
+    def _fill(self, judge, count):
+        """Choose pairs until the judge's queue has `count`, or there is no further one."""
         while True:
-            how = "random" if self._rng.random() < self._share else "active"
-            draw = random_pair if how == "random" else self.belief.informative
-            pair = draw(self._usable, asked, self._rng)
+            with self._lock:
+                if judge not in self._queues and len(self._queues) >= _MOST_JUDGES:
+                    del self._queues[next(iter(self._queues))]
+                queue = self._queues.setdefault(judge, [])
+                pair = None if len(queue) >= count else self._draw(judge)
             if pair is None:
-                return None
-            if all([self._can_show(one) for one in pair]):
-                return Asked(*pair, how, secrets.token_hex(8))
+                return
+            good = all([self._can_show(one) for one in (pair.left, pair.right)])
+            with self._lock:
+                queue = self._queues.setdefault(judge, [])
+                if good and len(queue) < count and pair.unordered not in self._asked(judge):
+                    queue.append(pair)
+
+    def _draw(self, judge):
+        how = "random" if self._rng.random() < self._share else "active"
+        draw = random_pair if how == "random" else self.belief.informative
+        pair = draw(self._usable, self._asked(judge), self._rng)
+        return None if pair is None else Asked(*pair, how, secrets.token_hex(8))
+
+    def _asked(self, judge):
+        pairs = map(self._sides, self._history.get(judge, ()))
+        known = {(min(pair), max(pair)) for pair in pairs if None not in pair}
+        return known | {one.unordered for one in self._queues[judge]}
 
     def _can_show(self, one):
         if not self._tested[one]:

@@ -33,7 +33,8 @@ def test_a_judge_sees_each_pair_once_and_another_judge_all_of_them_too(session):
 
 def test_the_next_pair_is_known_before_the_answer(session):
     one = session()
-    now, upcoming = one.pairs("ann")
+    assert one.pairs("ann")[1] is None
+    now, upcoming = one.pairs("ann", ahead=True)
     one.answer("ann", now.key, "right")
     assert one.pairs("ann")[0] == upcoming
 
