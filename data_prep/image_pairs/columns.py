@@ -25,6 +25,7 @@ class Columns:
         fold_by: columns of the units of the left and the right picture; or ().
         test: column of tests.
         judge: column of who chose.
+        how: column that says "random" where the pair was drawn at random, as `lena-jax judge` writes it.
     """
 
     left: str = ""
@@ -39,11 +40,12 @@ class Columns:
     fold_by: tuple[str, ...] = ()
     test: str | None = None
     judge: str | None = None
+    how: str | None = None
 
     def names(self) -> list[str]:
         """Return all columns, each once."""
         single = (self.left, self.right, self.picture, self.winner, self.label, self.group, self.split, self.test)
-        return [name for name in dict.fromkeys((*single, *self.counted(), *self.fold_by, self.judge)) if name]
+        return [name for name in dict.fromkeys((*single, *self.counted(), *self.fold_by, self.judge, self.how)) if name]
 
     def counted(self) -> list[str]:
         """Return the columns of numbers."""
@@ -78,7 +80,7 @@ def find(
         right: column of right pictures; default `right`.
         picture: column of pictures of a table of variants; it needs `test` and two `clicks`.
         winner, label, votes, clicks: what says which is better; at most one of them.
-        group, split, fold_by, test, judge: see `Columns`; `judge` is found by its name.
+        group, split, fold_by, test, judge: see `Columns`; `judge` and `how` are found by their names.
 
     Raises:
         ValueError: a column is missing, or nothing or several things say which picture is better.
@@ -122,7 +124,8 @@ def find(
         units = sides if picture is None and set(sides) <= set(names) else (fold_by, fold_by)
     if judge is None and picture is None and "judge" in names:
         judge = "judge"
-    found = dataclasses.replace(found, group=group, split=split, fold_by=units, test=test, judge=judge)
+    how = "how" if found.winner and "how" in names else None
+    found = dataclasses.replace(found, group=group, split=split, fold_by=units, test=test, judge=judge, how=how)
     for name in found.names():
         files.find_column(path, names, name)
     return found

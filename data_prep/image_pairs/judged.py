@@ -20,6 +20,7 @@ class Pair:
         weight: how much the pair counts in training.
         votes: votes for left and right, if there are votes.
         split: its split.
+        random: whether a row drew it at random.
     """
 
     left: str
@@ -28,10 +29,11 @@ class Pair:
     weight: float
     votes: tuple[float, float] | None
     split: str
+    random: bool = False
 
     def values(self) -> tuple:
         """Return the row of `lena_jax.data.judged_pairs`."""
-        return self.left, self.right, self.label, self.weight, *(self.votes or (None, None))
+        return self.left, self.right, self.label, self.weight, *(self.votes or (None, None)), int(self.random)
 
 
 def prior_of(rows: Sequence[Row], strength: float | None = None) -> Prior | None:
@@ -75,6 +77,7 @@ def pairs_of(rows: Sequence[Row], prior: Prior | None) -> list[Pair]:
         The pairs, ordered by ids, so that the order of the rows changes nothing.
     """
     merged: dict[tuple, np.ndarray] = {}
+    random = set()
     for row in rows:
         turned = row.right < row.left
         left, right = (row.right, row.left) if turned else (row.left, row.right)
@@ -87,6 +90,8 @@ def pairs_of(rows: Sequence[Row], prior: Prior | None) -> list[Pair]:
         # Labels are not counts: they do not add up.
         key = (left, right, row.split, row.test, len(given), row.number if row.label is not None else 0)
         merged[key] = merged.get(key, 0) + np.array(given, float)
+        if row.random:
+            random.add(key)
     keys = sorted(merged, key=str)
     label, weight = np.empty(len(keys)), np.ones(len(keys))
     for kind, rule in ((1, lambda one: one[:, 0]), (2, lambda one: labels.of_votes(*one.T)), (4, _by_clicks(prior))):
@@ -104,6 +109,7 @@ def pairs_of(rows: Sequence[Row], prior: Prior | None) -> list[Pair]:
             float(weight[index]),
             tuple(float(one) for one in merged[key]) if key[4] == 2 else None,
             key[2],
+            key in random,
         )
         for index, key in enumerate(keys)
     ]

@@ -33,6 +33,7 @@ class Row:
         units: unit of the left and of the right picture, or empty.
         test: the test that the row is part of, or empty.
         judge: who chose, or empty.
+        random: whether the pair was drawn at random; False if unknown.
     """
 
     number: int
@@ -46,6 +47,7 @@ class Row:
     units: tuple[str, str] = ("", "")
     test: str = ""
     judge: str = ""
+    random: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,6 +174,7 @@ def _row(where: str, number: int, record: dict, columns: Columns) -> Row | str:
         tuple(sys.intern(_text(record, name)) for name in columns.fold_by) if columns.fold_by else ("", ""),
         _text(record, columns.test),
         sys.intern(_text(record, columns.judge)),
+        _text(record, columns.how) == "random",
     )
     return row
 

@@ -111,6 +111,7 @@ def choice_metrics(
         - "label_ceiling": mean label of the decided pairs, which is the expected accuracy of a ranker that is always
           right, if the labels' prior holds.
         - "bradley_terry": accuracy of the reference on the decided pairs.
+        - "random_pairs": accuracy on the decided pairs that were drawn at random, where others were not.
         - "ties": pairs with a label of 1/2, which count for no accuracy.
         Undefined values are None.
     """
@@ -122,6 +123,8 @@ def choice_metrics(
     measures = {"soft_log_loss": (loss, judged.weight)}
     if reference is not None:
         measures["bradley_terry"] = ((np.sign(reference) + 1) / 2, decided.astype(float))
+    if judged.random is not None and not judged.random.all():
+        measures["random_pairs"] = ((np.sign(difference) + 1) / 2, decided & judged.random)
     result: dict[str, Any] = _means(measures, units, pairs, resamples, seed)
     error, bins = soft_calibration(difference, judged.label, judged.weight)
     total = judged.weight.sum()

@@ -53,6 +53,8 @@ def table(metrics, workdir):
         )
         if "bradley_terry" in known:
             rows.append(("Bradley-Terry", f"{_interval(known['bradley_terry'])}  (other choices, without pixels)"))
+        if "random_pairs" in known:
+            rows.append(("random pairs", f"{_interval(known['random_pairs'])}  (the others were chosen to be hard)"))
         rows.append(
             (
                 "soft labels",

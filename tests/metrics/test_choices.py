@@ -72,6 +72,15 @@ def test_ties_count_for_no_accuracy_and_the_reference_is_counted_on_decided_pair
     assert found["label_ceiling"] == pytest.approx(0.825)
 
 
+def test_pairs_drawn_at_random_are_counted_alone():
+    pairs = np.array([[0, 1], [1, 2], [2, 0], [2, 1]])
+    known = judged([0.75, 0.9, 0.75, 0.5])
+    some = JudgedPairs(known.label, known.weight, known.votes, np.array([True, False, True, True]))
+    found = choices.choice_metrics([2.0, 1.0, 0.0], pairs, some, resamples=5)
+    assert found["random_pairs"]["value"] == 0.5  # One right, one wrong; the tie counts nothing.
+    assert "random_pairs" not in choices.choice_metrics([2.0, 1.0, 0.0], pairs, known, resamples=5)
+
+
 def test_a_reference_needs_pictures_that_recur():
     pairs = np.array([[0, 1], [2, 3]])
     assert choices.reference_of(4, pairs, judged([0.75, 0.75])) is None

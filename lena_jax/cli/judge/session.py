@@ -31,9 +31,9 @@ class Asked:
 class Session:
     """All judges together. Every method may be called from any thread.
 
-    A judge never sees a pair twice. The pair after the one on screen is chosen when a browser asks for it, so that it can
-    load the pictures; its choice does not know the answer that is being given. Pictures are read outside the lock, so no
-    judge waits for another's.
+    A judge never sees a pair twice. The pair after the one on screen is chosen when a browser asks for it, so that it
+    can load the pictures; its choice does not know the answer that is being given. Pictures are read outside the lock,
+    so no judge waits for another's.
 
     Args:
         names: [n] names of the pictures, as they are written into the file.

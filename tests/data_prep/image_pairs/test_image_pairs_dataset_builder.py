@@ -124,10 +124,10 @@ def test_bad_pictures_stop_the_build_or_take_their_pairs_along(build, write_csv,
 def test_damage_to_the_pairs_is_found(build, write_csv, tmp_path):
     folder = Path(build(write_csv(HEADER, *all_pairs(0, 6))).data_path)
     path = folder / judged_pairs.FILE
-    path.write_text(path.read_text() + "0.jpg,9.jpg,0.5,1,,\n")
+    path.write_text(path.read_text() + "0.jpg,9.jpg,0.5,1,,,0\n")
     data = BuiltDataset("image_pairs/pairs", tmp_path / "data")
     assert check.check(data).problems == [f"{judged_pairs.FILE}, line 17: there is no picture 9.jpg"]
-    path.write_text(path.read_text() + "0.jpg,1.jpg,2,1,,\n")
+    path.write_text(path.read_text() + "0.jpg,1.jpg,2,1,,,0\n")
     with pytest.raises(ValueError, match="damaged.*build the dataset again"):
         dataset.load("image_pairs/pairs", str(tmp_path / "data"), "train")
     assert "damaged" in check.check(data).problems[0]

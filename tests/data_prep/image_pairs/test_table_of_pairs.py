@@ -50,6 +50,12 @@ def test_undo_takes_back_the_last_row_of_the_same_judge(write_csv):
     assert found.left_out == {"undo": 3}
 
 
+def test_pairs_drawn_at_random_are_known(write_csv):
+    header, rows = ["left", "right", "winner", "how"], [["a", "b", "left", "active"], ["b", "a", "left", "random"]]
+    pairs = judged.pairs_of(read(write_csv(header, *rows, ["a", "c", "left", "active"])).rows, None)
+    assert [(pair.right, pair.random) for pair in pairs] == [("b", True), ("c", False)]
+
+
 def test_votes_clicks_and_labels(write_csv):
     votes = read(write_csv(["left", "right", "left_votes", "right_votes"], ["a", "b", 2, 0], ["a", "c", 0, 0]))
     assert [row.votes for row in votes.rows] == [(2, 0)] and votes.left_out == {"votes": 1}
