@@ -63,15 +63,13 @@ def add(commands, options: dict, add_data_dir: Callable) -> None:
 
 def _describe(arguments: argparse.Namespace) -> None:
     # Imported here so that --help and a mistyped option answer at once.
-    from data_prep import build_report, describe
-    from data_prep.image_pairs import look
+    from data_prep import describe
 
     data = _open(arguments)
     scores = describe.read_scores(data)
     print(f"{data.name} in {data.folder}")
     print(describe.table(data, scores))
-    for line in look.lines(build_report.read(data.folder).get("choices", {})):
-        print(line)
+    _say_choices(data)
     folder = Path(arguments.out or data.folder).expanduser()
     try:
         for path in describe.draw(data, scores, folder):
@@ -95,12 +93,22 @@ def _check(arguments: argparse.Namespace) -> int:
     print(f"{'not sound' if result.problems else 'sound'}: {data.name}: {counts}")
     if result.repeated:
         print(f"{result.repeated:,} pictures are equal to another of their split, which is no problem")
+    _say_choices(data)
     listed = result.problems if arguments.all else result.problems[:_LISTED]
     for problem in listed:
         print(f"  {problem}")
     if len(result.problems) > len(listed):
         print(f"  ... and {len(result.problems) - len(listed):,} more (--all lists them)")
     return 1 if result.problems else 0
+
+
+def _say_choices(data) -> None:
+    """Print what the choices of a dataset of pairs say about the people who made them; nothing for other datasets."""
+    from data_prep import build_report
+    from data_prep.image_pairs import look
+
+    for line in look.lines(build_report.read(data.folder).get("choices", {})):
+        print(line)
 
 
 def _open(arguments: argparse.Namespace):

@@ -104,8 +104,9 @@ def lines(found: dict[str, Any]) -> list[str]:
     if not found:
         return []
     position = found["position"]
-    said = [f"{found['votes']:,.0f} votes by {len(found['judges']):,} judges" * any(found["judges"])]
-    said[0] = said[0] or f"{found['votes']:,.0f} votes"
+    judges = len(found["judges"])
+    said = [f"{found['votes']:,.0f} votes"]
+    said[0] += f" by {judges:,} {'judge' if judges == 1 else 'judges'}" * any(found["judges"])
     said[0] += f", {found['ties']:,} ties" * bool(found["ties"])
     if position["votes"]:
         said.append(
