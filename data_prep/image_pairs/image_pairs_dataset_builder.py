@@ -95,18 +95,29 @@ class Builder(StreamingBuilder):
 
     @functools.cached_property
     def _facts(self) -> dict[str, dict[str, str]]:
-        """The group, split and unit of each picture; the later of train, validation and test wins."""
+        """The group, split and unit of each picture.
+
+        The later of train, validation and test wins. Units that a picture connects are one unit, with the name of the
+        first.
+        """
         found: dict[str, dict[str, str]] = {}
+        connected = []
         for row in self.content.rows:
             for name, unit in zip((row.left, row.right), row.units, strict=True):
-                known = found.setdefault(name, {"group": row.group, "unit": unit, "split": row.split})
-                for key, value in (("group", row.group), ("unit", unit)):
-                    if known[key] != value:
-                        raise ValueError(
-                            f"{self.builder_config.csv}, row {row.number}: picture {name!r} is in {key} {value!r}, and "
-                            f"in {known[key]!r} in another row, expected one"
-                        )
+                known = found.setdefault(name, {"group": row.group, "unit": "", "split": row.split})
+                if known["group"] != row.group:
+                    raise ValueError(
+                        f"{self.builder_config.csv}, row {row.number}: picture {name!r} is in group {row.group!r}, and "
+                        f"in {known['group']!r} in another row, expected one"
+                    )
                 known["split"] = max(known["split"], row.split, key=SPLITS.index)
+                if unit:
+                    connected.append((f"unit {unit}", f"picture {name}"))
+        for members in near_duplicates.sets_of(sorted(set(connected))):
+            for member in members:
+                kind, _, name = member.partition(" ")
+                if kind == "picture":
+                    found[name]["unit"] = members[0].removeprefix("unit ")
         return found
 
     def expected_counts(self) -> dict[str, int]:

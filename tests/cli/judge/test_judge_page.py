@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import io
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lena_jax.cli.judge.server import names_of
+from lena_jax.cli.judge.server import Shown, names_of
 from lena_jax.cli.main import main
 
 needs_page = pytest.mark.skipif(importlib.util.find_spec("fastapi") is None, reason="gradio is not installed")
@@ -170,6 +171,20 @@ def test_what_cannot_be_judged_is_said_at_once(folder, tmp_path, capsys):
     other = tmp_path / "scores.csv"
     other.write_text("image,score\n")
     assert main(["judge", str(folder), "-o", str(other), "--port=0"]) == 2 and other.read_text() == "image,score\n"
+
+
+def test_large_pictures_are_shown_small_and_upright(tmp_path):
+    pixels = np.zeros((2600, 2700, 3), np.uint8)
+    pixels[:, :1350] = (250, 30, 30)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Turned by a quarter: red is above.
+    Image.fromarray(pixels).save(tmp_path / "large.jpg", exif=exif)
+    Image.fromarray(pixels[:30, 1330:1370]).save(tmp_path / "small.png")
+    shown = Shown(tmp_path, ["large.jpg", "small.png", "none.jpg"])
+    large, small = (Image.open(io.BytesIO(shown.jpeg(number))) for number in (0, 1))
+    assert large.size == (1233, 1280) and small.size == (40, 30)
+    assert large.getpixel((600, 300))[0] > 200 > 50 > large.getpixel((600, 900))[0]
+    assert shown.jpeg(2) is None and not shown.is_good(2)
 
 
 def test_a_name_is_no_formula_in_a_spreadsheet(folder):

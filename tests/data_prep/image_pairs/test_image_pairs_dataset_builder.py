@@ -110,6 +110,18 @@ def test_units_of_two_sides_stay_together_in_folds(build, write_csv, tmp_path):
         assert len({int(name[0]) % 3 for name in loaded.ids[part]}) == 1
 
 
+def test_units_that_a_picture_connects_are_one(build, write_csv, tmp_path):
+    rows = [[*row, f"session {number % 3}"] for number, row in enumerate(all_pairs(0, 3))] + [
+        ["3.jpg", "4.jpg", 1, 2, "x"]
+    ]
+    build(write_csv([*HEADER, "session"], *rows), columns={"fold_by": "session"})
+    loaded = dataset.load("image_pairs/pairs", str(tmp_path / "data"), "train")
+    unit = dict(zip(loaded.ids.tolist(), loaded.units.tolist(), strict=True))
+    assert unit["0.jpg"] == unit["1.jpg"] == unit["2.jpg"] != unit["3.jpg"] == unit["4.jpg"]
+    with pytest.raises(ValueError, match=r"row 3: picture '0.jpg' is in group 'session 1', and in 'session 0'"):
+        build(write_csv([*HEADER, "session"], *rows), data_dir="again", columns={"group": "session"})
+
+
 def test_bad_pictures_stop_the_build_or_take_their_pairs_along(build, write_csv, folder, tmp_path):
     (folder / "2.jpg").write_bytes(b"no picture")
     shutil.copyfile(folder / "0.jpg", folder / "1.jpg")  # Equal pictures: their pair says nothing.
