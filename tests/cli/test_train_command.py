@@ -95,6 +95,7 @@ def test_from_choices_to_a_model(photos, tmp_path, capsys):
     assert metrics["pair_accuracy"]["value"] > 0.9 and choices["two_votes"] == 276
     assert choices["agreement"]["value"] == pytest.approx(1 - 4 / 276)
     assert choices["entropy"] < choices["soft_log_loss"]["value"] < np.log(2)
+    assert "Two people agree on 0.986 of the pairs, so no ranker" in (output / "README.md").read_text()
     assert "agreement with one person" in (output / "report.html").read_text()
     assert main(command) == 0 and "nothing to do" in capsys.readouterr().out
     assert main([*command, "--score=likes"]) == 2 and "got --pairs and --score" in capsys.readouterr().err
