@@ -6,7 +6,9 @@ The judge chooses the left picture with probability `sigmoid((score_left - score
 that `lena-jax judge` would show; no picture is read. `--model` is a CSV with the columns `id` and `predicted`
 (`folds_scores.csv` of a run): the scores that a trained model gave pictures that it had not seen.
 
-Prints Spearman's rho between the running estimate and the truth, and its reliability as the page says it.
+Prints Spearman's rho between the running estimate and the truth, and its reliability as the page says it. For
+orientation also a bound: n normal strengths take `n / 2 log2(1 / (1 - r^2))` bits to be known to a correlation r, and an
+answer about a random pair brings the bits that are said.
 """
 
 import csv
@@ -46,6 +48,15 @@ def ask(truth, share, noise, choices, seed, mean=None):
     return np.array(rows).T
 
 
+def bound(truth, noise, goal):
+    """Return the bits of an answer about a random pair, and how many answers at least have the bits of the goal."""
+    left, right = np.triu_indices(len(truth), 1)
+    likely = np.clip(1 / (1 + np.exp((truth[right] - truth[left]) / noise)), 1e-12, 1 - 1e-12)
+    bits = 1 - np.mean(stats.entropy([likely, 1 - likely], base=2))
+    correlation = 2 * np.sin(np.pi * goal / 6)  # Pearson's, of normal values with this Spearman's rho.
+    return bits, len(truth) / 2 * np.log2(1 / (1 - correlation**2)) / bits
+
+
 def main():
     with open(FLAGS.scores, newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
@@ -64,7 +75,9 @@ def main():
     print(f"{len(truth):,} pictures, means of {FLAGS.seeds} runs; Spearman (reliability as the page says it)")
     for noise in FLAGS.noise:
         certain = np.mean(1 / (1 + np.exp(-np.abs(truth[:, None] - truth) / noise)))
+        bits, least = bound(truth, noise, FLAGS.goal)
         print(f"noise {noise:g}: the judge decides a random pair as the truth does in {certain:.0%}")
+        print(f"  {bits:.2f} bits an answer; {FLAGS.goal:g} takes about {least:,.0f} answers at least")
         first = None
         for name, (share, start) in kinds.items():
             runs = [ask(truth, share, noise, FLAGS.choices, seed, start) for seed in range(FLAGS.seeds)]
