@@ -7,8 +7,8 @@ that `lena-jax judge` would show; no picture is read. `--model` is a CSV with th
 (`folds_scores.csv` of a run): the scores that a trained model gave pictures that it had not seen.
 
 Prints Spearman's rho between the running estimate and the truth, and its reliability as the page says it. For
-orientation also a bound: n normal strengths take `n / 2 log2(1 / (1 - r^2))` bits to be known to a correlation r, and an
-answer about a random pair brings the bits that are said.
+orientation also a bound: n normal strengths take `n / 2 log2(1 / (1 - r^2))` bits to be known to a correlation r, and
+an answer about a random pair brings the bits that are said.
 """
 
 import csv

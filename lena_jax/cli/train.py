@@ -131,7 +131,7 @@ def _table_of(arguments, folder):
     from data_prep.image_scores import guess
 
     if arguments.pairs:
-        for name in ("table", "score", "image_column", "views"):
+        for name in ("table", "score", "image_column", "views", "missing"):
             if getattr(arguments, name):
                 raise ValueError(f"got --pairs and --{name}, expected one of them: a table of pairs has no scores")
         return Path(arguments.pairs).expanduser(), guess.Guess("", "", "pairs and what was chosen")
