@@ -43,7 +43,7 @@ def _rank(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from data_prep.image_pairs import columns, judged, look, table
-    from lena_jax.data.bradley_terry import MOST_PICTURES, strengths
+    from lena_jax.data.bradley_terry import MOST_PICTURES, MOST_VOTES, strengths
 
     path, output = Path(arguments.table).expanduser(), Path(arguments.output).expanduser()
     if output.exists() and output.samefile(path):
@@ -73,7 +73,10 @@ def _rank(arguments: argparse.Namespace) -> None:
         noise = np.square(found.error).mean()
         print(f"reliability {spread / (spread + noise):.2f} (share of the scores' variance that is not noise)")
     elif not found.whole:
-        print(f"more than {MOST_PICTURES:,} pictures: scores are log odds of wins, which ignore who was beaten")
+        print(
+            f"more than {MOST_PICTURES:,} pictures or {MOST_VOTES:,} votes: scores are log odds of wins, which ignore who "
+            "was beaten"
+        )
     if len(sizes) > 1:
         print(
             f"{len(sizes):,} components, the largest of {sizes.max():,} pictures: scores of different ones cannot be "

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse, special
 
-# Above, dense matrices of pictures by pictures take too long, and strengths are log odds of wins.
-MOST_PICTURES = 4000
+# Above, dense matrices of pictures by pictures and lists of votes take too long, and strengths are log odds of wins.
+MOST_PICTURES, MOST_VOTES = 4000, 200_000
 # Spreads of the prior to try. The evidence chooses.
 _SPREADS = (0.25, 0.5, 1.0, 2.0, 4.0)
 # The library counts whole choices: a vote is so many of them, so that tenths and halves are whole.
@@ -21,7 +21,7 @@ class Strengths(NamedTuple):
         error: [n] standard errors.
         spread: standard deviation of the prior, chosen by the evidence; NaN for log odds.
         component: [n] int; only pictures with the same number can be compared, through chains of choices.
-        whole: whether it is a Bradley-Terry model; else there were too many pictures, and `value` is log odds.
+        whole: whether it is a Bradley-Terry model; else there were too many pictures or votes, and `value` is log odds.
     """
 
     value: np.ndarray
@@ -68,10 +68,10 @@ def strengths(count, pairs, votes, spread=None) -> Strengths:
     wins = np.zeros((count, 2))
     np.add.at(wins, pairs[:, 0], votes)
     np.add.at(wins, pairs[:, 1], votes[:, ::-1])
-    if count > MOST_PICTURES:
+    if count > MOST_PICTURES or votes.sum() > MOST_VOTES:
         odds = np.log((wins[:, 0] + 1) / (wins[:, 1] + 1))
         return Strengths(odds, np.sqrt((1 / (wins + 1)).sum(1)), float("nan"), component, False)
-    fits = [_fit(count, pairs, votes, one) for one in (_SPREADS if spread is None else (spread,))]
+    fits = _search(count, pairs, votes) if spread is None else [_fit(count, pairs, votes, spread)]
     value, error, spread, _ = max(fits, key=lambda fit: fit[-1])
     return Strengths(value, error, spread, component, True)
 
@@ -101,7 +101,21 @@ def held_out(count, pairs, votes, folds=10, seed=0) -> np.ndarray:
     return found
 
 
-def _fit(count, pairs, votes, spread):
+def _search(count, pairs, votes):
+    """Fit spreads from the middle one outwards, as long as the evidence grows."""
+    middle = len(_SPREADS) // 2
+    fits = [_fit(count, pairs, votes, _SPREADS[middle])]
+    for way in (_SPREADS[middle + 1 :], _SPREADS[:middle][::-1]):
+        best = fits[0]
+        for one in way:
+            fits.append(_fit(count, pairs, votes, one, best[0]))
+            if fits[-1][-1] < best[-1]:
+                break
+            best = fits[-1]
+    return fits
+
+
+def _fit(count, pairs, votes, spread, start=None):
     """Return (strengths, errors, spread, log evidence up to a constant)."""
     import choix  # Imported here because only pairs need it.
 
@@ -110,7 +124,8 @@ def _fit(count, pairs, votes, spread):
     times = tenths // unit
     data = np.concatenate([np.repeat(pairs, times[:, 0], 0), np.repeat(pairs[:, ::-1], times[:, 1], 0)])
     weight = unit / _TENTHS  # Of one entry of the data, in votes.
-    value = choix.opt_pairwise(count, data.tolist(), alpha=1 / (2 * weight * spread**2), method="Newton-CG")
+    alpha = 1 / (2 * weight * spread**2)
+    value = choix.opt_pairwise(count, data.tolist(), alpha, method="Newton-CG", initial_params=start)
     ahead = value[pairs[:, 0]] - value[pairs[:, 1]]
     likely = special.expit(ahead)
     curvature = np.zeros((count, count))

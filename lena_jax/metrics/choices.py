@@ -163,11 +163,13 @@ def reference_of(count: int, pairs: np.ndarray, judged: JudgedPairs) -> np.ndarr
 
     Returns:
         [p] differences of strengths; None where pictures hardly recur, so that other pairs say nothing, or where there
-        are too many pictures for the model.
+        are too many pictures or votes for fitting the model in every fold.
     """
-    if len(pairs) < 2 * count or count > bradley_terry.MOST_PICTURES:
+    if len(pairs) < 2 * count:
         return None
     votes = np.where(np.isnan(judged.votes), np.stack([judged.label, 1 - judged.label], 1), judged.votes)
+    if count > bradley_terry.MOST_PICTURES or votes.sum() > bradley_terry.MOST_VOTES / 4:
+        return None
     return bradley_terry.held_out(count, pairs, votes)
 
 

@@ -43,8 +43,9 @@ def test_ties_repeats_and_components():
     assert 2 - 3 / (1 + np.exp(-t)) == pytest.approx(t / 2, abs=1e-4)
 
 
-def test_too_many_pictures_give_log_odds(monkeypatch):
-    monkeypatch.setattr(bradley_terry, "MOST_PICTURES", 2)
+@pytest.mark.parametrize("limit, most", [("MOST_PICTURES", 2), ("MOST_VOTES", 4)])
+def test_too_many_pictures_or_votes_give_log_odds(monkeypatch, limit, most):
+    monkeypatch.setattr(bradley_terry, limit, most)
     found = strengths(3, [[0, 1], [1, 2]], [[3, 0], [1, 1]])
     np.testing.assert_allclose(found.value, np.log([4 / 1, 2 / 5, 2 / 2]))
     assert not found.whole and np.isnan(found.spread)
