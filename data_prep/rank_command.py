@@ -74,8 +74,8 @@ def _rank(arguments: argparse.Namespace) -> None:
         print(f"reliability {spread / (spread + noise):.2f} (share of the scores' variance that is not noise)")
     elif not found.whole:
         print(
-            f"more than {MOST_PICTURES:,} pictures or {MOST_VOTES:,} votes: scores are log odds of wins, which ignore who "
-            "was beaten"
+            f"more than {MOST_PICTURES:,} pictures or {MOST_VOTES:,} votes: scores are log odds of wins, which ignore "
+            "who was beaten"
         )
     if len(sizes) > 1:
         print(

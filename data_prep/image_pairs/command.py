@@ -145,6 +145,8 @@ def _left_out(report: dict[str, Any]) -> Iterator[str]:
             yield f"left out {count:,} pairs {said}"
     if count := len(report.get("near_duplicates", [])):
         yield f"{count:,} pairs of nearly equal pictures stay on one side of folds (they are in build_report.json)"
+    if report.get("near_duplicates_not_looked_for"):
+        yield "nearly equal pictures were not looked for among all pictures: there are too many"
     for item in report.get("bad_pictures", [])[:10]:
         yield f"  {item['id']}: {item['reason']}"
     yield from look.lines(report.get("choices", {}))

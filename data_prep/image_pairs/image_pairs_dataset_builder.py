@@ -144,7 +144,8 @@ class Builder(StreamingBuilder):
     def _split_generators(self, dl_manager) -> dict[str, Iterator]:
         del dl_manager  # Nothing is downloaded.
         config, content = self.builder_config, self.content
-        contents, near, files, bad = self._look_at_pictures()
+        contents, similar, files, bad = self._look_at_pictures()
+        near = list(similar.pairs())
         self._contents = contents
         units = self._units(contents, near)
         splits: dict[int, str] = {}
@@ -170,6 +171,7 @@ class Builder(StreamingBuilder):
             "rows_left_out": content.left_out,
             "bad_pictures": bad,
             "near_duplicates": near,
+            "near_duplicates_not_looked_for": similar.full,
             "prior": prior and dataclasses.asdict(prior),
             "choices": look.of_rows(content.rows),
         }
@@ -198,11 +200,16 @@ class Builder(StreamingBuilder):
                 )
 
     def _look_at_pictures(self):
-        """Decode every picture once: hash of its pixels, nearly equal ones, hash of its file, and what is bad."""
+        """Decode every picture once.
+
+        Returns:
+            {id: hash of its pixels}, `NearDuplicates`, {id: hash of its file}, and what is bad.
+        """
+        names = sorted(self._facts)
         small = near_duplicates.SIDE * (self.builder_config.on_near_duplicate == "group")
         contents, files, bad = {}, {}, []
         similar, seen = near_duplicates.NearDuplicates(), set()
-        for name in sorted(self._facts):
+        for name in names if self.progress is None else self.progress(names, "reading", len(names)):
             try:
                 data = self._read(name)
                 files[name] = hashlib.sha256(data).hexdigest()
@@ -220,7 +227,7 @@ class Builder(StreamingBuilder):
             if picture.small is not None and picture.content not in seen:
                 similar.add(name, picture.small)
             seen.add(picture.content)
-        return contents, list(similar.pairs()), files, bad
+        return contents, similar, files, bad
 
     def _units(self, contents: dict[str, str], near: list[tuple[str, str]]) -> dict[str, int]:
         """Number the sets of pictures that must stay on one side: equal, nearly equal, or of one unit."""
