@@ -1,6 +1,7 @@
 """Serves the page of two pictures until it is interrupted."""
 
 import functools
+import hashlib
 import importlib.util
 import io
 import os
@@ -20,7 +21,7 @@ from lena_jax.scoring import picture_paths
 
 # Longest side of a picture on the page, in pixels, and how many of them are kept in memory: 30 MB.
 SIDE, _KEPT = 1280, 128
-_READ = re.compile(r"/(|judge\.css|judge\.js|favicon\.ico|picture/\d{1,7})")
+_READ = re.compile(r"/(|judge\.css|judge\.js|favicon\.ico|picture/[0-9a-f]{16})")
 _WRITE = re.compile(r"/(next|upcoming|choose|undo)")
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -49,10 +50,19 @@ def names_of(folder):
 
 
 class Shown:
-    """The pictures of a folder as JPEGs of at most `SIDE` pixels a side; the last ones shown stay in memory."""
+    """The pictures of a folder as JPEGs of at most `SIDE` pixels a side; the last ones shown stay in memory.
+
+    Attributes:
+        keys: for each picture, what its address ends in. It depends on folder and name, so a browser never shows a
+            picture that it remembers in the place of another.
+        numbers: {key: number of the picture}.
+    """
 
     def __init__(self, folder, names):
-        self._folder, self._names, self.count = folder, names, len(names)
+        self._folder, self._names = folder, names
+        place = os.path.abspath(folder)
+        self.keys = [hashlib.sha256(f"{place}\0{name}".encode(errors="replace")).hexdigest()[:16] for name in names]
+        self.numbers = {key: number for number, key in enumerate(self.keys)}
         self.jpeg = functools.lru_cache(maxsize=_KEPT)(self._jpeg)
 
     def is_good(self, number):
@@ -91,7 +101,7 @@ def build(session, shown):
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     def sides(pair):
-        return None if pair is None else [f"picture/{pair.left}", f"picture/{pair.right}"]
+        return None if pair is None else [f"picture/{shown.keys[one]}" for one in (pair.left, pair.right)]
 
     def state(judge, failed=""):
         now = session.pairs(judge)[0]
@@ -119,9 +129,9 @@ def build(session, shown):
     def icon():
         return Response(status_code=204)
 
-    @app.get("/picture/{number}")
-    def picture(number: int):
-        jpeg = shown.jpeg(number) if number < shown.count else None
+    @app.get("/picture/{key}")
+    def picture(key: str):
+        jpeg = shown.jpeg(shown.numbers[key]) if key in shown.numbers else None
         if jpeg is None:
             raise fastapi.HTTPException(404, "no such picture")
         return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=3600"})

@@ -146,7 +146,7 @@ def test_only_the_page_itself_may_choose(folder, tmp_path):
         assert served.post("choose", choice | {"judge": "=cmd|'/c calc'!A1"})[0] == 422
         assert served.post("choose", choice | {"judge": ["ann"]})[0] == 422
         assert served.post("choose", choice | {"path": "/etc/passwd"})[0] == 400
-        for path in ("docs", "openapi.json", "picture/99999", "picture/..%2f1", "choices.csv"):
+        for path in ("docs", "openapi.json", "picture/0123456789abcdef", "picture/..%2f1", "choices.csv"):
             with pytest.raises(urllib.error.HTTPError) as caught:
                 urllib.request.urlopen(served.address + path, timeout=20)
             caught.value.close()
@@ -185,6 +185,8 @@ def test_large_pictures_are_shown_small_and_upright(tmp_path):
     assert large.size == (1233, 1280) and small.size == (40, 30)
     assert large.getpixel((600, 300))[0] > 200 > 50 > large.getpixel((600, 900))[0]
     assert shown.jpeg(2) is None and not shown.is_good(2)
+    other = Shown(tmp_path / "other", ["large.jpg", "small.png"])
+    assert len({*shown.keys, *other.keys}) == 5
 
 
 def test_a_name_is_no_formula_in_a_spreadsheet(folder):
