@@ -259,6 +259,11 @@ def _people(choices):
             f"two people agree on {agreement:.3f} of the {choices['two_votes']:,} pairs with two votes, so no ranker "
             f"agrees with one person's choice more often than about {choices['ceiling']['value']:.3f}"
         )
+    elif choices and choices["label_ceiling"] is not None:
+        said.append(
+            "no pair has two votes, so how well people agree is not known; by the labels, a ranker that is always right "
+            f"reaches {choices['label_ceiling']:.3f}"
+        )
     if choices and (reference := choices.get("bradley_terry")) and reference["value"] is not None:
         said.append(
             "other choices about the same pictures, without looking at them (Bradley-Terry): "

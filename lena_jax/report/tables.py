@@ -48,7 +48,10 @@ def table(metrics, workdir):
             (
                 "people",
                 f"two agree {_interval(known['agreement'])} ({known['two_votes']:,} pairs), so agreement with one "
-                f"person is at most {_interval(known['ceiling'])}",
+                f"person is at most {_interval(known['ceiling'])}"
+                if known["two_votes"]
+                else f"no pair has two votes; by the labels, a ranker that is always right reaches "
+                f"{_number(known['label_ceiling'])}",
             )
         )
         if "bradley_terry" in known:
