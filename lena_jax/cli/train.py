@@ -261,8 +261,8 @@ def _people(choices):
         )
     elif choices and choices["label_ceiling"] is not None:
         said.append(
-            "no pair has two votes, so how well people agree is not known; by the labels, a ranker that is always right "
-            f"reaches {choices['label_ceiling']:.3f}"
+            "no pair has two votes, so how well people agree is not known; by the labels, a ranker that is always "
+            f"right reaches {choices['label_ceiling']:.3f}"
         )
     if choices and (reference := choices.get("bradley_terry")) and reference["value"] is not None:
         said.append(

@@ -23,7 +23,8 @@ def agreement(votes: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> floa
     people who would choose the first picture.
 
     Args:
-        votes: [p, 2]; NaN where there are none. Halves of a tie count as half a vote for each side.
+        votes: [p, 2]; NaN where there are none. Halves of a tie count as half a vote for each side,
+            which understates the agreement where ties are frequent.
         weight: [p], how often each pair counts, or None.
 
     Returns:
