@@ -129,6 +129,7 @@ def run(arguments) -> int:
 def _table_of(arguments, folder):
     """Returns the table, and a `Guess` of its columns; a table of pairs finds its own columns."""
     from data_prep.image_scores import guess
+    from data_prep.tables import files
 
     if arguments.pairs:
         for name in ("table", "score", "image_column", "views", "missing"):
@@ -136,6 +137,8 @@ def _table_of(arguments, folder):
                 raise ValueError(f"got --pairs and --{name}, expected one of them: a table of pairs has no scores")
         return Path(arguments.pairs).expanduser(), guess.Guess("", "", "pairs and what was chosen")
     table = guess.table_of(folder) if arguments.table is None else Path(arguments.table).expanduser()
+    if not arguments.score and {"left", "right"} <= set(files.column_names(table, 1)[0]):
+        raise ValueError(f"{table} has columns of left and right pictures: to learn from pairs, pass --pairs={table}")
     others = [name for name in (arguments.group, arguments.views, arguments.fold_by) if name]
     return table, guess.columns(table, folder, arguments.image_column, arguments.score, others)
 

@@ -99,6 +99,7 @@ def test_from_choices_to_a_model(photos, tmp_path, capsys):
     assert "agreement with one person" in (output / "report.html").read_text()
     assert main(command) == 0 and "nothing to do" in capsys.readouterr().out
     assert main([*command, "--score=likes"]) == 2 and "got --pairs and --score" in capsys.readouterr().err
+    assert main(["train", str(photos), f"--table={path}"]) == 2 and f"pass --pairs={path}" in capsys.readouterr().err
 
 
 def test_a_short_time_measures_in_fewer_folds(photos, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """The file of choices: one line for each, appended and on disk before the next pair is shown."""
 
+import codecs
 import csv
 import fcntl
 import io
@@ -89,8 +90,10 @@ class ChoicesFile:
             os.write(self._file, header)
             os.fsync(self._file)
             return
-        if not data.startswith(header):
-            first = data.partition(b"\n")[0][:200].decode(errors="replace")
+        first = data.partition(b"\n")[0]
+        # A spreadsheet program may have saved it, with a mark and other line ends.
+        if first.removeprefix(codecs.BOM_UTF8).rstrip(b"\r") != header.rstrip(b"\n"):
+            first = first[:200].decode(errors="replace")
             raise ValueError(
                 f"{self.path}: got the header {first!r}, expected {','.join(HEADER)}: give another file with -o, or "
                 "build image_pairs from this one"

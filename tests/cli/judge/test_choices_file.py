@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from data_prep.image_pairs import columns, table
 from lena_jax.cli.judge.choices_file import HEADER, ChoicesFile
 
 
@@ -55,6 +56,17 @@ def test_a_cut_header_is_written_anew_and_other_files_are_refused(tmp_path):
     path.write_text(",".join(HEADER) + "\na,b,best,ann,random,now\n")
     with pytest.raises(ValueError, match="new row 2: got 'a,b,best"):
         ChoicesFile(path).read()
+
+
+def test_a_file_that_a_spreadsheet_program_saved_goes_on(tmp_path):
+    path = tmp_path / "choices.csv"
+    ChoicesFile(path).append("a", "b", "left", "ann", "random")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    again = ChoicesFile(path)
+    again.append("c", "d", "tie", "bob", "active")
+    assert [row["winner"] for row in ChoicesFile(path).read()] == ["left", "tie"]
+    found = table.read(path, columns.find(path))
+    assert [(row.left, row.votes, row.random) for row in found.rows] == [("a", (1, 0), True), ("c", (0.5, 0.5), False)]
 
 
 WRITER = """
