@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from lena_jax.runtime.untrusted import read_object
+
 NAME = "build_report.json"
 # The same for people, where a builder writes one.
 _TABLE = "build_report.txt"
@@ -20,7 +22,7 @@ def write(folder: Path, report: dict[str, Any], table: str = "") -> None:
 def read(folder: Path) -> dict[str, Any]:
     """Return a dataset's report; empty if there is none, or none that can be read."""
     try:
-        return json.loads((folder / NAME).read_text(encoding="utf-8"))
+        return read_object(folder / NAME)
     except (OSError, ValueError):
         return {}
 

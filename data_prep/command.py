@@ -11,7 +11,7 @@ from pathlib import Path
 from data_prep import build_report, inspect_commands, objectness_command, rank_command
 from data_prep.dataset_command import DatasetCommand
 from lena_jax.runtime import console
-from lena_jax.runtime.signals import Terminated, terminated_in_order
+from lena_jax.runtime.signals import Interrupted, stoppable
 
 # All datasets, in the order of `list` and `--help`. To add one, add its folder, with a `command.py`, and its name here.
 DATASETS: tuple[DatasetCommand, ...] = tuple(
@@ -52,20 +52,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     An error is one line on stderr.
     """
     with console.patient_output():
-        arguments = _parser().parse_args(console.arguments(argv))
         try:
-            with terminated_in_order():
+            with stoppable("data_prep"):
+                arguments = _parser().parse_args(console.arguments(argv))
                 return arguments.run(arguments) or 0
         except ValueError as error:
             print(f"data_prep: error: {' '.join(str(error).split())}", file=sys.stderr)
             return 2
         except OSError as error:
-            print(f"data_prep: error: {error}", file=sys.stderr)
+            print(f"data_prep: error: {' '.join(str(error).split())}", file=sys.stderr)
             return 1
-        except KeyboardInterrupt as interrupt:
-            what, code = ("terminated", 143) if isinstance(interrupt, Terminated) else ("interrupted", 130)
-            print(f"data_prep: {what}, nothing was left behind", file=sys.stderr)
-            return code
+        except KeyboardInterrupt as error:
+            stop = error if isinstance(error, Interrupted) else Interrupted()
+            print(f"data_prep: {stop.word}, nothing was left behind", file=sys.stderr)
+            return stop.code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -141,14 +141,14 @@ def _built(arguments: argparse.Namespace):
     make = dataset.prepare(arguments)
     # Imported here so that --help and a mistyped option answer at once.
     from absl import logging
-    from tqdm.auto import tqdm
 
     from data_prep import staging
+    from lena_jax.runtime.progress import counted
 
     logging.set_verbosity(logging.ERROR)
 
     def progress(examples, split, total):
-        return tqdm(examples, desc=split, total=total, unit=" pictures", mininterval=0.5, file=sys.stderr)
+        return counted(examples, split, total)
 
     def make_with_progress(data_dir):
         builder = make(data_dir)

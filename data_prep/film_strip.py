@@ -37,7 +37,7 @@ def decode(data: bytes, frames: int) -> Picture:
     strip = Image.fromarray(lay_out(read_clip(data, frames).frames))
     buffer = io.BytesIO()
     strip.save(buffer, "PNG")
-    return Picture(buffer.getvalue(), content_hash(strip))
+    return Picture(buffer.getvalue(), content_hash(strip), strip.size)
 
 
 def lay_out(frames: np.ndarray) -> np.ndarray:

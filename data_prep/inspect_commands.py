@@ -1,7 +1,6 @@
 """`python -m data_prep describe` and `check`: what is in a built dataset, and whether it is sound."""
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,14 +78,13 @@ def _describe(arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from tqdm.auto import tqdm
-
     from data_prep.check import check
+    from lena_jax.runtime.progress import counted
 
     data = _open(arguments)
 
     def progress(numbers, split):
-        return tqdm(numbers, desc=split, unit=" records", mininterval=0.5, file=sys.stderr)
+        return counted(numbers, split, unit="records")
 
     result = check(data, progress)
     counts = ", ".join(f"{count:,} {split}" for split, count in result.counts.items())

@@ -73,16 +73,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _make(arguments: argparse.Namespace, u2net) -> int:
     from absl import logging
-    from tqdm.auto import tqdm
 
     from data_prep import objectness
     from lena_jax.data import dataset
+    from lena_jax.runtime.progress import counted
 
     logging.set_verbosity(logging.ERROR)
     folder = Path(dataset.dataset_directory(arguments.name, arguments.data_dir))
 
     def progress(split, total, done):
-        return tqdm(desc=split, total=total, initial=done, unit=" pictures", mininterval=0.5, file=sys.stderr)
+        return counted(what=split, total=total, done=done)
 
     network = u2net.open_network(arguments.model)
     try:

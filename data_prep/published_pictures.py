@@ -40,9 +40,8 @@ def fetch_pictures(arguments: argparse.Namespace, addresses: dict[str, str], ima
         addresses: ids to addresses.
         images: the folder to store the pictures in.
     """
-    from tqdm.auto import tqdm
-
     from data_prep.download import Limits, fetch
+    from lena_jax.runtime.progress import counted
 
     limits = Limits(
         per_host=arguments.connections,
@@ -53,7 +52,7 @@ def fetch_pictures(arguments: argparse.Namespace, addresses: dict[str, str], ima
     )
 
     def progress(outcomes, total):
-        return tqdm(outcomes, desc="fetching", total=total, unit=" pictures", mininterval=0.5, file=sys.stderr)
+        return counted(outcomes, "fetching", total)
 
     try:
         result = fetch(addresses, images, limits, progress)

@@ -5,15 +5,18 @@ import dataclasses
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from data_prep import build_report
 from data_prep.streaming import StreamingBuilder
+from lena_jax.runtime.files import unfinished
 from lena_jax.runtime.locks import try_lock
 
 # Prefix of staging folders. One whose lock is free belongs to a build that was killed.
 PREFIX = ".building-"
+_NEW, _NEW_SECONDS = ".new-", 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,20 +90,23 @@ def remove_leftovers(data_dir: Path) -> None:
         except FileNotFoundError:
             # The lock went first when this folder's removal was interrupted.
             shutil.rmtree(folder, ignore_errors=True)
+    for folder in Path(data_dir).glob(f"{_NEW}*"):
+        # A folder has this name for a moment. A build that was killed in it leaves it.
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _NEW_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _staging_folder(data_dir: Path) -> Iterator[Path]:
     """Make a locked folder for one build; it gets the prefix only once it is locked."""
-    unlocked = Path(tempfile.mkdtemp(prefix=".new-", dir=data_dir))
-    with (unlocked / "lock").open("w+b") as lock:
+    unlocked = Path(tempfile.mkdtemp(prefix=_NEW, dir=data_dir))
+    with unfinished(unlocked), (unlocked / "lock").open("w+b") as lock:
         try_lock(lock)
-        folder = unlocked.with_name(PREFIX + unlocked.name.removeprefix(".new-"))
-        unlocked.rename(folder)
-        try:
+        folder = unlocked.with_name(PREFIX + unlocked.name.removeprefix(_NEW))
+        with unfinished(folder):
+            unlocked.rename(folder)
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _missing_parents(folder: Path) -> list[Path]:

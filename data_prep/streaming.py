@@ -14,6 +14,8 @@ import tensorflow_datasets as tfds
 from array_record.python import array_record_module
 from tensorflow_datasets.core import example_serializer
 
+from lena_jax.runtime import signals
+
 Examples = Iterable[tuple[str, dict[str, Any]]]
 
 # Small enough to copy and to read in parallel, large enough that 100,000 pictures are a few dozen files.
@@ -70,7 +72,7 @@ class StreamingBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         # Without `deterministic`, the order of a protocol buffer's map differs between processes.
         records = (
             serializer.get_tf_example(features.encode_example(example)).SerializeToString(deterministic=True)
-            for _, example in examples
+            for _, example in _watched(examples)
         )
         written = []
         lengths = []
@@ -84,6 +86,12 @@ class StreamingBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         for index, path in enumerate(written):
             os.replace(path, template.sharded_filepath(shard_index=index, num_shards=len(written)))
         return tfds.core.SplitInfo(name=split, shard_lengths=lengths, num_bytes=size, filename_template=template)
+
+
+def _watched(examples: Examples) -> Examples:
+    for example in examples:
+        signals.check()
+        yield example
 
 
 def _shards(records: Iterator[bytes]) -> Iterator[Iterator[bytes]]:

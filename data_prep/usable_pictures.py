@@ -86,12 +86,19 @@ def decode(data: bytes, min_side: int = 1) -> pictures.Picture:
     Raises:
         Unusable: it does not decode, has more pixels than can be decoded safely, or has a side below `min_side`.
     """
-    header = pictures.header(data)
-    size = header and header[1]
-    if size is not None and min(size) < min_side:
-        raise Unusable("wrong_size", f"got {size[0]}x{size[1]} pixels, expected at least {min_side} a side")
     try:
-        return pictures.decode(data)
+        picture = pictures.decode(data)
     except pictures.BadPicture as error:
+        header = pictures.header(data)
+        size = header and header[1]
         huge = size is not None and (size[0] * size[1] > pictures.MAX_PIXELS or max(size) > pictures.MAX_SIDE)
+        if size is not None and min(size) < min_side:
+            raise _too_small(size, min_side) from error
         raise Unusable("wrong_size" if huge else "undecodable", str(error)) from error
+    if min(picture.size) < min_side:
+        raise _too_small(picture.size, min_side)
+    return picture
+
+
+def _too_small(size, min_side):
+    return Unusable("wrong_size", f"got {size[0]}x{size[1]} pixels, expected at least {min_side} a side")

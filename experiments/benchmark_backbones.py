@@ -15,7 +15,7 @@ than JAX, and the ratios flatter JAX. PyTorch uses its default layout (NCHW) unl
 
 The PyTorch networks are those of timm (vision transformers and ConvNeXts), of tests/backbones/torch_backbones.py and of
 the package efficientnet_lite_pytorch, with random weights. What is not installed (or with --notorch) is a dash in the
-table. On a GPU, only JAX uses it.
+table. Where JAX uses a GPU, PyTorch uses it too.
 """
 
 import importlib.util
@@ -94,9 +94,26 @@ def torch_module():
     return torch
 
 
+def torch_device():
+    """Return where PyTorch runs: on a GPU if JAX does."""
+    import jax
+
+    return "cuda" if jax.default_backend() == "gpu" else "cpu"
+
+
+def waited_for(torch, call):
+    """Return the call, waiting for its result."""
+
+    def call_and_wait():
+        call()
+        torch.cuda.synchronize()
+
+    return call if torch_device() == "cpu" else call_and_wait
+
+
 def to_torch(torch, array):
     """Convert an array to a tensor of the type and layout that the flags ask for."""
-    tensor = torch.from_numpy(array).to(getattr(torch, _DTYPE.value))
+    tensor = torch.from_numpy(array).to(torch_device(), getattr(torch, _DTYPE.value))
     return tensor.to(memory_format=torch.channels_last if _CHANNELS_LAST.value else torch.contiguous_format)
 
 
@@ -138,7 +155,7 @@ def torch_backbone_calls(torch, name, pictures):
         return None, None
     network, features = found
     layout = torch.channels_last if _CHANNELS_LAST.value else torch.contiguous_format
-    network.eval().to(getattr(torch, _DTYPE.value)).to(memory_format=layout)
+    network.eval().to(torch_device(), getattr(torch, _DTYPE.value)).to(memory_format=layout)
     x = to_torch(torch, np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
 
     def forward():
@@ -149,7 +166,7 @@ def torch_backbone_calls(torch, name, pictures):
         network.zero_grad()
         features(x).mean().backward()
 
-    return forward, training
+    return waited_for(torch, forward), waited_for(torch, training)
 
 
 def backbone_row(torch, name):
@@ -219,7 +236,7 @@ def convolution_row(torch, name, height, channels_in, channels_out, taps, stride
                 upstream, *tensors, None, (stride,) * 2, (padding,) * 2, (1, 1), False, (0, 0), 1, (True, True, False)
             )
 
-        forward["theirs"], both["theirs"] = torch_forward, torch_gradients
+        forward["theirs"], both["theirs"] = waited_for(torch, torch_forward), waited_for(torch, torch_gradients)
     cells = [name, f"{height}: {channels_in} to {channels_out}, {taps}x{taps}"]
     for calls, work in ((forward, flops), (both, 2 * flops)):
         taken = fastest(calls)

@@ -6,7 +6,9 @@ One process measures everything in interleaved rounds, so that other load on the
 Ratios are of medians within the run; the quartiles show how far to trust them. `--threads=1` keeps XLA, PyTorch and the
 priority queue on one core, which is the fairest comparison on a shared machine. Peers (torch.sort and torch.topk of all
 cells) are measured where PyTorch is installed. The priority queue is that of the published Caffe layer, in plain
-Python, timed on a few maps and scaled up. On a GPU, the bandwidth of a copy is measured too.
+Python, timed on a few maps and scaled up. On a GPU, times are those of the kernels themselves, as CUDA's profiling
+interface counts them, beside the number of kernels, the bandwidth of a copy, and the share of it that a pooling
+reaches if it reads its input once.
 """
 
 import argparse
@@ -39,15 +41,18 @@ def parse():
 
 def functions(channels):
     """Return {name: function of a batch of maps}. Learned values vary over the channels."""
+    import jax
     import jax.numpy as jnp
 
     from lena_jax import pooling
 
     eta = jnp.linspace(0.02, 0.98, channels)
     sharp = jnp.linspace(1.0, 5.0, channels)
+    portable = {"lena (portable)": lambda x: pooling.lena_pool(x, eta, method="portable")}
     return {
         "average": lambda x: jnp.mean(x, axis=(1, 2)),
         "lena": lambda x: pooling.lena_pool(x, eta),
+        **(portable if jax.default_backend() == "gpu" else {}),
         "lena (sort)": lambda x: pooling.lena_pool(x, eta, method="sort"),
         "max": pooling.max_pool,
         "top_n (20)": lambda x: pooling.top_n_pool(x, 20),
@@ -95,10 +100,21 @@ def compiled(function, *args):
     return functools.partial(executable, *args), seconds, extra
 
 
+def kernel_times(call, rounds):
+    """Return the milliseconds that a call spends in a GPU's kernels, once for each round, and how many they are."""
+    from jax.experimental.mosaic.gpu import profiler
+
+    function, *args = call.func, *call.args
+    runs = profiler.measure(function, aggregate=False, iterations=rounds)(*args)[1]
+    return [sum(each for _, each in run) for run in runs], len(runs[0])
+
+
 def interleaved(calls, rounds):
     """Time calls in turns with warm caches; return median, quartiles and minimum of each in milliseconds."""
     import jax
 
+    if jax.default_backend() == "gpu":
+        return {name: summary(*kernel_times(call, max(3 * rounds, 2))) for name, call in calls.items()}
     times = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
@@ -108,11 +124,13 @@ def interleaved(calls, rounds):
                 jax.block_until_ready(call())
                 if again > 1:
                     times[name].append((time.perf_counter() - start) * 1e3)
-    rows = {}
-    for name, each in times.items():
-        low, median, high = statistics.quantiles(each, n=4)
-        rows[name] = {"median_ms": median, "quartiles_ms": [low, high], "min_ms": min(each)}
-    return rows
+    return {name: summary(each) for name, each in times.items()}
+
+
+def summary(times, kernels=None):
+    low, median, high = statistics.quantiles(times, n=4)
+    row = {"median_ms": median, "quartiles_ms": [low, high], "min_ms": min(times)}
+    return row if kernels is None else {**row, "kernels": kernels}
 
 
 def measure(shape, dtype, data, args):
@@ -141,14 +159,14 @@ def measure(shape, dtype, data, args):
             "temporary_bytes": extra,
             "temporary_both_bytes": extra_both,
         }
-    others = peers(np.asarray(x)) if dtype == "float32" else {}
+    others = peers(np.asarray(x)) if dtype == "float32" and jax.default_backend() != "gpu" else {}
     for kind, calls in (("forward", {**forward, **others}), ("both", both)):
         slow = {n: call for n, call in calls.items() if n in others or "sort" in n}
         quick = {n: call for n, call in calls.items() if n not in slow}
         taken = {**interleaved(quick, args.rounds), **(interleaved(slow, max(args.rounds // 10, 1)) if slow else {})}
         for name, row in taken.items():
             rows.setdefault(name, {})[kind] = row
-    if dtype == "float32":
+    if dtype == "float32" and jax.default_backend() != "gpu":
         rows["priority queue"] = {"forward": {"median_ms": queue_ms(np.asarray(x))}}
     for row in rows.values():
         for kind in ("forward", "both"):
@@ -165,8 +183,8 @@ def copy_bandwidth():
 
     if jax.default_backend() != "gpu":
         return None
-    x = jnp.ones((2**28,), jnp.float32)
-    row = interleaved({"copy": functools.partial(jax.jit(lambda x: x + 1), x)}, 20)["copy"]
+    x = jnp.ones((2**27,), jnp.float32)
+    row = interleaved({"copy": functools.partial(jax.jit(lambda x: x + 1), x)}, 7)["copy"]
     return 2 * x.nbytes / row["median_ms"] / 1e6
 
 
@@ -182,6 +200,7 @@ def report(title, rows, bandwidth, nbytes):
             if row["temporary_bytes"] is not None:
                 line += f"{row['temporary_bytes'] / 1e6:7.1f}/{row['temporary_both_bytes'] / 1e6:.1f}"
         if bandwidth:
+            line += f"{forward['kernels']:5}/{both['kernels']} kernels"
             line += f"{nbytes / forward['median_ms'] / 1e6 / bandwidth:8.1%} of copy bandwidth"
         print(line, flush=True)
 

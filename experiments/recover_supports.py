@@ -217,14 +217,14 @@ def carried_supports(correlation, shares, weights, least):
 def _pictures(workdirs):
     import numpy as np
     from scipy import stats
-    from tqdm import tqdm
 
     from data_prep.planted import score
     from lena_jax.data.splits import open_pictures
     from lena_jax.data.transforms import resize
     from lena_jax.models.batching import in_batches, on_devices
-    from lena_jax.models.ranker import learned_shares
+    from lena_jax.models.shares import learned_shares
     from lena_jax.runs.load import load_ranker
+    from lena_jax.runtime.progress import counted
 
     names = [*score.KINDS, "veil"]
     effects = {**score.EFFECTS, "veil": -score.VEIL_EFFECT}
@@ -240,7 +240,7 @@ def _pictures(workdirs):
         if features is None:  # The frozen backbone is the same in all runs.
             pictures = open_pictures(config)["test"]
             run = on_devices(model.feature_map, variables, 32)
-            inputs = (resize(pictures.picture(i), model.image_size) for i in tqdm(range(len(pictures)), "backbone"))
+            inputs = (resize(pictures.picture(i), model.image_size) for i in counted(range(len(pictures)), "backbone"))
             features = np.concatenate(list(in_batches(run, inputs, 32)))
             concepts = concept_maps(pictures, features.shape[1], names)
             correlation = correlations(features, concepts)

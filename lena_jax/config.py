@@ -5,9 +5,13 @@ import json
 import ml_collections
 
 from lena_jax.runtime.trees import merge
+from lena_jax.runtime.untrusted import described
 
 # Keys that may change when a run is resumed: where and how the dataset is read, but not which dataset it is.
 MAY_DIFFER = {"data.dir", "data.workers", "data.cache", "data.cache_dir"}
+
+# Largest `image_size`: a file from elsewhere cannot ask for all of the memory.
+MOST_SIDE = 2048
 
 
 def default_config():
@@ -202,6 +206,34 @@ def with_defaults(config):
     # Keep the pooling options exactly as the run stored them.
     del defaults["pooling_options"]
     return merge(defaults, config)
+
+
+def check_stored(config):
+    """Check that a config from a file is one: a known key has a value of its default's type.
+
+    Raises:
+        ValueError: if not; the message names the key.
+    """
+    defaults = default_config().to_dict()
+    # Each pooling has options of its own, which it checks itself.
+    options = defaults["pooling_options"] = dict.fromkeys(defaults["pooling_options"], {})
+    _check_types(config, defaults, "config")
+    for name in config.get("pooling_options", {}):
+        if name not in options:
+            _check_types(config["pooling_options"][name], {}, f"config.pooling_options.{name}")
+
+
+def _check_types(stored, default, name):
+    if isinstance(default, dict):
+        if not isinstance(stored, dict):
+            raise ValueError(f"{name}: got {described(stored)}, expected keys with values")
+        for key in stored.keys() & default.keys():
+            _check_types(stored[key], default[key], f"{name}.{key}")
+        return
+    # JSON has no tuples, and writes a round number without its point.
+    kinds = {tuple: (list, tuple), float: (int, float)}.get(type(default), type(default))
+    if not isinstance(stored, kinds) or (isinstance(stored, bool) and not isinstance(default, bool)):
+        raise ValueError(f"{name}: got {described(stored)}, expected a value such as {default!r}")
 
 
 def as_json(config):

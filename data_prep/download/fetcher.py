@@ -138,7 +138,7 @@ def _work(schedule: Schedule, results: queue.SimpleQueue, folder: Path, limits: 
                 outcome, reason, alive = _try(job, schedule, folder, limits)
         except transfer.Stopped:
             return
-        except BaseException as error:
+        except BaseException as error:  # Whatever it is: the main thread waits for the outcome, and raises it there.
             results.put((job, "failed", error))
             return
         if outcome is not None:
@@ -182,7 +182,7 @@ def _store(folder: Path, name: str, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, folder / name)
-    except BaseException:
+    except BaseException:  # Also in a thread that is told to end.
         with contextlib.suppress(OSError):
             part.unlink()
         raise

@@ -3,12 +3,12 @@
 import csv
 import dataclasses
 import datetime
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from data_prep.picture_folder import check_name
+from lena_jax.runtime.untrusted import described, parse_json
 
 COUNTS = ("plusoners", "replies", "resharers")
 # Names of the columns of a CSV: our own name, or the path in an activity's JSON.
@@ -27,6 +27,8 @@ COLUMNS = {
     ),
 }
 REQUIRED = ("id", *COUNTS)
+# In seconds since 1970: the years 1970 to 2100.
+_TIMES = tuple(datetime.datetime(year, 1, 1, tzinfo=datetime.UTC).timestamp() for year in (1970, 2101))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Activity:
         plusoners: how many gave it a plus-one.
         replies: how many replied.
         resharers: how many reshared it.
-        published: seconds since 1970 (UTC), or None.
+        published: seconds since 1970 (UTC), in the years 1970 to 2100; or None.
         author: id of its author, or empty.
         image: the picture's path in the folder, if a column says so. Otherwise empty: the file is `<id>.<ending>`.
         url: original address of its picture, or empty.
@@ -74,7 +76,8 @@ def read(path: Path) -> Activities:
 
     Raises:
         ValueError: no such file, not UTF-8, a line that is not an activity, a count that is not a whole number >= 0,
-            an invalid time, a path that leaves the folder of pictures, or an id that is there twice.
+            a time that is invalid or outside the years 1970 to 2100, a path that leaves the folder of pictures, or an
+            id that is there twice.
     """
     path = Path(path)
     if not path.is_file():
@@ -104,9 +107,9 @@ def _from_json(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 continue
             where = f"{path}, line {number}"
             try:
-                record = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise ValueError(f"{where}: expected one activity in JSON, got {line[:60]!r}") from error
+                record = parse_json(line)
+            except ValueError as error:
+                raise ValueError(f"{where}: expected one activity in JSON, got {line[:60]!r}: {error}") from error
             if not isinstance(record, dict):
                 raise ValueError(f"{where}: expected one activity in JSON, got {line[:60]!r}")
             body = _object(record, "object")
@@ -172,7 +175,7 @@ def _positions(path: Path, header: list[str]) -> dict[str, int]:
 def _activity(where: str, fields: dict[str, Any]) -> Activity:
     id = fields["id"]
     if not isinstance(id, str) or not id:
-        raise ValueError(f"{where}: got id {id!r}, expected a non-empty string")
+        raise ValueError(f"{where}: got id {described(id)}, expected a non-empty string")
     try:
         image = check_name(fields["image"]) if fields.get("image") else ""
     except ValueError as error:
@@ -193,7 +196,7 @@ def _count(where: str, name: str, value) -> int:
         value = int(value)
     # Python counts JSON's true as a number.
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
-        raise ValueError(f"{where}: {name} is {value!r}, expected a whole number from 0 to {2**31 - 1}")
+        raise ValueError(f"{where}: {name} is {described(value)}, expected a whole number from 0 to {2**31 - 1}")
     return value
 
 
@@ -204,6 +207,12 @@ def _time(where: str, value) -> float | None:
         moment = datetime.datetime.fromisoformat(value)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=datetime.UTC)
-        return moment.timestamp()
+        seconds = moment.timestamp()
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{where}: published is {value!r}, expected a time such as 2012-03-01T18:30:00Z") from error
+        raise ValueError(
+            f"{where}: published is {described(value)}, expected a time such as 2012-03-01T18:30:00Z"
+        ) from error
+    # Year 1 or 9999 is what programs write where a time is missing.
+    if not _TIMES[0] <= seconds < _TIMES[1]:
+        raise ValueError(f"{where}: published is {described(value)}, expected a year from 1970 to 2100, or no time")
+    return seconds

@@ -115,8 +115,5 @@ def _group(post: Activity, window_days: int, same_author: bool) -> str:
         parts.append(post.author or f"post {post.id}")
     if window_days:
         start = int(post.published // (86_400 * window_days)) * window_days
-        first = datetime.date(1970, 1, 1)
-        # The window of the first days of year 1 would start in year 0.
-        start = max(start, (datetime.date.min - first).days)
-        parts.append((first + datetime.timedelta(days=start)).isoformat())
+        parts.append((datetime.date(1970, 1, 1) + datetime.timedelta(days=start)).isoformat())
     return "/".join(parts)

@@ -4,6 +4,8 @@
 """
 
 import dataclasses
+import hashlib
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import numpy as np
 import scipy.io
 
 from data_prep.virality_score import deza_parikh
+from lena_jax.runtime.files import open_plain
 
 COMMIT = "5a62d3022b8687cf5ce596b5fd92fa4585399615"
 _ROOT = f"https://raw.githubusercontent.com/ArturoDeza/virality/{COMMIT}"
@@ -90,7 +93,7 @@ def read(paths: Mapping[str, Path]) -> Annotations:
         paths: file names (the keys of `URLS`) to the paths of the files.
 
     Raises:
-        ValueError: a file is not what it should be, or files contradict each other.
+        ValueError: a file is not the published one (no other is parsed), or files contradict each other.
     """
     viral_first = _matrix(paths, "pair_matrix.mat", "pair_matrix_spot", 2)
     shown_left = _matrix(paths, "virality_label.mat", "virality_label_spot", 1)[:, 0]
@@ -166,14 +169,29 @@ def _matrix(paths: Mapping[str, Path], name: str, variable: str, columns: int) -
 
 
 def _load(paths: Mapping[str, Path], name: str, variable: str):
+    # These bytes and no others are parsed: a file could be exchanged after its digest was taken.
+    content = io.BytesIO(_published(Path(paths[name]), name))
+    return scipy.io.loadmat(content, simplify_cells=True, variable_names=[variable])[variable]
+
+
+def _published(path: Path, name: str) -> bytes:
+    """Return the content of an annotation file, once it is known to be the published one.
+
+    SciPy's reader believes every length in a file. No other file is parsed.
+    """
+    rows = Path(__file__).with_name("checksums.tsv").read_text(encoding="utf-8").splitlines()
+    (size, digest), *_ = [(int(row[1]), row[2]) for row in map(str.split, rows) if row[3] == name]
     try:
-        content = scipy.io.loadmat(paths[name], simplify_cells=True, variable_names=[variable])
-    # For a file of another format, scipy may raise almost anything.
-    except Exception as error:
-        raise ValueError(f"{paths[name]}: not a MATLAB 5 file: {error}") from error
-    if variable not in content:
-        raise ValueError(f"{paths[name]}: got no variable {variable}, expected one")
-    return content[variable]
+        with open_plain(path, size, ValueError) as file:
+            content = file.read(size + 1)
+    except ValueError as error:
+        raise ValueError(f"{path} is not the published annotation file {name}: {error}") from error
+    if len(content) != size or hashlib.sha256(content).hexdigest() != digest:
+        raise ValueError(
+            f"{path} is not the published annotation file {name}: got {len(content):,} bytes with another SHA-256, "
+            f"expected {size:,} bytes with {digest}; it is at {URLS[name]}"
+        )
+    return content
 
 
 def _check_range(name: str, values: np.ndarray, low: int, high: int) -> None:

@@ -18,6 +18,7 @@ from data_prep import build_report, usable_pictures
 from data_prep.left_out import MAX_SHARE, LeftOut, check_share
 from data_prep.streaming import StreamingBuilder
 from data_prep.uiv import annotations
+from lena_jax.runtime.files import unfinished_folder, write_whole
 
 SPLITS = ("train", "test")
 
@@ -82,7 +83,7 @@ class Builder(StreamingBuilder):
     @functools.cached_property
     def content(self) -> annotations.Annotations:
         """The published annotations, downloaded if they are missing."""
-        with tempfile.TemporaryDirectory(prefix="uiv-") as folder:
+        with unfinished_folder(Path(tempfile.gettempdir(), "uiv")) as folder:
             return self._read(self._make_download_manager(folder, tfds.download.DownloadConfig()))
 
     def expected_counts(self) -> dict[str, int]:
@@ -227,10 +228,8 @@ def _keep(paths: dict[str, Path], folder: Path) -> None:
     for name, path in paths.items():
         if path.parent != folder:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=".part-", delete=False) as part:
-                with path.open("rb") as file:
-                    shutil.copyfileobj(file, part)
-            os.replace(part.name, folder / name)
+            with path.open("rb") as file:
+                write_whole(folder / name, lambda part, file=file: shutil.copyfileobj(file, part), "wb")
 
 
 def _add(digest, id: str, data: bytes | None) -> None:

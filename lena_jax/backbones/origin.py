@@ -1,7 +1,6 @@
 """What comes with a source of weights: its licence, and the pixels and the size of pictures that it expects."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from lena_jax.backbones.preprocessing import Preprocessing
 from lena_jax.backbones.pretrained import source_of
 from lena_jax.backbones.registry import get_backbone
 from lena_jax.backbones.saved import read_description
+from lena_jax.runtime.untrusted import read_object
 
 # Beside the weights: timm's, transformers' and OpenCLIP's.
 _FILES = ("config.json", "preprocessor_config.json", "open_clip_config.json")
@@ -130,10 +130,9 @@ def _content(given: str, path: Path, name: str) -> Mapping[str, Any]:
     if not path.is_file() or path.stat().st_size > _MOST_BYTES:
         raise NoSuchFile(name)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return read_object(path)
     except ValueError:
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _fields(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from lena_jax.runtime.untrusted import described
+
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
@@ -32,14 +34,18 @@ class Preprocessing:
 
     def __post_init__(self):
         for name in ("mean", "std"):
-            value = np.asarray(getattr(self, name), np.float64)
+            try:
+                value = np.asarray(getattr(self, name), np.float64)
+            except (TypeError, ValueError, OverflowError):
+                value = np.zeros(0)
             if value.shape != (3,) or not np.isfinite(value).all() or (name == "std" and value.min() <= 0):
                 raise ValueError(
-                    f"got {name} {getattr(self, name)}, expected three finite numbers" + " above 0" * (name == "std")
+                    f"got {name} {described(getattr(self, name))}, expected three finite numbers"
+                    + " above 0" * (name == "std")
                 )
             object.__setattr__(self, name, tuple(value.tolist()))
         if self.channel_order not in ("RGB", "BGR"):
-            raise ValueError(f"got channel_order {self.channel_order!r}, expected 'RGB' or 'BGR'")
+            raise ValueError(f"got channel_order {described(self.channel_order)}, expected 'RGB' or 'BGR'")
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON values; `from_json` reads them."""
@@ -53,8 +59,9 @@ class Preprocessing:
             ValueError: if keys are missing or unknown, or a value is wrong.
         """
         expected = {field.name for field in dataclasses.fields(cls)}
-        if set(stored) != expected:
-            raise ValueError(f"got preprocessing with the keys {sorted(stored)}, expected {sorted(expected)}")
+        if not isinstance(stored, Mapping) or set(stored) != expected:
+            got = described(list(stored) if isinstance(stored, Mapping) else stored)
+            raise ValueError(f"got preprocessing with the keys {got}, expected {sorted(expected)}")
         return cls(**stored)
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ import numpy as np
 from lena_jax.backbones.preprocessing import Preprocessing
 from lena_jax.backbones.registry import get_backbone
 from lena_jax.backbones.variables import raise_misfit, variable_shapes
+from lena_jax.runtime.files import unfinished_folder
+from lena_jax.runtime.untrusted import read_object
 
 _DESCRIPTION = "weights.json"
 _VARIABLES = "variables"
@@ -65,8 +66,8 @@ def save_pretrained(
         "sha256": _digest(leaves),
     }
     # Written next to its place, so that the last step is one rename.
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".unfinished", dir=folder.parent) as place:
-        unfinished = Path(place, "weights")
+    with unfinished_folder(folder) as place:
+        unfinished = place / "weights"
         with ocp.StandardCheckpointer() as checkpointer:
             checkpointer.save(unfinished / _VARIABLES, flax.traverse_util.unflatten_dict(leaves))
         (unfinished / _DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
@@ -99,9 +100,9 @@ def load_saved(directory: str | Path, name: str) -> dict[str, Any]:
     try:
         with ocp.StandardCheckpointer() as checkpointer:
             variables = checkpointer.restore(folder / _VARIABLES, targets)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # For damaged files, Orbax may raise almost anything.
         raise ValueError(
-            f"{folder} is damaged, or of another version of backbone {name!r}: {str(error)[:200]}"
+            f"{folder} is damaged, or of another version of backbone {name!r}: {' '.join(str(error).split())[:200]}"
         ) from error
     leaves = flax.traverse_util.flatten_dict(variables)
     _check_fit(folder, shapes, leaves)
@@ -119,7 +120,7 @@ def read_description(directory: str | Path) -> dict[str, Any]:
     """
     folder = Path(directory).expanduser().absolute()
     try:
-        stored = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+        stored = read_object(folder / _DESCRIPTION)
         if not isinstance(stored["trunk"], str):
             raise TypeError
         Preprocessing.from_json(stored["preprocessing"])

@@ -9,6 +9,7 @@ import os
 import re
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -16,10 +17,18 @@ from typing import BinaryIO
 import numpy as np
 
 from lena_jax.backbones.torch_pickle import Storage, TensorRecord, read_pickle
+from lena_jax.runtime.untrusted import described
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _MAX_PICKLE_BYTES = 64 * 2**20
+# Some 70 bytes for each member; what is read of it takes ten times the memory.
+_MAX_DIRECTORY_BYTES = 4 * 2**20
+# Offsets, shapes and strides beyond this describe no tensor, and NumPy takes no larger numbers.
+_MOST_NUMBERS = 2**59
+# What the libraries raise for damaged archives and pickles, beyond ValueError and OSError. A member that is encrypted
+# is a RuntimeError, a length that no machine has is an OverflowError.
+_DAMAGE = (zipfile.BadZipFile, EOFError, RuntimeError, MemoryError, OverflowError, struct.error, zlib.error)
 # The keys under which training scripts keep the weights, next to their own state.
 _WRAPPERS = ("state_dict", "model")
 
@@ -41,16 +50,43 @@ def read_tensors(path: str | Path, wanted: Callable[[str], bool] = lambda name: 
         OSError: if the file cannot be opened.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
+    if path.exists() and not path.is_file():  # A pipe would be waited for.
+        raise ValueError(f"{path}: is a folder, a device or a pipe, expected a file")
+    with path.open("rb") as file:
+        try:
             if file.read(4) == b"PK\x03\x04":
                 state, storages = _read_zip(file, wanted)
             else:
                 file.seek(0)
                 state, storages = _read_legacy(file, wanted)
-        return {name: _view(name, record, storages) for name, record in _state_dict(state).items() if wanted(name)}
-    except (ValueError, zipfile.BadZipFile, EOFError, NotImplementedError, MemoryError, RecursionError) as error:
-        raise ValueError(f"{path}: {error or type(error).__name__}") from error
+            return {name: _view(name, record, storages) for name, record in _state_dict(state).items() if wanted(name)}
+        except (ValueError, OSError, *_DAMAGE) as error:
+            said = " ".join(str(error).split())[:600]
+            raise ValueError(f"{path}: {said or type(error).__name__}") from error
+
+
+class _Pieces:
+    """A file of which no piece beyond a limit is read: lengths in a damaged file can be anything.
+
+    Attributes:
+        most: the largest piece in bytes; `readline` counts the bytes that are left of it. None for no limit.
+    """
+
+    def __init__(self, file: BinaryIO, most: int | None):
+        self._file, self.most = file, most
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self.end = os.fstat(file.fileno()).st_size
+
+    def read(self, size: int = -1) -> bytes:
+        # No buffer for bytes that are not there.
+        left = max(0, self.end - self._file.tell())
+        size = min(size, left) if size >= 0 else left
+        if self.most is not None and size > self.most:
+            raise ValueError(f"refused file: a piece of {size:,} bytes, expected at most {self.most:,}")
+        return self._file.read(size)
+
+    def readline(self) -> bytes:
+        return self._file.readline(-1 if self.most is None else self.most)
 
 
 def _state_dict(state) -> dict[str, TensorRecord]:
@@ -60,7 +96,7 @@ def _state_dict(state) -> dict[str, TensorRecord]:
         raise ValueError(f"got a checkpoint of type {type(state).__name__}, expected a dictionary of tensors")
     strange = [name for name, value in state.items() if not (isinstance(name, str) and isinstance(value, TensorRecord))]
     if strange:
-        raise ValueError(f"got entries that are no tensors: {strange[:5]}, expected a dictionary of tensors")
+        raise ValueError(f"got entries that are no tensors: {described(strange[:5])}, expected a dictionary of tensors")
     return state
 
 
@@ -73,11 +109,11 @@ def _view(name: str, record: TensorRecord, storages: dict[str, np.ndarray]) -> n
         or not isinstance(strides, tuple)
         or len(shape) != len(strides)
         or len(shape) > 32
-        or not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides))
+        or not all(type(n) is int and 0 <= n < _MOST_NUMBERS for n in (offset, *shape, *strides))
     ):
         raise ValueError(
-            f"tensor {name!r}: got offset {offset!r}, shape {shape!r} and strides {strides!r}, "
-            "expected whole numbers >= 0, as many strides as axes"
+            f"tensor {described(name)}: got offset {described(offset)}, shape {described(shape)} and strides "
+            f"{described(strides)}, expected whole numbers from 0 to 2^59, as many strides as axes"
         )
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     # The second condition refuses a huge tensor made of one number (stride 0).
@@ -85,10 +121,13 @@ def _view(name: str, record: TensorRecord, storages: dict[str, np.ndarray]) -> n
         return np.zeros(shape, storage.dtype)
     if data.dtype != storage.dtype or last >= data.size or math.prod(shape) > data.size:
         raise ValueError(
-            f"tensor {name!r}: offset {offset}, shape {shape} and strides {strides} reach "
-            f"outside its storage of {data.size} numbers of type {data.dtype}"
+            f"tensor {described(name)}: offset {offset}, shape {described(shape)} and strides {described(strides)} "
+            f"reach outside its storage of {data.size} numbers of type {data.dtype}"
         )
-    bytes_per_step = tuple(stride * data.itemsize for stride in strides)
+    # An axis of one entry makes no step, whatever its stride.
+    bytes_per_step = tuple(
+        stride * data.itemsize if size > 1 else data.itemsize for size, stride in zip(shape, strides, strict=True)
+    )
     return np.lib.stride_tricks.as_strided(data[offset:], shape, bytes_per_step, writeable=False)
 
 
@@ -98,7 +137,7 @@ def _storages_of(state) -> dict[str, Storage]:
     for name, record in _state_dict(state).items():
         storage = record.storage
         if found.setdefault(storage.key, storage) != storage:
-            raise ValueError(f"tensor {name!r}: its storage {storage.key!r} is described in two ways")
+            raise ValueError(f"tensor {described(name)}: its storage {described(storage.key)} is described in two ways")
     return found
 
 
@@ -107,22 +146,32 @@ def _wanted_keys(state, wanted: Callable[[str], bool]) -> set[str]:
 
 
 def _read_zip(file: BinaryIO, wanted: Callable[[str], bool]) -> tuple[dict, dict[str, np.ndarray]]:
-    with zipfile.ZipFile(file) as archive:
+    pieces = _Pieces(file, _MAX_DIRECTORY_BYTES)
+    with zipfile.ZipFile(pieces) as archive:
+        pieces.most = None  # What follows is checked by the sizes of the members.
         members = {}
         for member in archive.infolist():
             if member.filename in members:
-                raise ValueError(f"damaged archive: two members are named {member.filename!r}")
+                raise ValueError(f"damaged archive: two members are named {described(member.filename)}")
             members[member.filename] = member
 
+        left = pieces.end
+
         def read(name: str, size: int | None = None) -> bytes:
+            nonlocal left
             member = members.get(name)
             if member is None:
-                raise ValueError(f"damaged archive: member {name!r} is missing")
+                raise ValueError(f"damaged archive: member {described(name)} is missing")
             # PyTorch never compresses; a small file that unpacks to a huge one is an attack.
             if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
-                raise ValueError(f"refused archive: member {name!r} is compressed")
+                raise ValueError(f"refused archive: member {described(name)} is compressed")
             if size is not None and member.file_size != size:
-                raise ValueError(f"damaged archive: member {name!r} has {member.file_size} bytes, expected {size}")
+                raise ValueError(
+                    f"damaged archive: member {described(name)} has {member.file_size} bytes, expected {size}"
+                )
+            # Members may lie at the same bytes, and each would be read anew.
+            if (left := left - member.file_size) < 0:
+                raise ValueError("damaged archive: its members have more bytes than the file")
             return archive.read(member)
 
         pickles = [name for name in members if re.fullmatch(r"[^/\\]+/data\.pkl", name)]
@@ -138,7 +187,7 @@ def _read_zip(file: BinaryIO, wanted: Callable[[str], bool]) -> tuple[dict, dict
         for key, storage in _storages_of(state).items():
             # The key becomes part of a member's name, and is never used as a path on disk.
             if not re.fullmatch(r"[0-9]{1,12}", key):
-                raise ValueError(f"refused pickle: got the storage key {key!r}, expected digits")
+                raise ValueError(f"refused pickle: got the storage key {described(key)}, expected digits")
             if key in chosen:
                 data = read(f"{folder}data/{key}", storage.size * storage.dtype.itemsize)
                 storages[key] = np.frombuffer(data, storage.dtype)
@@ -148,23 +197,23 @@ def _read_zip(file: BinaryIO, wanted: Callable[[str], bool]) -> tuple[dict, dict
 def _read_legacy(file: BinaryIO, wanted: Callable[[str], bool]) -> tuple[dict, dict[str, np.ndarray]]:
     first = file.read(1)
     file.seek(0)
-    if first != b"\x80" or read_pickle(file) != _LEGACY_MAGIC or read_pickle(file) != _LEGACY_PROTOCOL:
+    pieces = _Pieces(file, _MAX_PICKLE_BYTES)
+    if first != b"\x80" or read_pickle(pieces) != _LEGACY_MAGIC or read_pickle(pieces) != _LEGACY_PROTOCOL:
         raise ValueError("neither a zip archive nor a legacy checkpoint of PyTorch")
-    system = read_pickle(file)
+    system = read_pickle(pieces)
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise ValueError("got a checkpoint that is not little-endian")
-    state = read_pickle(file)
-    keys = read_pickle(file)
+    state = read_pickle(pieces)
+    keys = read_pickle(pieces)
     needed = _storages_of(state)
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or sorted(keys) != sorted(needed):
         raise ValueError("damaged checkpoint: its list of storages is not the one that its tensors need")
-    end = os.fstat(file.fileno()).st_size
     storages, chosen = {}, _wanted_keys(state, wanted)
     for key in keys:
         storage, header = needed[key], file.read(8)
         length = storage.size * storage.dtype.itemsize
-        if len(header) != 8 or struct.unpack("<q", header)[0] != storage.size or length > end - file.tell():
-            raise ValueError(f"damaged checkpoint: storage {key!r} does not hold {storage.size} numbers")
+        if len(header) != 8 or struct.unpack("<q", header)[0] != storage.size or length > pieces.end - file.tell():
+            raise ValueError(f"damaged checkpoint: storage {described(key)} does not hold {storage.size} numbers")
         if key in chosen:
             storages[key] = np.frombuffer(file.read(length), storage.dtype)
         else:

@@ -11,6 +11,12 @@ from typing import Any, BinaryIO, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from lena_jax.runtime.untrusted import described
+
+# Some forty for each tensor, and a large network has a thousand. What they build lies in memory.
+_MOST_INSTRUCTIONS = 300_000
+# Larger keys could be chosen so that a dictionary has to try all places for each.
+_LARGEST_KEY = 2**31
 STORAGE_TYPES = {
     "FloatStorage": np.dtype("<f4"),
     "DoubleStorage": np.dtype("<f8"),
@@ -75,11 +81,13 @@ def read_pickle(file: BinaryIO) -> Any:
         Dictionaries, lists, tuples, strings, numbers, None, and a `TensorRecord` for each tensor.
 
     Raises:
-        ValueError: if the pickle is damaged, or needs a global or an instruction that tensors do not need; the message
-            names it.
+        ValueError: if the pickle is damaged, has too many instructions, or needs a global or an instruction that
+            tensors do not need; the message names it. No message has more of the pickle than a name or a number.
     """
     machine = _Machine()
-    for opcode, argument, _ in pickletools.genops(file):
+    for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+        if number == _MOST_INSTRUCTIONS:
+            raise ValueError(f"refused pickle: more than {_MOST_INSTRUCTIONS:,} instructions")
         if opcode.name == "STOP":
             return machine.pop()
         machine.step(opcode.name, argument)
@@ -132,6 +140,8 @@ class _Machine:
             push(_allowed_global(argument.replace(" ", ".", 1)))
         elif name == "STACK_GLOBAL":
             attribute, module = self.pop(), self.pop()
+            if not (isinstance(attribute, str) and isinstance(module, str)):
+                raise ValueError(f"damaged pickle: it names a global {described((module, attribute))}")
             push(_allowed_global(f"{module}.{attribute}"))
         elif name == "BINPERSID":
             push(_storage(self.pop()))
@@ -163,12 +173,16 @@ class _Machine:
         for key, value in zip(items[::2], items[1::2], strict=True):
             if not isinstance(key, (str, int)):
                 raise ValueError(f"refused pickle: dictionary key of type {type(key).__name__}, expected str or int")
+            if isinstance(key, int) and abs(key) >= _LARGEST_KEY:
+                raise ValueError(f"refused pickle: dictionary key {described(key)}, expected less than {_LARGEST_KEY}")
             target[key] = value
 
 
 def _allowed_global(name: str) -> _Global:
     if name not in _ALLOWED:
-        raise ValueError(f"refused pickle: it asks for the global {name!r}, and a file of tensors has no use for it")
+        raise ValueError(
+            f"refused pickle: it asks for the global {described(name)}, and a file of tensors has no use for it"
+        )
     return _Global(name)
 
 
@@ -178,7 +192,7 @@ def _storage(description: Any) -> Storage:
             kind.removeprefix("torch.") in STORAGE_TYPES and view in ([], [None]) and size >= 0
         ):
             return Storage(STORAGE_TYPES[kind.removeprefix("torch.")], key, size)
-    raise ValueError(f"refused pickle: cannot read the storage described as {str(description)[:200]}")
+    raise ValueError(f"refused pickle: cannot read the storage described as {described(description)}")
 
 
 def _rebuild(function: Any, arguments: Any) -> Any:
@@ -192,4 +206,5 @@ def _rebuild(function: Any, arguments: Any) -> Any:
         case _Global(name=name), (Storage() as storage, offset, shape, strides, *_):
             if name in _TENSORS:
                 return TensorRecord(storage, offset, shape, strides)
-    raise ValueError(f"refused pickle: it calls {str(function)[:200]} in a way that no tensor needs")
+    what = described(function.name if isinstance(function, _Global) else function)
+    raise ValueError(f"refused pickle: it calls {what} in a way that no tensor needs")

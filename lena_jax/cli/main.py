@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lena_jax.cli import compare, explain, info, judge, save, score, serve, train, video
+from lena_jax.cli import compare, crop, demo, explain, info, judge, pick, save, score, serve, train, video
 from lena_jax.runtime import console
-from lena_jax.runtime.signals import Terminated, terminated_in_order
+from lena_jax.runtime.signals import Interrupted, stoppable
 
 DESCRIPTION = """\
 Trains a ranker on your own pictures, scores and ranks pictures with it, shows which regions of a picture its score
@@ -16,6 +16,7 @@ training run (runs/...), or hf:OWNER/NAME on the Hugging Face hub.
 
 EXAMPLES = """\
 examples:
+  lena-jax demo
   lena-jax train photos/ --table=photos.csv --score=likes -o models/photos
   lena-jax judge photos/ -o choices.csv
   lena-jax score holiday/ --model=runs/mine
@@ -23,6 +24,8 @@ examples:
   find . -name '*.jpg' | lena-jax score - --model=runs/mine --output=scores.jsonl
   lena-jax explain picture.jpg --model=runs/mine -o map.png
   lena-jax compare a.jpg b.jpg --model=runs/mine -o pair.png
+  lena-jax crop picture.jpg --model=runs/mine --aspect=1:1,4:5 -o crops
+  lena-jax pick series/ --model=runs/mine
   lena-jax video clip.mp4 --model=runs/mine -o clip_moments
   lena-jax serve --model=runs/mine
   lena-jax info runs/mine
@@ -34,27 +37,27 @@ exit codes: 0 success; 1 some pictures could not be read, or a file could not be
 130 interrupted (Ctrl-C); 143 terminated
 """
 
-COMMANDS = (judge, train, score, explain, compare, video, serve, info, save)
+COMMANDS = (demo, judge, train, score, explain, compare, crop, pick, video, serve, info, save)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code. An error prints one line to stderr."""
     with console.patient_output():
-        # A key of the config, as the scripts take it, is a value of one option here.
-        given = console.arguments(argv)
-        given = [f"--config={one[9:]}" if one.startswith("--config.") else one for one in given]
-        arguments = _parser().parse_args(given)
         try:
-            with terminated_in_order():
+            with stoppable("lena-jax"):
+                # A key of the config, as the scripts take it, is a value of one option here.
+                given = console.arguments(argv)
+                given = [f"--config={one[9:]}" if one.startswith("--config.") else one for one in given]
+                arguments = _parser().parse_args(given)
                 return arguments.run(arguments)
         except (ValueError, FileNotFoundError) as error:
             return _fail(error, 2)
         except OSError as error:
             return _fail(error, 1)
-        except KeyboardInterrupt as interrupt:
-            what, code = ("terminated", 143) if isinstance(interrupt, Terminated) else ("interrupted", 130)
-            print("\n" + ": ".join([f"lena-jax: {what}", *map(str, interrupt.args)]), file=sys.stderr)
-            return code
+        except KeyboardInterrupt as error:
+            stop = error if isinstance(error, Interrupted) else Interrupted(*error.args)
+            print("\n" + ": ".join([f"lena-jax: {stop.word}", *map(str, stop.args)]), file=sys.stderr)
+            return stop.code
 
 
 def _fail(error, code: int) -> int:

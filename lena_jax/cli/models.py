@@ -29,7 +29,7 @@ def add_model(parser):
 def opened(arguments):
     """Opens the `Scorer` that the arguments name. Inside the block each warning is one line."""
     with ready():
-        with ended_at_once("lena-jax"):
+        with ended_at_once():
             from lena_jax.scoring import Scorer
 
             scorer = Scorer.from_checkpoint(arguments.model, arguments.objectness, arguments.data_dir)
@@ -39,7 +39,7 @@ def opened(arguments):
 @contextlib.contextmanager
 def ready():
     """Sets up JAX with its on-disk compilation cache, and silences the logs of the libraries."""
-    with ended_at_once("lena-jax"):
+    with ended_at_once():
         from absl import logging as absl_logging
 
         absl_logging.set_verbosity(absl_logging.FATAL)

@@ -3,10 +3,9 @@
 import contextlib
 import sys
 
-from tqdm.auto import tqdm
-
 from lena_jax.cli import tables
 from lena_jax.data.pictures import ENDINGS, BadPicture
+from lena_jax.runtime.progress import counted
 from lena_jax.scoring import picture_paths
 from lena_jax.scoring.result_files import PARTIAL, open_results, printable
 
@@ -26,7 +25,7 @@ def score(scorer, paths, page=None):
     pictures, one = picture_paths.find(paths, others), None
     found = scorer.score(pictures) if page is None else _added(scorer, pictures, page)
     with contextlib.closing(found):
-        for one in tqdm(found, desc="scoring", unit=" pictures", file=sys.stderr, mininterval=0.5):
+        for one in counted(found, "scoring"):
             yield one
     if others.text():
         print(printable(others.text()), file=sys.stderr)
@@ -114,13 +113,14 @@ def draw(scorer, results, folder):
 
     ranked, drawn, bad = tables.ranking(results), 0, 0
     try:
-        for place, one in enumerate(tqdm(ranked, desc="drawing", unit=" maps", file=sys.stderr), 1):
+        bar = counted(ranked, "drawing", unit="maps")
+        for place, one in enumerate(bar, 1):
             try:
                 drawing.save_explanation(drawing.map_path(folder, place, one.name), scorer.explain(one.name))
                 drawn += 1
             except BadPicture as error:
                 bad += 1
-                tqdm.write(f"not drawn: {printable(str(error))}", file=sys.stderr)
+                bar.write(f"not drawn: {printable(str(error))}", file=sys.stderr)
     except KeyboardInterrupt as stop:
         raise type(stop)(f"{drawn:,} of {len(ranked):,} maps are in {folder}") from None
     return bad

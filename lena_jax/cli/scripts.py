@@ -10,16 +10,21 @@ import traceback
 from absl import app, flags
 from absl import logging as absl_logging
 
-from lena_jax.runtime import console
+from lena_jax.runtime import console, signals
 
 flags.DEFINE_bool("debug", False, "Show the full traceback of an error instead of one line.")
 
 
 def run(main):
     """Parses the flags and runs `main()`. A `ValueError`, or a mistyped flag or config key, exits with code 2."""
+    signals.end_silently()
     with console.patient_output():
         argv = [sys.argv[0], *console.arguments()]
-        app.run(lambda argv: _run(main, argv), argv=argv, flags_parser=_parse)
+        try:
+            with signals.stoppable(os.path.basename(argv[0])):
+                app.run(lambda argv: _run(main, argv), argv=argv, flags_parser=_parse)
+        except KeyboardInterrupt as error:
+            sys.exit(explain(error))
 
 
 def list_cells(study):
@@ -74,7 +79,7 @@ def _load_config(path, argument):
     try:
         spec.loader.exec_module(module)
         return module.get_config(*([argument] if argument else []))
-    except Exception as error:  # A config file is user code and can raise anything.
+    except Exception as error:  # A config file is the user's own code and can raise anything.
         raise ValueError(f"config file {path!r}: {type(error).__name__}: {error}") from error
 
 
@@ -90,9 +95,10 @@ def _run(main, argv):
         if len(argv) > 1:
             raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
         main()
-    except (ValueError, OSError, FloatingPointError, KeyboardInterrupt) as error:
-        if flags.FLAGS.debug and not isinstance(error, KeyboardInterrupt):
+    except (ValueError, OSError, FloatingPointError) as error:
+        if flags.FLAGS.debug:
             raise
+        signals.check()  # An error that follows from a signal is that signal.
         sys.exit(explain(error))
 
 
@@ -101,9 +107,10 @@ def explain(error):
     if isinstance(error, SystemExit):
         return error.code or 0
     if isinstance(error, KeyboardInterrupt):
-        what = str(error) or "finished work is kept; run the same command again to continue"
-        print(f"interrupted: {what}", file=sys.stderr)
-        return 130
+        stop = error if isinstance(error, signals.Interrupted) else signals.Interrupted(*error.args)
+        what = str(stop) or "finished work is kept; run the same command again to continue"
+        print(f"{stop.word}: {what}", file=sys.stderr)
+        return stop.code
     known = isinstance(error, (ValueError, OSError, FloatingPointError))
     if flags.FLAGS.debug or not known:
         traceback.print_exception(error)

@@ -3,7 +3,6 @@
 import ast
 import difflib
 import hashlib
-import json
 import shlex
 import shutil
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import lena_jax
 from lena_jax.cli import models
 from lena_jax.config import STRENGTHS, own_pictures_config
+from lena_jax.runtime.untrusted import read_json
 
 DESCRIPTION = """\
 Trains a ranker on your own pictures. You need a folder of pictures and a table (CSV, Excel, JSON lines, Parquet) with a
@@ -199,7 +199,7 @@ def _key(arguments, folder, table, found):
 def _already(output, key):
     """Says that the model is there; refuses a folder that holds another."""
     try:
-        known = json.loads((output / _INPUT).read_text(encoding="utf-8"))
+        known = read_json(output / _INPUT)
     except (OSError, ValueError):
         known = None
     if known != key:
@@ -213,7 +213,7 @@ def _claim(work, key):
     """Makes the folder of the work, or goes on with it; one that was made from other input is made anew."""
     place = work / _INPUT
     try:
-        if json.loads(place.read_text(encoding="utf-8")) == key:
+        if read_json(place) == key:
             print(f"going on with what is in {work}")
             return
     except (OSError, ValueError):

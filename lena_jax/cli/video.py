@@ -1,7 +1,5 @@
 """`lena-jax video`: score a clip and find its best moments and thumbnail."""
 
-import sys
-
 from lena_jax.cli import models
 
 # Defaults: frames per second, maximum number of frames, maximum number of best moments.
@@ -62,16 +60,15 @@ def run(arguments) -> int:
     if arguments.moments < 1:
         raise ValueError(f"--moments: got {arguments.moments}, expected at least 1")
     with models.opened(arguments) as scorer, models.pictures_read() as outcome:
-        from tqdm.auto import tqdm
-
         from lena_jax.data.video import BadVideo, read_clip, read_frame
+        from lena_jax.runtime.progress import counted
         from lena_jax.scoring import clip_files
         from lena_jax.scoring.clips import ClipScorer, best_moments, clock
 
         clips = ClipScorer(scorer)
         try:
             clip = read_clip(arguments.video, arguments.frames, arguments.rate or None)
-            found = clips.score(tqdm(clip.frames, "scoring", unit=" frames", file=sys.stderr, mininterval=0.5))
+            found = clips.score(counted(clip.frames, "scoring", unit="frames"))
             moments = best_moments(found.frame_scores, arguments.moments)
             if arguments.output:
                 thumbnail = read_frame(arguments.video, clip.times[moments[0]])

@@ -9,9 +9,9 @@ import shutil
 import time
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from lena_jax.runtime.files import write_whole
+from lena_jax.runtime.progress import counted
 
 
 class MappedArray:
@@ -105,7 +105,7 @@ def _check_room(folder, shape, dtype):
 def _fill(file, shape, dtype, blocks, label):
     # Do not write through a memory map: if the disk fills up, that kills the process.
     np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": tuple(shape)})
-    with tqdm(total=shape[0], desc=label, unit="picture") as bar:
+    with counted(what=label, total=shape[0]) as bar:
         for block in blocks():
             with np.errstate(over="ignore"):
                 stored = np.ascontiguousarray(block, dtype)

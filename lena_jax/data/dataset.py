@@ -3,7 +3,6 @@
 import dataclasses
 import glob
 import hashlib
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import tensorflow_datasets as tfds
 from lena_jax.data import judged_pairs, pair_dataset
 from lena_jax.data.judged_pairs import JudgedPairs
 from lena_jax.data.units import kept_together
+from lena_jax.runtime.untrusted import read_json, read_object
 
 # Beside a dataset: a list of sets of ids of nearly equal pictures, if there are any.
 NEAR_DUPLICATES = "near_duplicates.json"
@@ -252,9 +252,8 @@ def _near(folder, ids):
     path, home = os.path.join(folder, NEAR_DUPLICATES), {}
     if os.path.exists(path):
         try:
-            with open(path, encoding="utf-8") as file:
-                home = {id: members[0] for members in json.load(file) for id in members}
-        except (OSError, ValueError, TypeError, IndexError) as error:
+            home = {id: members[0] for members in read_json(path) for id in members}
+        except (OSError, ValueError, TypeError, LookupError) as error:
             raise ValueError(f"{path} is damaged ({error}): build the dataset again") from error
     return np.array([home.get(id, "") for id in ids], str)
 
@@ -262,12 +261,11 @@ def _near(folder, ids):
 def _first_score(folder):
     """Return the table's name of the scores stored as `score`; None if it is unknown, or they were transformed."""
     try:
-        with open(os.path.join(folder, "build_report.json"), encoding="utf-8") as file:
-            report = json.load(file)
+        report = read_object(os.path.join(folder, "build_report.json"))
         names = report["columns"]["score"] if report.get("transform", "raw") == "raw" else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return names if isinstance(names, str) else names[0] if names else None
+    except (OSError, ValueError, LookupError, TypeError):
         return None
-    return names if isinstance(names, str) else names[0] if names else None
 
 
 def _text(value):

@@ -14,6 +14,7 @@ import numpy as np
 from lena_jax.data import dataset
 from lena_jax.data.array_cache import MappedArray
 from lena_jax.data.u2net import MAP_SIDE as SIDE
+from lena_jax.runtime.untrusted import read_object
 
 # Folder in a dataset's version folder. It has `SPLIT.npy` [n, SIDE, SIDE] uint8 for each split (255 is certainty), and
 # a description of what the maps were made from.
@@ -102,11 +103,9 @@ def parts(name, data_dir, split):
 def read_description(folder):
     """Read what maps were made from: `{"splits": {split: {"pictures": digest, ...}}, ...}`; {} if there are none."""
     try:
-        with open(os.path.join(folder, DESCRIPTION), encoding="utf-8") as file:
-            description = json.load(file)
+        return read_object(os.path.join(folder, DESCRIPTION))
     except (FileNotFoundError, ValueError):
         return {}
-    return description if isinstance(description, dict) else {}
 
 
 def entry(pictures):

@@ -44,6 +44,8 @@ class PictureFile:
         deep: whether samples of 16 bits are to be cut to 8 by the decoder.
         doubtful: two files with the same start, if the end of the picture is missing. Their pixels are equal exactly
             if no pixel is missing.
+        scans: of a JPEG, how many times its coded pixels start; 0 if that is unknown.
+        restarts: of a JPEG, whether its coder starts again within them.
     """
 
     data: bytes
@@ -52,6 +54,8 @@ class PictureFile:
     code: tuple[int, int] | None = None
     deep: bool = False
     doubtful: tuple[bytes, bytes] | None = None
+    scans: int = 0
+    restarts: bool = False
 
 
 def take_apart(data: bytes) -> PictureFile:
@@ -98,7 +102,7 @@ def raw_photograph(tags) -> str:
 
 
 def _jpeg(data):
-    kept, profile, exif, more = [data[:2]], {}, b"", False
+    kept, profile, exif, more, restarts = [data[:2]], {}, b"", False, False
     place = 2
     for _ in range(MAX_PARTS):
         marker = data[place + 1] if data[place : place + 1] == b"\xff" else 0xFF
@@ -122,18 +126,21 @@ def _jpeg(data):
             profile.setdefault(part[16], part[18:])
         elif marker == 0xE2 and part[4:8] == b"MPF\0":
             more = True
+        elif marker == 0xDD:
+            restarts = True
         if marker == 0xE0 and part[4:9] == b"JFIF\0" or marker == 0xEE and part[4:9] == b"Adobe" or marker < 0xE0:
             kept.append(part)
     else:
         raise BadFile(f"too many segments to decode safely, expected at most {MAX_PARTS:,}")
     # Pieces are numbered from 1. A profile with a missing piece is no profile, which is found where it is used.
     whole = b"".join(profile[number] for number in sorted(profile))
-    known = {"profile": whole[:MAX_PROFILE_BYTES], "orientation": orientation_of(exif)}
-    if not more and data.endswith(_END) and data.count(_SCAN, place) <= MAX_SCANS:
-        return PictureFile(b"".join([*kept, data[place:]]), **known)
-    end = _end_of_jpeg(data, place)
+    known = {"profile": whole[:MAX_PROFILE_BYTES], "orientation": orientation_of(exif), "restarts": restarts}
+    scans = 0 if more or not data.endswith(_END) else data.count(_SCAN, place)
+    if 0 < scans <= MAX_SCANS:
+        return PictureFile(b"".join([*kept, data[place:]]), scans=scans, **known)
+    end, scans = _end_of_jpeg(data, place)
     if end is not None:
-        return PictureFile(b"".join([*kept, data[place:end]]), **known)
+        return PictureFile(b"".join([*kept, data[place:end]]), scans=scans, **known)
     # Zeros at the end are what a disk leaves of a file that was not written whole.
     there = b"".join([*kept, data[place:]]).rstrip(b"\0").rstrip(b"\xff")
     doubtful = tuple(there + filler * 128 + _END for filler in (b"\0\1", b"\xaa\x55"))
@@ -141,15 +148,15 @@ def _jpeg(data):
 
 
 def _end_of_jpeg(data, place):
-    """Return where the first picture ends, given the place of its first scan; None if its end is missing."""
+    """Return where the first picture ends, None if its end is missing, and its scans, given the place of the first."""
     scans = 0
     for _ in range(MAX_PARTS):
         found = _MARKER.search(data, place)
         if found is None:
-            return None
+            return None, scans
         marker, place = found[1][0], found.end()
         if marker == 0xD9:
-            return place
+            return place, scans
         if marker == 0xDA:
             scans += 1
             if scans > MAX_SCANS:

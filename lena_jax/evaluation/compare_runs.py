@@ -8,6 +8,7 @@ import numpy as np
 from lena_jax.data.splits import without_maps
 from lena_jax.metrics import compare_models
 from lena_jax.runs import folder
+from lena_jax.runtime.untrusted import damage_in
 
 
 def compare_runs(workdirs, split="test", output=None):
@@ -30,6 +31,11 @@ def compare_runs(workdirs, split="test", output=None):
     """
     if len(workdirs) != 2:
         raise ValueError(f"workdirs must be two folders, got {len(workdirs)}: {','.join(workdirs) or 'none'}")
+    with damage_in(f"metrics.json, scores.csv or pairs.csv in {workdirs[0]!r} or {workdirs[1]!r}"):
+        return _compare(workdirs, split, output)
+
+
+def _compare(workdirs, split, output):
     folds = [_folds(workdir) for workdir in workdirs]
     if folds[0] != folds[1]:
         raise ValueError(

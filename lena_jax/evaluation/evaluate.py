@@ -23,7 +23,7 @@ from lena_jax.metrics import (
     reference_of,
 )
 from lena_jax.models.predict import predict
-from lena_jax.models.ranker import eta_distribution
+from lena_jax.models.shares import eta_distribution
 from lena_jax.runs import folder, percentiles
 from lena_jax.runs.load import load_ranker
 from lena_jax.runs.trained_data import open_trained_pictures
@@ -55,7 +55,8 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
         `localization` (per kind of map, for datasets with masks) and `map_checks`.
 
     Raises:
-        ValueError: there is no checkpoint, the split has no pictures, or `pairs` names other pictures.
+        ValueError: there is no checkpoint, the split has no pictures, `pairs` names other pictures, or a score is not
+            finite.
     """
     run = load_ranker(workdir)
     model, variables, config, data, step = run
@@ -78,6 +79,12 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
         else read_pairs(pairs, pictures.ids)
     )
     scores, contributions, virality = predictor(model, variables, pictures, config.batch_size, f"scoring {split}")
+    if not np.isfinite(scores).all():
+        bad = pictures.ids[~np.isfinite(scores)]
+        raise ValueError(
+            f"the model of {workdir!r} gives {len(bad):,} of {len(scores):,} pictures no finite score, such as "
+            f"{str(bad[0])!r}: its weights are damaged or too large"
+        )
     metrics = {
         "data": config.data.name,
         "fingerprint": data,

@@ -5,11 +5,11 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm.auto import tqdm
 
 from lena_jax.data.transforms import resize
 from lena_jax.localization import gradient_map, occlusion_map, to_grid, upsample
 from lena_jax.metrics import bootstrap, insertion_deletion, map_agreement
+from lena_jax.runtime.progress import counted
 
 AREAS = ("insertion_area", "deletion_area", "gain")
 
@@ -60,7 +60,7 @@ def check_maps(model, variables, pictures, maps, count, batch_size=32, seed=0):
 
     found = {"gradient_map": [], "occlusion_map": []}
     curves = {kind: [] for kind in (*maps, *found)}
-    for index in tqdm(chosen, desc="checking maps", unit="picture"):
+    for index in counted(chosen, "checking maps"):
         picture = resize(pictures.picture(index), model.image_size, how=model.resize).astype(np.float32)
         objectness = None if model.fusion == "none" else pictures.objectness_map(index)
         occluded, gradient = (np.asarray(one) for one in checks(variables, objectness, picture))

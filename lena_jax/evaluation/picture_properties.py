@@ -2,9 +2,9 @@
 
 import numpy as np
 from scipy import stats
-from tqdm.auto import tqdm
 
 from lena_jax.metrics import group_correlation
+from lena_jax.runtime.progress import counted
 
 PROPERTIES = {
     "brightness": "mean luma (Rec. 601), 0 to 1",
@@ -51,8 +51,7 @@ def dependence(pictures, predicted):
         property or the score is constant.
     """
     found = [
-        properties(pictures.still(index))
-        for index in tqdm(range(len(pictures)), desc="properties of test pictures", unit="picture")
+        properties(pictures.still(index)) for index in counted(range(len(pictures)), "properties of test pictures")
     ]
 
     def rho(values, scores):

@@ -3,7 +3,7 @@
 Import `lena_jax.localization.overlays`, which draws, separately: it needs matplotlib.
 """
 
-from lena_jax.localization.boxes import box_overlaps, map_boxes, mask_boxes
+from lena_jax.localization.boxes import box_overlaps, map_boxes, mask_boxes, picture_boxes
 from lena_jax.localization.gradients import gradient_map
 from lena_jax.localization.maps import contribution_map, pair_contributions, support_map, virality_map
 from lena_jax.localization.occlusion import occlusion_map
@@ -18,6 +18,7 @@ __all__ = [
     "mask_boxes",
     "occlusion_map",
     "pair_contributions",
+    "picture_boxes",
     "support_map",
     "to_grid",
     "on_picture",

@@ -9,7 +9,10 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from lena_jax.localization.resizing import on_picture
+
 CONNECTED = np.ones((3, 3), bool)
+_SIDE = 512  # Longest side of the map in which `picture_boxes` searches.
 
 
 def mask_boxes(mask: npt.ArrayLike) -> np.ndarray:
@@ -44,6 +47,23 @@ def map_boxes(signed_map: npt.ArrayLike, share: float = 0.5) -> np.ndarray:
     highest = np.zeros(len(boxes) + 1, signed_map.dtype)
     np.maximum.at(highest, labels, np.where(labels > 0, signed_map, 0))
     return boxes[np.argsort(-highest[1:], kind="stable")]
+
+
+def picture_boxes(signed_map: np.ndarray, height: int, width: int, resize: str = "squash") -> np.ndarray:
+    """Finds the boxes of a map of cells in its picture.
+
+    Args:
+        signed_map: [h, w], a cell of the network each.
+        height, width: height and width of the picture, in pixels. The boxes of a large one are found in a smaller copy.
+        resize: how it became the square that the network saw, see `on_picture`.
+
+    Returns:
+        See `map_boxes`, in pixels of the picture.
+    """
+    scale = min(1, _SIDE / max(height, width))
+    small = max(1, round(height * scale)), max(1, round(width * scale))
+    boxes = map_boxes(np.asarray(on_picture(signed_map[None], *small, resize))[0])
+    return np.rint(boxes * np.array([height / small[0], width / small[1]] * 2)).astype(np.int64)
 
 
 def box_overlaps(boxes: npt.ArrayLike, others: npt.ArrayLike) -> np.ndarray:

@@ -5,6 +5,8 @@ import math
 import jax
 import numpy as np
 
+from lena_jax.runtime import signals
+
 
 def on_devices(function, variables, batch_size):
     """Compile `batch -> function(variables, batch)`, with the batch split over the local devices.
@@ -42,6 +44,7 @@ def in_batches(function, inputs, batch_size):
         return jax.tree.map(lambda a: np.asarray(a)[: len(rows)], function(stacked(rows, batch_size)))
 
     for row in inputs:
+        signals.check()
         rows.append(row)
         if len(rows) == batch_size:
             yield run(rows)

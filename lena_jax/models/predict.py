@@ -4,10 +4,10 @@ import functools
 import math
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from lena_jax.models.batching import in_batches, on_devices
 from lena_jax.models.feature_cache import feature_cache, features_folder
+from lena_jax.runtime.progress import counted
 
 
 def predict(model, variables, pictures, batch_size=32, label="scoring"):
@@ -70,5 +70,7 @@ def predictor_of(config):
 
 def _run(explain, variables, inputs, count, batch_size, label):
     explain = on_devices(explain, variables, batch_size)
-    counted = tqdm(inputs, total=count, desc=label, unit="picture")
-    return tuple(np.concatenate(part) for part in zip(*in_batches(explain, counted, batch_size), strict=True))
+    return tuple(
+        np.concatenate(part)
+        for part in zip(*in_batches(explain, counted(inputs, label, count), batch_size), strict=True)
+    )

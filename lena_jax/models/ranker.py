@@ -11,9 +11,9 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from lena_jax import backbones, localization, pooling
+from lena_jax.config import MOST_SIDE
 from lena_jax.data.transforms import RESIZES, resize
 from lena_jax.data.u2net import MAP_SIDE
 from lena_jax.models.siamese import AXIS, CLIP_POOLINGS, FUSIONS, SiameseRanker, deviation
@@ -124,6 +124,12 @@ class Ranker:
     def score_pictures(self, variables, inputs):
         """Score pictures [B, H, W, 3] in 0..255, with objectness if fused -> [B]."""
         return self.score(variables, self.features(variables, inputs))
+
+    def score_with_features(self, variables, inputs):
+        """Score pictures, and average their feature maps over the cells -> (scores [B], [B, C] float32)."""
+        features = self.features(variables, inputs)
+        maps = features if self.fusion == "none" else features["feature_map"]
+        return self.score(variables, features), jnp.mean(maps.astype(jnp.float32), (1, 2))
 
     def score_for_training(self, variables, inputs, batch_norm=True):
         """Score pictures with the statistics of the batch, taken over all devices of a training step.
@@ -237,8 +243,8 @@ def build(config) -> Ranker:
     backbone = backbones.get_backbone(config.backbone.name)
     if config.dtype not in ("float32", "bfloat16"):
         raise ValueError(f"got dtype {config.dtype!r}, expected 'float32' or 'bfloat16'")
-    if config.image_size < 64:
-        raise ValueError(f"image_size must be at least 64 pixels, got {config.image_size}")
+    if not 64 <= config.image_size <= MOST_SIDE:
+        raise ValueError(f"image_size must be from 64 to {MOST_SIDE} pixels, got {config.image_size}")
     options = {
         "endpoint": config.backbone.endpoint or backbone.endpoints[0],
         "dtype": jnp.dtype(config.dtype),
@@ -272,48 +278,3 @@ def build(config) -> Ranker:
         padded=config.resize == "pad",
     )
     return Ranker(network, backbone, backbone.preprocessing, config.image_size, resize=config.resize)
-
-
-def learns_shares(config):
-    """Whether the pooling learns eta, the share of each map to average."""
-    record = pooling.POOLINGS.get(config.pooling)
-    return record is not None and record.parameter == "eta"
-
-
-def learned_shares(config, variables):
-    """Return the learned eta of each pooled map, [C] in [0, 1]; None for poolings without one."""
-    if not learns_shares(config):
-        return None
-    options = _share_options(config, "parameterization")
-    return np.asarray(pooling.eta_from_parameter(variables["params"]["pooling"]["eta"], **options))
-
-
-def eta_distribution(config, variables, cells):
-    """Summarize the sizes of LENA's learned supports.
-
-    Args:
-        config: config of the run.
-        variables: variables of the model.
-        cells: number of cells of a feature map.
-
-    Returns:
-        Quantiles over channels of eta and of the support size N, and a histogram of eta; None for other poolings.
-    """
-    eta = learned_shares(config, variables)
-    if eta is None:
-        return None
-    options = _share_options(config, "parameterization", "rounding")
-    sizes = np.asarray(pooling.support_sizes(variables["params"]["pooling"]["eta"], cells, **options))
-    quantiles = (5, 25, 50, 75, 95)
-    counts, edges = np.histogram(eta, bins=20, range=(0, 1))
-    return {
-        "cells": cells,
-        "share": {str(q): float(np.percentile(eta, q)) for q in quantiles},
-        "support_size": {str(q): float(np.percentile(sizes, q)) for q in quantiles},
-        "histogram": {"edges": edges.tolist(), "channels": counts.tolist()},
-    }
-
-
-def _share_options(config, *names):
-    options = config.pooling_options.get(config.pooling, {})
-    return {name: options[name] for name in names if name in options}

@@ -10,6 +10,7 @@ from lena_jax.runs import folder
 from lena_jax.runtime import pages
 from lena_jax.runtime.files import write_whole
 from lena_jax.runtime.templates import render
+from lena_jax.runtime.untrusted import damage_in
 
 
 def write_report(workdir, data_dir=None):
@@ -25,11 +26,16 @@ def write_report(workdir, data_dir=None):
     Raises:
         ValueError: the folder holds no run.
     """
-    run = read_run(workdir, data_dir)
+    with damage_in(f"a file of measures, of the log or of the times in {workdir!r}"):
+        page = _page(read_run(workdir, data_dir), workdir)
+    write_whole(os.path.join(workdir, folder.REPORT), lambda file: file.write(page))
+
+
+def _page(run, workdir):
     measured = read_measures(run, workdir)
     title, subtitle = sections.heading(run)
     style = render(__package__, "report.css.j2")
-    page = render(
+    return render(
         __package__,
         "report.html.j2",
         style=style,
@@ -44,4 +50,3 @@ def write_report(workdir, data_dir=None):
         facts=sections.facts(run),
         config=sections.config(run),
     )
-    write_whole(os.path.join(workdir, folder.REPORT), lambda file: file.write(page))

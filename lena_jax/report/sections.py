@@ -7,7 +7,7 @@ import numpy as np
 
 from lena_jax.backbones import BACKBONES
 from lena_jax.config import as_json, default_config
-from lena_jax.models.ranker import eta_distribution, learned_shares, learns_shares
+from lena_jax.models.shares import eta_distribution, learned_shares, learns_shares
 from lena_jax.pooling import POOLINGS
 from lena_jax.report import charts
 from lena_jax.runs import folder, health

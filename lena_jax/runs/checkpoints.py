@@ -1,5 +1,6 @@
 """Orbax checkpoints with everything that evaluation and resuming need, and digests that reveal damage."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,12 +13,18 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from lena_jax.backbones import Preprocessing
-from lena_jax.config import as_json, with_defaults
+from lena_jax.config import as_json, check_stored, with_defaults
 from lena_jax.runtime import distributed
 from lena_jax.runtime.files import write_whole
+from lena_jax.runtime.untrusted import described, read_object
 
 METRIC = "pair_accuracy"
+# The arguments of `describe`, as JSON has them, and what a row of the history holds.
+_RUN = {"config": dict, "preprocessing": dict, "data": str, "history": list, "pending": list, "licence": str}
+_HISTORY = ("step", "loss", "pair_accuracy")
 _DIGESTS = "checkpoint_digests.json"
+# Orbax moves a checkpoint here instead of deleting it file by file: a kill leaves it whole, or in this folder.
+_DELETED = "deleted"
 
 
 def open_checkpoints(workdir, *, read_only=False):
@@ -26,11 +33,14 @@ def open_checkpoints(workdir, *, read_only=False):
     With several processes, all must open them to write, but any one may open them to read.
 
     Raises:
-        ValueError: if there is no checkpoint and `read_only` is set.
+        ValueError: if there is no checkpoint and `read_only` is set, or a file of a checkpoint is damaged.
     """
     path = _folder(workdir)
     if read_only and not os.path.isdir(path):
         raise ValueError(f"no checkpoint in {workdir!r}: expected a folder that experiments/train.py wrote")
+    _check_measures(path)
+    if not read_only and not distributed.index():
+        shutil.rmtree(os.path.join(path, _DELETED), ignore_errors=True)
     policies = ocp.checkpoint_managers
     me = distributed.index()
     options = ocp.CheckpointManagerOptions(
@@ -43,6 +53,7 @@ def open_checkpoints(workdir, *, read_only=False):
         read_only=read_only,
         create=not read_only,
         enable_async_checkpointing=False,
+        todelete_subdir=None if read_only else _DELETED,
         preservation_policy=None
         if read_only
         else policies.AnyPreservationPolicy(
@@ -50,7 +61,8 @@ def open_checkpoints(workdir, *, read_only=False):
         ),
         best_fn=lambda metrics: metrics[METRIC],
     )
-    manager = ocp.CheckpointManager(path, options=options, item_names=("variables", "training", "run"))
+    with _damage_named(path):
+        manager = ocp.CheckpointManager(path, options=options, item_names=("variables", "training", "run"))
     if read_only and not manager.all_steps():
         raise ValueError(f"no finished checkpoint in {path!r}, expected at least one")
     return manager
@@ -99,6 +111,7 @@ def save(manager, step, variables, training, run, pair_accuracy):
             f"{manager.latest_step() or 0}"
         ) from error
     if not distributed.index():
+        shutil.rmtree(os.path.join(manager.directory, _DELETED), ignore_errors=True)
         workdir = os.path.dirname(manager.directory)
         known = _read_digests(workdir) | {step: None}  # Forget the digests of a damaged one of this step.
         _write_digests(
@@ -128,14 +141,29 @@ def describe(config, preprocessing, data, history, pending=(), licence=""):
 
 
 def restore_run(manager, step):
-    """Restore the arguments of `describe` as a dict, with defaults for config keys that were added since."""
-    stored = manager.restore(step, args=ocp.args.Composite(run=ocp.args.JsonRestore()))["run"]
-    return {
-        "licence": "",  # Older checkpoints do not have it.
-        **stored,
-        "config": ml_collections.ConfigDict(with_defaults(stored["config"])),
-        "preprocessing": Preprocessing.from_json(stored["preprocessing"]),
-    }
+    """Restore the arguments of `describe` as a dict, with defaults for config keys that were added since.
+
+    Raises:
+        ValueError: if the file is damaged; the message names it.
+    """
+    path = os.path.join(manager.directory, str(step), "run", "metadata")
+    try:
+        stored = {"licence": "", **read_object(path)}  # Older checkpoints have no licence.
+        for name, kind in _RUN.items():
+            if not isinstance(stored.get(name), kind):
+                raise ValueError(f"{name}: got {described(stored.get(name))}, expected a {kind.__name__}")
+        rows = [row if isinstance(row, dict) else {} for row in stored["history"]]
+        numbers = [row.get(name, "nothing") for row in rows for name in _HISTORY] + stored["pending"]
+        if strange := [one for one in numbers if not isinstance(one, (int, float, type(None)))]:
+            raise ValueError(f"history and pending: got {described(strange[0])}, expected numbers")
+        check_stored(stored["config"])
+        return stored | {
+            "config": ml_collections.ConfigDict(with_defaults(stored["config"])),
+            "preprocessing": Preprocessing.from_json(stored["preprocessing"]),
+        }
+    except (ValueError, FileNotFoundError) as error:
+        said = str(error).removeprefix(f"{path!r}: ")
+        raise ValueError(f"the checkpoint of step {step} is damaged, {path!r}: {said}") from error
 
 
 def restore(manager, step, **abstract):
@@ -147,9 +175,10 @@ def restore(manager, step, **abstract):
     targets = {
         name: jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), tree) for name, tree in abstract.items()
     }
-    return manager.restore(
-        step, args=ocp.args.Composite(**{name: ocp.args.StandardRestore(tree) for name, tree in targets.items()})
-    )
+    with _damage_named(os.path.join(manager.directory, str(step))):
+        return manager.restore(
+            step, args=ocp.args.Composite(**{name: ocp.args.StandardRestore(tree) for name, tree in targets.items()})
+        )
 
 
 def set_aside_damaged(workdir):
@@ -195,6 +224,34 @@ def identity(workdir, step):
     return digests and hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
 
 
+def _check_measures(folder):
+    """Check the measures by which Orbax orders the checkpoints of a folder, which need not exist."""
+    for step in os.listdir(folder) if os.path.isdir(folder) else ():
+        path = os.path.join(folder, step, "metrics", "metrics")
+        if not step.isdigit():
+            continue
+        # Absent: a checkpoint without measures, or another process has just deleted it.
+        with contextlib.suppress(FileNotFoundError):
+            value = read_object(path).get(METRIC)
+            if not isinstance(value, (int, float)):
+                raise ValueError(
+                    f"the checkpoint of step {step} is damaged, {path!r}: got {described(value)} as {METRIC}, expected "
+                    "a number"
+                )
+
+
+@contextlib.contextmanager
+def _damage_named(path):
+    """Report what Orbax raises while it reads: for damaged files it may raise almost anything."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:300]
+        raise ValueError(f"{path!r} cannot be read, its files are damaged: {type(error).__name__}: {said}") from error
+
+
 def _folder(workdir):
     return os.path.abspath(os.path.join(workdir, "checkpoints"))
 
@@ -221,8 +278,8 @@ def _read_digests(workdir):
     the file of digests is itself damaged, all checkpoints count as intact and get new digests.
     """
     try:
-        with open(os.path.join(workdir, _DIGESTS)) as file:
-            return {int(step): dict(digests) for step, digests in json.load(file).items()}
+        stored = read_object(os.path.join(workdir, _DIGESTS))
+        return {int(step): dict(digests) for step, digests in stored.items()}
     except (FileNotFoundError, ValueError, AttributeError, TypeError):
         return {}
 

@@ -18,9 +18,10 @@ from importlib import metadata
 import numpy as np
 
 import lena_jax
-from lena_jax.config import as_json
+from lena_jax.config import as_json, check_stored
 from lena_jax.data.pairs import read_pairs, write_pairs
 from lena_jax.runtime.files import write_whole
+from lena_jax.runtime.untrusted import parse_json, read_object
 
 PACKAGES = ("jax", "flax", "optax")
 LOG, TIMING, REPORT = "metrics.jsonl", "timing.json", "report.html"
@@ -46,12 +47,22 @@ def write_config(workdir, config):
 
 def read_inner_validation(workdir):
     """Read what `train.exact` chose, and the alternatives that it measured; None if there is no file."""
-    return _json(os.path.join(workdir, INNER_VALIDATION))
+    return read_record(os.path.join(workdir, INNER_VALIDATION))
 
 
 def read_config(workdir):
-    """Read the run's config as a dict of JSON values; None if there is no file."""
-    return _json(os.path.join(workdir, _CONFIG))
+    """Read the run's config as a dict of JSON values; None if there is no file.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    path = os.path.join(workdir, _CONFIG)
+    if (config := read_record(path)) is not None:
+        try:
+            check_stored(config)
+        except ValueError as error:
+            raise ValueError(f"{path!r}: {error}") from error
+    return config
 
 
 def read_log(workdir):
@@ -65,7 +76,7 @@ def read_log(workdir):
 
 def read_timing(workdir):
     """Read what `train.log.RunClock` wrote; None if there is no file."""
-    return _json(os.path.join(workdir, TIMING))
+    return read_record(os.path.join(workdir, TIMING))
 
 
 def versions():
@@ -100,7 +111,7 @@ def read_metrics(workdir, split="test"):
     Raises:
         ValueError: if the file is damaged.
     """
-    return _json(path_of(workdir, _METRICS, split))
+    return read_record(path_of(workdir, _METRICS, split))
 
 
 def metrics_of_step(workdir, step, split="test"):
@@ -172,17 +183,21 @@ def read_compared(workdir, ids, split="test"):
     return read_pairs(pairs_path(workdir, split), ids)
 
 
-def _json(path):
+def read_record(path):
+    """Read a JSON file that holds an object, as a dict; None if there is no file.
+
+    Raises:
+        ValueError: if the file is damaged; the message names it.
+    """
     try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+        return read_object(path)
     except FileNotFoundError:
         return None
 
 
 def _row(line):
     try:
-        row = json.loads(line)
+        row = parse_json(line)
         return row if int(row["step"]) > 0 else None
     except (ValueError, KeyError, TypeError):
         return None

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from lena_jax.models import ranker
-from lena_jax.runs import folder, percentiles, saved_model
+from lena_jax.runs import folder, network, percentiles, saved_model
 
 
 class TrainedRun(NamedTuple):
@@ -104,9 +104,8 @@ def load_ranker(workdir):
         step = _best(manager)
         checkpoints.check(workdir, step)
         run = checkpoints.restore_run(manager, step)
-        model = dataclasses.replace(
-            ranker.build(run["config"]), preprocessing=run["preprocessing"], licence=run["licence"]
-        )
+        where = f"the checkpoint of step {step} in {workdir!r}"
+        model = network.build(run["config"], run["preprocessing"], run["licence"], where)
         variables = checkpoints.restore(manager, step, variables=model.abstract_variables())["variables"]
     model, variables = model.folded(variables)
     variables = jax.tree.map(np.asarray, variables)

@@ -13,6 +13,7 @@ import numpy as np
 from lena_jax.models.predict import predict
 from lena_jax.runtime.files import write_whole
 from lena_jax.runtime.notices import Notice
+from lena_jax.runtime.untrusted import described, read_object
 
 FILE = "training_scores.json"
 # Number of pictures to draw at random: enough for percentiles that are accurate to about one point.
@@ -44,10 +45,11 @@ class TrainingScores:
             values = np.asarray(self.quantiles, np.float64)
         except (TypeError, ValueError, OverflowError):
             values = np.zeros(0)
-        if values.shape != (LEVELS,) or not np.isfinite(values).all() or (np.diff(values) < 0).any():
+        # Scores are float32. The differences of larger numbers would overflow.
+        if values.shape != (LEVELS,) or not (np.abs(values) < 1e39).all() or (values[1:] < values[:-1]).any():
             raise ValueError(f"got training scores that are not {LEVELS} ascending finite numbers")
         if isinstance(self.pictures, bool) or not isinstance(self.pictures, int) or self.pictures < 1:
-            raise ValueError(f"got training scores of {self.pictures!r} pictures, expected a number above 0")
+            raise ValueError(f"got training scores of {described(self.pictures)} pictures, expected a number above 0")
         object.__setattr__(self, "quantiles", values)
 
     @classmethod
@@ -95,8 +97,7 @@ def read(workdir, step, fingerprint):
         `TrainingScores`; None if they are missing, damaged, or of another checkpoint or dataset.
     """
     try:
-        with open(os.path.join(workdir, FILE), encoding="utf-8") as file:
-            stored = json.load(file)
+        stored = read_object(os.path.join(workdir, FILE))
         if stored.pop("step") != step or stored.pop("fingerprint") != fingerprint:
             return None
         return TrainingScores.from_json(stored)

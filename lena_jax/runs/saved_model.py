@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import platform
-import tempfile
 from importlib import metadata
 from pathlib import Path
 
@@ -21,16 +20,18 @@ import lena_jax
 from lena_jax.backbones import Preprocessing
 from lena_jax.backbones.hub import find_on_hub
 from lena_jax.backbones.variables import raise_misfit
-from lena_jax.config import default_config
+from lena_jax.config import MOST_SIDE, default_config
 from lena_jax.models import ranker
 from lena_jax.runs import model_card
+from lena_jax.runs import network as network_file
 from lena_jax.runs.percentiles import TrainingScores
+from lena_jax.runtime.files import unfinished_folder
+from lena_jax.runtime.untrusted import parse_json
 
 DESCRIPTION, WEIGHTS, CARD = "model.json", "model.safetensors", "README.md"
 FORMAT = "lena-jax model, version 1"
 # Limits for folders from untrusted sources.
 _MOST_BYTES = 1 << 20
-_MAX_SIDE = 2048
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +64,8 @@ def write(place, description, variables):
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     # Write next to the target, so that one rename finishes it.
-    with tempfile.TemporaryDirectory(prefix=f".{place.name}.", suffix=".unfinished", dir=place.parent) as unfinished:
-        written = Path(unfinished, "model")
+    with unfinished_folder(place) as unfinished:
+        written = unfinished / "model"
         written.mkdir()
         # Write the bytes with Python, so that all files get the same permissions.
         (written / WEIGHTS).write_bytes(safetensors_numpy.save(_flat(variables)))
@@ -171,18 +172,12 @@ def _content(path):
     return content
 
 
-def _no_constant(name):
-    raise ValueError(f"got {name}, expected finite numbers")
-
-
 def _description(content):
     """Parse and check the JSON; not `measures`, `picture_properties` and `versions`, which are only shown as text."""
     try:
-        stored = json.loads(content.decode("utf-8"), parse_constant=_no_constant)
-    except RecursionError as error:
-        raise ValueError(f"{DESCRIPTION} is nested too deeply") from error
+        stored = parse_json(content)
     except ValueError as error:
-        raise ValueError(f"{DESCRIPTION} is not valid JSON with finite numbers: {error}") from error
+        raise ValueError(f"{DESCRIPTION} is {error}") from error
     if not isinstance(stored, dict) or stored.get("format") != FORMAT:
         got = stored.get("format") if isinstance(stored, dict) else type(stored).__name__
         raise ValueError(f"{DESCRIPTION} has the format {_short(got)}, expected {FORMAT!r}")
@@ -224,8 +219,8 @@ def _description(content):
         },
     )
     _check_keys("network.backbone", network["backbone"], {"name": str, "endpoint": str, "output_stride": int})
-    if not 64 <= network["image_size"] <= _MAX_SIDE:
-        raise ValueError(f"network.image_size: got {_short(network['image_size'])}, expected 64 to {_MAX_SIDE}")
+    if not 64 <= network["image_size"] <= MOST_SIDE:
+        raise ValueError(f"network.image_size: got {_short(network['image_size'])}, expected 64 to {MOST_SIDE}")
     for name, value in network["pooling_options"].items():
         if not isinstance(value, (str, int, float)) or not np.isfinite(0.0 if isinstance(value, str) else value):
             raise ValueError(
@@ -254,14 +249,10 @@ def _model(description):
         with config.unlocked():
             config.pooling_options = {network["pooling"]: network["pooling_options"]}
         preprocessing = Preprocessing.from_json(description["preprocessing"])
-        model = dataclasses.replace(
-            ranker.build(config), preprocessing=preprocessing, licence=description["weights_licence"]
-        )
-        model.abstract_variables()
-    # Modules raise various exceptions for options they cannot take.
-    except Exception as error:
+    # A `ConfigDict` keeps the types of its defaults.
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ValueError(f"{DESCRIPTION} describes a network that cannot be built: {_short(error, str)}") from error
-    return model
+    return network_file.build(config, preprocessing, description["weights_licence"], DESCRIPTION)
 
 
 def _variables(path, model):

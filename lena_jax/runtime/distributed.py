@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from lena_jax.runtime.signals import Stopped
+from lena_jax.runtime.signals import Interrupted
 
 START_SECONDS = 300  # Wait this long for all processes; a cluster may start them one after another.
 HEARTBEAT_SECONDS = 30  # A process that is silent this long is considered lost, and the others end.
@@ -120,8 +120,8 @@ def joined(coordinator, number, index, cluster, explain):
         ) from error
     try:
         yield
-    except BaseException as error:
-        if isinstance(error, Stopped) and error.everywhere:
+    except BaseException as error:  # Whatever it is: a process that left in the usual way would wait for the others.
+        if isinstance(error, Interrupted) and error.everywhere:
             jax.distributed.shutdown()
             raise
         if isinstance(error, jax.errors.JaxRuntimeError):

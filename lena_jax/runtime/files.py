@@ -1,21 +1,112 @@
-"""Write a file whole or not at all, and open only plain files of limited size."""
+"""Write a file whole or not at all, clear what killed processes left, and open only plain files of limited size."""
 
+import contextlib
+import glob
 import os
+import shutil
 import stat
+import time
 import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from lena_jax.runtime.locks import try_lock
+
+_unfinished: set[str] = set()
+# For so many seconds, what has no lock may be about to get one.
+_FRESH_SECONDS = 1
 
 
-def write_whole(path, write, mode="w"):
-    """Call `write(file)` on a temporary file next to `path`, then move it to `path`. No reader sees half a file."""
+def write_whole(path, write, mode="w", forget=True):
+    """Call `write(file)` on a temporary file next to `path`, then move it to `path`. No reader sees half a file.
+
+    Args:
+        path: path of the file.
+        write: function of the opened file.
+        mode: "w" or "wb".
+        forget: whether to remove the temporary files that killed processes left of this file.
+    """
     path = os.path.expanduser(path)
-    unfinished = f"{path}.{uuid.uuid4().hex}.unfinished"  # A process id is not unique if containers share a disk.
-    try:
-        with open(unfinished, mode, **({} if "b" in mode else {"newline": "", "encoding": "utf-8"})) as file:
+    if forget:
+        _forget(f"{glob.escape(os.fspath(path))}.{'[0-9a-f]' * 32}.unfinished")
+    place = f"{path}.{uuid.uuid4().hex}.unfinished"  # A process id is not unique if containers share a disk.
+    with unfinished(place):
+        with open(place, mode, **({} if "b" in mode else {"newline": "", "encoding": "utf-8"})) as file:
+            _lock(file)
             write(file)
-        os.replace(unfinished, path)
+            file.flush()
+            # Before the lock is dropped: nobody takes the file for an abandoned one.
+            os.replace(place, path)
+
+
+@contextlib.contextmanager
+def unfinished_folder(place: str | os.PathLike) -> Iterator[Path]:
+    """Make a private folder next to `place`, in which a folder is filled that is then moved there.
+
+    It is removed in the end, and so are those that killed processes left.
+    """
+    place = Path(place)
+    _forget(os.path.join(glob.escape(os.fspath(place.parent)), f".{glob.escape(place.name)}.*.unfinished"))
+    folder = place.with_name(f".{place.name}.{uuid.uuid4().hex}.unfinished")
+    with unfinished(folder):
+        folder.mkdir(mode=0o700)
+        with open(folder / "lock", "w") as lock:
+            _lock(lock)
+            yield folder
+
+
+@contextlib.contextmanager
+def unfinished(path: str | os.PathLike) -> Iterator[None]:
+    """Remove what lies at a path, a file or a folder, when the body ends, however it ends.
+
+    A second signal, which ends the process at once, removes it too; only SIGKILL leaves it there.
+    """
+    path = os.path.abspath(path)
+    _unfinished.add(path)
+    try:
+        yield
     finally:
-        if os.path.exists(unfinished):
-            os.remove(unfinished)
+        _remove(path)
+        _unfinished.discard(path)
+
+
+def remove_unfinished() -> None:
+    """Remove all that is `unfinished` in this process, which ends now."""
+    for path in list(_unfinished):
+        _remove(path)
+
+
+def _remove(path):
+    # A folder that is gone or has become read-only is no reason to hide why the body ended.
+    with contextlib.suppress(OSError):
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.remove(path)
+
+
+def _lock(file):
+    with contextlib.suppress(OSError):  # A disk without locks: what is left there stays.
+        try_lock(file)
+
+
+def _forget(pattern):
+    """Remove files and folders of this user whose locks are free: their processes were killed."""
+    for path in glob.glob(pattern):
+        with contextlib.suppress(OSError):
+            found = os.lstat(path)
+            if found.st_uid != os.getuid() or stat.S_ISLNK(found.st_mode):
+                continue
+            fresh = time.time() - found.st_mtime < _FRESH_SECONDS
+            lock = os.path.join(path, "lock") if stat.S_ISDIR(found.st_mode) else path
+            if fresh and (not os.path.lexists(lock) or (lock == path and not found.st_size)):
+                continue
+            if not os.path.lexists(lock):
+                _remove(path)
+                continue
+            with open(os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+                if try_lock(file):
+                    _remove(path)
 
 
 def user_cache(*parts):

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lena_jax.runtime.files import write_whole
+from lena_jax.runtime.untrusted import described, read_json
 from lena_jax.scoring.scorer import Scorer
 
 MANIFEST, SUCCESS = "_manifest.json", "_SUCCESS"
@@ -158,8 +159,7 @@ def enter(folder: str, job: Job) -> None:
     """
     path = os.path.join(folder, MANIFEST)
     try:
-        with open(path, encoding="utf-8") as file:
-            there = json.load(file)
+        there = read_json(path)
     except FileNotFoundError:
         if others := [name for name in os.listdir(folder) if name != ".lock"]:
             raise ValueError(f"{folder!r} holds other files, such as {min(others)!r}: use a new folder") from None
@@ -178,11 +178,11 @@ def _difference(there, expected):
     if not isinstance(there, dict) or there.get("format") != FORMAT:
         return f"a {MANIFEST} whose format is not {FORMAT!r}"
     if there.get("model") != expected["model"]:
-        return f"scores of another model ({str(there.get('model'))[:12]}, got {expected['model'][:12]})"
+        return f"scores of another model ({described(there.get('model'))[:14]}, got {expected['model'][:12]})"
     if there.get("pictures") != expected["pictures"]:
-        return f"scores of another list of {there.get('pictures'):,} pictures (got {expected['pictures']:,})"
+        return f"scores of another list of {described(there.get('pictures'))} pictures (got {expected['pictures']:,})"
     if there.get("blocks") != expected["blocks"]:
-        return f"another block size, {there.get('blocks'):,} blocks (got {expected['blocks']:,})"
+        return f"another block size, {described(there.get('blocks'))} blocks (got {expected['blocks']:,})"
     return f"scores of another list of {expected['pictures']:,} pictures, or other blocks of them"
 
 
@@ -246,7 +246,8 @@ def write_block(folder: str, block: Block, scorer: Scorer) -> None:
         named = (dataclasses.replace(one, name=name) for name, one in zip(names, scores, strict=True))
         parquet.write_table(as_table(named), file)
 
-    write_whole(os.path.join(folder, block.file), write, "wb")
+    # What a worker that died has left counts its attempts.
+    write_whole(os.path.join(folder, block.file), write, "wb", forget=False)
 
 
 def _rows(path):

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
+from lena_jax.scoring.results import no_number
 from lena_jax.scoring.scorer import Scorer
 
 
@@ -74,13 +75,16 @@ class ClipScorer:
             A `ClipScore`.
 
         Raises:
-            ValueError: `frames` has another shape or type, or no frame.
+            ValueError: `frames` has another shape or type, or no frame; or the model gives no finite score.
         """
         maps = list(self._scorer.feature_maps(frames))
         if not maps:
             raise ValueError("got a clip of 0 frames, expected at least 1")
         frame_scores, score, contributions = map(np.asarray, self._pooled(self._head, np.stack(maps)))
         exact = self._scorer.model.has_exact_maps
+        worst = float(frame_scores[np.abs(frame_scores).argmax()])  # The first NaN, if there is one.
+        if why := no_number(float(score)) or no_number(worst, contributions if exact else None):
+            raise ValueError(f"the clip: {why}")
         return ClipScore(float(score), float(frame_scores.mean()), frame_scores, contributions if exact else None)
 
     def _pool(self, head, maps):

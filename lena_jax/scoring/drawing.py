@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -22,6 +23,16 @@ def save_explanation(path: str | os.PathLike, explanation: Explanation) -> None:
 def save_comparison(path: str | os.PathLike, comparison: Comparison) -> None:
     """Writes the drawing of a comparison as PNG."""
     overlays.save(draw_comparison(comparison), path)
+
+
+def save_crops(path: str | os.PathLike, whole: Explanation, crops: Sequence[Explanation], names: Sequence[str]) -> None:
+    """Writes a drawing of a picture and its crops, each above its map, as PNG."""
+    small = [_reduced(one) for one in (whole, *crops)]
+    titles = [f"{name}: {one.score:+.2f}" for name, one in zip(("whole", *names), small, strict=True)]
+    maps = [one.map for one in small]
+    overlays.save(
+        overlays.draw_overlays([one.picture for one in small], maps, titles, _label(whole), resize=whole.resize), path
+    )
 
 
 def draw_explanation(explanation: Explanation) -> Figure:

@@ -4,11 +4,10 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from tqdm.auto import tqdm
-
 from lena_jax import pooling
 from lena_jax.models.ranker import Ranker
 from lena_jax.runs.percentiles import TrainingScores
+from lena_jax.runtime.progress import counted
 from lena_jax.runtime.templates import render
 from lena_jax.scoring import picture_paths
 from lena_jax.scoring.result_files import COLUMNS, row_of
@@ -40,7 +39,7 @@ def table(scorer: "Scorer", paths: Paths) -> "pandas.DataFrame":
     except ImportError as error:
         raise ImportError("a table of scores needs pandas: pip install pandas, or use Scorer.score") from error
     given = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-    results = tqdm(scorer.score(picture_paths.find(given)), desc="scoring", unit=" pictures", mininterval=0.5)
+    results = counted(scorer.score(picture_paths.find(given)), "scoring")
     frame = pandas.DataFrame([row_of(one) for one in results], columns=list(COLUMNS))
     return frame.astype({"score": "float64", "percentile": "float64"})
 

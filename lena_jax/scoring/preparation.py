@@ -1,4 +1,4 @@
-"""Turn pictures of any kind into network inputs, decoded in threads ahead of the network."""
+"""Turn pictures of any kind into network inputs, ahead of the network."""
 
 import collections.abc
 import concurrent.futures
@@ -66,9 +66,9 @@ class Preparation:
     def prepare(self, name: str, picture: PictureLike, see: See | None = None) -> Prepared:
         """Prepares one picture. A picture that cannot be used gets an error."""
         try:
-            opened = open_picture(picture)
-            ignored = opened.info.get("profile_ignored", False)
-            return Prepared(name, self.inputs(opened), None, ignored, None if see is None else see(opened))
+            with opened_picture(picture) as opened:
+                ignored = opened.info.get("profile_ignored", False)
+                return Prepared(name, self.inputs(opened), None, ignored, None if see is None else see(opened))
         except BadPicture as error:
             return Prepared(name, None, str(error))
         except MemoryError:
@@ -140,10 +140,25 @@ def open_picture(picture: PictureLike) -> Image.Image:
     Raises:
         BadPicture: the picture cannot be used. The message says why.
     """
-    if isinstance(picture, (str, os.PathLike)):
-        return pictures.stored_pixels(pictures.read(picture))
-    if isinstance(picture, (bytes, Image.Image)):
-        return pictures.stored_pixels(picture)
+    with opened_picture(picture) as opened:
+        return opened
+
+
+@contextlib.contextmanager
+def opened_picture(picture: PictureLike) -> Iterator[Image.Image]:
+    """Decodes anything `PictureLike` as `open_picture` does. The memory of a file counts until the context ends.
+
+    Raises:
+        BadPicture: see `open_picture`.
+    """
+    if isinstance(picture, (str, os.PathLike, bytes, Image.Image)):
+        with pictures.decoded(picture) as opened:
+            yield opened
+    else:
+        yield _of_array(picture)
+
+
+def _of_array(picture):
     if hasattr(picture, "ndim"):
         picture = np.asarray(picture)
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:

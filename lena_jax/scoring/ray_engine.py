@@ -20,14 +20,13 @@ import logging
 import os
 import pickle
 import socket
-import sys
 import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from tqdm.auto import tqdm
-
+from lena_jax.runtime import signals
 from lena_jax.runtime.locks import own
+from lena_jax.runtime.progress import counted
 from lena_jax.scoring import blocks
 from lena_jax.scoring.block_inputs import slices
 from lena_jax.scoring.preparation import cores
@@ -117,9 +116,7 @@ def score(
 
 
 def _watch(ray, rows, total, todo):
-    with tqdm(
-        total=total, initial=total - todo, desc="scoring", unit=" pictures", file=sys.stderr, mininterval=0.5
-    ) as bar:
+    with counted(what="scoring", total=total, done=total - todo) as bar:
         try:
             for row in rows:
                 bar.update(row["pictures"])
@@ -200,6 +197,8 @@ def _cluster(ray, address, cpus, gpus):
         raise OSError(
             f"cannot {f'reach the Ray cluster at {address!r}' if address else 'start Ray'}: {_last_line(error)}"
         ) from error
+    # Ray's own handler of SIGTERM ends the process with a dump of its stack.
+    signals.handle_again()
     try:
         yield
     finally:

@@ -56,9 +56,10 @@ def open_results(path: str) -> Iterator[Callable[[PictureScore], None]]:
                     rows += 1
 
                 yield add
-        except BaseException:
+        except BaseException:  # Also Ctrl-C, and a caller that stops early.
             if not rows:
-                os.remove(partial)
+                with contextlib.suppress(OSError):
+                    os.remove(partial)
             raise
         os.replace(partial, path)
 
@@ -84,10 +85,10 @@ def _csv(path):
     with open(path, "w", buffering=1, newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
-        yield lambda row: writer.writerow(row | {"name": _no_formula(row["name"])})
+        yield lambda row: writer.writerow(row | {"name": csv_name(row["name"])})
 
 
-def _no_formula(name):
+def csv_name(name: str) -> str:
     """Rewrites a path so that no spreadsheet runs it as a formula. It still names the same file."""
     return f"./{name}" if name.startswith(_FORMULA) else name
 
@@ -95,7 +96,7 @@ def _no_formula(name):
 @contextlib.contextmanager
 def _json_lines(path):
     with open(path, "w", buffering=1, encoding="utf-8") as file:
-        yield lambda row: file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        yield lambda row: file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def as_table(results: Iterable[PictureScore]) -> "pyarrow.Table":

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+_LARGEST = 1e30
+
 
 def ahead(score: float, other: float) -> float:
     """Computes the predicted probability that a picture with `score` is ahead of one with score `other`.
@@ -26,6 +28,23 @@ def percent(chance: float) -> str:
     if chance > 0.999:
         return "over 99.9 %"
     return "under 0.1 %" if chance < 0.001 else f"{100 * chance:.{1 if chance > 0.99 or chance < 0.01 else 0}f} %"
+
+
+def no_number(score: float, signed_map: np.ndarray | None = None) -> str | None:
+    """Say why what a model answers is no score; None if it is one.
+
+    A score and the cells of its map are numbers whose sums and differences do not overflow, too. Weights that are all
+    finite can still give others.
+
+    Example:
+        >>> no_number(0.5), no_number(float("inf"))
+        (None, 'the model gives it the score inf, expected a finite number: its weights are damaged or too large')
+    """
+    wrong = not abs(score) < _LARGEST
+    if wrong or not (signed_map is None or (np.abs(signed_map) < _LARGEST).all()):
+        what = f"the score {score:g}" if wrong else f"the score {score:g} and a map with cells that are no numbers"
+        return f"the model gives it {what}, expected a finite number: its weights are damaged or too large"
+    return None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,15 +1,12 @@
 """Score new pictures with a trained model, and explain the scores."""
 
 import contextlib
-import hashlib
 import itertools
 import os
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import flax.traverse_util
 import jax
 import numpy as np
 
@@ -20,7 +17,9 @@ from lena_jax.models.batching import on_devices, stacked
 from lena_jax.models.ranker import Ranker
 from lena_jax.runs.load import open_model
 from lena_jax.runs.percentiles import NoPercentiles, TrainingScores
+from lena_jax.runtime import signals
 from lena_jax.scoring import notebook
+from lena_jax.scoring.digest import digest
 from lena_jax.scoring.preparation import (
     PictureLike,
     Preparation,
@@ -33,7 +32,7 @@ from lena_jax.scoring.preparation import (
     open_objectness,
     open_picture,
 )
-from lena_jax.scoring.results import Comparison, Explanation, PictureScore, ahead
+from lena_jax.scoring.results import Comparison, Explanation, PictureScore, ahead, no_number
 
 if TYPE_CHECKING:
     import pandas
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
 SIZES = (1, 8, 32)
 # Number of pictures that are taken from the caller ahead of the results.
 AHEAD = 2 * SIZES[-1]
-# Longest side of the map in which boxes are searched. Boxes are returned in pixels of the original picture.
-_BOX_SIDE = 512
 
 
 class Scorer:
@@ -138,22 +135,7 @@ class Scorer:
 
     def digest(self) -> str:
         """Computes a hexadecimal digest of everything that determines scores and percentiles, except the pictures."""
-        found = hashlib.sha256()
-        scores, fused = self._scores, self._model.fusion != "none"
-        # A network's fields include functions. Their memory addresses are not part of the model.
-        network = re.sub(r" at 0x[0-9a-f]+", "", repr(self._model.network))
-        for part in (
-            network,
-            self._model.preprocessing.as_json(),
-            self.image_size if self._model.resize == "squash" else (self.image_size, self._model.resize),
-            u2net.RECIPE if fused else None,
-            None if scores is None else scores.as_json(),
-        ):
-            found.update(f"{part!r}\n".encode())
-        for name, leaf in sorted(flax.traverse_util.flatten_dict(self._variables, sep="/").items()):
-            leaf = np.ascontiguousarray(leaf)
-            found.update(f"{name} {leaf.dtype} {leaf.shape}\n".encode() + leaf.tobytes())
-        return found.hexdigest()
+        return digest(self._model, self._variables, self._scores)
 
     @property
     def model(self) -> Ranker:
@@ -199,7 +181,7 @@ class Scorer:
         """
         with contextlib.closing(self._groups(pictures, "score_pictures")) as groups:
             for group, scores in groups:
-                yield from self._results(group, scores)
+                yield from (result for result, _ in self._results(group, scores))
 
     def score_with_maps(
         self, pictures: PictureLike | Iterable[PictureLike], see: See
@@ -217,9 +199,18 @@ class Scorer:
         with contextlib.closing(self._groups(pictures, "explain", see)) as groups:
             for group, answer in groups:
                 scores, contributions, virality = answer or ((), (), ())
-                maps = iter(np.asarray(contributions if self._model.has_exact_maps else virality))
-                for one, result in zip(group, self._results(group, scores), strict=True):
-                    yield result, None if result.error is not None else next(maps), one.seen
+                maps = np.asarray(contributions if self._model.has_exact_maps else virality)
+                for one, (result, signed_map) in zip(group, self._results(group, scores, maps), strict=True):
+                    yield result, signed_map, one.seen
+
+    def score_with_features(
+        self, pictures: PictureLike | Iterable[PictureLike]
+    ) -> Iterator[tuple[PictureScore, np.ndarray | None]]:
+        """Scores pictures, and yields with each `PictureScore` its mean feature map [C] float32, None on an error."""
+        with contextlib.closing(self._groups(pictures, "score_with_features")) as groups:
+            for group, answer in groups:
+                scores, features = answer or ((), ())
+                yield from self._results(group, scores, np.asarray(features))
 
     def _groups(self, pictures, method, see=None):
         """Yields each batch of `Prepared` pictures and what the method answers for the usable ones, () if none."""
@@ -228,6 +219,7 @@ class Scorer:
         size, before = 0, None
         with contextlib.closing(groups):
             for group in groups:
+                signals.check()
                 usable = [one.inputs for one in group if one.error is None]
                 answer = ()
                 if usable:
@@ -257,6 +249,7 @@ class Scorer:
 
         Raises:
             BadPicture: the picture cannot be used. It is a `ValueError`.
+            ValueError: the model gives no finite score.
         """
         name = name_of(picture, 0)
         try:
@@ -267,6 +260,8 @@ class Scorer:
         score, contributions, virality = (np.asarray(part)[0] for part in answer)
         exact = self._model.has_exact_maps
         signed = contributions if exact else virality
+        if why := no_number(float(score), signed):
+            raise ValueError(f"{name}: {why}")
         pixels = np.asarray(opened)
         return Explanation(
             name,
@@ -274,7 +269,7 @@ class Scorer:
             self._percentile(score),
             signed,
             exact,
-            _boxes(signed, pixels.shape[0], pixels.shape[1], self._model.resize),
+            localization.picture_boxes(signed, pixels.shape[0], pixels.shape[1], self._model.resize),
             pixels,
             self._model.resize,
         )
@@ -297,24 +292,18 @@ class Scorer:
             self._programs[method, size] = on_devices(getattr(self._model, method), self._variables, size)
         return self._programs[method, size](stacked(inputs, size))
 
-    def _results(self, group, scores):
-        scores = iter(np.asarray(scores).tolist())
+    def _results(self, group, scores, maps=None):
+        """Yields (`PictureScore`, map or None) per picture; scores [n] and maps [n, h, w] are of the usable ones."""
+        scores = np.asarray(scores).tolist()
+        answers = zip(scores, [None] * len(scores) if maps is None else maps, strict=False)
         for one in group:
             self.ignored_profiles += one.profile_ignored
-            if one.error is not None:
-                yield PictureScore(one.name, None, None, one.error)
+            score, signed_map = (None, None) if one.error is not None else next(answers)
+            why = one.error if score is None else no_number(score, signed_map)
+            if why is not None:
+                yield PictureScore(one.name, None, None, why), None
             else:
-                score = next(scores)
-                yield PictureScore(one.name, score, self._percentile(score))
+                yield PictureScore(one.name, score, self._percentile(score)), signed_map
 
     def _percentile(self, score):
         return None if self._scores is None else self._scores.percentile(float(score))
-
-
-def _boxes(signed, height, width, resize):
-    """Finds the boxes of a map, enlarged to the picture's size or to that of a smaller copy."""
-    scale = min(1, _BOX_SIDE / max(height, width))
-    small = max(1, round(height * scale)), max(1, round(width * scale))
-    boxes = localization.map_boxes(np.asarray(localization.on_picture(signed[None], *small, resize))[0])
-    factor = np.array([height / small[0], width / small[1]] * 2)
-    return np.rint(boxes * factor).astype(np.int64)

@@ -7,15 +7,15 @@ import os
 import jax
 import ml_collections
 import numpy as np
-from tqdm.auto import tqdm
 
 from lena_jax.config import as_json
 from lena_jax.data.splits import fingerprint, open_pictures
 from lena_jax.metrics import compare_trainings, holm, pair_accuracy, pairs_to_compare
 from lena_jax.models.predict import predict, predictor_of
-from lena_jax.runs import checkpoints
+from lena_jax.runs import checkpoints, folder
 from lena_jax.runs.load import best_step, load_ranker
 from lena_jax.runtime.files import write_whole
+from lena_jax.runtime.progress import counted
 from lena_jax.studies.adabn import adapt_batch_norm, running_update
 from lena_jax.studies.cross_report import write_cross
 from lena_jax.studies.study import RUNS, run_missing
@@ -120,7 +120,7 @@ def run(study, workdir, only=None):
     work = [(folder, data) for folder in runs for data in study.data]
     scores = {
         (folder, data): _tested(os.path.join(workdir, folder), study.config_of(data), *targets[data], label_of(data))
-        for folder, data in tqdm(work, desc="tests", unit="test")
+        for folder, data in counted(work, "tests", unit="tests")
     }
     table = table_of(study, {data: parts["test"] for data, (parts, _) in targets.items()}, scores)
     write_whole(os.path.join(workdir, "table.json"), lambda file: json.dump(table, file, indent=2, allow_nan=False))
@@ -201,11 +201,11 @@ def _tested(path, config, parts, digest, label):
     step = best_step(path)
     # A repeated run has another checkpoint of the same step. Older files do not name their checkpoint.
     made_from = {"fingerprint": digest, "step": step, "checkpoint": checkpoints.identity(path, step)}
-    if os.path.exists(file_path):
-        with open(file_path, encoding="utf-8") as file:
-            stored = json.load(file)
-        if all(stored.get(name, value) == value for name, value in made_from.items()):
-            return stored
+    stored = folder.read_record(file_path)
+    if stored is not None and all(stored.get(name, value) == value for name, value in made_from.items()):
+        if not {"ids", "plain", "adapted"} <= set(stored):
+            raise ValueError(f"{file_path!r} is damaged, scores are missing: delete it")
+        return stored
     model, variables, *_ = load_ranker(path)
     test, size = parts["test"], config.batch_size
     predictor = predictor_of(config)

@@ -50,7 +50,7 @@ def fit(config, workdir, output, folds=5, seconds=None, files=None, say=print):
     last = os.path.join(workdir, "all")
     train(config, last)
     known = folder.metrics_of_step(last, best_step(last), folder.FOLDS)
-    if known is None or known["folds"] != len(done):
+    if known is None or known.get("folds") != len(done):
         pictures = open_pictures(config)["train"]
         simple = simple_properties.accuracy(pictures, folds, config.data.fold_seed)
         chosen = folder.read_inner_validation(last) or {}

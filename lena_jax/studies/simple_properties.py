@@ -3,10 +3,10 @@
 import jax.numpy as jnp
 import numpy as np
 from scipy import stats
-from tqdm.auto import tqdm
 
 from lena_jax.data.splits import make_folds
 from lena_jax.evaluation.picture_properties import PROPERTIES, properties
+from lena_jax.runtime.progress import counted
 from lena_jax.train import exact_head, pair_matrix
 
 _RIDGE = 1e-2
@@ -30,8 +30,7 @@ def accuracy(pictures, folds, seed=0):
     if len(pictures) > pair_matrix.MOST_PICTURES:
         return None
     rows = [
-        list(properties(pictures.still(index)).values())
-        for index in tqdm(range(len(pictures)), desc="simple properties", unit="picture")
+        list(properties(pictures.still(index)).values()) for index in counted(range(len(pictures)), "simple properties")
     ]
     ranks = stats.rankdata(np.array(rows), axis=0).T / len(pictures) - 0.5
     features = np.concatenate([ranks, ranks**2]).astype(np.float32)
@@ -42,9 +41,9 @@ def accuracy(pictures, folds, seed=0):
     for held_out in make_folds(pictures, folds, seed):
         out = np.zeros(len(pictures), bool)
         out[held_out] = True
-        solved, counted = pair_matrix.only(pairs, ~out), pair_matrix.only(pairs, out)
-        if not (solved.weight.any() and counted.weight.any()):
+        solved, usable = pair_matrix.only(pairs, ~out), pair_matrix.only(pairs, out)
+        if not (solved.weight.any() and usable.weight.any()):
             return None
         scores = exact_head.solve(reduced, solved, _RIDGE).scores
-        found.append(float(pair_matrix.accuracy(scores, counted)))
+        found.append(float(pair_matrix.accuracy(scores, usable)))
     return {"pair_accuracy": float(np.mean(found)), "properties": list(PROPERTIES)}

@@ -4,7 +4,6 @@ import json
 import os
 
 import jax
-from tqdm.auto import tqdm
 
 from lena_jax.config import MAY_DIFFER, as_json, differing_keys
 from lena_jax.data.splits import open_pictures
@@ -12,7 +11,8 @@ from lena_jax.evaluation.evaluate import evaluate
 from lena_jax.metrics import pairs_to_compare
 from lena_jax.models import ranker
 from lena_jax.models.predict import predictor_of
-from lena_jax.runs.folder import write_json
+from lena_jax.runs.folder import read_record, write_json
+from lena_jax.runtime.progress import counted
 from lena_jax.studies.repeated_runs import finished
 from lena_jax.train.loop import train
 
@@ -50,12 +50,12 @@ def run_missing(workdir, study, configs, only=None):
     os.makedirs(workdir, exist_ok=True)
     if not os.path.exists(path):
         write_json(path, study)
-    with tqdm(total=len(configs), initial=len(chosen) - len(missing), desc="runs", unit="run") as bar:
+    with counted(what="runs", total=len(configs), done=len(chosen) - len(missing), unit="runs") as bar:
         for before, name in zip([None, *missing], missing, strict=False):
             if before and os.path.dirname(name) != os.path.dirname(before):
                 # Programs compiled for the previous runs are not needed again, and would fill the memory.
                 jax.clear_caches()
-            bar.set_postfix_str(name)
+            bar.set_postfix_str(name, refresh=False)
             run_one(configs[name], os.path.join(workdir, name))
             bar.update()
     results = {name: finished(os.path.join(workdir, name), config) for name, config in configs.items()}
@@ -63,10 +63,9 @@ def run_missing(workdir, study, configs, only=None):
 
 
 def _refuse_another(path, study):
-    if not os.path.exists(path):
+    theirs = read_record(path)
+    if theirs is None:
         return
-    with open(path, encoding="utf-8") as file:
-        theirs = json.load(file)
     may_differ = {f"config.{key}" for key in MAY_DIFFER}
     different = set(differing_keys(json.loads(json.dumps(study)), theirs)) - may_differ
     if different:

@@ -12,7 +12,7 @@ import numpy as np
 
 from lena_jax.config import as_json
 from lena_jax.models.batching import in_batches, on_devices
-from lena_jax.models.ranker import learns_shares
+from lena_jax.models.shares import learns_shares
 from lena_jax.models.siamese import deviation
 from lena_jax.pooling.running_means import running_means
 from lena_jax.pooling.support import parameter_from_eta

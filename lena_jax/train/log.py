@@ -9,10 +9,10 @@ import numpy as np
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2
-from tqdm.auto import tqdm
 
 from lena_jax.runs.folder import LOG, TIMING, read_log, read_timing, versions, write_json
 from lena_jax.runtime.files import write_whole
+from lena_jax.runtime.progress import counted
 
 
 class RunClock:
@@ -96,9 +96,7 @@ class RunLog:
     def __init__(self, workdir, start, steps, pictures, learning_rate, quiet=False, devices=1):
         self._learning_rate, self._pictures, self._shown, self._quiet = learning_rate, pictures, {}, quiet
         self._step, self._steps = start, steps
-        self.bar = tqdm(
-            total=steps * pictures, initial=start * pictures, desc="training", unit=" pictures", disable=quiet
-        )
+        self.bar = counted(what="training", total=steps * pictures, done=start * pictures, quiet=quiet)
         if quiet:
             return
         path = os.path.join(workdir, LOG)

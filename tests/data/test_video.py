@@ -10,8 +10,9 @@ pytest.importorskip("av")
 
 import clips  # noqa: E402
 
-from lena_jax.data import video as reading  # noqa: E402
+from lena_jax.data import video_decoding as decoding  # noqa: E402
 from lena_jax.data.video import BadVideo, read_clip, read_frame  # noqa: E402
+from lena_jax.runtime.limited_worker import NeedsMore  # noqa: E402
 
 
 def numbers(frames, colours):
@@ -182,18 +183,20 @@ def test_limits(tmp_path, monkeypatch):
         ("MAX_READING_SECONDS", -1, "longer than -1 s"),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(reading, limit, value)
+            patch.setattr(decoding, limit, value)
             with pytest.raises(BadVideo, match=message):
-                read_clip(tmp_path / "a.mp4")
+                decoding.clip(b"", str(tmp_path / "a.mp4"), 16, None, 512)
+    with pytest.raises(NeedsMore):
+        decoding.clip(b"", str(tmp_path / "a.mp4"), 16, None, 512, memory=100)
 
 
 def test_memory_is_that_of_the_chosen_frames(tmp_path, monkeypatch):
     """Of 300 frames, 3 are converted. Stretches between key frames without any of them are not decoded."""
     clips.write(tmp_path / "a.mp4", [clips.plain(one) for one in clips.colours(255)], key_every=5)
     converted = []
-    whole = reading._upright
-    monkeypatch.setattr(reading, "_upright", lambda frame, side: converted.append(frame.pts) or whole(frame, side))
-    assert len(read_clip(tmp_path / "a.mp4", 3).frames) == 3
+    whole = decoding._upright
+    monkeypatch.setattr(decoding, "_upright", lambda frame, side: converted.append(frame.pts) or whole(frame, side))
+    assert len(decoding.clip(b"", str(tmp_path / "a.mp4"), 3, None, 512)[1]) == 3
     assert len(converted) == 3
 
 
@@ -216,4 +219,4 @@ def test_without_pyav_the_error_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "a.mp4").write_bytes(b"x")
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ValueError, match=r"lena-jax\[video\]"):
-        read_clip(tmp_path / "a.mp4")
+        decoding.clip(b"", str(tmp_path / "a.mp4"), 16, None, 512)

@@ -42,7 +42,7 @@ def test_builds_and_says_what_came_of_it(run, scores_csv, tmp_path):
     assert lines[1].split() == ["in", str(tmp_path / "data" / "image_scores" / "holiday_photos" / "2.0.0")]
     assert "python experiments/train.py" in lines[2]
     assert f"--config.data.name=image_scores/holiday_photos --config.data.dir={tmp_path / 'data'}" in lines[2]
-    assert "train: 100%" in err and "Shuffling" not in err and "Generating" not in err
+    assert "train: 6 of 6 pictures" in err and "Shuffling" not in err and "Generating" not in err
     code, out, _ = run(scores_csv)
     assert code == 0 and out.startswith("already there, made from the same input: image_scores/holiday_photos")
 

@@ -18,13 +18,17 @@ def tree(value):
     return {"params": {"head": {"kernel": np.full((3, 1), value, np.float32)}}}
 
 
+def row(step):
+    return {"step": step, "loss": 0.5, "pair_accuracy": None}
+
+
 def save(manager, step, accuracy=0.5, value=None):
     checkpoints.save(
         manager,
         step,
         tree(step if value is None else value),
         {"count": np.int32(step)},
-        checkpoints.describe(CONFIG, PIXELS, "digest", [{"step": step}], [0.5]),
+        checkpoints.describe(CONFIG, PIXELS, "digest", [row(step)], [0.5]),
         accuracy,
     )
 
@@ -40,7 +44,7 @@ def test_what_was_saved_comes_back(tmp_path):
     assert checkpoints.restore(manager, 7, training={"count": np.int32(0)})["training"]["count"] == 7
     run = checkpoints.restore_run(manager, 7)
     assert run["config"].data.name == "planted" and run["preprocessing"] == PIXELS
-    assert (run["data"], run["history"], run["pending"]) == ("digest", [{"step": 7}], [0.5])
+    assert (run["data"], run["history"], run["pending"]) == ("digest", [row(7)], [0.5])
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_the_folder_of_another_job_is_refused(photos, tmp_path):
     blocks.enter(str(tmp_path), blocks.make_job(blocks_of, "a"))
     blocks.enter(str(tmp_path), blocks.make_job(blocks_of, "a"))
     for job, message in (
-        (blocks.make_job(blocks_of, "b"), "scores of another model (a, got b)"),
+        (blocks.make_job(blocks_of, "b"), "scores of another model ('a', got b)"),
         (blocks.make_job(blocks_of[1:], "a"), "another list of 34 pictures (got 24)"),
         (blocks.make_job(slices([photos], "path", 11), "a"), "another list of 34 pictures, or other blocks"),
         (blocks.make_job(slices([photos], "path", 5), "a"), "another block size, 4"),

@@ -12,7 +12,6 @@ from PIL import Image, ImageFile
 from scored_run import KINDS, animated, encode, grey16, rotated, scene, transparent
 
 from lena_jax.data import pictures
-from lena_jax.scoring import Scorer
 
 SMALL = [kind for kind in KINDS if kind != "large"]
 
@@ -170,18 +169,17 @@ def test_damaged_metadata_does_not_matter(scorer):
     assert one.error is None and one.score == pytest.approx(other.score, abs=1e-5)
 
 
-def test_a_decoder_that_fails_in_its_own_way_is_a_reason(run, monkeypatch):
-    fresh = Scorer.from_checkpoint(run)
-
+def test_a_decoder_that_fails_in_its_own_way_is_a_reason(scorer, monkeypatch):
     def fail(self):
         raise AttributeError("inner workings")
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
-    (one,) = fresh.score(encode(scene(1), "PNG"))
+    with Image.open(io.BytesIO(encode(scene(1), "PNG"))) as opened:
+        (one,) = scorer.score(opened)
     assert one.error == "does not decode: inner workings"
 
 
 def test_too_little_memory_is_a_reason(scorer, monkeypatch):
-    monkeypatch.setattr(pictures, "stored_pixels", lambda data: (_ for _ in ()).throw(MemoryError()))
+    monkeypatch.setattr(pictures, "decoded", lambda data: (_ for _ in ()).throw(MemoryError()))
     (one,) = scorer.score(b"anything")
     assert one.error == "too large for the available memory"

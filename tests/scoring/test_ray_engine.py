@@ -151,7 +151,7 @@ def test_a_worker_killed_within_a_block_loses_nothing_and_doubles_nothing(
     assert_whole(output, expected)
     said = capsys.readouterr()
     assert f"finished: 83 rows in {output}" in said.out and "1 of 83 could not be read" in said.out
-    assert "83/83" in said.err
+    assert "83 of 83" in said.err
 
     # Nothing is left to do, and nothing is done; another job is refused.
     before = files_of(output)

@@ -15,7 +15,8 @@ Which pair comes next is chosen to tell most under a running Bradley-Terry estim
 of the pairs is drawn at random, and marked so in the column `how`, so that an evaluation on them is unbiased. Which
 picture is left is drawn by chance.
 
-Only this machine can open the page unless --host says otherwise. The page has no password.
+Only this machine can open the page unless --host says otherwise; then it asks for --password, or its address has a
+token.
 
 Needs the packages of the page: pip install 'lena-jax[page]'
 """
@@ -58,11 +59,16 @@ def add(commands, options):
     parser.add_argument(
         "--port", type=int, default=7861, help="port to listen on; 0: any free port (default: %(default)s)"
     )
+    parser.add_argument(
+        "--password",
+        metavar="WORD",
+        help="password that the page asks for (default: none on this machine alone, a new token with another --host)",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments) -> int:
-    """Returns the exit code 0 after the server has stopped."""
+    """Serves the page until a signal ends it, which is raised."""
     folder, output = Path(arguments.pictures).expanduser(), Path(arguments.output).expanduser()
     if not folder.is_dir():
         raise ValueError(f"got {arguments.pictures!r}, expected a folder of pictures")
@@ -72,11 +78,14 @@ def run(arguments) -> int:
         raise ValueError(f"got --random={arguments.random:g}, expected a share in [0, 1]")
     if not 0 <= arguments.port <= 65535:
         raise ValueError(f"got --port={arguments.port}, expected 0 to 65535")
+    if arguments.password == "":
+        raise ValueError("got an empty --password, expected a word")
     from lena_jax.cli.judge import server
 
     names = server.names_of(folder)
     mean = _scores(arguments, folder, names) if arguments.model else None
-    server.serve(folder, names, os.fspath(output), arguments.random, mean, arguments.host, arguments.port)
+    options = arguments.host, arguments.port, arguments.password
+    server.serve(folder, names, os.fspath(output), arguments.random, mean, *options)
     return 0
 
 

@@ -13,9 +13,9 @@ from lena_jax.cli.judge.choices_file import ChoicesFile
 from lena_jax.cli.judge.session import Session
 from lena_jax.cli.serve.gate import Gate
 from lena_jax.cli.serve.limits import Limits
-from lena_jax.cli.serve.listening import hosts_of, listen, run
+from lena_jax.cli.serve.listening import listen, run
 from lena_jax.data import pictures
-from lena_jax.runtime.signals import terminated_in_order
+from lena_jax.runtime import signals
 from lena_jax.runtime.templates import render
 from lena_jax.scoring import picture_paths
 
@@ -167,8 +167,8 @@ def build(session, shown):
     return app
 
 
-def serve(folder, names, output, share, mean, host, port):
-    """Serves the page until Ctrl-C or SIGTERM.
+def serve(folder, names, output, share, mean, host, port, password=None):
+    """Serves the page until Ctrl-C, SIGTERM or SIGHUP.
 
     Args:
         folder: folder of pictures.
@@ -176,21 +176,28 @@ def serve(folder, names, output, share, mean, host, port):
         output: the file of choices.
         share: share of random pairs.
         mean: [n] strengths to start from, or None.
-        host, port: where to listen.
+        host, port, password: see `cli.serve.server.serve`.
 
     Raises:
         ValueError: the packages of the page are not installed, or the file holds something else.
         OSError: the address is not available, or the file cannot be written.
+        runtime.signals.Interrupted: the server was stopped.
     """
     if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
         raise ValueError("the page needs its packages: pip install 'lena-jax[page]'")
-    with terminated_in_order():
-        shown, file = Shown(folder, names), ChoicesFile(output)
-        session = Session(names, file, shown.is_good, share, mean)
-        print(f"{len(names):,} pictures, {session.belief.choices:,} choices in {output}", flush=True)
-        if session.unknown:
-            print(f"{session.unknown:,} choices are of pictures that are not in {folder}", flush=True)
-        with listen(host, port) as listening:
-            gate = Gate(build(session, shown), None, Limits(), hosts_of(listening, host), _READ, _WRITE, _POLICY)
-            run(gate, listening, host)
-        print(f"stopped; {session.belief.choices:,} choices in {output}", flush=True)
+    shown, file = Shown(folder, names), ChoicesFile(output)
+    session = Session(names, file, shown.is_good, share, mean)
+    print(f"{len(names):,} pictures, {session.belief.choices:,} choices in {output}", flush=True)
+    if session.unknown:
+        print(f"{session.unknown:,} choices are of pictures that are not in {folder}", flush=True)
+    app = build(session, shown)
+    with listen(host, port) as listening:
+        try:
+            run(
+                lambda hosts, door: Gate(app, None, Limits(), hosts, door, _READ, _WRITE, _POLICY),
+                listening,
+                host,
+                password,
+            )
+        except signals.Interrupted as stop:
+            raise type(stop)(f"{session.belief.choices:,} choices are in {output}; the same command goes on") from None

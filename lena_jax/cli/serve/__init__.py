@@ -9,8 +9,8 @@ DESCRIPTION = """\
 Serves a web page. Drop pictures on it to see them ranked, with the regions that raise and lower their scores; compare
 two pictures; score a video (needs PyAV); read about the model. Ctrl-C stops the server.
 
-Only this machine can open the page unless --host says otherwise. The page has no password. Uploaded files are deleted
-as soon as they are scored.
+Only this machine can open the page unless --host says otherwise. The page then asks for a token, which is printed when
+the server starts, or for the password of --password. Uploaded files are deleted as soon as they are scored.
 
 Needs Gradio: pip install 'lena-jax[page]'
 """
@@ -46,6 +46,12 @@ def add(commands, options):
     parser.add_argument(
         "--port", type=int, default=7860, help="port to listen on; 0: any free port (default: %(default)s)"
     )
+    parser.add_argument(
+        "--password",
+        metavar="WORD",
+        help="password that the page asks for (default: none on this machine alone, a new token with another --host). "
+        "Other users of this machine can see it in the list of processes",
+    )
     for field in dataclasses.fields(Limits):
         parser.add_argument(
             f"--{field.name}",
@@ -58,12 +64,14 @@ def add(commands, options):
 
 
 def run(arguments) -> int:
-    """Returns the exit code 0 after the server has stopped."""
+    """Serves the page until a signal ends it, which is raised."""
     if not 0 <= arguments.port <= 65535:
         raise ValueError(f"got --port={arguments.port}, expected 0 to 65535")
+    if arguments.password == "":
+        raise ValueError("got an empty --password, expected a word")
     limits = Limits(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(Limits)})
     with models.opened(arguments) as scorer:
         from lena_jax.cli.serve import about, server
 
-        server.serve(scorer, about.text(arguments.model), limits, arguments.host, arguments.port)
+        server.serve(scorer, about.text(arguments.model), limits, arguments.host, arguments.port, arguments.password)
     return 0

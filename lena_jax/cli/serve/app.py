@@ -12,9 +12,6 @@ from lena_jax.cli.serve import clips, judging, results
 from lena_jax.cli.video import MOST_FRAMES, RATE
 from lena_jax.runtime.templates import render
 
-# Seconds after which an unused upload is deleted, and seconds between checks. The limit is long because a queued upload
-# looks unused too, and a video ahead of it in the queue may take ten minutes.
-FORGOTTEN, LOOK = 3600, 60
 # How many visitors have their last ranking kept in memory, and for how many seconds after their last request.
 _VISITORS, _REMEMBERED = 16, 3600
 _KINDS = "JPEG, PNG, WebP, GIF, BMP, TIFF or PPM"
@@ -35,7 +32,7 @@ def build(scorer, uploads, limits, about):
     work = _Work(scorer, uploads, limits)
     # One request at a time, whatever its kind.
     once = {"preprocess": False, "concurrency_limit": 1, "concurrency_id": "network", "api_visibility": "private"}
-    with gr.Blocks(title="lena-jax", analytics_enabled=False, delete_cache=(LOOK, FORGOTTEN)) as blocks:
+    with gr.Blocks(title="lena-jax", analytics_enabled=False) as blocks:
         gr.HTML(render(__package__, "heading.html.j2"))
         ranked = gr.State(None, time_to_live=_REMEMBERED)
         with gr.Tab("Rank"):
@@ -113,7 +110,7 @@ def _said_plainly(method):
             return method(*given)
         except gr.Error:
             raise
-        except Exception as error:
+        except Exception as error:  # Whatever it is, visitors must not see it, and the server goes on.
             logging.getLogger(__name__).error("a request failed", exc_info=error)
             raise gr.Error(
                 "Something went wrong on the server. The log of the server says what.", print_exception=False
@@ -198,7 +195,6 @@ class _Work:
             return judged, bad
         finally:
             self._uploads.delete([path for path, _ in files])
-            self._uploads.sweep(FORGOTTEN)
 
 
 def _too_large(path, megabytes):

@@ -4,25 +4,26 @@ Gradio has about eighty routes: files by path, proxies, APIs for programs, recor
 Requests for any other route get "not found" before Gradio sees them.
 """
 
+import asyncio
 import json
 import re
 import secrets
+import urllib.parse
+
+from lena_jax.cli.serve.messages import HEADERS, Parts, Upload, answer, drain, once, read, with_headers
 
 _READ = re.compile(
     r"/(|config|theme\.css|manifest\.json|favicon\.ico|(assets|static|svelte)/[\w./@+-]+|"
     r"gradio_api/(startup-events|queue/data|upload_progress|heartbeat/\w+))"
 )
 _WRITE = re.compile(r"/gradio_api/(upload|queue/join|cancel|reset)/?")
+_HEARTBEAT = "/gradio_api/heartbeat/"
+# What names a session, or an upload, in a query or a question.
+_NAMES = {"session_hash", "upload_id"}
 # Maximum size of a request that is not an upload. It contains the names of the uploaded files.
 _QUESTION_BYTES = 1 << 20
-_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "x-frame-options": "DENY",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
-}
+# As many files lie on the disk as so many visitors can rank at once.
+_RANKINGS = 10
 # Gradio builds functions from text, which needs unsafe-eval, and sets styles, which needs unsafe-inline. Scripts in the
 # page itself need a nonce that is new for each response, so injected markup runs nothing.
 _POLICY = (
@@ -41,16 +42,16 @@ class Gate:
         limits: `Limits`.
         hosts: host names that requests may carry, or None for any. This stops DNS rebinding: a hostile site whose name
             resolves to this machine carries its own name.
+        door: `Door` that asks visitors for a password.
         read, write: patterns of the paths that may be got, and posted to.
         policy: content security policy of the page, with the place of the scripts' nonce.
     """
 
-    def __init__(self, app, uploads, limits, hosts, read=_READ, write=_WRITE, policy=_POLICY):
-        self._app, self._uploads, self._hosts = app, uploads, hosts
+    def __init__(self, app, uploads, limits, hosts, door, read=_READ, write=_WRITE, policy=_POLICY):
+        self._app, self._uploads, self._hosts, self._door = app, uploads, hosts, door
         self._may_read, self._may_write, self._policy = read, write, policy
         self._total = limits.max_total_megabytes * 1_000_000
-        # For each accepted upload, how many of its bytes are not on disk yet.
-        self._to_come = {}
+        self._most_at_once, self._most_files = limits.max_pictures, _RANKINGS * limits.max_pictures
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "lifespan":
@@ -58,25 +59,33 @@ class Gate:
         if scope["type"] != "http":
             raise ValueError(f"got a connection of type {scope['type']}, expected http")
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        code, body = await self._check(scope, receive, headers)
-        if code != 200:
-            return await _answer(send, code, body)
-        if scope["method"] == "POST" and body is None:
-            return await self._upload(scope, receive, _with_headers(send, _HEADERS), int(headers["content-length"]))
-        if body is not None:
-            receive = _once(body, receive)
-        if scope["path"] == "/":
-            return await self._page(scope, receive, send)
-        return await self._app(scope, receive, _with_headers(send, _HEADERS))
-
-    async def _check(self, scope, receive, headers):
-        """Returns (status, error text or request body). The body of an upload is not read, and no room is reserved."""
         host = headers.get("host", "")
         if self._hosts is not None and _name(host) not in self._hosts:
-            return 403, "This page is not served under this host name."
+            return await answer(send, 403, "This page is not served under this host name.")
         # A chunked body has no known length; a Content-Length beside it is not its length.
         if "transfer-encoding" in headers:
-            return 411, "Content-Length is required."
+            return await answer(send, 411, "Content-Length is required.")
+        visitor = self._door.visitor(headers)
+        if not self._door.is_open(visitor):
+            return await self._door.ask(scope, headers, receive, send)
+        code, body = await self._check(scope, receive, headers)
+        if code != 200:
+            return await answer(send, code, body)
+        sending = with_headers(send, HEADERS)
+        if scope["method"] == "POST" and body is None:
+            return await self._upload(scope, receive, sending, headers)
+        scope, named = self._as_own_session(scope, visitor), []
+        if body is not None:
+            body, named = self._as_own_question(body, visitor)
+            length = (b"content-length", str(len(body)).encode())
+            kept = [(name, value) for name, value in scope["headers"] if name.lower() != b"content-length"]
+            scope, receive = scope | {"headers": [*kept, length]}, once(body, receive)
+        if scope["path"] == "/":
+            return await self._page(scope, receive, send, self._door.cookie() if visitor is None else {})
+        return await self._app(scope, receive, self._noted(sending, named) if named else sending)
+
+    async def _check(self, scope, receive, headers):
+        """Returns (status, error text or request body). The body of an upload is not read."""
         path, method = scope["path"], scope["method"]
         if ".." in path:
             return 404, "Not found."
@@ -85,65 +94,109 @@ class Gate:
         if method != "POST" or not self._may_write.fullmatch(path):
             return 404, "Not found."
         # Browsers send the origin of the page that makes the request.
-        if "origin" in headers and headers["origin"].partition("://")[2] != host:
+        if "origin" in headers and headers["origin"].partition("://")[2] != headers.get("host", ""):
             return 403, "Only the page itself may send requests."
         length = headers.get("content-length", "")
         if not re.fullmatch("[0-9]{1,15}", length):
             return 411, "Content-Length is required."
         upload = path.startswith("/gradio_api/upload")
-        room = self._total - self._uploads.size() - sum(self._to_come.values()) if upload else _QUESTION_BYTES
-        if int(length) > room:
-            await _drain(receive)
-            return 413, f"Too large: there is room for {max(0, room) // 1_000_000} MB now. Send fewer files, or wait."
+        if upload:
+            if not self._fits(int(length)):
+                await asyncio.to_thread(self._uploads.make_room)
+            room = max(0, self._total - self._uploads.size())
+        fits = self._fits(int(length)) if upload else int(length) <= _QUESTION_BYTES
+        if not fits:
+            await drain(receive, int(length))
+            room = room if upload else _QUESTION_BYTES
+            return 413, f"Too large: there is room for {room // 1_000_000} MB now. Send fewer files, or wait."
         if upload:
             return 200, None
-        body = await _read(receive, int(length))
+        body = await read(receive, int(length))
         if body is None:
             return 413, "The body is longer than Content-Length."
         return (200, body) if self._only_uploads(body) else (400, "Requests may only name uploaded files.")
 
-    async def _upload(self, scope, receive, send, length):
-        """Passes an upload on, up to its Content-Length. Reserves room for it until it is on disk.
+    def _fits(self, length):
+        return length + self._uploads.size() <= self._total and self._uploads.count() < self._most_files
 
-        There is no `await` between the check of the room and the first line, so no other upload can take the room.
-        """
-        self._to_come[(upload := object())] = length
-        given = 0
+    async def _upload(self, scope, receive, send, headers):
+        """Passes an upload on, up to its Content-Length, as long as there is room for what has arrived."""
+        length, arriving, upload = int(headers["content-length"]), self._uploads.arrive(), Upload(send)
+        parts = Parts(headers.get("content-type", ""))
 
         async def counted():
-            nonlocal given
-            # A consumer that asks for more has written the previous part. Some ask once more after the end.
-            if upload in self._to_come:
-                self._to_come[upload] = max(0, length - given)
             message = await receive()
-            given += len(message.get("body", b""))
-            return message if given <= length else {"type": "http.disconnect"}
+            body = message.get("body", b"")
+            arriving.bytes += len(body)
+            if arriving.bytes > length:
+                return {"type": "http.disconnect"}
+            if self._uploads.size() > self._total:
+                upload.refuse(f"The server has room for {self._total // 1_000_000} MB in all. Wait, and try again.")
+            elif parts.count(body) > self._most_at_once + 1:  # The last one ends the body.
+                upload.refuse(f"Too many files: at most {self._most_at_once:,} are allowed at a time.")
+            return {"type": "http.disconnect"} if upload.refused else message
+
+        async def kept(message):
+            # Before the visitor has the answer: with it, requests may name the files.
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                self._uploads.keep(arriving, upload.paths(message.get("body", b"")))
+            await upload.send(message)
 
         try:
-            await self._app(scope, counted, send)
+            await self._app(scope, counted, kept)
+        except Exception:  # The application's own, for a body that breaks off because it is refused.
+            if not upload.refused:
+                raise
         finally:
-            del self._to_come[upload]
+            self._uploads.keep(arriving, None)
+        if upload.refused:
+            await drain(receive, length - arriving.bytes)
+            await answer(send, 413, upload.refused)
+
+    def _noted(self, send, named):
+        """Wraps `send`: files that a request names are kept for it, unless the application refuses the request."""
+        self._uploads.name(named)
+
+        async def sending(message):
+            if message["type"] == "http.response.start" and message["status"] != 200:
+                self._uploads.name(named, False)
+            await send(message)
+
+        return sending
+
+    def _as_own_session(self, scope, visitor):
+        """Replaces the name of a session by one that only this visitor can ask for."""
+        path, query = scope["path"], scope["query_string"].decode("latin-1")
+        if path.startswith(_HEARTBEAT):
+            path = _HEARTBEAT + self._door.own_name(path.removeprefix(_HEARTBEAT), visitor)
+            return scope | {"path": path, "raw_path": path.encode()}
+        pairs = urllib.parse.parse_qsl(query, keep_blank_values=True)
+        own = [(name, self._door.own_name(value, visitor) if name in _NAMES else value) for name, value in pairs]
+        return scope if own == pairs else scope | {"query_string": urllib.parse.urlencode(own).encode()}
+
+    def _as_own_question(self, body, visitor):
+        """Returns (the body with the visitor's own name of its session, the paths of the files that it names)."""
+        question = json.loads(body or b"null")
+        if isinstance(question, dict):
+            for name in _NAMES & question.keys():
+                if isinstance(question[name], str):
+                    question[name] = self._door.own_name(question[name], visitor)
+            body = json.dumps(question).encode()
+        return body, [one["path"] for one in _dicts(question) if "path" in one]
 
     def _only_uploads(self, body):
         """Whether every file that a request names is an uploaded one. Gradio would fetch a URL."""
         try:
-            waiting = [json.loads(body or b"null")]
+            question = json.loads(body or b"null")
+            return all(
+                self._uploads is not None and isinstance(one["path"], str) and self._uploads.holds(one["path"])
+                for one in _dicts(question)
+                if "path" in one
+            )
         except (ValueError, RecursionError):
             return False
-        while waiting:
-            one = waiting.pop()
-            if isinstance(one, dict):
-                if "path" in one and not self._holds(one["path"]):
-                    return False
-                waiting += one.values()
-            elif isinstance(one, list):
-                waiting += one
-        return True
 
-    def _holds(self, path):
-        return self._uploads is not None and isinstance(path, str) and self._uploads.holds(path)
-
-    async def _page(self, scope, receive, send):
+    async def _page(self, scope, receive, send, cookie):
         """Serves the page itself and puts the nonce of this response into its scripts."""
         nonce, start, parts = secrets.token_urlsafe(16), {}, []
         plain = [(name, value) for name, value in scope["headers"] if name.lower() != b"accept-encoding"]
@@ -159,7 +212,7 @@ class Gate:
         kept = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
         start["headers"] = [*kept, (b"content-length", str(len(body)).encode())]
         policy = {"content-security-policy": self._policy.format(nonce=nonce), "cache-control": "no-store"}
-        await _with_headers(send, _HEADERS | policy)(start)
+        await with_headers(send, HEADERS | policy | cookie)(start)
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
@@ -168,60 +221,13 @@ def _name(host):
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0].lower()
 
 
-def _with_headers(send, headers):
-    async def sending(message):
-        if message["type"] == "http.response.start":
-            added = [(name.encode(), value.encode()) for name, value in headers.items()]
-            message = message | {"headers": [*message.get("headers", []), *added]}
-        await send(message)
-
-    return sending
-
-
-def _once(body, receive):
-    """Wraps `receive`: returns a body that was read before, then whatever follows."""
-    given = False
-
-    async def again():
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
-
-
-async def _parts(receive):
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return
-        yield message.get("body", b"")
-        if not message.get("more_body"):
-            return
-
-
-async def _read(receive, length):
-    """Reads the body. Returns None if it is longer than `length`."""
-    body = bytearray()
-    async for part in _parts(receive):
-        body += part
-        if len(body) > length:
-            return None
-    return bytes(body)
-
-
-async def _drain(receive):
-    """Reads the body and drops it: a browser reads no response before it has sent everything."""
-    async for _ in _parts(receive):
-        pass
-
-
-async def _answer(send, code, text):
-    body = text.encode()
-    headers = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(body))} | _HEADERS
-    if code == 411:  # The rest of the request has no known end.
-        headers["connection"] = "close"
-    await _with_headers(send, headers)({"type": "http.response.start", "status": code})
-    await send({"type": "http.response.body", "body": body})
+def _dicts(value):
+    """Yields the dicts in a JSON value."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield one
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one

@@ -4,12 +4,16 @@ import importlib.util
 import os
 import tempfile
 
-from lena_jax.cli.serve.listening import hosts_of, listen, run
 from lena_jax.cli.serve.uploads import Uploads
+from lena_jax.runtime import signals
+
+# Seconds after which an uploaded file is deleted although a request has named it: it may wait in the queue, and a video
+# ahead of it may take ten minutes.
+_FORGOTTEN = 3600
 
 
-def serve(scorer, about, limits, host, port):
-    """Serves the page until Ctrl-C or SIGTERM, then deletes the uploaded files and returns.
+def serve(scorer, about, limits, host, port, password=None):
+    """Serves the page until Ctrl-C, SIGTERM or SIGHUP, and then deletes the uploaded files.
 
     Args:
         scorer: `Scorer`.
@@ -17,10 +21,12 @@ def serve(scorer, about, limits, host, port):
         limits: `Limits`.
         host: name or address to listen on.
         port: port to listen on; 0 for any free port.
+        password: what visitors have to know. None: nothing on this machine alone, and a new token elsewhere.
 
     Raises:
         ValueError: Gradio is not installed.
         OSError: the address is not available.
+        runtime.signals.Interrupted: the server was stopped.
     """
     if importlib.util.find_spec("gradio") is None:
         raise ValueError("the page needs Gradio: pip install 'lena-jax[page]'")
@@ -31,6 +37,7 @@ def serve(scorer, about, limits, host, port):
 
         from lena_jax.cli.serve import app as page
         from lena_jax.cli.serve.gate import Gate
+        from lena_jax.cli.serve.listening import listen, run
 
         listening = listen(host, port)
         with listening:
@@ -58,8 +65,16 @@ def serve(scorer, about, limits, host, port):
             )
             print("compiling the model ...", flush=True)
             page.warm_up(scorer)
-            run(Gate(outer, uploads, limits, hosts_of(listening, host)), listening, host)
-    print("stopped; the uploaded files are deleted", flush=True)
+            try:
+                run(
+                    lambda hosts, door: Gate(outer, uploads, limits, hosts, door),
+                    listening,
+                    host,
+                    password,
+                    lambda: uploads.sweep(_FORGOTTEN),
+                )
+            except signals.Interrupted as stop:
+                raise type(stop)("the uploaded files are deleted") from None
 
 
 def _keep_to_itself(folder):

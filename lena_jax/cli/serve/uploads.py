@@ -1,30 +1,65 @@
 """The private folder of uploaded files: each file is deleted after use, and the folder when the server stops."""
 
 import contextlib
+import dataclasses
 import os
 import tempfile
+import threading
 import time
 
+from lena_jax.runtime.files import unfinished_folder
 from lena_jax.scoring.result_files import printable
 
 # Longest displayed file name, in characters.
 _NAME = 120
+# Seconds after which a file is deleted that no request has named: at once where another upload needs its room, or
+# anyway. The page names the files of an upload as soon as it has the answer.
+SPARE, UNNAMED = 8, 60
+
+
+@dataclasses.dataclass
+class _File:
+    size: int
+    since: float
+    named: bool = False
+
+
+@dataclasses.dataclass(eq=False)
+class Arriving:
+    """An upload that is under way.
+
+    Attributes:
+        bytes: how many bytes have arrived.
+        since: when it began.
+    """
+
+    bytes: int = 0
+    since: float = dataclasses.field(default_factory=time.time)
 
 
 class Uploads:
     """A folder that no other user can read. Leaving the context deletes it with its files.
+
+    What lies there is counted as it comes and goes. The folder is only walked through by `sweep`, in a thread.
 
     Attributes:
         folder: its path.
     """
 
     def __enter__(self):
-        self._temporary = tempfile.TemporaryDirectory(prefix="lena-jax-page-", ignore_cleanup_errors=True)
-        self.folder = os.path.realpath(self._temporary.name)
+        # Folders that killed servers left are removed.
+        self._place = unfinished_folder(os.path.join(tempfile.gettempdir(), "lena-jax-page"))
+        self.folder = os.path.join(os.path.realpath(self._place.__enter__()), "uploads")
+        os.mkdir(self.folder, 0o700)
+        self._lock = threading.Lock()
+        self._files: dict[str, _File] = {}
+        self._arriving: set[Arriving] = set()
+        self._kept = 0  # Bytes of the files.
+        self._left = 0  # Bytes of uploads that broke off, until `sweep` has deleted what they left.
         return self
 
     def __exit__(self, *_):
-        self._temporary.cleanup()
+        self._place.__exit__(None, None, None)
 
     def named(self, payload):
         """Resolves the list of files that the browser says it uploaded.
@@ -37,7 +72,7 @@ class Uploads:
             List of (path, name to display).
 
         Raises:
-            ValueError: the payload is something else, or a path is outside the folder.
+            ValueError: the payload is something else, or a path is not that of an upload.
         """
         if not isinstance(payload, list):
             raise ValueError(f"got {type(payload).__name__}, expected a list of files")
@@ -52,38 +87,93 @@ class Uploads:
         return found
 
     def holds(self, path):
-        """Whether a path lies below the folder after links are resolved. It need not exist."""
-        try:
-            return os.path.isabs(path) and os.path.realpath(path).startswith(self.folder + os.sep)
-        except ValueError:  # A zero byte.
-            return False
+        """Whether this is the path of an uploaded file that has not been deleted."""
+        return path in self._files
+
+    def size(self):
+        """Bytes of all files, and of the uploads that are under way."""
+        with self._lock:
+            return self._kept + self._left + sum(one.bytes for one in self._arriving)
+
+    def count(self):
+        """Number of all files."""
+        return len(self._files)
+
+    def arrive(self):
+        """Begin to count an upload: returns an `Arriving`, whose bytes the caller counts. End it with `keep`."""
+        arriving = Arriving()
+        self._arriving.add(arriving)
+        return arriving
+
+    def keep(self, arriving, paths):
+        """End an upload.
+
+        Args:
+            arriving: what `arrive` returned.
+            paths: the files that it brought, or None if it broke off.
+        """
+        found = {}
+        for path in paths or ():
+            with contextlib.suppress(OSError, ValueError):
+                if os.path.realpath(path).startswith(self.folder + os.sep):
+                    found[path] = _File(os.lstat(path).st_size, time.time())
+        with self._lock:
+            if arriving in self._arriving:
+                self._arriving.discard(arriving)
+                self._left += arriving.bytes if paths is None else 0
+            for path, one in found.items():
+                self._kept += one.size - (self._files[path].size if path in self._files else 0)
+                self._files[path] = one
+
+    def name(self, paths, named=True):
+        """Note that a request names files, or that it was refused after all."""
+        with self._lock:
+            for path in paths:
+                if path in self._files:
+                    self._files[path].named, self._files[path].since = named, time.time()
 
     def delete(self, paths):
         """Deletes files and their emptied folders. Missing files are fine: equal uploads at one time share a file."""
         for path in paths:
             with contextlib.suppress(OSError):
                 os.remove(path)
+            with self._lock:
+                if (one := self._files.pop(path, None)) is not None:
+                    self._kept -= one.size
             folder = os.path.realpath(os.path.dirname(path))
             if folder != self.folder:  # Uploads in progress need the folder itself.
                 with contextlib.suppress(OSError):
                     os.rmdir(folder)
 
-    def sweep(self, age):
-        """Deletes uploads that were never used.
+    def make_room(self):
+        """Deletes the files that no request has named for some seconds."""
+        self.delete(self._old(SPARE, named=False))
+
+    def sweep(self, forgotten):
+        """Deletes what nobody will use: files without a request, and what broken uploads have left.
 
         Args:
-            age: seconds since the file was written.
+            forgotten: seconds after which a file is deleted although a request has named it.
         """
-        before = time.time() - age
-        for path, found in self._files():
-            if found.st_ctime <= before:
+        self.delete(self._old(UNNAMED, named=False) + self._old(forgotten, named=True))
+        with self._lock:
+            left, first = self._left, min((one.since for one in self._arriving), default=time.time())
+        if not left:
+            return
+        for path, found in self._there():
+            # What an upload under way has written is not older than its beginning.
+            if path not in self._files and found.st_mtime < first:
                 self.delete([path])
+        with self._lock:
+            if not self._arriving:
+                self._left -= left
 
-    def size(self):
-        """Total size of all files in bytes."""
-        return sum(found.st_size for _, found in self._files())
+    def _old(self, age, named):
+        before = time.time() - age
+        with self._lock:
+            return [path for path, one in self._files.items() if one.named == named and one.since <= before]
 
-    def _files(self):
+    def _there(self):
         for folder, _, names in os.walk(self.folder):
             for name in names:
                 path = os.path.join(folder, name)

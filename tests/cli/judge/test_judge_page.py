@@ -43,7 +43,7 @@ class Judge:
 
     def __init__(self, folder, output):
         command = [sys.executable, "-m", "lena_jax", "judge", str(folder), "-o", str(output), "--port=0"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for line in self.process.stdout:
             if line.startswith("open "):
                 self.address = line.split()[1]
@@ -52,7 +52,7 @@ class Judge:
 
     def end(self, number):
         self.process.send_signal(number)
-        said = self.process.communicate(timeout=20)[0]
+        said = self.process.communicate(timeout=20)[1]
         return self.process.returncode, said
 
     def post(self, path, body, **headers):
@@ -127,7 +127,7 @@ def test_a_session_of_two_judges_with_a_kill(folder, tmp_path):
             press(one, "ArrowRight")
         assert "no further pair" in one.value(TEXT) and "6 pictures, 2 passed over" in one.value(TEXT)
     code, said = served.end(signal.SIGINT)
-    assert code == 0 and "19 choices in" in said
+    assert code == 130 and "19 choices are in" in said
     rows = rows_of(output)
     assert [judge for _, judge in rows].count("bob") == 5 and len(rows) == 6 + 5 + 6 + 5
 

@@ -45,7 +45,7 @@ class Server:
 
     def files(self):
         """What is left below the folder."""
-        return [path for path in self.folder.rglob("*") if not path.is_dir()]
+        return [path for path in self.folder.rglob("*") if not path.is_dir() and path.name != "lock"]
 
     def end(self, number):
         """Asks it to end; returns its exit code, what it printed and its errors."""

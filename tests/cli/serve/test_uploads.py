@@ -19,6 +19,7 @@ def put(uploads, name, content=b"abc"):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as file:
         file.write(content)
+    uploads.keep(uploads.arrive(), [path])
     return path
 
 
@@ -65,13 +66,39 @@ def test_files_are_deleted_with_their_folders(uploads):
     assert sorted(os.listdir(uploads.folder)) == ["ab", "cd"]
     uploads.delete([one, two])
     assert os.listdir(uploads.folder) == ["cd"]
+    assert uploads.size() == 5 and uploads.count() == 1
+    uploads.name([three])
+    uploads.make_room()
     uploads.sweep(60)
     assert os.path.exists(three)
     uploads.sweep(0)
     assert os.listdir(uploads.folder) == [] and uploads.size() == 0
-    put(uploads, "unfinished")
-    uploads.sweep(0)
-    assert os.listdir(uploads.folder) == []
+
+
+def test_what_a_broken_upload_leaves_is_swept_away_and_others_stay(uploads):
+    kept = put(uploads, "ab/x.png")
+    broken, under_way = uploads.arrive(), uploads.arrive()
+    broken.bytes, under_way.bytes = 7, 5
+    with open(os.path.join(uploads.folder, "tmp1"), "wb") as file:
+        file.write(b"1234567")
+    os.utime(file.name, (under_way.since - 9, under_way.since - 9))
+    with open(os.path.join(uploads.folder, "tmp2"), "wb") as file:
+        file.write(b"12345")
+    uploads.keep(broken, None)
+    assert uploads.size() == 3 + 7 + 5
+    uploads.sweep(3600)
+    assert sorted(os.listdir(uploads.folder)) == ["ab", "tmp2"]
+    uploads.keep(under_way, None)
+    uploads.sweep(3600)
+    assert os.listdir(uploads.folder) == ["ab"] and os.path.exists(kept) and uploads.size() == 3
+
+
+def test_equal_files_at_one_time_count_once(uploads):
+    for _ in range(2):
+        put(uploads, "ab/x.png")
+    assert uploads.size() == 3
+    uploads.delete([put(uploads, "ab/x.png")])
+    assert uploads.size() == uploads.count() == 0
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Limits)])

@@ -5,7 +5,9 @@ import hashlib
 import io
 import json
 import os
+import struct
 import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -194,11 +196,17 @@ def test_a_link_out_of_the_folder_is_refused_even_when_skipping(build, folder, w
     assert no_files(tmp_path / "data")
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MAX_PIXELS", 100), ("MAX_SIDE", 20)])
-def test_a_picture_too_large_is_refused_by_name(build, scores_csv, monkeypatch, tmp_path, limit, value):
-    monkeypatch.setattr(pictures, limit, value)
-    with pytest.raises(ValueError, match=r"[0-5]\.jpg .row \d.*too many pixels.*got 24x16"):
-        build(scores_csv)
+@pytest.mark.parametrize(("width", "height"), [(9500, 9500), (32_768, 1)])
+def test_a_picture_too_large_is_refused_by_name(build, write_csv, folder, tmp_path, width, height):
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(99))), (b"IEND", b""))
+    data = b"\x89PNG\r\n\x1a\n"
+    for name, part in parts:
+        data += struct.pack(">I", len(part)) + name + part + struct.pack(">I", zlib.crc32(name + part))
+    (folder / "large.png").write_bytes(data)
+    csv = write_csv(["image", "score"], ["0.jpg", 0], ["1.jpg", 1], ["large.png", 2])
+    with pytest.raises(ValueError, match=rf"large\.png .row 4.*too many pixels.*got {width}x{height}"):
+        build(csv)
     assert no_files(tmp_path / "data")
 
 

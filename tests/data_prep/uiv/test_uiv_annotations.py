@@ -57,8 +57,9 @@ def test_registered_hashes_are_of_these_files(published):
 
 
 @pytest.fixture
-def changed(published, tmp_path):
-    """Reads the published files with one matrix changed."""
+def changed(published, tmp_path, monkeypatch):
+    """Reads the published files with one matrix changed, as if it were the published one."""
+    monkeypatch.setattr(annotations, "_published", lambda path, name: path.read_bytes())
 
     def changed(name, variable, change):
         paths = {name: published / name for name in annotations.URLS}
@@ -96,12 +97,14 @@ def test_damaged_files_are_named(changed, name, variable, change, message):
         changed(name, variable, change)
 
 
-def test_what_is_no_matlab_file_is_named(published, tmp_path):
-    paths = {name: published / name for name in annotations.URLS}
-    paths["pair_matrix.mat"] = tmp_path / "pair_matrix.mat"
-    paths["pair_matrix.mat"].write_bytes(b"<html>not found</html>" * 20)
-    with pytest.raises(ValueError, match="pair_matrix.mat: not a MATLAB 5 file"):
-        read(paths)
-    scipy.io.savemat(paths["pair_matrix.mat"], {"something": np.zeros((2, 2))})
-    with pytest.raises(ValueError, match="got no variable pair_matrix_spot"):
-        read(paths)
+def test_only_the_published_bytes_are_parsed(tmp_path, monkeypatch):
+    monkeypatch.setattr(scipy.io, "loadmat", lambda *_, **__: pytest.fail("parsed"))
+    paths = {name: tmp_path / name for name in annotations.URLS}
+    for content in (b"<html>not found</html>" * 20, b"\0" * 19_486, b"", None):
+        if content is None:
+            paths["pair_matrix.mat"].unlink()
+        else:
+            paths["pair_matrix.mat"].write_bytes(content)
+        with pytest.raises(ValueError, match="pair_matrix.mat is not the published annotation file") as raised:
+            read(paths)
+        assert "\n" not in str(raised.value)
