@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from data_prep.image_scores.guess import MOST, share_of_files
 from data_prep.tables import files
 
 _COUNTS = ("left_clicks", "left_views", "right_clicks", "right_views")
@@ -54,6 +55,7 @@ class Columns:
 
 def find(
     path: Path,
+    folder: Path | None = None,
     *,
     left: str | None = None,
     right: str | None = None,
@@ -70,12 +72,14 @@ def find(
 ) -> Columns:
     """Find the columns that are not given by their usual names: `left`, `right`, and what says which is better.
 
-    That is the first of `winner`, `label`, `left_votes` with `right_votes`, and the four `left_clicks`, `left_views`,
-    `right_clicks`, `right_views`. A unit `fold_by` is read from `left_X` and `right_X` if the table has them, else from
-    one column for both pictures.
+    Without columns `left` and `right`, the pictures are in the two columns of which most values are files in the
+    folder. What says which is better is the first of `winner`, `label`, `left_votes` with `right_votes`, and the four
+    `left_clicks`, `left_views`, `right_clicks`, `right_views`. A unit `fold_by` is read from `left_X` and `right_X` if
+    the table has them, else from one column for both pictures.
 
     Args:
         path: the table.
+        folder: the folder of pictures; None if it is not known.
         left: column of left pictures; default `left`.
         right: column of right pictures; default `right`.
         picture: column of pictures of a table of variants; it needs `test` and two `clicks`.
@@ -85,7 +89,7 @@ def find(
     Raises:
         ValueError: a column is missing, or nothing or several things say which picture is better.
     """
-    names, _ = files.column_names(path, 1)
+    names, rows = files.column_names(path)
     votes, clicks = (tuple(one for one in some if one) for some in (votes, clicks))
     given = {"winner": winner, "label": label, "votes": votes, "clicks": clicks}
     known = [name for name, value in given.items() if value]
@@ -117,6 +121,8 @@ def find(
         for name, count in (("votes", 2), ("clicks", 4)):
             if given[name] and len(given[name]) != count:
                 raise ValueError(f"got {len(given[name])} columns of {name}, expected {count}: those of left and right")
+        if left is None and right is None and folder is not None and not {"left", "right"} <= set(names):
+            left, right = _sides(path, folder, [name for name in names if name != given["winner"]], rows)
         found = Columns(left=left or "left", right=right or "right", **given)
     units: tuple[str, ...] = ()
     if fold_by:
@@ -129,3 +135,15 @@ def find(
     for name in found.names():
         files.find_column(path, names, name)
     return found
+
+
+def _sides(path, folder, names, rows):
+    """Return the two columns of pictures."""
+    shares = {name: share_of_files([row[name] for row in rows], folder) for name in names}
+    sides = [name for name in names if shares[name] > MOST]
+    if len(sides) != 2:
+        raise ValueError(
+            f"{path}: got no columns left and right, and {len(sides)} columns of files in {folder} "
+            f"({', '.join(sides) or 'none'}), expected two: say which with --left=COLUMN and --right=COLUMN"
+        )
+    return sides

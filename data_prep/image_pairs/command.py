@@ -45,8 +45,8 @@ labels and weights:
 """
 
 _COLUMNS = {
-    "left": "left pictures (default: left)",
-    "right": "right pictures (default: right)",
+    "left": "left pictures (default: left, or found by its files)",
+    "right": "right pictures (default: right, or found by its files)",
     "winner": "who won: left, right, tie, or a picture's name",
     "label": "the chance in [0, 1] that left is better",
     "left_votes": "votes for left",

@@ -91,7 +91,7 @@ class Builder(StreamingBuilder):
             raise ValueError(f"on_near_duplicate: got {config.on_near_duplicate!r}, expected 'group' or 'keep'")
         if not Path(config.images).is_dir():
             raise ValueError(f"no such folder of pictures: {config.images}")
-        return table.read(Path(config.csv), columns.find(Path(config.csv), **config.columns))
+        return table.read(Path(config.csv), columns.find(Path(config.csv), Path(config.images), **config.columns))
 
     @functools.cached_property
     def _facts(self) -> dict[str, dict[str, str]]:

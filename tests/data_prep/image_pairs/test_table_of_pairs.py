@@ -34,6 +34,16 @@ def test_winners_in_every_spelling(write_csv):
     assert pair.weight == pytest.approx(labels.information([pair.label])[0])
 
 
+def test_the_two_columns_of_pictures_are_found(write_csv, folder):
+    header, row = ["day", "shown", "beside", "winner"], ["monday", "0.jpg", "1.jpg", "1.jpg"]
+    found = columns.find(write_csv(header, row), folder)
+    assert (found.left, found.right, found.winner) == ("shown", "beside", "winner")
+    third = write_csv([*header, "third"], [*row, "2.jpg"])
+    with pytest.raises(ValueError, match=r"3 columns of files in .* \(shown, beside, third\), expected two"):
+        columns.find(third, folder)
+    assert columns.find(third, folder, left="shown", right="third").right == "third"
+
+
 def test_undo_takes_back_the_last_row_of_the_same_judge(write_csv):
     path = write_csv(
         ["left", "right", "winner", "judge"],
