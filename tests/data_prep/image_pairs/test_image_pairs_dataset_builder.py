@@ -1,6 +1,7 @@
 """The built `image_pairs`: each picture once, pairs beside them, nothing on both sides of a split or fold."""
 
 import csv
+import dataclasses
 import itertools
 import json
 import shutil
@@ -13,9 +14,10 @@ from PIL import Image
 from data_prep import check, command
 from data_prep.built import BuiltDataset
 from data_prep.image_pairs import Builder, ImagePairsConfig
+from lena_jax.config import default_config
 from lena_jax.data import dataset, judged_pairs
 from lena_jax.data.bradley_terry import strengths
-from lena_jax.data.splits import make_folds
+from lena_jax.data.splits import fingerprint, make_folds, open_pictures
 
 HEADER = ["left", "right", "left_votes", "right_votes"]
 
@@ -108,6 +110,29 @@ def test_units_of_two_sides_stay_together_in_folds(build, write_csv, tmp_path):
     loaded = dataset.load("image_pairs/pairs", str(tmp_path / "data"), "train")
     for part in make_folds(loaded, 3):
         assert len({int(name[0]) % 3 for name in loaded.ids[part]}) == 1
+
+
+def test_folds_drop_pairs_across_and_each_needs_one(build, write_csv, tmp_path):
+    build(write_csv(HEADER, *all_pairs(0, 6)))
+    config = default_config()
+    config.data.name, config.data.dir, config.data.folds, config.data.fold = (
+        "image_pairs/pairs",
+        str(tmp_path / "data"),
+        3,
+        0,
+    )
+    parts = open_pictures(config)
+    assert (len(parts["train"].pairs), len(parts["test"].pairs)) == (6, 1)
+    assert not set(parts["train"].ids) & set(parts["test"].ids)
+    before = fingerprint(parts)
+    config.data.folds = 6
+    with pytest.raises(
+        ValueError, match=r"fold 0 of 6 has no pair among its pictures: 0 of 15 pairs .* Use fewer folds"
+    ):
+        open_pictures(config)
+    # The fingerprint knows labels and weights.
+    judged = dataclasses.replace(parts["test"].judged, weight=parts["test"].judged.weight + 1)
+    assert fingerprint(parts | {"test": dataclasses.replace(parts["test"], judged=judged)}) != before
 
 
 def test_units_that_a_picture_connects_are_one(build, write_csv, tmp_path):
