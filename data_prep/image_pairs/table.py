@@ -139,7 +139,7 @@ def _row(where: str, number: int, record: dict, columns: Columns) -> Row | str:
     votes = label = clicks = None
     if columns.winner:
         # A skipped pair stays in the list until the end: an "undo" takes back the skip, not the row before.
-        if numbers.is_missing(winner) and winner != "-":
+        if winner not in (left, right) and numbers.is_missing(winner):
             return "winner"
         votes = _votes(where, columns.winner, winner, left, right)
     elif columns.label:
