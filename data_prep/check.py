@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from data_prep.built import BuiltDataset, Item, text
+from lena_jax.data import judged_pairs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +71,27 @@ def check(data: BuiltDataset, progress: Callable[[Iterable, str], Iterable] | No
                 seen.add_picture(where, split, item, contents)
             if unit := text(record.get("unit", "")):
                 seen.add_unit(where, split, unit)
+    problems += _pairs_problems(data, seen)
     return Checked(read, problems, seen.repeated)
+
+
+def _pairs_problems(data: BuiltDataset, seen: "_Seen") -> Iterable[str]:
+    """Yield what is wrong with the dataset's own pairs, if it has any."""
+    if not judged_pairs.there(data.folder):
+        return
+    try:
+        rows = list(judged_pairs.rows(data.folder))
+    except ValueError as error:
+        yield str(error)
+        return
+    for number, (left, right, *_) in enumerate(rows, start=2):
+        splits = [seen.split_of(name) for name in (left, right)]
+        for name, split in zip((left, right), splits, strict=True):
+            if split is None:
+                yield f"{judged_pairs.FILE}, line {number}: there is no picture {name}"
+        if None not in splits and splits[0] != splits[1]:
+            where = f"{judged_pairs.FILE}, line {number}"
+            yield f"{where}: {left} is in {splits[0]} and {right} in {splits[1]}, expected one split"
 
 
 class _Seen:
@@ -97,6 +118,10 @@ class _Seen:
         for content in contents:
             if self._in_two_splits("picture", content, where, split, item.id):
                 return
+
+    def split_of(self, name: str) -> str | None:
+        """Return the split in which an id came first, or None."""
+        return self._splits.get(("id", name), (None, None))[0]
 
     def add_unit(self, where: str, split: str, unit: str) -> None:
         self._in_two_splits("unit", unit, where, split, unit)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep import build_report, inspect_commands, objectness_command
+from data_prep import build_report, inspect_commands, objectness_command, rank_command
 from data_prep.dataset_command import DatasetCommand
 from lena_jax.runtime import console
 from lena_jax.runtime.signals import Interrupted, stoppable
@@ -20,6 +20,7 @@ DATASETS: tuple[DatasetCommand, ...] = tuple(
         "planted",
         "planted_clips",
         "image_scores",
+        "image_pairs",
         "uiv",
         "ivgp",
     )
@@ -36,10 +37,12 @@ examples:
   python -m data_prep list
   python -m data_prep build planted
   python -m data_prep build image_scores --images=photos --csv=photos.csv --score=likes
+  python -m data_prep build image_pairs --images=photos --csv=choices.csv
   python -m data_prep build image_scores --help
   python -m data_prep describe planted
   python -m data_prep check planted
   python -m data_prep objectness planted
+  python -m data_prep rank choices.csv -o scores.csv
 """
 
 
@@ -87,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 
     inspect_commands.add(commands, options, _add_data_dir)
     objectness_command.add(commands, options, _add_data_dir)
+    rank_command.add(commands, options)
     return parser
 
 

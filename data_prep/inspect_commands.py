@@ -6,7 +6,9 @@ from pathlib import Path
 
 DESCRIBE = """\
 Says how many pictures each split of a built dataset has and how their scores are distributed, and draws two PNGs into
-the dataset's folder: a histogram of the scores, and a sheet of the pictures with the highest and lowest scores.
+the dataset's folder: a histogram of the scores, and a sheet of the pictures with the highest and lowest scores. Of
+image_pairs it also says how often the left picture won, which judges favour a side, and how many choices contradict
+each other.
 """
 
 DESCRIBE_EXAMPLES = """\
@@ -17,7 +19,8 @@ examples:
 
 CHECK = """\
 Reads every record of a built dataset, decodes every picture, and looks for what would make a measurement wrong: an id
-that is there twice, and an id, a picture (by its pixels) or a unit (--fold_by) that is in two splits.
+that is there twice, and an id, a picture (by its pixels) or a unit (--fold_by) that is in two splits. Of image_pairs,
+also a pair of a picture that is not there, or of two splits.
 
 Exit code: 0 sound, 1 not sound (the problems are listed), 2 no such dataset.
 """
@@ -65,6 +68,7 @@ def _describe(arguments: argparse.Namespace) -> None:
     scores = describe.read_scores(data)
     print(f"{data.name} in {data.folder}")
     print(describe.table(data, scores))
+    _say_choices(data)
     folder = Path(arguments.out or data.folder).expanduser()
     try:
         for path in describe.draw(data, scores, folder):
@@ -87,12 +91,22 @@ def _check(arguments: argparse.Namespace) -> int:
     print(f"{'not sound' if result.problems else 'sound'}: {data.name}: {counts}")
     if result.repeated:
         print(f"{result.repeated:,} pictures are equal to another of their split, which is no problem")
+    _say_choices(data)
     listed = result.problems if arguments.all else result.problems[:_LISTED]
     for problem in listed:
         print(f"  {problem}")
     if len(result.problems) > len(listed):
         print(f"  ... and {len(result.problems) - len(listed):,} more (--all lists them)")
     return 1 if result.problems else 0
+
+
+def _say_choices(data) -> None:
+    """Print what the choices of a dataset of pairs say about the people who made them; nothing for other datasets."""
+    from data_prep import build_report
+    from data_prep.image_pairs import look
+
+    for line in look.lines(build_report.read(data.folder).get("choices", {})):
+        print(line)
 
 
 def _open(arguments: argparse.Namespace):

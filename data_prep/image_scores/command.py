@@ -143,13 +143,23 @@ def clean_name(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
-def _prepare(arguments: argparse.Namespace) -> Callable:
+def named(arguments: argparse.Namespace) -> str:
+    """Return the dataset's name: `--name`, or the table's file name, cleaned.
+
+    Raises:
+        ValueError: `--name` has other characters than a-z, 0-9 and _.
+    """
     name = arguments.name
     if name is None:
         name = clean_name(Path(arguments.csv).stem)
     if not name or clean_name(name) != name:
         hint = f", such as --name={clean_name(name)}" if clean_name(name) else ""
         raise ValueError(f"--name: got {name!r}, expected a-z, 0-9 and _{hint}")
+    return name
+
+
+def _prepare(arguments: argparse.Namespace) -> Callable:
+    name = named(arguments)
     from data_prep.image_scores import Builder, ImageScoresConfig
 
     keys = ("images", "csv", "image_column", "group", "split", "fold_by", "weight")

@@ -15,7 +15,7 @@ _SCORES = (
     "engagement sales sold revenue downloads clicks ctr comments reactions hearts views impressions popularity"
 ).split()
 # Of these rows, so many must name a picture, or hold a number.
-_MOST = 0.5
+MOST = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,9 +85,9 @@ def columns(
             raise ValueError(f"{path}: got column {given!r} for two things, expected another one")
     values = {name: [row[name] for row in rows] for name in names}
     if image is None:
-        shares = {name: _share_of_files(values[name], folder) for name in names}
+        shares = {name: share_of_files(values[name], folder) for name in names}
         image = max(shares, key=lambda name: shares[name], default=None)
-        if image is None or shares[image] < _MOST:
+        if image is None or shares[image] < MOST:
             best = f"; most are in {image!r}, {shares[image]:.0%}" if image and shares[image] else ""
             raise ValueError(
                 f"{path}: no column names files in {folder} (paths relative to it){best}. Columns: {', '.join(names)}. "
@@ -112,7 +112,7 @@ def columns(
     return Guess(image, score, said + (f" (not {', '.join(rest)}; choose with --score)" if rest else ""))
 
 
-def _share_of_files(values: Sequence[Any], folder: Path) -> float:
+def share_of_files(values: Sequence[Any], folder: Path) -> float:
     texts = [value for value in values if isinstance(value, str) and value]
     return sum(_is_file(folder, text) for text in texts[:200]) / max(1, len(texts[:200])) if texts else 0.0
 
@@ -126,7 +126,7 @@ def _is_file(folder: Path, text: str) -> bool:
 
 def _is_numeric(path: Path, name: str, values: Sequence[Any]) -> bool:
     there = [value for value in values if not numbers.is_missing(value)]
-    if len(there) < _MOST * len(values):
+    if len(there) < MOST * len(values):
         return False
     try:
         found = numbers.understand(path, name, list(range(len(there))), there, (), "")

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lena_jax.cli import compare, crop, demo, explain, info, pick, save, score, serve, train, video
+from lena_jax.cli import compare, crop, demo, explain, info, judge, pick, save, score, serve, train, video
 from lena_jax.runtime import console
 from lena_jax.runtime.signals import Interrupted, stoppable
 
@@ -18,6 +18,7 @@ EXAMPLES = """\
 examples:
   lena-jax demo
   lena-jax train photos/ --table=photos.csv --score=likes -o models/photos
+  lena-jax judge photos/ -o choices.csv
   lena-jax score holiday/ --model=runs/mine
   lena-jax score holiday/ --model=runs/mine --output=scores.csv
   find . -name '*.jpg' | lena-jax score - --model=runs/mine --output=scores.jsonl
@@ -36,7 +37,7 @@ exit codes: 0 success; 1 some pictures could not be read, or a file could not be
 130 interrupted (Ctrl-C); 143 terminated
 """
 
-COMMANDS = (demo, train, score, explain, compare, crop, pick, video, serve, info, save)
+COMMANDS = (demo, judge, train, score, explain, compare, crop, pick, video, serve, info, save)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

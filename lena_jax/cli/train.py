@@ -15,7 +15,8 @@ from lena_jax.runtime.untrusted import read_json
 DESCRIPTION = """\
 Trains a ranker on your own pictures. You need a folder of pictures and a table (CSV, Excel, JSON lines, Parquet) with a
 score for each: likes, ratings, sales, any number; higher is better. Which table and which columns are guessed and said
-where you leave them out.
+where you leave them out. Instead of scores, the table may hold pairs and what people chose (--pairs): A/B tests, votes,
+choices of `lena-jax judge`.
 
 It reads the pictures, computes their features once, measures in five folds how well such a model ranks pictures that it
 was not trained on, and trains the model itself on all pictures. What comes out is one folder: the model for
@@ -32,6 +33,7 @@ examples:
   lena-jax train photos/ --table=photos.xlsx --score=likes -o models/photos
   lena-jax train photos/ --score=likes --views=views --group=site
   lena-jax train photos/ --score=rating --fold_by=author --strength=quick
+  lena-jax train photos/ --pairs=choices.csv
   lena-jax train photos/ --config.pooling=average -o models/photos_average
 """
 
@@ -46,6 +48,11 @@ def add(commands, options):
     parser.add_argument("pictures", metavar="FOLDER", help="folder of pictures")
     parser.add_argument(
         "--table", metavar="FILE", help="table of scores (default: the only one in the folder or beside)"
+    )
+    parser.add_argument(
+        "--pairs",
+        metavar="FILE",
+        help="table of pairs in the place of scores, see `python -m data_prep build image_pairs --help`",
     )
     parser.add_argument("--score", metavar="COLUMN", help="column to rank by (default: guessed)")
     parser.add_argument("--image_column", metavar="COLUMN", help="column of the pictures' paths (default: guessed)")
@@ -88,18 +95,17 @@ def run(arguments) -> int:
     if arguments.time_limit is not None and not arguments.time_limit > 0:
         raise ValueError(f"got --time_limit={arguments.time_limit:g}, expected minutes above 0")
     with models.ready():
-        from data_prep.image_scores import guess, look
+        from data_prep.image_scores import look
 
-        table = guess.table_of(folder) if arguments.table is None else Path(arguments.table).expanduser()
         output = Path(arguments.output or Path("models") / folder.resolve().name).expanduser().absolute()
-        others = [name for name in (arguments.group, arguments.views, arguments.fold_by) if name]
-        found = guess.columns(table, folder, arguments.image_column, arguments.score, others)
+        table, found = _table_of(arguments, folder)
         config, key = _config(arguments), _key(arguments, folder, table, found)
         if output.exists():
             return _already(output, key)
         print(f"table {table}: {found.said}")
-        for line in look.lines(table, folder, found.image, found.score, arguments.group, arguments.missing):
-            print(line)
+        if not arguments.pairs:
+            for line in look.lines(table, folder, found.image, found.score, arguments.group, arguments.missing):
+                print(line)
         # Everything on the way to the model; the same command goes on from here.
         work = output.with_name(f"{output.name}.partial")
         _claim(work, key)
@@ -118,6 +124,23 @@ def run(arguments) -> int:
         shutil.rmtree(work, ignore_errors=True)
         print(_summary(measures, output))
     return 0
+
+
+def _table_of(arguments, folder):
+    """Returns the table, and a `Guess` of its columns; a table of pairs finds its own columns."""
+    from data_prep.image_scores import guess
+    from data_prep.tables import files
+
+    if arguments.pairs:
+        for name in ("table", "score", "image_column", "views", "missing"):
+            if getattr(arguments, name):
+                raise ValueError(f"got --pairs and --{name}, expected one of them: a table of pairs has no scores")
+        return Path(arguments.pairs).expanduser(), guess.Guess("", "", "pairs and what was chosen")
+    table = guess.table_of(folder) if arguments.table is None else Path(arguments.table).expanduser()
+    if not arguments.score and {"left", "right"} <= set(files.column_names(table, 1)[0]):
+        raise ValueError(f"{table} has columns of left and right pictures: to learn from pairs, pass --pairs={table}")
+    others = [name for name in (arguments.group, arguments.views, arguments.fold_by) if name]
+    return table, guess.columns(table, folder, arguments.image_column, arguments.score, others)
 
 
 def _config(arguments):
@@ -208,10 +231,10 @@ def _build(arguments, folder, table, found, data_dir):
     from data_prep.image_scores.command import clean_name
 
     name = clean_name(folder.resolve().name) or "pictures"
-    options = [
-        "image_scores", f"--images={folder}", f"--csv={table}", f"--name={name}", f"--data_dir={data_dir}",
-        f"--image_column={found.image}", f"--score={found.score}", "--on-bad-image=skip",
-    ]  # fmt: skip
+    options = ["image_pairs" if arguments.pairs else "image_scores", f"--images={folder}", f"--csv={table}"]
+    options += [f"--name={name}", f"--data_dir={data_dir}", "--on-bad-image=skip"]
+    if not arguments.pairs:
+        options += [f"--image_column={found.image}", f"--score={found.score}"]
     options += [f"--{name}={value}" for name in ("group", "fold_by") if (value := getattr(arguments, name))]
     options += [f"--missing={value}" for value in arguments.missing]
     if arguments.views:
@@ -231,6 +254,27 @@ def _more_pictures(curve):
     ]
 
 
+def _people(choices):
+    """Says how well people agree, and how well their choices tell other choices; nothing without choices."""
+    said = []
+    if choices and (agreement := choices["agreement"]["value"]) is not None:
+        said.append(
+            f"two people agree on {agreement:.3f} of the {choices['two_votes']:,} pairs with two votes, so no ranker "
+            f"agrees with one person's choice more often than about {choices['ceiling']['value']:.3f}"
+        )
+    elif choices and choices["label_ceiling"] is not None:
+        said.append(
+            "no pair has two votes, so how well people agree is not known; by the labels, a ranker that is always "
+            f"right reaches {choices['label_ceiling']:.3f}"
+        )
+    if choices and (reference := choices.get("bradley_terry")) and reference["value"] is not None:
+        said.append(
+            "other choices about the same pictures, without looking at them (Bradley-Terry): "
+            f"{reference['value']:.3f}, {reference['low']:.3f} to {reference['high']:.3f}"
+        )
+    return said
+
+
 def _summary(measures, output):
     """Says what came out, and what to do with it."""
     from lena_jax.runs.folder import REPORT
@@ -240,6 +284,7 @@ def _summary(measures, output):
     lines = [
         f"pair accuracy {accuracy['value']:.3f}, 95 % interval {accuracy['low']:.3f} to {accuracy['high']:.3f}, "
         f"on pictures that it did not see ({floor})",
+        *_people(measures.get("choices")),
         *_more_pictures(measures.get("learning_curve")),
         f"model   {output}",
         f"report  {output / REPORT}",

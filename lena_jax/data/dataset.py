@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow_datasets as tfds
 
-from lena_jax.data import pair_dataset
+from lena_jax.data import judged_pairs, pair_dataset
+from lena_jax.data.judged_pairs import JudgedPairs
 from lena_jax.data.record_files import Records, open_builder
 from lena_jax.data.units import kept_together
 from lena_jax.runtime.untrusted import read_json, read_object
@@ -37,6 +38,7 @@ class ScoredPictures:
         weights: [n] float64, how much each picture counts in training. None if all count alike.
         pairs: [p, 2] indices of the pairs that the dataset gives; column 0 has the higher picture. None if the scores
             decide which pictures can be compared.
+        judged: soft labels, weights and votes of these pairs. None if every pair is certain and counts 1.
         objectness: `ObjectnessMaps` of `source`. None if they were not asked for.
         time: (T,) for a dataset of clips, each T frames [T, H, W, 3]; () for a dataset of pictures.
     """
@@ -50,6 +52,7 @@ class ScoredPictures:
     units: np.ndarray | None = None
     weights: np.ndarray | None = None
     pairs: np.ndarray | None = None
+    judged: JudgedPairs | None = None
     objectness: object = None
     time: tuple = ()
 
@@ -84,12 +87,13 @@ class ScoredPictures:
     def subset(self, indices) -> "ScoredPictures":
         """Select pictures by index (each once), in the given order, with the pairs that are wholly among them."""
         indices = np.asarray(indices, np.int64)
-        pairs = self.pairs
+        pairs, judged = self.pairs, self.judged
         if pairs is not None:
             place = np.full(len(self), -1)
             place[indices] = np.arange(len(indices))
             pairs = place[pairs]
-            pairs = pairs[(pairs >= 0).all(1)]
+            inside = (pairs >= 0).all(1)
+            pairs, judged = pairs[inside], None if judged is None else judged.take(inside)
         groups, units, weights = (
             None if known is None else known[indices] for known in (self.groups, self.units, self.weights)
         )
@@ -102,7 +106,12 @@ class ScoredPictures:
             units=units,
             weights=weights,
             pairs=pairs,
+            judged=judged,
         )
+
+    def decided_pairs(self):
+        """Return the dataset's own pairs without true ties, [p, 2]; None if it has no pairs of its own."""
+        return self.pairs if self.judged is None else self.pairs[self.judged.label > 0.5]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,6 +232,7 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
             known[key].append(value)
     known = {key: np.array(values) for key, values in known.items()}
     source = Records(builder, split)
+    pairs, judged = judged_pairs.read(folder, known["ids"]) if judged_pairs.there(folder) else (None, None)
     pictures = ScoredPictures(
         known["ids"],
         known["scores"],
@@ -232,6 +242,8 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
         digest.hexdigest(),
         kept_together(known["contents"], known["units"], _near(folder, known["ids"])),
         known["weights"] if np.ptp(known["weights"]) else None,
+        pairs=pairs,
+        judged=judged,
         time=time,
     )
     return pictures if score == "score" else pictures.subset(np.flatnonzero(~np.isnan(pictures.scores)))

@@ -21,8 +21,8 @@ class DrawBatch(grain.transforms.RandomMap):
     If pictures have weights, the weight of a pair is the product of its pictures' weights, each divided by their mean.
 
     Attributes:
-        pictures: the training pictures. If they come with pairs of their own, n/2 of those are drawn uniformly, and
-            `mode`, `min_gap` and `weighting` have no effect.
+        pictures: the training pictures. If they come with pairs of their own, n/2 of those are drawn uniformly, with
+            their soft labels and weights, and `mode`, `min_gap` and `weighting` have no effect.
         batch_size: pictures per batch, n.
         mode: "random": n/2 pairs drawn uniformly from all comparable pairs; "in_batch": n pictures and all n(n-1)/2
             pairs among them, with weight 0 if not comparable. The pictures are drawn uniformly. If there are groups,
@@ -61,6 +61,11 @@ class DrawBatch(grain.transforms.RandomMap):
         if self.pictures.pairs is not None:
             if not len(self.pictures.pairs):
                 raise ValueError("the training pictures have no pairs, expected at least one")
+            if self.pictures.judged is not None and not self.pictures.judged.weight.any():
+                raise ValueError(
+                    f"the {len(self.pictures.pairs)} pairs of the training pictures have no weight: all are ties, "
+                    "expected at least one that tells"
+                )
             return
         comparable = ComparablePairs(self.pictures.scores, self.pictures.groups, self.min_gap)
         if not len(comparable):
@@ -82,10 +87,14 @@ class DrawBatch(grain.transforms.RandomMap):
     def random_map(self, step, rng):
         """Return {inputs, pairs [p, 2], label [p], weight [p], index [n]} for one step."""
         if self.pictures.pairs is not None:
-            chosen = self.pictures.pairs[rng.integers(len(self.pictures.pairs), size=self.batch_size // 2)]
+            drawn = rng.integers(len(self.pictures.pairs), size=self.batch_size // 2)
+            chosen = self.pictures.pairs[drawn]
             label = rng.integers(2, size=len(chosen)).astype(np.float32)
             index = np.where(label[:, None] == 1, chosen, chosen[:, ::-1]).ravel()
             pairs, weight = np.arange(self.batch_size).reshape(-1, 2), np.ones(len(label), np.float32)
+            if (judged := self.pictures.judged) is not None:
+                first = judged.label[drawn].astype(np.float32)
+                label, weight = np.where(label == 1, first, 1 - first), judged.weight[drawn].astype(np.float32)
         elif self.mode == "random":
             chosen, label = self._comparable.draw(self.batch_size // 2, rng)
             index, weight = chosen.ravel(), np.ones(len(label), np.float32)

@@ -23,8 +23,8 @@ def open_pictures(config):
         {"train": ScoredPictures, "validation": ScoredPictures or None, "test": ScoredPictures}.
 
     Raises:
-        ValueError: the dataset, a split or its objectness maps are missing, `fold` is not below `folds`, or the share
-            to set aside is outside [0, 1/2].
+        ValueError: the dataset, a split or its objectness maps are missing, `fold` is not below `folds`, the share to
+            set aside is outside [0, 1/2], or a fold of judged pairs has no pair.
     """
     data = config.data
     if not 0 <= data.validation <= 0.5:
@@ -64,8 +64,26 @@ def _parts(config):
     parts = make_folds(pictures, data.folds, data.fold_seed)
     if not 0 <= data.fold < data.folds:
         raise ValueError(f"data.fold must be in [0, {data.folds}), got {data.fold}")
+    if pictures.judged is not None:
+        _check_pairs(pictures, parts)
     rest = np.sort(np.concatenate(parts[: data.fold] + parts[data.fold + 1 :]))
     return {"train": pictures.subset(rest), "validation": None, "test": pictures.subset(parts[data.fold])}
+
+
+def _check_pairs(pictures, parts):
+    """Refuse folds of judged pairs of which one has no pair of its own: pairs across folds are dropped."""
+    fold_of = np.empty(len(pictures), np.int64)
+    for number, part in enumerate(parts):
+        fold_of[part] = number
+    pairs = pictures.decided_pairs()
+    within = fold_of[pairs[fold_of[pairs[:, 0]] == fold_of[pairs[:, 1]], 0]]
+    counts = np.bincount(within, minlength=len(parts))
+    if not counts.all():
+        raise ValueError(
+            f"fold {int(np.argmin(counts))} of {len(parts)} has no pair among its pictures: {len(within):,} of "
+            f"{len(pairs):,} pairs are within one fold, the others are dropped. Use fewer folds (--folds=2), or add "
+            "pairs"
+        )
 
 
 def make_folds(pictures, count, seed=0):
@@ -103,6 +121,8 @@ def fingerprint(parts):
         if part is not None:
             for array in (part.ids, part.groups, part.scores, part.weights, part.rows, part.pairs):
                 digest.update(repr(None if array is None else array.tolist()).encode())
+            if part.judged is not None:
+                digest.update(repr([part.judged.label.tolist(), part.judged.weight.tolist()]).encode())
             digest.update(part.digest.encode())
             if part.objectness is not None:
                 maps.update(part.objectness.digest.encode())

@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from lena_jax.metrics import accuracy_by_gap, calibration_metrics, ranking_metrics
+from lena_jax.metrics import (
+    accuracy_by_gap,
+    calibration_metrics,
+    choice_metrics,
+    people_metrics,
+    ranking_metrics,
+    reference_of,
+)
 from lena_jax.runs import folder
 from lena_jax.runs.load import load_ranker
 from lena_jax.runs.trained_data import open_trained_pictures
@@ -20,7 +27,8 @@ def measure_by_folds(workdir, folds, more=None):
         more: further JSON values to store with the measures.
 
     Returns:
-        The measures: "folds", "pictures", "pairs", those of `ranking_metrics`, `calibration` and `accuracy_by_gap`.
+        The measures: "folds", "pictures", "pairs", those of `ranking_metrics`, `calibration` and `accuracy_by_gap`. For
+        pairs that people judged also "choices" (`metrics.choice_metrics`) and "pairs_across_folds".
 
     Raises:
         ValueError: if a fold has a picture that the run has not, or two folds have the same.
@@ -52,5 +60,18 @@ def measure_by_folds(workdir, folds, more=None):
         "accuracy_by_gap": accuracy_by_gap(predicted[measured], chosen.scores, pairs),
         **(more or {}),
     }
+    if pictures.judged is not None:
+        # The reference may use votes about all pairs; those across folds are not measured.
+        reference = reference_of(len(pictures), pictures.pairs, pictures.judged)
+        inside = (fold_of[pictures.pairs] >= 0).all(1) & (np.diff(fold_of[pictures.pairs])[:, 0] == 0)
+        metrics["choices"] = choice_metrics(
+            predicted[measured],
+            np.searchsorted(measured, pictures.pairs[inside]),
+            pictures.judged.take(inside),
+            groups,
+            None if reference is None else reference[inside],
+        )
+        metrics["choices"] |= people_metrics(len(pictures), pictures.pairs, pictures.judged.votes)
+        metrics["pairs_across_folds"] = int((~inside).sum())
     folder.write_evaluation(workdir, folder.FOLDS, metrics, chosen, predicted[measured], pairs)
     return metrics

@@ -14,10 +14,13 @@ from lena_jax.metrics import (
     accuracy_by_gap,
     accuracy_by_group,
     calibration_metrics,
+    choice_metrics,
     localization_metrics,
     pairs_to_compare,
+    people_metrics,
     picture_localization,
     ranking_metrics,
+    reference_of,
 )
 from lena_jax.models.predict import predict
 from lena_jax.models.shares import eta_distribution
@@ -47,7 +50,8 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
     Returns:
         The dict in `metrics.json`: what was evaluated (`data`, `fingerprint` of the dataset and its splits, `split`,
         `step`, `pooling`, `fusion`), the measures of `ranking_metrics`, `calibration`, `accuracy_by_gap` and, with few
-        groups, `accuracy_by_group`. Where available also `eta`, `gate` (how far a learned one closes, in [0, 1]),
+        groups, `accuracy_by_group`. Pairs that people judged have `choices` (`metrics.choice_metrics` and
+        `people_metrics`). Where available also `eta`, `gate` (how far a learned one closes, in [0, 1]),
         `localization` (per kind of map, for datasets with masks) and `map_checks`.
 
     Raises:
@@ -70,7 +74,7 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
             f"got check_maps={check_maps} for clips, expected 0: only maps of still pictures can be checked"
         )
     compared = (
-        pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap, given=pictures.pairs)
+        pairs_to_compare(pictures.scores, pictures.groups, config.pairs.min_gap, given=pictures.decided_pairs())
         if pairs is None
         else read_pairs(pairs, pictures.ids)
     )
@@ -95,6 +99,10 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
     }
     if pictures.groups is not None and len(np.unique(pictures.groups)) < CLUSTERS:
         metrics["accuracy_by_group"] = accuracy_by_group(scores, compared, pictures.groups)
+    if pictures.judged is not None:
+        reference = reference_of(len(pictures), pictures.pairs, pictures.judged)
+        metrics["choices"] = choice_metrics(scores, pictures.pairs, pictures.judged, pictures.groups, reference)
+        metrics["choices"] |= people_metrics(len(pictures), pictures.pairs, pictures.judged.votes)
     # Maps sum to the score only if the pooled value is a weighted mean of the cells.
     exact = model.has_exact_maps
     maps = {"contribution_map": contributions} if exact else {}

@@ -3,6 +3,7 @@
 from lena_jax.metrics.agreement import map_agreement
 from lena_jax.metrics.breakdown import accuracy_by_gap, accuracy_by_group
 from lena_jax.metrics.calibration import calibration, calibration_metrics
+from lena_jax.metrics.choices import choice_metrics, people_metrics, reference_of
 from lena_jax.metrics.comparison import compare_models
 from lena_jax.metrics.discounted_gain import ndcg, percentile_gains
 from lena_jax.metrics.localization import (
@@ -40,6 +41,7 @@ __all__ = [
     "box_hits",
     "calibration",
     "calibration_metrics",
+    "choice_metrics",
     "compare_models",
     "compare_trainings",
     "group_correlation",
@@ -56,11 +58,13 @@ __all__ = [
     "paired_t",
     "pairs_to_compare",
     "percentile_gains",
+    "people_metrics",
     "picture_localization",
     "pixel_average_precision",
     "pixel_counts",
     "pointing_hit",
     "ranking_metrics",
+    "reference_of",
     "shown_pair_auc",
     "sign_flip_test",
 ]

@@ -127,7 +127,7 @@ def read_measures(run, workdir):
     if run.pictures is None or run.pictures["validation"] is None:
         return None
     pictures = run.pictures["validation"]
-    pairs = pairs_to_compare(pictures.scores, pictures.groups, run.config.pairs.min_gap, given=pictures.pairs)
+    pairs = pairs_to_compare(pictures.scores, pictures.groups, run.config.pairs.min_gap, given=pictures.decided_pairs())
     scores = predict(run.model, run.variables, pictures, run.config.batch_size, "report")[0]
     measures = ranking_metrics(scores, pictures.scores, pictures.groups, pairs=pairs)
     return Measured({"split": "validation", "step": run.step, **measures}, pictures, scores.astype(np.float64), pairs)

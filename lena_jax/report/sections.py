@@ -17,6 +17,11 @@ _MEASURES = {
     "spearman": ("Spearman's rho", 0.0),
     "kendall": ("Kendall's tau-b", 0.0),
 }
+# Of pairs that people judged, beside the pair accuracy.
+_OF_CHOICES = {
+    "ceiling": "At most: agreement with one person",
+    "bradley_terry": "Other choices, without pixels",
+}
 
 
 def heading(run):
@@ -65,7 +70,7 @@ def measures(run, measured):
                 "that was trained without it; pairs stay within a fold. The model of this page was then trained on all "
                 "pictures. Intervals: bootstrap over pictures."
             ),
-            "tiles": [_tile(name, metrics[key], start) for key, (name, start) in _MEASURES.items()],
+            "tiles": _tiles(metrics),
             "maps": [],
         }
     flattered = (
@@ -79,12 +84,20 @@ def measures(run, measured):
             f"step {metrics['step']}. Intervals: bootstrap over pictures."
             + ("" if metrics["split"] == "test" else flattered)
         ),
-        "tiles": [_tile(name, metrics[key], start) for key, (name, start) in _MEASURES.items()],
+        "tiles": _tiles(metrics),
         "maps": [
             (name.replace("_", " "), f"{each['energy_inside']:.1%}", f"{each['area']:.1%}", f"{each['ratio']:.1f}")
             for name, each in metrics.get("localization", {}).items()
         ],
     }
+
+
+def _tiles(metrics):
+    """Describes the measures, and beside the accuracy of judged pairs what people and other choices reach."""
+    tiles = [_tile(name, metrics[key], start) for key, (name, start) in _MEASURES.items()]
+    known = metrics.get("choices", {})
+    beside = [(name, known[key]) for key, name in _OF_CHOICES.items() if known.get(key, {}).get("value") is not None]
+    return tiles[:1] + [_tile(name, measure, 0.5) for name, measure in beside] + tiles[1:]
 
 
 def _tile(name, measure, start):

@@ -42,6 +42,29 @@ def table(metrics, workdir):
                 f"{_interval(metrics['calibration']['brier'])}  (guessing: 0.250)",
             )
         )
+    if "choices" in metrics:
+        known = metrics["choices"]
+        rows.append(
+            (
+                "people",
+                f"two agree {_interval(known['agreement'])} ({known['two_votes']:,} pairs), so agreement with one "
+                f"person is at most {_interval(known['ceiling'])}"
+                if known["two_votes"]
+                else f"no pair has two votes; by the labels, a ranker that is always right reaches "
+                f"{_number(known['label_ceiling'])}",
+            )
+        )
+        if "bradley_terry" in known:
+            rows.append(("Bradley-Terry", f"{_interval(known['bradley_terry'])}  (other choices, without pixels)"))
+        if "random_pairs" in known:
+            rows.append(("random pairs", f"{_interval(known['random_pairs'])}  (the others were chosen to be hard)"))
+        rows.append(
+            (
+                "soft labels",
+                f"log loss {_interval(known['soft_log_loss'])}  (guessing: 0.693; least possible: "
+                f"{_number(known['entropy'])}), ECE {_number(known['soft_ece'])}",
+            )
+        )
     if "eta" in metrics:
         size = metrics["eta"]["support_size"]
         rows.append(

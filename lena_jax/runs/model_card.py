@@ -71,8 +71,15 @@ def _measures(metrics):
         "pairs": f"{metrics['pairs']:,}",
         "folds": int(metrics["folds"]) if "folds" in metrics else None,
         "simple": _number(metrics["simple_properties"]["pair_accuracy"]) if "simple_properties" in metrics else None,
+        "people": _people(metrics.get("choices", {})),
         "rows": rows,
     }
+
+
+def _people(choices):
+    if choices.get("agreement", {}).get("value") is None:
+        return None
+    return {key: _number(choices[key]["value"]) for key in ("agreement", "ceiling")}
 
 
 def _properties(properties):

@@ -150,7 +150,7 @@ def table_of(study, tests, scores):
     rows = []
     for target in study.data:
         test = tests[target]
-        pairs = pairs_to_compare(test.scores, test.groups, study.config.pairs.min_gap, given=test.pairs)
+        pairs = pairs_to_compare(test.scores, test.groups, study.config.pairs.min_gap, given=test.decided_pairs())
 
         def compare(first, second, test=test, pairs=pairs):
             return compare_trainings(first, second, test.scores, test.groups, pairs)["pair_accuracy"]

@@ -44,7 +44,7 @@ def run(config, workdir, folds=0, seeds=1, fold=None, seed=None):
     for number in range(folds):
         # Check every fold now, not after hours of training on earlier folds.
         test = open_pictures(configs[number, 0])["test"]
-        pairs_to_compare(test.scores, test.groups, config.pairs.min_gap, given=test.pairs)
+        pairs_to_compare(test.scores, test.groups, config.pairs.min_gap, given=test.decided_pairs())
     for number, one in configs.items():
         if fold in (None, number[0]) and seed in (None, number[1]):
             path = os.path.join(workdir, name_of(number, folds, seeds))

@@ -89,7 +89,7 @@ def check(configs):
         if data not in seen:
             seen.add(data)
             test = open_pictures(config)["test"]
-            pairs_to_compare(test.scores, test.groups, config.pairs.min_gap, given=test.pairs)
+            pairs_to_compare(test.scores, test.groups, config.pairs.min_gap, given=test.decided_pairs())
         model = ranker.build(config)
         if maps is None:
             maps = model.abstract_feature_map()

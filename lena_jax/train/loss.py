@@ -18,7 +18,7 @@ def pairwise_logistic_loss(scores, pairs, label, weight):
     Args:
         scores: [n] predicted scores.
         pairs: [p, 2] integers, indices of left and right.
-        label: [p] in {0, 1/2, 1}; 1/2 for a tie.
+        label: [p] in [0, 1], the chance that left is the more viral one; 1/2 for a tie.
         weight: [p]; 0 ignores a pair.
 
     Returns:

@@ -28,7 +28,8 @@ def pair_matrix(pictures, min_gap=0.0, weighting="equal"):
     """Enter all pairs that training may use; the same pairs, weights and labels as `DrawBatch` draws.
 
     Args:
-        pictures: `ScoredPictures`. Their own pairs, if they have any, else all comparable pairs of their scores.
+        pictures: `ScoredPictures`. Their own pairs with their soft labels and weights, if they have any, else all
+            comparable pairs of their scores.
         min_gap, weighting: see `DrawBatch`; without effect on given pairs.
 
     Returns:
@@ -40,7 +41,9 @@ def pair_matrix(pictures, min_gap=0.0, weighting="equal"):
     n = len(pictures)
     won = np.zeros((n, n), np.float32)  # [high, low]: the weight of the pairs that the row's picture won.
     if pictures.pairs is not None:
-        np.add.at(won, tuple(pictures.pairs.T), 1.0)
+        label, weight = (1.0, 1.0) if pictures.judged is None else (pictures.judged.label, pictures.judged.weight)
+        np.add.at(won, tuple(pictures.pairs.T), weight * label)
+        np.add.at(won, tuple(pictures.pairs.T[::-1]), weight * (1 - label))
     else:
         # One run of pictures above each picture at a time, so that the list of all pairs is never made.
         comparable = ComparablePairs(pictures.scores, pictures.groups, min_gap)
@@ -84,6 +87,9 @@ def derivatives(scores, pairs):
 
 
 def accuracy(scores, pairs):
-    """Return the weighted share of pairs in the right order: scores [n] -> scalar; ties count half, NaN as a tie."""
+    """Return the weighted share of pairs in the order of the more probable label: scores [n] -> scalar.
+
+    Ties count half, predicted or true, and a NaN is a tie.
+    """
     d = jnp.nan_to_num(jnp.sign(scores[:, None] - scores[None]))
-    return 0.5 * jnp.sum(pairs.weight * (d * (2 * pairs.label - 1) + 1) / 2)
+    return 0.5 * jnp.sum(pairs.weight * (d * jnp.sign(2 * pairs.label - 1) + 1) / 2)

@@ -93,7 +93,7 @@ def make_plan(config, devices):
     validation_pairs = (
         None
         if held_out is None
-        else pairs_to_compare(held_out.scores, held_out.groups, config.pairs.min_gap, given=held_out.pairs)
+        else pairs_to_compare(held_out.scores, held_out.groups, config.pairs.min_gap, given=held_out.decided_pairs())
     )
     return Plan(config, model, augmentation, pictures, fingerprint(pictures), draw, validation_pairs)
 

@@ -66,7 +66,7 @@ def make_train_step(score, optimizer, devices=None, accumulate=1, average_decay=
         weight = jax.lax.psum(weight, AXIS)
         weight = jnp.where(weight > 0, weight, 1)
         logits = pair_logits(scores, batch["pairs"])
-        correct = jnp.sum(batch["weight"] * (jnp.sign(logits) * (2 * batch["label"] - 1) + 1) / 2)
+        correct = jnp.sum(batch["weight"] * (jnp.sign(logits) * jnp.sign(2 * batch["label"] - 1) + 1) / 2)
         return loss / weight, correct / weight
 
     # The derivative of all_gather sums over devices: it returns what all pairs add to a score to the device that

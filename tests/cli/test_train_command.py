@@ -1,6 +1,7 @@
 """`lena-jax train`: one command from a folder and a table to a model, which goes on, and does nothing twice."""
 
 import csv
+import itertools
 import json
 
 import numpy as np
@@ -71,6 +72,36 @@ def test_from_a_folder_to_a_model(photos, tmp_path, capsys, monkeypatch):
     assert "another input or other options" in capsys.readouterr().err
 
 
+def test_from_choices_to_a_model(photos, tmp_path, capsys):
+    # All pairs among 24 pictures, two votes each, and the brighter one wins them; three more say tie.
+    with open(photos.parent / "photos.csv", newline="") as file:
+        likes = {row["file"]: int(row["likes"]) for row in csv.DictReader(file, delimiter=";")}
+    names = sorted(likes)
+    path = tmp_path / "choices.csv"
+    with open(path, "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["left", "right", "left_votes", "right_votes"])
+        for number, (one, other) in enumerate(itertools.combinations(names, 2)):
+            votes = (2, 0) if likes[one] > likes[other] else (0, 2)
+            table.writerow([one, other, *((1, 1) if number % 90 == 0 else votes)])
+    output = tmp_path / "models" / "pairs"
+    command = ["train", str(photos), f"--pairs={path}", "-o", str(output), *TINY, "--time_limit=0.0001"]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "pairs: 276 train" in out and "two people agree on 0.9" in out and "(Bradley-Terry): 0.9" in out
+    metrics = json.loads((output / "metrics.json").read_text())
+    choices = metrics["choices"]
+    assert metrics["pictures"] == 12 and metrics["pairs"] + choices["ties"] + metrics["pairs_across_folds"] == 276
+    assert metrics["pair_accuracy"]["value"] > 0.9 and choices["two_votes"] == 276
+    assert choices["agreement"]["value"] == pytest.approx(1 - 4 / 276)
+    assert choices["entropy"] < choices["soft_log_loss"]["value"] < np.log(2)
+    assert "Two people agree on 0.986 of the pairs, so no ranker" in (output / "README.md").read_text()
+    assert "agreement with one person" in (output / "report.html").read_text()
+    assert main(command) == 0 and "nothing to do" in capsys.readouterr().out
+    assert main([*command, "--score=likes"]) == 2 and "got --pairs and --score" in capsys.readouterr().err
+    assert main(["train", str(photos), f"--table={path}"]) == 2 and f"pass --pairs={path}" in capsys.readouterr().err
+
+
 def test_a_short_time_measures_in_fewer_folds(photos, tmp_path, capsys):
     output = tmp_path / "model"
     options = [one for one in TINY if "folds" not in one]
@@ -87,6 +118,7 @@ def test_a_short_time_measures_in_fewer_folds(photos, tmp_path, capsys):
         (["--folds=1"], "got --folds=1, expected at least 2"),
         (["--time_limit=0"], "expected minutes above 0"),
         (["--table=gone.csv"], "no such table"),
+        (["--pairs=gone.csv"], "no such table"),
         (["--score=stars"], "got column 'stars'"),
         (["--group=site"], "got column 'site'"),
         (["--score=likes", "--views=likes"], "for two things"),

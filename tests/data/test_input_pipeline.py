@@ -7,6 +7,7 @@ from absl import flags
 from lena_jax.data import dataset
 from lena_jax.data.dataset import ScoredPictures
 from lena_jax.data.input_pipeline import DrawBatch, SquarePictures, batches, make_squares
+from lena_jax.data.judged_pairs import JudgedPairs
 from lena_jax.data.transforms import Augmentation, resize
 
 
@@ -241,3 +242,21 @@ def test_a_pair_can_weigh_its_gap(pictures, mode):
     np.testing.assert_allclose(weighted["weight"], plain["weight"] * gap, rtol=1e-6)
     with pytest.raises(ValueError, match="got 'square'"):
         dataclasses.replace(draw(pictures), weighting="square")
+
+
+def test_soft_labels_turn_with_the_sides_and_weights_come_along(pictures):
+    pairs, label = np.array([[0, 1], [2, 3], [4, 5]]), np.array([0.9, 0.75, 0.5])
+    judged = JudgedPairs(label, np.array([1.0, 2.0, 0.0]), np.full((3, 2), np.nan))
+    given = dataclasses.replace(pictures, pairs=pairs, judged=judged)
+    seen = set()
+    for batch in batches(draw(given), steps=20, seed=1):
+        for (left, right), chance, weight in zip(
+            batch["index"].reshape(-1, 2), batch["label"], batch["weight"], strict=True
+        ):
+            number = min(left, right) // 2
+            assert chance == pytest.approx(label[number] if left < right else 1 - label[number])
+            assert weight == judged.weight[number]
+            seen.add((int(left), int(right)))
+    assert len(seen) == 6
+    with pytest.raises(ValueError, match="3 pairs .* have no weight"):
+        draw(dataclasses.replace(given, judged=JudgedPairs(label, np.zeros(3), judged.votes)))

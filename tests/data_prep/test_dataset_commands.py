@@ -15,7 +15,7 @@ IVGP = ["ivgp", "--activities=a", "--images=i"]
 def test_every_builder_has_its_record():
     (root,) = data_prep.__path__
     builders = {path.parent.name for path in Path(root).glob("*/*_dataset_builder.py")}
-    assert len(builders) == 5 and {dataset.name for dataset in command.DATASETS} == builders
+    assert len(builders) == 6 and {dataset.name for dataset in command.DATASETS} == builders
     for dataset in command.DATASETS:
         assert dataset.description and f"python -m data_prep build {dataset.name}" in dataset.examples
         assert f"  {dataset.name} " in command.DESCRIPTION and dataset.summary in command.DESCRIPTION

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from lena_jax.data.dataset import ScoredPictures
+from lena_jax.data.judged_pairs import JudgedPairs
 from lena_jax.train import pair_matrix
 from lena_jax.train.loss import pairwise_logistic_loss
 
 
-def pictures(scores, groups=None, weights=None, pairs=None):
+def pictures(scores, groups=None, weights=None, pairs=None, judged=None):
     n = len(scores)
     return ScoredPictures(
         np.array([str(i) for i in range(n)]),
@@ -21,6 +22,7 @@ def pictures(scores, groups=None, weights=None, pairs=None):
         "",
         weights=weights,
         pairs=pairs,
+        judged=judged,
     )
 
 
@@ -83,3 +85,25 @@ def test_only_keeps_the_pairs_of_chosen_pictures(scored):
 def test_pictures_without_a_pair_are_refused():
     with pytest.raises(ValueError, match="no two of the 3 training pictures"):
         pair_matrix.pair_matrix(pictures(np.ones(3)))
+
+
+def soft(pairs, label, weight):
+    return pictures(np.zeros(4), pairs=np.array(pairs), judged=JudgedPairs(*map(np.array, (label, weight)), None))
+
+
+def test_soft_labels_and_weights_are_those_of_the_listed_pairs():
+    listed = [[0, 1], [2, 1], [3, 0], [0, 1]]
+    label, weight = np.array([0.9, 0.75, 0.5, 0.6]), np.array([1.0, 0.5, 2.0, 3.0])
+    pairs = pair_matrix.pair_matrix(soft(listed, label, weight))
+    predicted = np.float32([0.3, -1.0, 0.4, 2.0])
+    total, weights = pairwise_logistic_loss(predicted, np.array(listed), np.float32(label), np.float32(weight))
+    np.testing.assert_allclose(pair_matrix.loss(predicted, pairs), total / weights, rtol=1e-5)
+    # Accuracy is that of the likelier side, and the tie counts half: 3 : 0 is the tie.
+    np.testing.assert_allclose(pair_matrix.accuracy(predicted, pairs), (1 + 0.5 + 1 + 3) / 6.5, rtol=1e-5)
+
+
+def test_weights_that_double_are_the_same_matrix_as_pairs_twice():
+    one = pair_matrix.pair_matrix(soft([[0, 1], [1, 2]], [0.9, 0.6], [2.0, 1.0]))
+    other = pair_matrix.pair_matrix(soft([[0, 1], [0, 1], [1, 2]], [0.9, 0.9, 0.6], [1.0, 1.0, 1.0]))
+    np.testing.assert_allclose(one.weight, other.weight)
+    np.testing.assert_allclose(one.label, other.label, rtol=1e-6)

@@ -40,15 +40,18 @@ class Gate:
 
     Args:
         app: the application.
-        uploads: `Uploads`.
+        uploads: `Uploads`; None for a page without any.
         limits: `Limits`.
         hosts: host names that requests may carry, or None for any. This stops DNS rebinding: a hostile site whose name
             resolves to this machine carries its own name.
         door: `Door` that asks visitors for a password.
+        read, write: patterns of the paths that may be got, and posted to.
+        policy: content security policy of the page, with the place of the scripts' nonce.
     """
 
-    def __init__(self, app, uploads, limits, hosts, door):
+    def __init__(self, app, uploads, limits, hosts, door, read=_READ, write=_WRITE, policy=_POLICY):
         self._app, self._uploads, self._hosts, self._door = app, uploads, hosts, door
+        self._may_read, self._may_write, self._policy = read, write, policy
         self._total = limits.max_total_megabytes * 1_000_000
         self._most_at_once, self._most_files = limits.max_pictures, _RANKINGS * limits.max_pictures
 
@@ -92,8 +95,8 @@ class Gate:
         if ".." in path:
             return 404, "Not found."
         if method in ("GET", "HEAD"):
-            return (200, None) if _READ.fullmatch(path) else (404, "Not found.")
-        if method != "POST" or not _WRITE.fullmatch(path):
+            return (200, None) if self._may_read.fullmatch(path) else (404, "Not found.")
+        if method != "POST" or not self._may_write.fullmatch(path):
             return 404, "Not found."
         # Browsers send the origin of the page that makes the request.
         if "origin" in headers and headers["origin"].partition("://")[2] != headers.get("host", ""):
@@ -193,7 +196,7 @@ class Gate:
         try:
             question = json.loads(body or b"null")
             return all(
-                isinstance(one["path"], str) and self._uploads.holds(one["path"])
+                self._uploads is not None and isinstance(one["path"], str) and self._uploads.holds(one["path"])
                 for one in _dicts(question)
                 if "path" in one
             )
@@ -215,7 +218,7 @@ class Gate:
         body = b"".join(parts).replace(b"<script", f"<script nonce='{nonce}'".encode())
         kept = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
         start["headers"] = [*kept, (b"content-length", str(len(body)).encode())]
-        policy = {"content-security-policy": _POLICY.format(nonce=nonce), "cache-control": "no-store"}
+        policy = {"content-security-policy": self._policy.format(nonce=nonce), "cache-control": "no-store"}
         await with_headers(send, HEADERS | policy | cookie)(start)
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
