@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from lena_jax.data import dataset
+from lena_jax.data.record_files import open_builder
 
 # The features of a pair start with these; those of a single picture have no such prefix.
 _SIDES = ("left", "right")
@@ -46,7 +47,7 @@ class BuiltDataset:
         self.folder = Path(dataset.dataset_directory(name, str(data_dir)))
         if not (self.folder / "dataset_info.json").is_file():
             raise ValueError(f"{self.folder}: expected a built dataset, got no dataset_info.json")
-        builder = tfds.builder_from_directory(self.folder)
+        builder = open_builder(self.folder)
         self._features = builder.info.features
         self.counts = {split: info.num_examples for split, info in sorted(builder.info.splits.items())}
         self.images = [key for key, one in self._features.items() if isinstance(one, tfds.features.Image)]

@@ -99,9 +99,9 @@ def _describe(folder: Path, split: str, pictures: ScoredPictures) -> None:
     splits = description.pop("splits", {})
     if description != RECIPE:
         splits = {}
-    # Unfinished files are maps, or a description that was being written when its process was killed.
-    for path in (*folder.glob("*.npy"), *folder.glob("*.unfinished")):
-        its_split = path.name.removesuffix(".unfinished").removesuffix(".npy")
+    # Partial files are maps; an unfinished one is a description that was being written when its process was killed.
+    for path in (*folder.glob("*.npy"), *folder.glob("*.partial"), *folder.glob("*.unfinished")):
+        its_split = path.name.removesuffix(".partial").removesuffix(".npy")
         if its_split not in splits or (its_split == split and splits[split] != objectness.entry(pictures)):
             path.unlink()
     splits[split] = objectness.entry(pictures)
@@ -130,15 +130,15 @@ def _fill(path: Path, source, network: u2net.Network, threads: int, progress: Ca
 
 @contextlib.contextmanager
 def _unfinished(path: Path, count: int) -> Iterator[tuple[io.BufferedIOBase, int]]:
-    """Open `path.unfinished` after its last whole map, yield it and its number of maps, and move it when all are done.
+    """Open `path.partial` after its last whole map, yield it and its number of maps, and move it when all are done.
 
     The file is written, not memory-mapped: on a full disk, writing into a mapped file would kill the process.
     """
     header = io.BytesIO()
     shape = (count, objectness.SIDE, objectness.SIDE)
     np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    with unfinished.open("r+b" if unfinished.exists() else "w+b") as file:
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("r+b" if partial.exists() else "w+b") as file:
         if file.read(len(header.getvalue())) != header.getvalue():
             file.seek(0)
             file.truncate()
@@ -148,4 +148,4 @@ def _unfinished(path: Path, count: int) -> Iterator[tuple[io.BufferedIOBase, int
         file.truncate(begin + done * _MAP_BYTES)
         file.seek(0, os.SEEK_END)
         yield file, done
-    os.replace(unfinished, path)
+    os.replace(partial, path)

@@ -10,6 +10,11 @@ in one thread where the stage normally uses threads. It has medians over rounds;
 was.
 """
 
+from lena_jax.runtime import signals
+
+if __name__ == "__main__":
+    signals.end_silently()  # Before what takes longer to import.
+
 import os
 import statistics
 import tempfile

@@ -13,6 +13,11 @@ within each round, with its own quartiles. The processor time per step depends l
 have been built: its pictures are read.
 """
 
+from lena_jax.runtime import signals
+
+if __name__ == "__main__":
+    signals.end_silently()  # Before what takes longer to import.
+
 import itertools
 import os
 import statistics

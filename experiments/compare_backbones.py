@@ -13,6 +13,11 @@ interruption and does only what is missing; you may add backbones. --cell=17 doe
 prints the numbers); the last job to finish writes the table.
 """
 
+from lena_jax.runtime import signals
+
+if __name__ == "__main__":
+    signals.end_silently()  # Before what takes longer to import.
+
 from absl import flags
 from ml_collections import config_flags
 

@@ -13,6 +13,11 @@ compares the finished runs with another baseline.
 --cell=17 does one run alone, for job arrays (--list prints the numbers); the last job to finish writes the table.
 """
 
+from lena_jax.runtime import signals
+
+if __name__ == "__main__":
+    signals.end_silently()  # Before what takes longer to import.
+
 from absl import flags
 from ml_collections import config_flags
 

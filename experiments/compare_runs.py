@@ -8,6 +8,11 @@ Both runs must be trained on the same dataset with the same splits (or folds), a
 (experiments/evaluate.py --pairs).
 """
 
+from lena_jax.runtime import signals
+
+if __name__ == "__main__":
+    signals.end_silently()  # Before what takes longer to import.
+
 import os
 
 from absl import flags

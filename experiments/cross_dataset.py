@@ -13,6 +13,11 @@ The remedies: train on pairs within groups only, and take BatchNorm statistics f
 Standardising the scores is no remedy: it moves all scores of a dataset alike, so it changes no pair.
 """
 
+from lena_jax.runtime import signals
+
+if __name__ == "__main__":
+    signals.end_silently()  # Before what takes longer to import.
+
 from absl import flags
 from ml_collections import config_flags
 

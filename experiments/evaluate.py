@@ -7,6 +7,11 @@ has no percentiles yet gets them too (training_scores.json). --pairs=runs/other/
 that another evaluation compared.
 """
 
+from lena_jax.runtime import signals
+
+if __name__ == "__main__":
+    signals.end_silently()  # Before what takes longer to import.
+
 from absl import flags
 
 from lena_jax.cli import scripts

@@ -19,6 +19,11 @@
 Prints Markdown tables.
 """
 
+from lena_jax.runtime import signals
+
+if __name__ == "__main__":
+    signals.end_silently()  # Before what takes longer to import.
+
 from absl import flags
 from ml_collections import config_flags
 

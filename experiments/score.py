@@ -6,6 +6,11 @@ It takes the flags of `lena-jax score` (--help lists them); --workdir and --csv 
 --output.
 """
 
+from lena_jax.runtime import signals
+
+if __name__ == "__main__":
+    signals.end_silently()  # Before what takes longer to import.
+
 import sys
 
 from lena_jax.cli.main import main

@@ -16,6 +16,11 @@ it is: --coordinator=HOST:PORT (of the first) --num_processes=4 --process_id=0. 
 --profile traces steps 4 to 8 and prints what they cost.
 """
 
+from lena_jax.runtime import signals
+
+if __name__ == "__main__":
+    signals.end_silently()  # Before what takes longer to import.
+
 import os
 
 from absl import flags

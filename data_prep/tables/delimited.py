@@ -2,6 +2,7 @@
 
 import codecs
 import collections
+import contextlib
 import csv
 import dataclasses
 import io
@@ -53,9 +54,22 @@ class Text:
     def open(self) -> io.TextIOWrapper:
         return self._path.open(newline="", encoding=self._codec, errors=self._errors)
 
+    @contextlib.contextmanager
+    def top(self) -> Iterator[io.TextIOWrapper]:
+        """Open the file to look at its first lines.
+
+        Raises:
+            ValueError: its letters are damaged there.
+        """
+        try:
+            with self.open() as file:
+                yield file
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{self._path}: not {self.encoding} text: save the table as UTF-8") from error
+
     def start(self) -> str:
         """Return the first character that is no space, or nothing."""
-        with self.open() as file:
+        with self.top() as file:
             return file.read(1 << 16).lstrip().lstrip("\ufeff")[:1]
 
 
@@ -71,7 +85,7 @@ class Header:
 
 def find_header(text: Text, columns: Sequence[str], most: int) -> Header:
     """Find the first row that has all columns, for any delimiter; else the row that looks most like a header."""
-    with text.open() as file:
+    with text.top() as file:
         lines = [line[:_CHUNK] for line in itertools.islice(file, most)]
     said = re.match(r"\ufeff?[\"']?sep=(.)", lines[0], re.I) if lines else None
     best, score = Header([], 1, ",", '"'), (0, 0)
@@ -93,7 +107,7 @@ def find_header(text: Text, columns: Sequence[str], most: int) -> Header:
 
 def likely_header(text: Text, most: int) -> Header:
     """Return the first row that is as wide as most rows, for the delimiter that parts most rows alike."""
-    with text.open() as file:
+    with text.top() as file:
         lines = [line[:_CHUNK] for line in itertools.islice(file, most)]
     said = re.match(r"\ufeff?[\"']?sep=(.)", lines[0], re.I) if lines else None
     best, score = Header([], 1, ",", '"'), (0, 0)

@@ -152,7 +152,8 @@ def _workbook(path, columns, kind):
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
                 size = sum(one.file_size for one in archive.infolist())
-        except (zipfile.BadZipFile, ValueError) as error:
+        # A damaged archive may also say that it is of a later version, or point beyond its end.
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, OverflowError) as error:
             raise ValueError(f"{path} is a damaged workbook or ZIP archive: {error}") from error
         if size > _MAX_WORKBOOK_BYTES:
             raise ValueError(

@@ -10,6 +10,7 @@ from lena_jax.backbones.registry import BACKBONES, get_backbone
 from lena_jax.backbones.saved import check_place, save_pretrained
 from lena_jax.backbones.table import backbones_list
 from lena_jax.runtime import console
+from lena_jax.runtime.signals import Interrupted, stoppable
 
 DESCRIPTION = """\
 Fetches the pretrained weights of a backbone, checks the name and shape of every one, and writes them to a folder
@@ -36,22 +37,27 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, or 1 for a failure, 2 for bad input, with one line on stderr."""
+    """Run the command; return its exit code: 0, 1 for a failure, 2 for bad input, 130 or 143 if interrupted.
+
+    A failure is one line on stderr.
+    """
     with console.patient_output():
-        arguments = _parser().parse_args(console.arguments(argv))
-        if arguments.backbone == "list":
-            print(backbones_list())
-            return 0
-        if arguments.output is None:
-            return _fail("expected --output=FOLDER, the folder to write", 2)
         try:
-            return _convert(arguments.backbone, arguments.source, arguments.output)
+            with stoppable("lena_jax.backbones"):
+                arguments = _parser().parse_args(console.arguments(argv))
+                if arguments.backbone == "list":
+                    print(backbones_list())
+                    return 0
+                if arguments.output is None:
+                    return _fail("expected --output=FOLDER, the folder to write", 2)
+                return _convert(arguments.backbone, arguments.source, arguments.output)
         except (ValueError, FileNotFoundError) as error:
             return _fail(error, 2)
         except OSError as error:
             return _fail(error, 1)
-        except KeyboardInterrupt:
-            return _fail("interrupted, nothing was written", 130)
+        except KeyboardInterrupt as error:
+            stop = error if isinstance(error, Interrupted) else Interrupted()
+            return _fail(f"{stop.word}, nothing was written", stop.code)
 
 
 def _convert(name: str, source: str | None, output: str) -> int:

@@ -107,7 +107,7 @@ def run(arguments) -> int:
             for line in look.lines(table, folder, found.image, found.score, arguments.group, arguments.missing):
                 print(line)
         # Everything on the way to the model; the same command goes on from here.
-        work = output.with_name(f"{output.name}.unfinished")
+        work = output.with_name(f"{output.name}.partial")
         _claim(work, key)
         try:
             built = _build(arguments, folder, table, found, work / "data")

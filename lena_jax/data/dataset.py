@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 
 from lena_jax.data import judged_pairs, pair_dataset
 from lena_jax.data.judged_pairs import JudgedPairs
+from lena_jax.data.record_files import Records, open_builder
 from lena_jax.data.units import kept_together
 from lena_jax.runtime.untrusted import read_json, read_object
 
@@ -166,7 +167,7 @@ def age(name, data_dir):
 
 def split_names(name, data_dir):
     """Return the names of the splits of a built dataset, sorted."""
-    return sorted(tfds.builder_from_directory(dataset_directory(name, data_dir)).info.splits)
+    return sorted(open_builder(dataset_directory(name, data_dir)).info.splits)
 
 
 def load(name, data_dir, split, score="score") -> ScoredPictures:
@@ -183,7 +184,7 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
         ValueError: there is no such dataset, split or score.
     """
     folder = dataset_directory(name, data_dir)
-    builder = tfds.builder_from_directory(folder)
+    builder = open_builder(folder)
     if split == "all" and "all" not in builder.info.splits:
         split = "+".join(sorted(builder.info.splits))
     missing = [s for s in split.split("+") if s not in builder.info.splits]
@@ -204,7 +205,8 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
         known = [f"score ({first})" if first else "score", *others]
         raise ValueError(f"dataset {name!r} has no score {score!r}, expected one of {', '.join(known)}")
     # The encoded picture is enough for the digest; decoding here would take a hundred times as long.
-    encoded = builder.as_data_source(
+    encoded = Records(
+        builder,
         split,
         decoders={
             "image": tfds.decode.SkipDecoding(),
@@ -229,7 +231,7 @@ def load(name, data_dir, split, score="score") -> ScoredPictures:
         ):
             known[key].append(value)
     known = {key: np.array(values) for key, values in known.items()}
-    source = builder.as_data_source(split)
+    source = Records(builder, split)
     pairs, judged = judged_pairs.read(folder, known["ids"]) if judged_pairs.there(folder) else (None, None)
     pictures = ScoredPictures(
         known["ids"],

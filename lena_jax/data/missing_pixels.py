@@ -1,6 +1,6 @@
 """How much of a decoded picture is there, whatever its file says: decoders fill in what is missing.
 
-GIF, JPEG XL and most kinds of TIFF are not looked at: their decoders refuse a picture that is not whole.
+GIF, WebP, JPEG XL and most kinds of TIFF are not looked at: their decoders refuse a picture that is not whole.
 """
 
 import contextlib
@@ -17,7 +17,8 @@ from lena_jax.data.picture_files import PictureFile
 # Least share of the pixels that must be there.
 LEAST = 0.95
 # Coded pixels never have so many zeros. A disk or a download leaves them where something is missing.
-_ZEROS = re.compile(rb"\0{256,}")
+_MANY = 256
+_ZEROS = re.compile(rb"\0{%d,}" % _MANY)
 # Rows and columns of the seven passes of an interlaced PNG: first and step.
 _PASSES = ((0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4), (2, 4, 0, 2), (0, 2, 1, 2), (1, 2, 0, 1))
 
@@ -33,15 +34,15 @@ def share_there(file: PictureFile, picture: Image.Image, said: str) -> float:
     kind = picture.format
     if kind in ("JPEG", "MPO"):
         there = missing_jpeg.share_there(file, picture, LEAST)
-        return min(there, _without_zeros(file.data)) if there >= LEAST and bytes(256) in file.data else there
+        return min(there, _without_zeros(file.data)) if there >= LEAST and bytes(_MANY) in file.data else there
     if kind == "PNG":
         return _png(file.data, picture)
     if kind == "TIFF":
         return missing_tiff.share_there(file.data, picture, said, LEAST)
-    if kind == "WEBP":
-        return _without_zeros(file.data[: 8 + int.from_bytes(file.data[4:8], "little")])
     if kind in ("HEIF", "AVIF"):
-        return _without_zeros(_content(file.data))
+        content = _content(file.data)
+        there = len(content.rstrip(b"\0"))
+        return there / len(content) if len(content) - there > _MANY else 1.0
     return 1.0
 
 

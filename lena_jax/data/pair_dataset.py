@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from scipy import sparse
 
+from lena_jax.data.record_files import Records
 from lena_jax.data.units import kept_together
 
 SIDES = ("left", "right")
@@ -47,7 +48,7 @@ def load(builder, split):
         ValueError: an id stands for two different pictures, or a label is neither 0 nor 1.
     """
     skip = tfds.decode.SkipDecoding()
-    encoded = builder.as_data_source(split, decoders={side: skip for side in SIDES})
+    encoded = Records(builder, split, decoders={side: skip for side in SIDES})
     known, places, pairs, digest = {}, [], [], hashlib.sha256()
     for number, record in enumerate(encoded):
         pair = []
@@ -85,7 +86,7 @@ def load(builder, split):
         "pairs": pairs,
         "source": PairedPictures(
             {
-                side: builder.as_data_source(split, decoders={other: skip})
+                side: Records(builder, split, decoders={other: skip})
                 for side, other in zip(SIDES, SIDES[::-1], strict=True)
             },
             places,

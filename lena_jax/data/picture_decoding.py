@@ -45,6 +45,11 @@ _TURNS = {
 _BYTES_PER_PIXEL = 16
 # Pixels that are converted at once, where a whole copy would be large.
 _BAND = 1 << 20
+# A stored PNG of more pixels is packed less: it would take many seconds.
+_PACKED = 4 << 20
+_STORING_SECONDS = 10
+# Formats whose decoders do not tell too little memory from damage.
+_VAGUE = (b"RIFF", b"II", b"MM", b"\xff\x0a", b"\0\0\0\x0cJXL")
 
 
 class BadPicture(ValueError):
@@ -74,8 +79,10 @@ def stored(data: bytes, small: int, memory: int | None = None) -> tuple[dict[str
         BadPicture: see `pictures.decode`.
         NeedsMore: `memory` is too little.
     """
-    with _refusals(data), _open(data, memory) as (file, picture):
+    with _refusals(data, memory), _open(data, memory) as (file, picture):
         upright, ignored = _upright(picture, file)
+        # What is left takes time by the number of pixels alone.
+        limited_worker.allow(_STORING_SECONDS)
         known = {"content": content_hash(upright), "profile_ignored": ignored, "size": upright.size, "small": None}
         copy = small_grey(upright, small) if small else None
         if copy is not None:
@@ -120,7 +127,7 @@ def upright_pixels(source: bytes | Image.Image, memory: int | None = None) -> Im
         BadPicture, NeedsMore: see `stored`.
     """
     _register()
-    with _refusals(source), contextlib.ExitStack() as stack:
+    with _refusals(source, memory), contextlib.ExitStack() as stack:
         if isinstance(source, Image.Image):
             file, picture = PictureFile(b"", orientation=_opened_orientation(source)), _load(source, memory)
         else:
@@ -128,6 +135,7 @@ def upright_pixels(source: bytes | Image.Image, memory: int | None = None) -> Im
         upright, ignored = _upright(picture, file)
         if upright is not picture and picture.format in _STORED_AS_JPEG:
             # A PNG is lossless: decoding it again would give the same pixels.
+            limited_worker.allow(_STORING_SECONDS)
             upright = stack.enter_context(_open(_encode(upright, picture.format), memory))[1]
         if ignored:
             upright = upright.copy() if upright is source else upright
@@ -215,8 +223,20 @@ def _check_size(width, height, memory):
 
 
 @contextlib.contextmanager
-def _refusals(source):
+def _refusals(source, memory):
     """Turn every error of decoding into a `BadPicture`, except too little memory."""
+    try:
+        with _reasons(source):
+            yield
+    except BadPicture as error:
+        vague = isinstance(source, bytes) and (source.startswith(_VAGUE) or source[4:8] == b"ftyp")
+        if memory is not None and vague and str(error).startswith("does not decode"):
+            raise NeedsMore(otherwise=error) from error
+        raise
+
+
+@contextlib.contextmanager
+def _reasons(source):
     try:
         yield
     except (BadPicture, MemoryError, NeedsMore):
@@ -238,7 +258,10 @@ def _refusals(source):
     except Exception as error:
         if "out of memory" in str(error):
             raise MemoryError from error
-        raise BadPicture(f"does not decode: {error or type(error).__name__}") from error
+        what = " ".join(str(error).split()) or type(error).__name__
+        if "build `libjxl`" in what:
+            what = "its JPEG XL data is damaged or cut off"
+        raise BadPicture(f"does not decode: {what}") from error
 
 
 def _upright(picture, file):
@@ -274,7 +297,7 @@ def _encode(upright, origin):
     if origin in _STORED_AS_JPEG:
         upright.save(buffer, "JPEG", quality=95, subsampling="4:4:4")
     else:
-        upright.save(buffer, "PNG")
+        upright.save(buffer, "PNG", compress_level=6 if upright.width * upright.height <= _PACKED else 1)
     return buffer.getvalue()
 
 

@@ -20,7 +20,6 @@ from PIL import Image
 from lena_jax.data import video_colours
 from lena_jax.data.picture_decoding import BadPicture
 from lena_jax.runtime.files import open_plain
-from lena_jax.runtime.limited_worker import NeedsMore
 
 # The formats that FFmpeg may read: no playlist or script, since these name other files and addresses.
 FORMATS = tuple("mov mp4 m4a 3gp 3g2 mj2 matroska webm avi mpegts mpeg flv ogg asf gif".split())
@@ -30,6 +29,8 @@ MAX_PIXELS = 7680 * 4320
 MAX_SIDE = 16_384
 MAX_SECONDS = 2 * 3600
 MAX_PACKETS = 600_000
+# Of all frames that are asked for. They are kept in two processes, and between them.
+MAX_BYTES = 320 << 20
 # Time limit for reading one file, checked between packets.
 MAX_READING_SECONDS = 600
 # Files round times: a frame counts as shown this many seconds before its stored time.
@@ -58,14 +59,13 @@ def clip(
         data: the content of the file, if there is no path.
         path: path of the file, or None.
         frames, rate, side: see `video.read_clip`.
-        memory: how many bytes this may take; None for any number.
+        memory: how many bytes this may take; they are all that there are.
 
     Returns:
         Times, duration and the shape of all frames; and the frames.
 
     Raises:
         BadVideo, ValueError: see `video.read_clip`.
-        NeedsMore: `memory` is too little.
     """
 
     def choose(times, duration):
@@ -73,7 +73,7 @@ def clip(
         middles = (np.arange(count) + 0.5) * duration / count
         return np.searchsorted(times, middles + _ROUNDING, side="right") - 1
 
-    return _read(data if path is None else path, choose, side, memory)
+    return _read(data if path is None else path, choose, side)
 
 
 def frame(
@@ -84,10 +84,10 @@ def frame(
     def choose(times, _):
         return np.searchsorted(times, [seconds + _ROUNDING], side="right") - 1
 
-    return _read(data if path is None else path, choose, None, memory)
+    return _read(data if path is None else path, choose, None)
 
 
-def _read(path, choose, side, memory):
+def _read(path, choose, side):
     deadline = time.monotonic() + MAX_READING_SECONDS
     with _opened(path) as stream:
         index = _index(stream, deadline)
@@ -102,9 +102,11 @@ def _read(path, choose, side, memory):
     if len({frame.shape for _, frame in found.values()}) > 1:
         raise BadVideo("its frames change size, expected one size")
     pts, frames = zip(*(found[one] for one in wanted.tolist()), strict=True)
-    # They will be here, on their way and there.
-    if memory is not None and 3 * len(frames) * frames[0].size > memory:
-        raise NeedsMore(3 * len(frames) * frames[0].size)
+    if len(frames) * frames[0].size > MAX_BYTES:
+        raise BadVideo(
+            f"its frames are too large: got {len(frames):,} of {frames[0].shape[1]}x{frames[0].shape[0]}, "
+            f"expected at most {MAX_BYTES:,} bytes in all"
+        )
     times = (np.array(pts) - shown[0]) * tick
     return {"times": times.tolist(), "duration": duration, "shape": [len(frames), *frames[0].shape]}, list(frames)
 

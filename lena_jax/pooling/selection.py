@@ -18,6 +18,7 @@ from jax import lax
 from jax.typing import DTypeLike
 
 GROUP = 255  # The most cells whose count fits in a uint8.
+_PACKED = 65535  # The most cells whose count fits in half a uint32.
 
 
 class Found(NamedTuple):
@@ -116,12 +117,13 @@ def kth_largest(cells: jax.Array, k: jax.Array, valid: jax.Array | None = None, 
 
     t = lax.fori_loop(0, bits // 8, eight_bits, jnp.full_like(k, jnp.iinfo(key.dtype).min, key.dtype))
     above, equal = key > jnp.expand_dims(t, axis), key == jnp.expand_dims(t, axis)
-    if groups != 1:
+    if groups is None or m > _PACKED:
         return Found(t, above.sum(axis, dtype=jnp.int32), equal.sum(axis, dtype=jnp.int32))
-    # One sum for both counts, in the bytes of an integer.
-    both = jnp.where(above, jnp.uint16(1), jnp.where(equal, jnp.uint16(256), jnp.uint16(0)))
-    counts = both.sum(axis, dtype=jnp.uint16)
-    return Found(t, (counts & 255).astype(jnp.int32), (counts >> 8).astype(jnp.int32))
+    # One sum for both counts, in the two halves of an integer: XLA on CPU would read the cells once for each.
+    dtype, half = (jnp.uint16, 8) if groups == 1 else (jnp.uint32, 16)
+    both = jnp.where(above, dtype(1), jnp.where(equal, dtype(1 << half), dtype(0)))
+    counts = both.sum(axis, dtype=dtype)
+    return Found(t, (counts & dtype((1 << half) - 1)).astype(jnp.int32), (counts >> dtype(half)).astype(jnp.int32))
 
 
 def _in_groups(digit: jax.Array, groups: int, axis: int) -> jax.Array:

@@ -1,9 +1,9 @@
 """Run functions on untrusted bytes in worker processes whose memory and time are limited.
 
 All workers of this process share `MEMORY` bytes. A request is granted a part of them, and waits until that part is
-free. A function that needs more is called again with more, at last alone with all of it. The kernel ends a worker that
-takes too long, and another worker takes its place. Workers start when they are needed, at most `WORKERS`, and end with
-this process, however it ends.
+free. A function that needs more is called again with more, at last alone with all of it. A worker that takes too long
+is ended, and another one takes its place. Workers start when they are needed, at most `WORKERS`, and end with this
+process, however it ends.
 
 macOS does not keep a limit on memory (`RLIMIT_AS`). The limits on time hold there too.
 """
@@ -13,6 +13,7 @@ import collections
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -24,10 +25,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import lena_jax
-from lena_jax.runtime.limited_worker import empty_if_large
+from lena_jax.runtime import limited_worker
 
 # Bytes that all requests together may use, beside what a worker has at its start (about 60 MB).
-MEMORY = 1100 << 20
+MEMORY = 1000 << 20
 # Bytes that a request is granted first, beside its data.
 FIRST = 64 << 20
 # Most workers. They share `MEMORY`, so more would wait.
@@ -38,6 +39,8 @@ _PATIENCE = 20
 PART = 4 << 20
 # Signals that end a worker whose time is up.
 _TIME = (signal.SIGPROF, signal.SIGALRM, signal.SIGXCPU)
+# Least seconds between two looks at the processor time of a worker.
+_LOOK = 0.02
 
 _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -87,7 +90,8 @@ def called(
     Args:
         function: "module:name". The worker imports the module, and calls its `prepare()` once. The function is called
             with the data, `memory` (how many bytes it may use) and the options. It returns (JSON values, iterable of
-            bytes). It raises `NeedsMore` if `memory` is too little, and `ValueError` to refuse the data.
+            bytes). It raises `NeedsMore` if `memory` is too little, and `ValueError` to refuse the data. `memory` is
+            None where there is no more.
         data: untrusted bytes; or a function that reads them, called when there is memory for them.
         size: how many bytes that is.
         cpu: seconds of processor time that it may use.
@@ -107,12 +111,11 @@ def called(
         with pool.memory.granted(memory), pool.worker() as worker:
             if callable(data):
                 data = data()
-            started = time.monotonic()
-            answer = worker.ask(data, function=function, memory=memory, cpu=left, options=options)
+            answer = worker.ask(data, left, function=function, memory=memory, all=memory == MEMORY, options=options)
             if "known" in answer:
                 yield Answer(answer["known"], answer["size"], worker.parts(answer["size"]))
                 return
-        if "refused" in answer:
+        if "refused" in answer and ("needs" not in answer or memory == MEMORY):
             raise errors.get(answer["kind"], ValueError)(answer["refused"])
         if "failed" in answer:
             raise RuntimeError(f"{function} failed in a worker process: {answer['failed']}")
@@ -125,7 +128,7 @@ def called(
             raise Exceeded(f"needs more than {MEMORY >> 20:,} MB of memory")
         # A decoder that finds no memory may also crash.
         memory = min(MEMORY, max(2 * memory, answer.get("needs") or MEMORY))
-        left = max(0.5, left - (time.monotonic() - started))
+        left = max(0.5, left - worker.used)
 
 
 class _Memory:
@@ -193,6 +196,7 @@ class _Worker:
 
     Attributes:
         usable: whether it can take a request.
+        used: seconds of processor time that its last request took.
     """
 
     def __init__(self):
@@ -222,28 +226,57 @@ class _Worker:
             raise
         finally:
             os.close(theirs)
-        self._answers = open(ours, encoding="utf-8")
-        self.usable = True
+        self._answers, self._unread = open(ours, "rb", buffering=0), b""
+        self._poll = select.poll()
+        self._poll.register(ours, select.POLLIN)
+        self.usable, self.used = True, 0.0
 
-    def ask(self, data, **request):
+    def ask(self, data, cpu, **request):
         """Send a request; return the answer, or {"ended": signal} if the worker ended."""
         # Until the answer is there, the worker is busy: whoever is interrupted here must not use it again.
         self.usable = False
         view, place = memoryview(data), 0
         while place < len(view):
             place += os.pwrite(self._shared.fileno(), view[place:], place)
-        request |= {"size": len(data), "seconds": _PATIENCE * request["cpu"]}
-        try:
+        request |= {"size": len(data), "cpu": cpu, "seconds": _PATIENCE * cpu}
+        started, self.used = self._clock(), 0.0
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
-            line = self._answers.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
-            return {"ended": self._ended()}
-        answer = json.loads(line)
-        self.usable = not answer.pop("worn")
-        return answer
+        while True:
+            line = self._line(max(_LOOK, cpu - self.used))
+            self.used = self._clock() - started
+            if line == b"":
+                return {"ended": self._ended()}
+            if line is None and self.used >= cpu:
+                return {"ended": signal.SIGXCPU}
+            answer = {} if line is None else json.loads(line)
+            if "allowed" in answer:
+                cpu = self.used + answer["allowed"]
+            elif answer:
+                self.usable = not answer.pop("worn")
+                return answer
+
+    def _line(self, seconds):
+        """Return the next line of answers; b"" if there are no more, None if there is none yet after some seconds."""
+        while b"\n" not in self._unread:
+            if not self._poll.poll(1000 * seconds):
+                return None
+            part = os.read(self._answers.fileno(), 1 << 16)
+            if not part:
+                return b""
+            self._unread += part
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line
+
+    def _clock(self):
+        """Return the seconds of processor time of the worker; elsewhere than on Linux, it watches itself."""
+        if not limited_worker.WATCHED:
+            return 0.0
+        try:
+            return time.clock_gettime((~self._process.pid << 3) | 2)
+        except OSError:  # It has ended.
+            return 0.0
 
     def _ended(self):
         code = self._process.wait()
@@ -255,7 +288,7 @@ class _Worker:
     def parts(self, size):
         for place in range(0, size, PART):
             yield os.pread(self._shared.fileno(), min(PART, size - place), place)
-        empty_if_large(self._shared.fileno(), size)
+        limited_worker.empty_if_large(self._shared.fileno(), size)
 
     def end(self):
         self._process.kill()

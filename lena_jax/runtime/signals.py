@@ -51,11 +51,12 @@ class _Watch:
         active: whether `stoppable` is entered.
         pending: the first signal that arrived since then, or None.
         mode: what its arrival does: "raise" an exception, only "note" it, or "end" the process at once.
-        name: name of the command, for the message of an end at once.
+        name: name of the command, for the message of an end at once. None: the process is somebody else's, such as a
+            notebook's, and a second signal is raised.
     """
 
     def __init__(self):
-        self.active, self.pending, self.mode, self.name = False, None, "raise", ""
+        self.active, self.pending, self.mode, self.name = False, None, "raise", None
         self._since, self._again, self._own = 0.0, False, 0
 
     def receive(self, number, frame):
@@ -66,10 +67,15 @@ class _Watch:
         elif not again:
             if time.monotonic() - self._since > _SAME_SECONDS:
                 self.end()
+                raise self.exception()
             return
         if self.mode == "end":
             self.end()
         if self.mode == "raise":
+            if _in_import(frame):
+                # Libraries print the exception, or end the process, where it comes between their parts.
+                threading.Thread(target=self.raise_again, daemon=True).start()
+                return
             raise self.exception()
 
     def exception(self, *said):
@@ -85,7 +91,9 @@ class _Watch:
             _thread.interrupt_main(self.pending)
 
     def end(self):
-        """End the process now."""
+        """End the process now, if it is the command's own."""
+        if self.name is None:
+            return
         files.remove_unfinished()
         raised = self.exception()
         with contextlib.suppress(OSError):
@@ -111,19 +119,28 @@ class _Watch:
 _watch = _Watch()
 
 
+def _in_import(frame):
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _numbers():
     return {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
 
 
 @contextlib.contextmanager
-def stoppable(name: str) -> Iterator[None]:
+def stoppable(name: str | None) -> Iterator[None]:
     """Own the signals that ask this process to stop, while the body runs.
 
     Inside another `stoppable`, and outside the main thread, where Python allows no handlers, do nothing. A signal that
     is ignored (nohup) or has a handler of the caller's stays as it is; SIGTERM is always handled.
 
     Args:
-        name: name of the command, for the message of an end at once.
+        name: name of the command, for the message of an end at once. None in a process that is somebody else's: there a
+            second signal is raised, too.
 
     Raises:
         Interrupted, Terminated: once a signal has arrived; also in the place of an exception that follows from it.
@@ -195,8 +212,9 @@ def ended_at_once() -> Iterator[None]:
 class StopSignal:
     """Context in which training notes a signal and stops by itself.
 
-    Clusters send SIGTERM before they take a machine away. Until `defer` is called, a signal is raised instead. Only the
-    main thread can handle signals: in another thread `requested` stays False.
+    Clusters send SIGTERM before they take a machine away. Until `defer` is called, a signal is raised instead. A second
+    one ends a command, and is raised elsewhere. Only the main thread can handle signals: in another thread `requested`
+    stays False.
     """
 
     def __init__(self):
@@ -226,7 +244,7 @@ class StopSignal:
         return stop
 
     def __enter__(self):
-        self._entered.enter_context(stoppable("training"))
+        self._entered.enter_context(stoppable(None))
         self._before = _watch.mode
         return self
 

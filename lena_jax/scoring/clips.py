@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
-from lena_jax.scoring.results import no_number
+from lena_jax.scoring.results import NoScore, no_number
 from lena_jax.scoring.scorer import Scorer
 
 
@@ -84,7 +84,7 @@ class ClipScorer:
         exact = self._scorer.model.has_exact_maps
         worst = float(frame_scores[np.abs(frame_scores).argmax()])  # The first NaN, if there is one.
         if why := no_number(float(score)) or no_number(worst, contributions if exact else None):
-            raise ValueError(f"the clip: {why}")
+            raise NoScore(f"the clip: {why}")
         return ClipScore(float(score), float(frame_scores.mean()), frame_scores, contributions if exact else None)
 
     def _pool(self, head, maps):

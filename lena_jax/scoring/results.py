@@ -30,6 +30,10 @@ def percent(chance: float) -> str:
     return "under 0.1 %" if chance < 0.001 else f"{100 * chance:.{1 if chance > 0.99 or chance < 0.01 else 0}f} %"
 
 
+class NoScore(ValueError):
+    """The model gives no finite score, though its weights are finite."""
+
+
 def no_number(score: float, signed_map: np.ndarray | None = None) -> str | None:
     """Say why what a model answers is no score; None if it is one.
 

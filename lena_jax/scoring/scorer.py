@@ -32,7 +32,7 @@ from lena_jax.scoring.preparation import (
     open_objectness,
     open_picture,
 )
-from lena_jax.scoring.results import Comparison, Explanation, PictureScore, ahead, no_number
+from lena_jax.scoring.results import Comparison, Explanation, NoScore, PictureScore, ahead, no_number
 
 if TYPE_CHECKING:
     import pandas
@@ -249,7 +249,7 @@ class Scorer:
 
         Raises:
             BadPicture: the picture cannot be used. It is a `ValueError`.
-            ValueError: the model gives no finite score.
+            NoScore: the model gives no finite score. It is a `ValueError`.
         """
         name = name_of(picture, 0)
         try:
@@ -261,7 +261,7 @@ class Scorer:
         exact = self._model.has_exact_maps
         signed = contributions if exact else virality
         if why := no_number(float(score), signed):
-            raise ValueError(f"{name}: {why}")
+            raise NoScore(f"{name}: {why}")
         pixels = np.asarray(opened)
         return Explanation(
             name,

@@ -1,12 +1,16 @@
 """Backbones by name, and their normalisation."""
 
+import importlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
+from lena_jax import backbones
 from lena_jax.backbones import BACKBONES, Preprocessing, get_backbone, load_pretrained, normalize
 from lena_jax.backbones.registry import stage_of
 from lena_jax.backbones.table import backbones_table
@@ -109,3 +113,13 @@ def test_preprocessing_survives_json_and_refuses_nonsense():
 def test_the_table_in_the_docs_is_that_of_the_records():
     docs = Path(__file__).parents[2] / "docs/backbones.md"
     assert backbones_table() in docs.read_text(encoding="utf-8"), "run: python -m lena_jax.backbones.table"
+
+
+def test_the_package_imports_its_names_when_they_are_asked_for():
+    assert set(backbones.__all__) == set(backbones._HOMES)
+    for name, home in backbones._HOMES.items():
+        assert getattr(backbones, name) is getattr(importlib.import_module(f"lena_jax.backbones.{home}"), name)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = backbones.nothing
+    script = "import sys, lena_jax.backbones; sys.exit('jax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0

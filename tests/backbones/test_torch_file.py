@@ -1,5 +1,6 @@
 """Checkpoints of PyTorch are read as data: honest ones exactly, hostile ones not at all."""
 
+import os
 import pickle
 import zipfile
 
@@ -216,3 +217,95 @@ def test_a_pickle_that_asks_for_the_impossible_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="file.pth: "):
         read_tensors(path)
+
+
+# Each tuple holds the one before twice: printed or compared, it has 2^40 parts.
+DOUBLED = b")" + b"".join(b"q" + bytes([k]) + b"h" + bytes([k]) + b"\x86" for k in range(40))
+
+
+@WRITERS
+@pytest.mark.parametrize(
+    "state, said",
+    [
+        (b"\x80\x02" + DOUBLED + b"Q.", "cannot read the storage"),
+        (b"\x80\x02ccollections\nOrderedDict\n" + DOUBLED + b"R.", "it calls 'collections.OrderedDict'"),
+        (b"\x80\x02" + DOUBLED + b")R.", "it calls"),
+        (b"\x80\x04" + DOUBLED + plain("x") + b"\x93.", "names a global"),
+        (b"\x80\x02}" + DOUBLED + plain("x") + b"s.", "dictionary key of type tuple"),
+        (b"\x80\x02}" + plain("x") + DOUBLED + b"s.", "no tensors"),
+        (b"\x80\x02" + DOUBLED + b".", "type tuple"),
+        (b"\x80\x02" + b"}" * 400_000, "more than 300,000 instructions"),
+        (b"\x80\x02}" + plain(2**61) + plain("x") + b"s.", "dictionary key 2305843009213693952"),
+    ],
+    ids=lambda one: "" if isinstance(one, bytes) else one,
+)
+def test_no_structure_is_printed_or_compared(tmp_path, write, state, said):
+    with pytest.raises(ValueError, match=said) as raised:
+        read_tensors(write(tmp_path / "m.pth", state))
+    assert len(str(raised.value)) < 800 and "\n" not in str(raised.value)
+
+
+@WRITERS
+@pytest.mark.parametrize(
+    "view",
+    [
+        dict(shape=(1,), strides=(10**30,)),
+        dict(shape=(2, 10**30), strides=(1, 1)),
+        dict(offset=10**30),
+        dict(shape=(0, 10**30), strides=(1, 1)),
+    ],
+)
+def test_numbers_that_no_machine_has_are_refused(tmp_path, write, view):
+    with pytest.raises(ValueError, match=r"m\.pth: tensor 'a'.*expected whole numbers from 0 to 2\^59"):
+        read_tensors(write(tmp_path / "m.pth", state_pickle(a=tensor(**view))))
+
+
+@WRITERS
+def test_an_axis_of_one_entry_may_have_any_stride(tmp_path, write):
+    state = state_pickle(a=tensor(shape=(1, 6), strides=(2**58, 1)))
+    np.testing.assert_array_equal(read_tensors(write(tmp_path / "m.pth", state))["a"], NUMBERS.reshape(1, 6))
+
+
+def patched(content, signature, offset, value):
+    place = content.rindex(signature) + offset
+    return content[:place] + value + content[place + len(value) :]
+
+
+@pytest.mark.parametrize(
+    "signature, offset, value, said",
+    [
+        (b"PK\1\2", 8, b"\1\0", "encrypted"),
+        (b"PK\5\6", 16, b"\0\0\0\x80", "m.pth: "),  # The directory begins beyond the end.
+        (b"PK\5\6", 12, b"\xff\xff\xff\x7f", "m.pth: "),  # It is as long as two gigabytes.
+        (b"PK\1\2", 20, b"\xff\xff\xff\x7f\xff\xff\xff\x7f", "m.pth: "),  # So is a member.
+        (b"PK\1\2", 42, b"\xff\xff\xff\x7f", "m.pth: "),  # A member begins beyond the end.
+    ],
+)
+def test_damaged_directories_of_archives(tmp_path, signature, offset, value, said):
+    content = write_zip(tmp_path / "m.pth", state_pickle(a=tensor())).read_bytes()
+    (tmp_path / "m.pth").write_bytes(patched(content, signature, offset, value))
+    with pytest.raises(ValueError, match=said) as raised:
+        read_tensors(tmp_path / "m.pth")
+    assert "\n" not in str(raised.value) and len(str(raised.value)) < 800
+
+
+def test_members_at_the_same_bytes_are_not_read_again_and_again(tmp_path):
+    """The directory says of each storage that it lies where the first one lies."""
+    names = [str(number) for number in range(40)]
+    state = state_pickle(**{f"w{name}": tensor(key=name) for name in names})
+    content = write_zip(tmp_path / "m.pth", state, {f"x/data/{name}": NUMBERS.tobytes() for name in names}).read_bytes()
+    places = [place for place in range(len(content)) if content.startswith(b"PK\1\2", place)]
+    first = content[places[1] + 42 : places[1] + 46]
+    changed = bytearray(content)
+    for place in places[2:]:
+        changed[place + 42 : place + 46] = first
+    # Without the bytes of the others the file is shorter than what its members have.
+    (tmp_path / "m.pth").write_bytes(bytes(changed))
+    with pytest.raises(ValueError, match=r"m\.pth: "):
+        read_tensors(tmp_path / "m.pth")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "m.pth")
+    with pytest.raises(ValueError, match="a pipe, expected a file"):
+        read_tensors(tmp_path / "m.pth")

@@ -104,7 +104,7 @@ def test_the_digest_is_of_the_loaded_splits_and_their_pictures(copied):
         (lambda folder: shutil.rmtree(folder), "no objectness maps of split 'test'"),
         (lambda folder: (folder / "test.npy").unlink(), "no objectness maps of split 'test'"),
         (lambda folder: (folder / "objectness.json").write_text("[]"), "no objectness maps of split 'test'"),
-        (lambda folder: (folder / "test.npy").rename(folder / "test.npy.unfinished"), "no objectness maps"),
+        (lambda folder: (folder / "test.npy").rename(folder / "test.npy.partial"), "no objectness maps"),
         (lambda folder: (folder / "test.npy").write_bytes((folder / "test.npy").read_bytes()[:-1]), "are damaged"),
         (lambda folder: (folder / "test.npy").write_bytes(b""), "are damaged"),
         (lambda folder: np.save(folder / "test.npy", np.zeros((24, 32, 32), np.uint8)), "are damaged: got"),

@@ -12,7 +12,6 @@ import clips  # noqa: E402
 
 from lena_jax.data import video_decoding as decoding  # noqa: E402
 from lena_jax.data.video import BadVideo, read_clip, read_frame  # noqa: E402
-from lena_jax.runtime.limited_worker import NeedsMore  # noqa: E402
 
 
 def numbers(frames, colours):
@@ -180,14 +179,13 @@ def test_limits(tmp_path, monkeypatch):
         ("MAX_SECONDS", 2, "got 3 s, expected at most 2"),
         ("MAX_PACKETS", 29, "too many frames"),
         ("MAX_FILE_BYTES", 100, "file too large"),
+        ("MAX_BYTES", 16 * 64 * 48 * 3 - 1, "got 16 of 64x48"),
         ("MAX_READING_SECONDS", -1, "longer than -1 s"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(decoding, limit, value)
             with pytest.raises(BadVideo, match=message):
                 decoding.clip(b"", str(tmp_path / "a.mp4"), 16, None, 512)
-    with pytest.raises(NeedsMore):
-        decoding.clip(b"", str(tmp_path / "a.mp4"), 16, None, 512, memory=100)
 
 
 def test_memory_is_that_of_the_chosen_frames(tmp_path, monkeypatch):

@@ -113,13 +113,13 @@ def test_stopped_work_goes_on_and_gives_the_same_bytes(whole, data_dir, threads,
         make(data_dir, Network(fails_at=8, error=error), threads=threads)
     there = files(data_dir)
     assert there["test.npy"] == whole["test.npy"]
-    assert "train.npy" not in there and len(there["train.npy.unfinished"]) >= 128
+    assert "train.npy" not in there and len(there["train.npy.partial"]) >= 128
     with pytest.raises(ValueError, match="no objectness maps of split 'train'"):
         reader.load("planted", str(data_dir), "train")
     rest = Network()
     assert [made.fresh for made in make(data_dir, rest, threads=threads)] == [False, True, True]
     # The fourth of train failed; of two threads the other may have done the one behind it in vain.
-    assert rest.calls == 9 - (len(there["train.npy.unfinished"]) - 128) // 4096 <= 9 - (3 if threads == 1 else 2) + 1
+    assert rest.calls == 9 - (len(there["train.npy.partial"]) - 128) // 4096 <= 9 - (3 if threads == 1 else 2) + 1
     assert files(data_dir) == whole
 
 
@@ -128,7 +128,7 @@ def test_a_kill_in_the_middle_of_a_write_costs_that_map(whole, data_dir, cut):
     make(data_dir, split="train")
     path = folder(data_dir) / "train.npy"
     content = path.read_bytes()
-    path.with_name("train.npy.unfinished").write_bytes(content[: len(content) - cut])
+    path.with_name("train.npy.partial").write_bytes(content[: len(content) - cut])
     path.unlink()
     network = Network()
     make(data_dir, network)
@@ -160,7 +160,7 @@ def test_maps_of_other_pictures_or_another_recipe_are_made_again(whole, data_dir
     assert files(tmp_path / "other")["train.npy"] != whole["train.npy"]
     # As if somebody had copied the maps of another dataset, one of them half finished.
     shutil.copytree(folder(tmp_path / "other"), folder(data_dir))
-    (folder(data_dir) / "test.npy").rename(folder(data_dir) / "test.npy.unfinished")
+    (folder(data_dir) / "test.npy").rename(folder(data_dir) / "test.npy.partial")
     assert all(made.fresh for made in make(data_dir))
     assert files(data_dir) == whole
     monkeypatch.setitem(objectness.RECIPE, "output", "another")

@@ -33,6 +33,49 @@ def save(manager, step, accuracy=0.5, value=None):
     )
 
 
+def test_a_checkpoint_is_deleted_whole_and_what_a_kill_left_of_it_goes(tmp_path, monkeypatch):
+    manager = checkpoints.open_checkpoints(tmp_path)
+    with monkeypatch.context() as killed:
+        killed.setattr(checkpoints.shutil, "rmtree", lambda *_, **__: None)  # Killed before it could delete.
+        for step in (1, 2, 3, 4):
+            save(manager, step, accuracy=0.1 * step)
+    manager.close()
+    folder = tmp_path / "checkpoints"
+    assert sorted(path.name for path in folder.iterdir()) == ["3", "4", "deleted"]
+    assert sorted(path.name for path in (folder / "deleted").iterdir()) == ["1", "2"]
+    assert checkpoints.set_aside_damaged(tmp_path) == []
+    manager = checkpoints.open_checkpoints(tmp_path, read_only=True)
+    assert sorted(manager.all_steps()) == [3, 4] and (folder / "deleted").exists()
+    manager.close()
+    checkpoints.open_checkpoints(tmp_path).close()
+    assert sorted(path.name for path in folder.iterdir()) == ["3", "4"]
+
+
+@pytest.mark.parametrize(
+    "name, change, said",
+    [
+        ("run", lambda whole: [], "expected a JSON object"),
+        ("run", lambda whole: whole | {"config": 3}, "config: got 3, expected a dict"),
+        ("run", lambda whole: {key: value for key, value in whole.items() if key != "data"}, "data: got None"),
+        ("run", lambda whole: whole | {"history": [3]}, "history and pending: got 'nothing', expected numbers"),
+        ("run", lambda whole: whole | {"preprocessing": {"mean": [1]}}, "preprocessing with the keys"),
+        ("run", lambda whole: whole | {"config": whole["config"] | {"steps": "many"}}, "config.steps: got 'many'"),
+        ("metrics", lambda whole: {"accuracy": 1}, "got None as pair_accuracy, expected a number"),
+        ("metrics", lambda whole: 5, "expected a JSON object"),
+    ],
+)
+def test_damaged_json_of_a_checkpoint_is_named(tmp_path, name, change, said):
+    manager = checkpoints.open_checkpoints(tmp_path)
+    save(manager, 1)
+    manager.close()
+    path = tmp_path / "checkpoints/1" / name / ("metadata" if name == "run" else "metrics")
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    with pytest.raises(ValueError, match=said) as raised:
+        manager = checkpoints.open_checkpoints(tmp_path, read_only=True)
+        checkpoints.restore_run(manager, 1)
+    assert str(path) in str(raised.value) and "\n" not in str(raised.value)
+
+
 def test_what_was_saved_comes_back(tmp_path):
     manager = checkpoints.open_checkpoints(tmp_path)
     save(manager, 7, value=1.5)

@@ -63,11 +63,10 @@ def test_errors_are_those_of_the_caller():
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS does not keep the limit")
 def test_memory_is_limited_and_granted_again_in_full(monkeypatch):
     assert call("fill", count=100 << 20)[0] is True
-    with pytest.raises(limited.Exceeded, match="needs more than 1,100 MB of memory"):
+    with pytest.raises(limited.Exceeded, match="needs more than 1,000 MB of memory"):
         call("fill", count=2 << 30)
     # One that knows what it needs is called again with that.
-    assert call("say", count=500 << 20)[0] == 500 << 20
-    assert call("say", count=5 << 30)[0] == limited.MEMORY
+    assert call("say", count=500 << 20)[0] == 500 << 20 and call("say", count=5 << 30)[0] is None
     # The next one is not granted what another was.
     assert call("fill", count=1)[0] is True
 

@@ -84,6 +84,16 @@ def test_training_is_stopped_at_once_until_it_defers_and_then_only_notes():
         stop.end_at_once("after all")
 
 
+def test_a_second_signal_is_raised_where_the_process_is_not_a_commands_own():
+    with pytest.raises(Terminated), StopSignal() as stop:
+        stop.defer()
+        ask()
+        assert stop.requested
+        time.sleep(0.3)
+        ask()
+        raise AssertionError("not reached")
+
+
 def test_an_error_of_training_that_came_first_is_raised():
     with pytest.raises(OSError, match="full"), StopSignal() as stop:
         stop.defer()
@@ -151,7 +161,7 @@ time.sleep(30)
 
 
 def run(body, folder, *numbers):
-    """(exit code, output, errors) of a process that gets the signals, half a second apart."""
+    """(exit code, output, errors) of a process that gets the signals, each after it has said something."""
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT.format(body=body), str(folder / "unfinished")],
         stdout=subprocess.PIPE,
@@ -159,11 +169,14 @@ def run(body, folder, *numbers):
         text=True,
     )
     assert process.stdout.readline() == "ready\n"
+    said = ""
     for number in numbers:
         process.send_signal(number)
-        time.sleep(0.5 * (number is not numbers[-1]))
+        if number is not numbers[-1]:
+            said += process.stdout.readline()
+            time.sleep(0.5)
     out, err = process.communicate(timeout=20)
-    return process.returncode, out, err.strip()
+    return process.returncode, said + out, err.strip()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -317,3 +318,20 @@ def test_bytes_of_any_kind_are_one_picture_and_what_is_none_is_refused(scorer):
     for given in (io.BytesIO(data), None, 5):
         with pytest.raises(TypeError, match="expected a path, bytes, an array"):
             list(scorer.score(given))
+
+
+def test_a_score_that_is_no_number_is_an_error_everywhere(scorer, photos):
+    """Weights that are all finite and too large."""
+    huge = jax.tree.map(lambda leaf: (np.sign(leaf) * 3e38).astype(leaf.dtype), scorer.variables)
+    broken = Scorer(scorer.model, huge, scorer._scores)
+    paths = sorted(photos.glob("test_photo*"))[:1] * 2 + [b"no picture"]
+    with np.errstate(all="ignore"):
+        for found in (list(broken.score(paths)), [one for one, *_ in broken.score_with_maps(paths, lambda _: None)]):
+            assert [one.score for one in found] == [one.percentile for one in found] == [None] * 3
+            assert all("the model gives it the score" in one.error for one in found[:2])
+            assert "the model" not in found[2].error
+        maps = [signed_map for _, signed_map, _ in broken.score_with_maps(paths, lambda _: None)]
+        assert maps == [None] * 3
+        for ask in (lambda: broken.explain(paths[0]), lambda: broken.compare(paths[0], paths[0])):
+            with pytest.raises(ValueError, match="expected a finite number"):
+                ask()

@@ -159,7 +159,7 @@ def test_sigterm_to_one_stops_both_and_both_go_on(trainings, runs, tmp_path):
         for flags in both
     ]
     ended = [trainings.wait(number) for number in numbers]
-    assert [one["code"] for one in ended] == [0, 0], ended
+    assert [one["code"] for one in ended] == [143, 143], ended
     said = re.search(r"stopped on request after step (\d+), which is saved", ended[0]["err"] + ended[0]["out"])
     step = int(said[1])
     assert 3 <= step < 100 and step % 2 == 0

@@ -33,6 +33,7 @@ def judge(scorer, path, name, folder):
     from lena_jax.data.video import BadVideo, read_clip, read_frame
     from lena_jax.scoring.clip_files import save_timeline
     from lena_jax.scoring.clips import ClipScorer, best_moments, clock
+    from lena_jax.scoring.results import NoScore
 
     try:
         clip = read_clip(path, MOST_FRAMES, RATE)
@@ -41,6 +42,8 @@ def judge(scorer, path, name, folder):
         thumbnail = read_frame(path, clip.times[moments[0]])
     except BadVideo as error:
         return None, str(error)
+    except NoScore:
+        return None, "the model gives it no finite score"
     except MemoryError:
         return None, "too large for the available memory"
     with tempfile.TemporaryDirectory(dir=folder) as drawn:

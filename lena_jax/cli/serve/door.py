@@ -10,8 +10,9 @@ from http import cookies
 from lena_jax.runtime.templates import render
 
 _MOST_BYTES = 4096
-# After a wrong password, all wait so many seconds for the next try.
+# After a wrong password, the next try from its address waits so many seconds.
 _PAUSE = 1.0
+_MOST_ADDRESSES = 1000
 
 
 class Door:
@@ -25,7 +26,7 @@ class Door:
     def __init__(self, password, port):
         self._password, self._cookie = password, f"lena-jax-{port}"
         self._secret = secrets.token_bytes(32)
-        self._trying = asyncio.Lock()
+        self._trying: dict[str, asyncio.Lock] = {}
 
     def visitor(self, headers):
         """Return the cookie by which a visitor is known, or None.
@@ -65,7 +66,7 @@ class Door:
         else:
             return await _reply(send, 401, {"connection": "close"}, "The page asks for a password: open it first.")
         if given is not None:
-            async with self._trying:
+            async with self._turn(scope):
                 if hmac.compare_digest(*(one.encode("utf-8", "surrogatepass") for one in (given, self._password))):
                     # The address of the page itself has no token.
                     return await _reply(send, 303, {"location": "/"} | self.cookie(), "")
@@ -74,6 +75,12 @@ class Door:
         style = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
         page = render(__package__, "login.html.j2", said=said)
         await _reply(send, 401, {"content-type": "text/html; charset=utf-8", "content-security-policy": style}, page)
+
+    def _turn(self, scope):
+        """Return the lock of a visitor's address: it waits for its own wrong tries, and for nobody else's."""
+        if len(self._trying) > _MOST_ADDRESSES:
+            self._trying = {name: lock for name, lock in self._trying.items() if lock.locked()}
+        return self._trying.setdefault(str((scope.get("client") or ("",))[0]), asyncio.Lock())
 
     def _sign(self, *parts):
         text = "\0".join(parts).encode("utf-8", "surrogatepass")

@@ -5,6 +5,7 @@ Requests for any other route get "not found" before Gradio sees them.
 """
 
 import asyncio
+import contextlib
 import json
 import re
 import secrets
@@ -19,7 +20,8 @@ _READ = re.compile(
 _WRITE = re.compile(r"/gradio_api/(upload|queue/join|cancel|reset)/?")
 _HEARTBEAT = "/gradio_api/heartbeat/"
 # What names a session, or an upload, in a query or a question.
-_NAMES = {"session_hash", "upload_id"}
+_SESSION, _EVENTS = "session_hash", "/gradio_api/queue/data"
+_NAMES = {_SESSION, "upload_id"}
 # Maximum size of a request that is not an upload. It contains the names of the uploaded files.
 _QUESTION_BYTES = 1 << 20
 # As many files lie on the disk as so many visitors can rank at once.
@@ -74,15 +76,18 @@ class Gate:
         sending = with_headers(send, HEADERS)
         if scope["method"] == "POST" and body is None:
             return await self._upload(scope, receive, sending, headers)
-        scope, named = self._as_own_session(scope, visitor), []
+        scope, session = self._as_own_session(scope, visitor)
         if body is not None:
-            body, named = self._as_own_question(body, visitor)
+            body, named, session = self._as_own_question(body, visitor)
+            sending = self._noted(sending, named, session) if self._uploads is not None else sending
             length = (b"content-length", str(len(body)).encode())
             kept = [(name, value) for name, value in scope["headers"] if name.lower() != b"content-length"]
             scope, receive = scope | {"headers": [*kept, length]}, once(body, receive)
         if scope["path"] == "/":
             return await self._page(scope, receive, send, self._door.cookie() if visitor is None else {})
-        return await self._app(scope, receive, self._noted(sending, named) if named else sending)
+        listens = scope["path"] == _EVENTS and session is not None
+        with self._uploads.listening(session) if listens else contextlib.nullcontext():
+            return await self._app(scope, receive, sending)
 
     async def _check(self, scope, receive, headers):
         """Returns (status, error text or request body). The body of an upload is not read."""
@@ -153,36 +158,38 @@ class Gate:
             await drain(receive, length - arriving.bytes)
             await answer(send, 413, upload.refused)
 
-    def _noted(self, send, named):
+    def _noted(self, send, named, session):
         """Wraps `send`: files that a request names are kept for it, unless the application refuses the request."""
-        self._uploads.name(named)
+        self._uploads.name(named, session or "")
 
         async def sending(message):
             if message["type"] == "http.response.start" and message["status"] != 200:
-                self._uploads.name(named, False)
+                self._uploads.name(named, None)
             await send(message)
 
         return sending
 
     def _as_own_session(self, scope, visitor):
-        """Replaces the name of a session by one that only this visitor can ask for."""
+        """Returns (scope, session), with names of sessions under which only this visitor can ask for them."""
         path, query = scope["path"], scope["query_string"].decode("latin-1")
         if path.startswith(_HEARTBEAT):
             path = _HEARTBEAT + self._door.own_name(path.removeprefix(_HEARTBEAT), visitor)
-            return scope | {"path": path, "raw_path": path.encode()}
+            return scope | {"path": path, "raw_path": path.encode()}, None
         pairs = urllib.parse.parse_qsl(query, keep_blank_values=True)
         own = [(name, self._door.own_name(value, visitor) if name in _NAMES else value) for name, value in pairs]
-        return scope if own == pairs else scope | {"query_string": urllib.parse.urlencode(own).encode()}
+        if own != pairs:
+            scope = scope | {"query_string": urllib.parse.urlencode(own).encode()}
+        return scope, dict(own).get(_SESSION)
 
     def _as_own_question(self, body, visitor):
-        """Returns (the body with the visitor's own name of its session, the paths of the files that it names)."""
-        question = json.loads(body or b"null")
+        """Returns (the body with the visitor's own names, the paths of the files that it names, the session)."""
+        question, session = json.loads(body or b"null"), None
         if isinstance(question, dict):
             for name in _NAMES & question.keys():
                 if isinstance(question[name], str):
                     question[name] = self._door.own_name(question[name], visitor)
-            body = json.dumps(question).encode()
-        return body, [one["path"] for one in _dicts(question) if "path" in one]
+            body, session = json.dumps(question).encode(), question.get(_SESSION)
+        return body, [one["path"] for one in _dicts(question) if "path" in one], session
 
     def _only_uploads(self, body):
         """Whether every file that a request names is an uploaded one. Gradio would fetch a URL."""

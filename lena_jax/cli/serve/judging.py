@@ -8,7 +8,7 @@ from PIL import Image
 
 from lena_jax import localization
 from lena_jax.data.pictures import BadPicture
-from lena_jax.scoring.results import ahead
+from lena_jax.scoring.results import NoScore, ahead
 
 # Longest side of the copies. The scorer searches for boxes at the same size.
 SIDE = 512
@@ -55,6 +55,8 @@ def judge(scorer, path, name):
     except BadPicture as error:
         # The message of the cause does not contain the path.
         return None, str(error.__cause__ or "cannot be used")
+    except NoScore:
+        return None, "the model gives it no finite score"
     except MemoryError:
         return None, "too large for the available memory"
     small = jpeg(found.picture, SIDE, 90)

@@ -1,5 +1,6 @@
 """The private folder of uploaded files: each file is deleted after use, and the folder when the server stops."""
 
+import collections
 import contextlib
 import dataclasses
 import os
@@ -12,16 +13,16 @@ from lena_jax.scoring.result_files import printable
 
 # Longest displayed file name, in characters.
 _NAME = 120
-# Seconds after which a file is deleted that no request has named: at once where another upload needs its room, or
-# anyway. The page names the files of an upload as soon as it has the answer.
-SPARE, UNNAMED = 8, 60
+# Seconds after which a file is deleted that no request has named, where another upload needs its room; and one whose
+# visitor does not listen for the result. The page names files, and listens, as soon as it has the answer to an upload.
+SPARE, UNHEARD = 8, 60
 
 
 @dataclasses.dataclass
 class _File:
     size: int
     since: float
-    named: bool = False
+    session: str | None = None
 
 
 @dataclasses.dataclass(eq=False)
@@ -54,6 +55,7 @@ class Uploads:
         self._lock = threading.Lock()
         self._files: dict[str, _File] = {}
         self._arriving: set[Arriving] = set()
+        self._listening: collections.Counter[str] = collections.Counter()
         self._kept = 0  # Bytes of the files.
         self._left = 0  # Bytes of uploads that broke off, until `sweep` has deleted what they left.
         return self
@@ -125,12 +127,27 @@ class Uploads:
                 self._kept += one.size - (self._files[path].size if path in self._files else 0)
                 self._files[path] = one
 
-    def name(self, paths, named=True):
-        """Note that a request names files, or that it was refused after all."""
+    def name(self, paths, session):
+        """Note that a request of a session names files; None: that it was refused after all."""
         with self._lock:
             for path in paths:
                 if path in self._files:
-                    self._files[path].named, self._files[path].since = named, time.time()
+                    self._files[path].session, self._files[path].since = session, time.time()
+
+    @contextlib.contextmanager
+    def listening(self, session):
+        """Keep the files that a session names while its visitor listens for the results."""
+        with self._lock:
+            self._listening[session] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._listening[session] -= 1
+                if not self._listening[session]:
+                    del self._listening[session]
+                for one in self._files.values():
+                    one.since = time.time() if one.session == session else one.since
 
     def delete(self, paths):
         """Deletes files and their emptied folders. Missing files are fine: equal uploads at one time share a file."""
@@ -147,15 +164,16 @@ class Uploads:
 
     def make_room(self):
         """Deletes the files that no request has named for some seconds."""
-        self.delete(self._old(SPARE, named=False))
+        self.delete(self._old(SPARE, lambda one: one.session is None))
 
     def sweep(self, forgotten):
-        """Deletes what nobody will use: files without a request, and what broken uploads have left.
+        """Deletes what nobody will use: files for which nobody listens, and what broken uploads have left.
 
         Args:
-            forgotten: seconds after which a file is deleted although a request has named it.
+            forgotten: seconds after which a file is deleted although its visitor listens.
         """
-        self.delete(self._old(UNNAMED, named=False) + self._old(forgotten, named=True))
+        self.delete(self._old(UNHEARD, lambda one: one.session not in self._listening))
+        self.delete(self._old(forgotten, lambda one: True))
         with self._lock:
             left, first = self._left, min((one.since for one in self._arriving), default=time.time())
         if not left:
@@ -168,10 +186,10 @@ class Uploads:
             if not self._arriving:
                 self._left -= left
 
-    def _old(self, age, named):
+    def _old(self, age, chosen):
         before = time.time() - age
         with self._lock:
-            return [path for path, one in self._files.items() if one.named == named and one.since <= before]
+            return [path for path, one in self._files.items() if one.since <= before and chosen(one)]
 
     def _there(self):
         for folder, _, names in os.walk(self.folder):

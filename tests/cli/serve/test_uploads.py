@@ -4,6 +4,7 @@ import stat
 
 import pytest
 
+from lena_jax.cli.serve import uploads as uploads_module
 from lena_jax.cli.serve.limits import Limits
 from lena_jax.cli.serve.uploads import Uploads
 
@@ -67,7 +68,7 @@ def test_files_are_deleted_with_their_folders(uploads):
     uploads.delete([one, two])
     assert os.listdir(uploads.folder) == ["cd"]
     assert uploads.size() == 5 and uploads.count() == 1
-    uploads.name([three])
+    uploads.name([three], "session")
     uploads.make_room()
     uploads.sweep(60)
     assert os.path.exists(three)
@@ -91,6 +92,18 @@ def test_what_a_broken_upload_leaves_is_swept_away_and_others_stay(uploads):
     uploads.keep(under_way, None)
     uploads.sweep(3600)
     assert os.listdir(uploads.folder) == ["ab"] and os.path.exists(kept) and uploads.size() == 3
+
+
+def test_a_named_file_is_kept_while_its_visitor_listens(uploads, monkeypatch):
+    monkeypatch.setattr(uploads_module, "UNHEARD", 0)
+    mine, other = put(uploads, "ab/x.png"), put(uploads, "cd/y.png")
+    uploads.name([mine], "mine")
+    uploads.name([other], "other")
+    with uploads.listening("mine"), uploads.listening("mine"):
+        uploads.sweep(60)
+        assert os.path.exists(mine) and not os.path.exists(other)
+    uploads.sweep(60)
+    assert os.listdir(uploads.folder) == [] and not uploads._listening
 
 
 def test_equal_files_at_one_time_count_once(uploads):
