@@ -79,7 +79,7 @@ class Gate:
         scope, session = self._as_own_session(scope, visitor)
         if body is not None:
             body, named, session = self._as_own_question(body, visitor)
-            sending = self._noted(sending, named, session)
+            sending = self._noted(sending, named, session) if self._uploads is not None else sending
             length = (b"content-length", str(len(body)).encode())
             kept = [(name, value) for name, value in scope["headers"] if name.lower() != b"content-length"]
             scope, receive = scope | {"headers": [*kept, length]}, once(body, receive)
