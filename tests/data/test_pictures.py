@@ -1,17 +1,21 @@
 """Safe decoding: which files are kept, how others are converted, and which are refused."""
 
 import concurrent.futures
+import hashlib
 import io
 import os
 import struct
+import sys
 import warnings
 import zlib
 
+import hostile_pictures
 import numpy as np
 import pytest
 from PIL import Image
 
 from lena_jax.data import pictures
+from lena_jax.runtime import limited
 
 
 def encode(image, encoding, **options):
@@ -271,3 +275,31 @@ def _turned_by_180():
     exif = Image.Exif()
     exif[0x0112] = 3
     return exif
+
+
+@pytest.mark.parametrize("make", [hostile_pictures.comments_of_a_gif, hostile_pictures.runs_of_a_bmp])
+def test_a_file_that_takes_too_long_is_refused_and_the_next_one_read(ramp, monkeypatch, make):
+    monkeypatch.setattr(pictures, "SECONDS", 0.3)
+    with pytest.raises(pictures.BadPicture, match=r"is not decoded: it takes more than 0\.3 s of processor time"):
+        pictures.decode(make())
+    monkeypatch.undo()
+    assert pictures.stored_pixels(encode(ramp, "PNG")).tobytes() == ramp.tobytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS does not keep limits on memory")
+def test_a_file_that_takes_too_much_memory_is_refused(monkeypatch):
+    monkeypatch.setattr(limited, "MEMORY", 200 << 20)
+    with pytest.raises(pictures.BadPicture, match="is not decoded: it needs more than 200 MB of memory"):
+        pictures.stored_pixels(hostile_pictures.tags_at_one_place(2000, 200_000))
+
+
+def test_large_pictures_are_composed_in_parts(ramp):
+    large = ramp.resize((2000, 1500)).convert("RGBA")
+    large.putalpha(Image.linear_gradient("L").resize(large.size))
+    white = Image.new("RGBA", large.size, "white")
+    expected = Image.alpha_composite(white, large).convert("RGB")
+    data = encode(large, "PNG", compress_level=1)
+    with pictures.decoded(data) as picture:
+        assert picture.tobytes() == expected.tobytes()
+    assert pictures.decode(data).content == pictures.content_hash(expected)
+    assert pictures.content_hash(expected) == hashlib.sha256(b"2000x1500" + expected.tobytes()).hexdigest()[:32]
