@@ -149,7 +149,7 @@ def test_a_workdir_of_another_config_is_refused_and_kept(trained, small_config):
     [
         ("batch_size", 15, "batch_size=15, 2 devices"),
         ("steps", 0, "steps must be at least 1, got 0"),
-        ("image_size", 32, "at least 64 pixels, got 32"),
+        ("image_size", 32, "from 64 to 2048 pixels, got 32"),
         ("pooling", "averag", "average"),
         ("backbone.name", "efficientnet", "efficientnet_lite0"),
         ("data.name", "plantd", "no dataset 'plantd'"),
