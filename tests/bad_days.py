@@ -213,10 +213,11 @@ def interrupt(bench, name, took, rng):
     process.send_signal(number)
     code, said = bench.end(process, 60)
     expected = 130 if number == signal.SIGINT else 143
-    if code not in (expected, -number, 0):
-        return f"{number.name} after {wait:.2f} s: ends with {code}: {said[-400:]}"
     # Python itself begins for some hundredths of a second, where nobody can handle a signal.
-    if "Traceback" in said and wait > 0.15:
+    early = wait < 0.15 and "KeyboardInterrupt" in said
+    if code not in (expected, -number, 0) and not early:
+        return f"{number.name} after {wait:.2f} s: ends with {code}: {said[-400:]}"
+    if "Traceback" in said and not early:
         return f"{number.name} after {wait:.2f} s: a traceback: {said[-600:]}"
     if found := bench.leftovers(out):
         return f"{number.name} after {wait:.2f} s: it leaves {found[:3]}"
