@@ -20,6 +20,7 @@ from lena_jax.data import judged_pairs, pictures
 from lena_jax.data.bradley_terry import strengths
 from lena_jax.data.dataset import NEAR_DUPLICATES
 from lena_jax.data.units import kept_together
+from lena_jax.runtime.ahead import ahead
 
 # Where fewer pairs are left of a split, or a smaller share of all, the build stops.
 _LEAST_PAIRS, _LEAST_SHARE = 2, 0.1
@@ -209,25 +210,31 @@ class Builder(StreamingBuilder):
         small = near_duplicates.SIDE * (self.builder_config.on_near_duplicate == "group")
         contents, files, bad = {}, {}, []
         similar, seen = near_duplicates.NearDuplicates(), set()
-        for name in names if self.progress is None else self.progress(names, "reading", len(names)):
-            try:
-                data = self._read(name)
-                files[name] = hashlib.sha256(data).hexdigest()
-                picture = pictures.decode(data, small)
-            except pictures.BadPicture as error:
-                files.setdefault(name, None)
+        watched = names if self.progress is None else self.progress(names, "reading", len(names))
+        for name, (files[name], picture) in ahead(functools.partial(self._decoded, small), watched):
+            if isinstance(picture, pictures.BadPicture):
                 if self.builder_config.on_bad_image == "error":
                     raise ValueError(
-                        f"picture {Path(self.builder_config.images) / name}: {error}; --on-bad-image=skip leaves its "
+                        f"picture {Path(self.builder_config.images) / name}: {picture}; --on-bad-image=skip leaves its "
                         "pairs out"
-                    ) from error
-                bad.append({"id": name, "reason": str(error)})
+                    ) from picture
+                bad.append({"id": name, "reason": str(picture)})
                 continue
             contents[name] = picture.content
             if picture.small is not None and picture.content not in seen:
                 similar.add(name, picture.small)
             seen.add(picture.content)
         return contents, similar, files, bad
+
+    def _decoded(self, small: int, name: str) -> tuple[str | None, pictures.Picture | pictures.BadPicture]:
+        """Return the hash of a picture's file, None if it cannot be read, and the picture or what is wrong."""
+        digest = None
+        try:
+            data = self._read(name)
+            digest = hashlib.sha256(data).hexdigest()
+            return digest, pictures.decode(data, small)
+        except pictures.BadPicture as error:
+            return digest, error
 
     def _units(self, contents: dict[str, str], near: list[tuple[str, str]]) -> dict[str, int]:
         """Number the sets of pictures that must stay on one side: equal, nearly equal, or of one unit."""

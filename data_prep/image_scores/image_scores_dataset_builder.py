@@ -23,6 +23,7 @@ from lena_jax.data import pictures
 from lena_jax.data.dataset import NEAR_DUPLICATES
 from lena_jax.data.pairs import ComparablePairs
 from lena_jax.data.video import ENDINGS
+from lena_jax.runtime.ahead import ahead
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -213,22 +214,17 @@ class Builder(StreamingBuilder):
         frames = self.builder_config.frames
         small = near_duplicates.SIDE * (self.builder_config.on_near_duplicate == "group")
         self._earlier = copy.deepcopy(self._near)
-        for row in rows:
-            data = None
-            try:
-                data = self._read(row)
-                picture = pictures.decode(data, small) if frames is None else film_strip.decode(data, frames)
-            except pictures.BadPicture as error:
+        for row, (data, picture) in ahead(functools.partial(self._decoded, small), rows):
+            self._fingerprint.add(row, data)
+            if isinstance(picture, pictures.BadPicture):
                 if self.builder_config.on_bad_image == "error":
                     path = Path(self.builder_config.images) / row.id
                     hint = " (videos need --frames)" if frames is None and path.suffix.lower() in ENDINGS else ""
                     raise ValueError(
-                        f"picture {path} (row {row.number} of {self.builder_config.csv}): {error}{hint}"
-                    ) from error
-                self._bad.append({"id": row.id, "row": row.number, "reason": str(error)})
+                        f"picture {path} (row {row.number} of {self.builder_config.csv}): {picture}{hint}"
+                    ) from picture
+                self._bad.append({"id": row.id, "row": row.number, "reason": str(picture)})
                 continue
-            finally:
-                self._fingerprint.add(row, data)
             if self._is_in_another_split(row, picture.content):
                 continue
             if picture.small is not None:
@@ -278,6 +274,15 @@ class Builder(StreamingBuilder):
             )
         self._duplicates.append({"id": row.id, "row": row.number, "nearly_equal_to": first.id})
         return True
+
+    def _decoded(self, small: int, row: table.Row) -> tuple[bytes | None, pictures.Picture | pictures.BadPicture]:
+        """Return the content of a picture's file, None if it cannot be read, and the picture or what is wrong."""
+        data, frames = None, self.builder_config.frames
+        try:
+            data = self._read(row)
+            return data, pictures.decode(data, small) if frames is None else film_strip.decode(data, frames)
+        except pictures.BadPicture as error:
+            return data, error
 
     def _read(self, row: table.Row) -> bytes:
         config = self.builder_config

@@ -18,6 +18,7 @@ from data_prep.left_out import MAX_SHARE, LeftOut, check_share
 from data_prep.streaming import StreamingBuilder
 from data_prep.usable_pictures import Unusable
 from lena_jax.data.pairs import ComparablePairs
+from lena_jax.runtime.ahead import ahead
 
 PAIRS = 5000
 # A picture that was posted several times is one picture: its earliest post counts.
@@ -167,16 +168,11 @@ class Builder(StreamingBuilder):
         first: dict[str, Post] = {}
         usable: list[Post] = []
         self._contents: dict[str, str] = {}
-        for post in self._watched("checking"):
-            data = None
-            try:
-                data = self._read(post)
-                content = usable_pictures.decode(data, self.min_side).content
-            except Unusable as error:
-                self._left_out.add(post.split, post.id, error.reason, str(error))
+        for post, (data, content) in ahead(self._content, self._watched("checking")):
+            _add(self._fingerprint, post, data)
+            if isinstance(content, Unusable):
+                self._left_out.add(post.split, post.id, content.reason, str(content))
                 continue
-            finally:
-                _add(self._fingerprint, post, data)
             usable.append(post)
             self._contents[post.id] = content
             first[content] = min(first.get(content, post), post, key=_time_and_id)
@@ -188,6 +184,15 @@ class Builder(StreamingBuilder):
                 self._left_out.kept[post.split] += 1
             else:
                 self._left_out.add(post.split, post.id, "duplicate", f"equal to the picture of {earliest.id}")
+
+    def _content(self, post: Post) -> tuple[bytes | None, str | Unusable]:
+        """Return the content of a picture's file, None if it cannot be read, and its pixels' hash or what is wrong."""
+        data = None
+        try:
+            data = self._read(post)
+            return data, usable_pictures.decode(data, self.min_side).content
+        except Unusable as error:
+            return data, error
 
     def _comparable(self, split: str, kept: list[Post]) -> ComparablePairs:
         # As stored, in 32 bits, close scores become equal.
@@ -201,12 +206,12 @@ class Builder(StreamingBuilder):
         return pairs
 
     def _generate_examples(self, kept: list[Post]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for post in kept:
+        for post, picture in ahead(self._picture, kept):
             activity = post.activity
             yield (
                 post.id,
                 {
-                    "image": self._picture(post),
+                    "image": picture,
                     "id": post.id,
                     "score": post.score,
                     "group": post.group,

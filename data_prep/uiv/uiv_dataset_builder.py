@@ -18,6 +18,7 @@ from data_prep import build_report, usable_pictures
 from data_prep.left_out import MAX_SHARE, LeftOut, check_share
 from data_prep.streaming import StreamingBuilder
 from data_prep.uiv import annotations
+from lena_jax.runtime.ahead import ahead
 from lena_jax.runtime.files import unfinished_folder, write_whole
 
 SPLITS = ("train", "test")
@@ -140,24 +141,31 @@ class Builder(StreamingBuilder):
 
     def _generate_examples(self, examples: list, names: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
         encode = self._pair if self._is_pairs else self._image
-        for example in examples:
-            ids = self._ids(example)
-            # Look at both pictures of a pair even if the first is bad: the report counts each.
-            pictures = [self._picture(example.split, id, names) for id in ids]
-            if None not in pictures:
-                self._left_out.kept[example.split] += 1
-                yield " ".join(ids), encode(example, *pictures)
 
-    def _picture(self, split: str, id: str, names: dict[str, str]) -> bytes | None:
+        def loaded(example: Any) -> list[tuple[bytes | None, bytes | usable_pictures.Unusable]]:
+            return [self._loaded(names.get(id)) for id in self._ids(example)]
+
+        for example, pictures in ahead(loaded, examples):
+            # Look at both pictures of a pair even if the first is bad: the report counts each.
+            ids, usable = self._ids(example), []
+            for id, (data, picture) in zip(ids, pictures, strict=True):
+                _add(self._fingerprint, id, data)
+                if isinstance(picture, usable_pictures.Unusable):
+                    self._left_out.add(example.split, id, picture.reason, str(picture))
+                else:
+                    usable.append(picture)
+            if len(usable) == len(ids):
+                self._left_out.kept[example.split] += 1
+                yield " ".join(ids), encode(example, *usable)
+
+    def _loaded(self, name: str | None) -> tuple[bytes | None, bytes | usable_pictures.Unusable]:
+        """Return the content of a picture's file, None if it cannot be read, and what to store or what is wrong."""
         data = None
         try:
-            data = usable_pictures.read(self.images, names.get(id), self.follow_links)
-            return usable_pictures.decode(data, self.min_side).data
+            data = usable_pictures.read(self.images, name, self.follow_links)
+            return data, usable_pictures.decode(data, self.min_side).data
         except usable_pictures.Unusable as error:
-            self._left_out.add(split, id, error.reason, str(error))
-            return None
-        finally:
-            _add(self._fingerprint, id, data)
+            return data, error
 
     def _pair(self, pair: annotations.Pair, left: bytes, right: bytes) -> dict[str, Any]:
         pictures = self.content.pictures

@@ -81,8 +81,7 @@ def stored(data: bytes, small: int, memory: int | None = None) -> tuple[dict[str
     """
     with _refusals(data, memory), _open(data, memory) as (file, picture):
         upright, ignored = _upright(picture, file)
-        # What is left takes time by the number of pixels alone.
-        limited_worker.allow(_STORING_SECONDS)
+        _allow_storing(upright)
         known = {"content": content_hash(upright), "profile_ignored": ignored, "size": upright.size, "small": None}
         copy = small_grey(upright, small) if small else None
         if copy is not None:
@@ -135,7 +134,7 @@ def upright_pixels(source: bytes | Image.Image, memory: int | None = None) -> Im
         upright, ignored = _upright(picture, file)
         if upright is not picture and picture.format in _STORED_AS_JPEG:
             # A PNG is lossless: decoding it again would give the same pixels.
-            limited_worker.allow(_STORING_SECONDS)
+            _allow_storing(upright)
             upright = stack.enter_context(_open(_encode(upright, picture.format), memory))[1]
         if ignored:
             upright = upright.copy() if upright is source else upright
@@ -149,6 +148,13 @@ def content_hash(picture: Image.Image) -> str:
     for band in _bands(picture):
         digest.update(band)
     return digest.hexdigest()[:32]
+
+
+def _allow_storing(upright):
+    """Allow time for what is left, which takes time by the number of pixels alone."""
+    # Of few pixels it takes little, and saying so would wake the parent up.
+    if upright.width * upright.height > _BAND:
+        limited_worker.allow(_STORING_SECONDS)
 
 
 def _bands(picture):
