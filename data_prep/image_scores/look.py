@@ -16,6 +16,8 @@ _FEW = 200
 # Correlations below this, or less sure, are not worth a line.
 _WORTH, _SURE = 0.15, 0.01
 _MOST_LINES = 6
+# Rows that repeat an earlier row's name, from which on a column of many names is looked at.
+_REPEATED = 30
 
 
 def lines(
@@ -81,7 +83,8 @@ def _follows(path, scores, groups, others):
                 strength[name] = abs(rho.statistic) * (rho.pvalue < _SURE), "rho"
             continue
         kinds, place = np.unique([str(value) for value in values], return_inverse=True)
-        if 1 < len(kinds) <= len(values) / 5:
+        # Names of which many are unique, such as titles, tell nothing; a few hundred themes or authors do.
+        if 1 < len(kinds) <= max(len(values) / 5, len(values) - _REPEATED):
             strength[name] = _explained(ranks, place), "eta"
     lines = []
     for name, (value, kind) in sorted(strength.items(), key=lambda item: -item[1][0]):

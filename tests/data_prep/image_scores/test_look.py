@@ -35,6 +35,17 @@ def test_what_the_score_follows_is_named_the_strongest_first(tmp_path):
     assert "follows author (7" in found[1] and "consider --group=author or --fold_by=author" in found[1]
 
 
+def test_many_themes_are_seen_and_titles_are_not(tmp_path):
+    rng = np.random.default_rng(1)
+    theme = rng.integers(0, 100, 300)
+    scores = theme * 10 + rng.integers(0, 100, 300)
+    titles = [f"title {number}" for number in range(300)]
+    found = "\n".join(lines_of(tmp_path, scores, theme=[f"theme {one}" for one in theme], title=titles))
+    assert "the score follows theme (" in found and "--fold_by=theme" in found and "title" not in found
+    shuffled = [f"theme {one}" for one in rng.permutation(theme)]
+    assert "theme" not in "\n".join(lines_of(tmp_path, scores, theme=shuffled))
+
+
 def test_within_groups_nothing_is_left_to_follow(tmp_path):
     rng = np.random.default_rng(0)
     site, level = np.repeat(["a", "b"], 100), np.repeat([0, 1000], 100)
