@@ -17,6 +17,7 @@ import tensorflow_datasets as tfds
 
 from data_prep.uiv import Builder, annotations
 from data_prep.virality_score import deza_parikh
+from lena_jax.data import picture_decoding, pictures
 
 ENCODED = {name: tfds.decode.SkipDecoding() for name in ("left", "right", "image")}
 
@@ -26,6 +27,19 @@ def no_bars():
     tfds.disable_progress_bar()
     yield
     tfds.enable_progress_bar()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def decoded_here():
+    """Decodes without worker processes, which tests/data covers: some of these tests build 10,000 pictures."""
+
+    def decode(data, small=0):
+        known, (_, content) = picture_decoding.stored(data, small)
+        return pictures.Picture(content or data, known["content"], tuple(known["size"]))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "decode", decode)
+        yield
 
 
 def make(published, images, data_dir, config="pairs", **options):
@@ -96,8 +110,8 @@ def test_images_have_scores_that_follow_from_their_counts(whole, content):
     )
     # Stored in 32 bits; the annotations' own are compared in test_uiv_annotations.
     np.testing.assert_allclose(scores, [record["score"] for record in everything], rtol=1e-5, atol=1e-5)
-    for split, pictures in records.items():
-        assert all(content.pictures[record["id"].decode()].split == split for record in pictures)
+    for split, kept in records.items():
+        assert all(content.pictures[record["id"].decode()].split == split for record in kept)
     data_dir = Path(whole["images"].data_path).parents[2]
     loaded = dataset.load("uiv/images", str(data_dir), "test")
     assert len(loaded) == 978 and loaded.groups is None
