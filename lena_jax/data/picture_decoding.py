@@ -43,8 +43,7 @@ _TURNS = {
 }
 # What a pixel takes while a picture is decoded and converted. Pillow has four bytes for one, and two or three copies.
 _BYTES_PER_PIXEL = 16
-# Pixels that are converted at once, where a whole copy would be large.
-_BAND = 1 << 20
+_BAND = 1 << 20  # Pixels that are converted at once, where a whole copy would be large.
 # A stored PNG of more pixels is packed less: it would take many seconds.
 _PACKED = 4 << 20
 _STORING_SECONDS = 10
@@ -151,8 +150,7 @@ def content_hash(picture: Image.Image) -> str:
 
 
 def _allow_storing(upright):
-    """Allow time for what is left, which takes time by the number of pixels alone."""
-    # Of few pixels it takes little, and saying so would wake the parent up.
+    """Allow time for what is left, by the number of pixels alone; saying so wakes the parent, so not for few."""
     if upright.width * upright.height > _BAND:
         limited_worker.allow(_STORING_SECONDS)
 
