@@ -113,6 +113,7 @@ def columns(
 
 
 def share_of_files(values: Sequence[Any], folder: Path) -> float:
+    """Return which share of a column's texts, of the first 200, names files in the folder; 0 without texts."""
     texts = [value for value in values if isinstance(value, str) and value]
     return sum(_is_file(folder, text) for text in texts[:200]) / max(1, len(texts[:200])) if texts else 0.0
 

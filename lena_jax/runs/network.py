@@ -25,7 +25,7 @@ def build(config, preprocessing, licence, where):
                 raise ValueError(f"pooling option {name!r}: got {described(value)}, expected a number of 32 bits")
         model = dataclasses.replace(ranker.build(config), preprocessing=preprocessing, licence=licence)
         model.abstract_variables()
-    # Modules raise various exceptions for options that they cannot take.
+    # Modules raise various exceptions for options that they cannot take, and the file is from anyone.
     except Exception as error:
         said = " ".join(str(error).split())[:200]
         raise ValueError(f"{where} describes a network that cannot be built: {said or type(error).__name__}") from error

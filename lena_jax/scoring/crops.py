@@ -60,7 +60,7 @@ def best_crop(scorer: Scorer, picture: np.ndarray, aspect: float) -> Crop:
         A `Crop`; the middle one if no other has a higher score.
 
     Raises:
-        ValueError: the aspect is out of range.
+        ValueError: the aspect is out of range, or the model gives a crop no finite score.
     """
     if not 0.1 <= aspect <= 10:
         raise ValueError(f"got the aspect {aspect:g}, expected width / height between 0.1 and 10")
@@ -142,5 +142,6 @@ def _scored(
             yield picture.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
 
     for one in scorer.score(crops()):
-        assert one.score is not None  # Arrays and opened pictures can be used.
+        if one.score is None:  # A model whose weights give no finite score.
+            raise ValueError(f"a crop has no score: {one.error}")
         yield one.score, one.percentile

@@ -1,5 +1,7 @@
 """Crops: within the picture, of the shape asked for, scored as their own files, never below the one in the middle."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -72,3 +74,13 @@ def test_crops_of_a_real_model_have_the_scores_of_their_files(scorer, tmp_path):
 def test_another_aspect_is_refused():
     with pytest.raises(ValueError, match="between 0.1 and 10"):
         crops.best_crop(Brightest(), np.zeros((9, 9, 3), np.uint8), 11)
+
+
+def test_a_model_without_a_finite_score_is_one_line():
+    class Infinite(Brightest):
+        def score(self, pictures):
+            for one in super().score(pictures):
+                yield dataclasses.replace(one, score=None, error="the model gives inf")
+
+    with pytest.raises(ValueError, match="a crop has no score: the model gives inf"):
+        crops.best_crop(Infinite(), np.zeros((9, 9, 3), np.uint8), 1)

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from lena_jax.cli import models
+from lena_jax.cli.serve import listening
 
 DESCRIPTION = """\
 Serves a page that shows two pictures of a folder side by side. People choose the better one by the arrow keys, a click
@@ -53,17 +54,7 @@ def add(commands, options):
         metavar="SHARE",
         help="share of pairs that are drawn at random (default: %(default)s)",
     )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)"
-    )
-    parser.add_argument(
-        "--port", type=int, default=7861, help="port to listen on; 0: any free port (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--password",
-        metavar="WORD",
-        help="password that the page asks for (default: none on this machine alone, a new token with another --host)",
-    )
+    listening.add_options(parser, port=7861)
     parser.set_defaults(run=run)
 
 
@@ -76,10 +67,7 @@ def run(arguments) -> int:
         raise ValueError(f"got --output={arguments.output!r}, expected a file in a folder that exists")
     if not 0 <= arguments.random <= 1:
         raise ValueError(f"got --random={arguments.random:g}, expected a share in [0, 1]")
-    if not 0 <= arguments.port <= 65535:
-        raise ValueError(f"got --port={arguments.port}, expected 0 to 65535")
-    if arguments.password == "":
-        raise ValueError("got an empty --password, expected a word")
+    listening.check_options(arguments)
     from lena_jax.cli.judge import server
 
     names = server.names_of(folder)
@@ -99,5 +87,7 @@ def _scores(arguments, folder, names):
     with models.opened(given) as scorer:
         print(f"scoring {len(names):,} pictures with {arguments.model} ...", flush=True)
         found = [one.score for one in scorer.score([folder / name for name in names])]
+    if all(one is None for one in found):
+        raise ValueError(f"got no picture in {os.fspath(folder)!r} that can be read, expected at least two")
     scores = np.array([np.nan if one is None else one for one in found], float)
     return np.where(np.isnan(scores), np.nanmean(scores), scores)

@@ -3,6 +3,7 @@
 import dataclasses
 
 from lena_jax.cli import models
+from lena_jax.cli.serve import listening
 from lena_jax.cli.serve.limits import Limits
 
 DESCRIPTION = """\
@@ -40,18 +41,7 @@ def add(commands, options):
         **options,
     )
     models.add_model(parser)
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)"
-    )
-    parser.add_argument(
-        "--port", type=int, default=7860, help="port to listen on; 0: any free port (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--password",
-        metavar="WORD",
-        help="password that the page asks for (default: none on this machine alone, a new token with another --host). "
-        "Other users of this machine can see it in the list of processes",
-    )
+    listening.add_options(parser, port=7860)
     for field in dataclasses.fields(Limits):
         parser.add_argument(
             f"--{field.name}",
@@ -65,10 +55,7 @@ def add(commands, options):
 
 def run(arguments) -> int:
     """Serves the page until a signal ends it, which is raised."""
-    if not 0 <= arguments.port <= 65535:
-        raise ValueError(f"got --port={arguments.port}, expected 0 to 65535")
-    if arguments.password == "":
-        raise ValueError("got an empty --password, expected a word")
+    listening.check_options(arguments)
     limits = Limits(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(Limits)})
     with models.opened(arguments) as scorer:
         from lena_jax.cli.serve import about, server

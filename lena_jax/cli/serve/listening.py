@@ -12,6 +12,30 @@ from lena_jax.runtime import signals
 _LOOK, _END = 2, 5
 
 
+def add_options(parser, port):
+    """Adds --host, --port and --password to a command that serves a page, by default on a port of its own."""
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=port, help="port to listen on; 0: any free port (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--password",
+        metavar="WORD",
+        help="password that the page asks for (default: none on this machine alone, a new token with another --host). "
+        "Other users of this machine can see it in the list of processes",
+    )
+
+
+def check_options(arguments):
+    """Raises `ValueError` for a port that does not exist, or a password without a letter."""
+    if not 0 <= arguments.port <= 65535:
+        raise ValueError(f"got --port={arguments.port}, expected 0 to 65535")
+    if arguments.password == "":
+        raise ValueError("got an empty --password, expected a word")
+
+
 def listen(host, port):
     """Opens a socket; port 0 is any free port. Raises `OSError` if the address is not available."""
     try:

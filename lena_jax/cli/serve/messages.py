@@ -16,6 +16,8 @@ _DRAINED_BYTES = 32 << 20
 
 
 def with_headers(send, headers):
+    """Wraps `send`: adds headers {name: value} to the start of the answer."""
+
     async def sending(message):
         if message["type"] == "http.response.start":
             added = [(name.encode(), value.encode()) for name, value in headers.items()]
