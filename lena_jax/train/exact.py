@@ -4,6 +4,7 @@ The order of events: pool the cached feature maps at each start, choose start an
 maps, choose how freely supports may move, learn them, solve the head, and save one checkpoint like any other.
 """
 
+import math
 import os
 
 import jax
@@ -25,6 +26,7 @@ _BATCH = 32
 _SPARSE = (3, 10, 30)  # Ridges of a sparse penalty to try, as factors on the best even one.
 _EDGE = 1e-4  # A sigmoid never reaches the shares 0 and 1.
 _GATES = (0.0, 0.25, 0.5, 1.0)  # How far to close a learned gate, to try; 0 is no gate.
+_ALIGNMENT = 64  # Bytes; XLA's.
 _SHUT = 20.0  # In float32, its sigmoid is 1.
 
 
@@ -209,9 +211,9 @@ class Fit:
     def _key(self):
         return {"config": as_json(self._plan.config), "data": self._plan.fingerprint}
 
-    def _rows(self):
-        train = self._plan.pictures["train"]
-        for row in self._inputs.whole("train", np.arange(len(train))):
+    def _rows(self, places=None):
+        places = range(len(self._plan.pictures["train"])) if places is None else places
+        for row in self._inputs.whole("train", np.asarray(places)):
             yield jax.tree.map(lambda leaf: leaf.astype(np.float32) if leaf.dtype.itemsize == 2 else leaf, row)
 
     def _pooled(self, variables):
@@ -220,29 +222,33 @@ class Fit:
         return jnp.asarray(np.concatenate(list(in_batches(pool, self._rows(), _BATCH)))).T
 
     def _table(self):
-        """Sort the maps of the training pictures, once."""
+        """Sort the maps of the training pictures, once, and one batch at a time: the table itself is large enough."""
         if self._sorted is None:
-            model, config = self._plan.model, self._plan.config
-            variables = {"params": _without_backbone(self._variables)}
-            fused = np.concatenate(list(in_batches(on_devices(model.fused, variables, _BATCH), self._rows(), _BATCH)))
-            self._say(f"sorted maps: {4 * fused.size / 1e9:.1f} GB of memory")
-            n, channels = len(fused), fused.shape[-1]
-            _check_memory(4 * fused.size)
-            means_of = running_means
-            if model.resize == "pad":
-                inside = np.stack([row[..., -1] > 0.5 for row in self._rows()])
-
-                def means_of(maps):
-                    return padded_means(maps, inside.reshape(len(maps), -1))
-
-            if fused.ndim == 5 and config.clip_pooling == "frame_mean":
-                # The mean over frames of what each frame's support averages.
-                frames = means_of(fused.reshape(n * fused.shape[1], -1, channels))
-                means = frames.reshape(*frames.shape[:2], n, -1).mean(-1)
-            else:
-                means = means_of(fused.reshape(n, -1, channels))
+            model, n = self._plan.model, len(self._plan.pictures["train"])
+            fuse = on_devices(model.fused, {"params": _without_backbone(self._variables)}, _BATCH)
+            means, start = None, 0
+            for fused in in_batches(fuse, self._rows(), _BATCH):
+                part = self._means_of(fused, range(start, start + len(fused)))
+                if means is None:
+                    self._say(f"sorted maps: {4 * n * part[..., 0].size / 1e9:.1f} GB of memory")
+                    _check_memory(4 * n * part[..., 0].size)
+                    means = _aligned((*part.shape[:2], n))
+                means[..., start : start + len(fused)] = part
+                start += len(fused)
             self._sorted = supports.Table.of(means)
         return self._sorted
+
+    def _means_of(self, fused, places):
+        """Return the `running_means` of fused maps of the training pictures at these places."""
+        config, channels = self._plan.config, fused.shape[-1]
+        if self._plan.model.resize == "pad":
+            inside = np.stack([row[..., -1] > 0.5 for row in self._rows(places)])
+            return padded_means(fused.reshape(len(fused), -1, channels), inside.reshape(len(fused), -1))
+        if fused.ndim == 5 and config.clip_pooling == "frame_mean":
+            # The mean over frames of what each frame's support averages.
+            frames = running_means(fused.reshape(len(fused) * fused.shape[1], -1, channels))
+            return frames.reshape(*frames.shape[:2], len(fused), -1).mean(-1)
+        return running_means(fused.reshape(len(fused), -1, channels))
 
     def _with_sizes(self, sizes):
         return self._with_share((sizes - 1) / max(self._table().means.shape[1] - 1, 1))
@@ -269,12 +275,19 @@ class Fit:
         }
 
 
+def _aligned(shape):
+    """Return an empty float32 array that JAX takes over on CPU without a copy."""
+    room = np.empty(math.prod(shape) + _ALIGNMENT // 4, np.float32)
+    first = -room.ctypes.data % _ALIGNMENT // 4
+    return room[first : first + math.prod(shape)].reshape(shape)
+
+
 def _check_memory(needed):
-    """Refuse sorted maps that with a copy of them do not fit in this machine's memory."""
+    """Refuse sorted maps that do not fit in this machine's memory."""
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if 2 * needed > there:
+    if needed > 0.8 * there:
         raise ValueError(
-            f"a solved head needs {2 * needed / 1e9:.1f} GB of memory for sorted maps, this machine has "
+            f"a solved head needs {needed / 1e9:.1f} GB of memory for sorted maps, this machine has "
             f"{there / 1e9:.1f} GB: use --config.head.solver=steps, a backbone with fewer cells or channels, or fewer "
             "pictures"
         )
