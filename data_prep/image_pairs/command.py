@@ -1,7 +1,7 @@
 """`python -m data_prep build image_pairs`."""
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from data_prep.dataset_command import DatasetCommand, add_follow_links
@@ -63,16 +63,26 @@ _COLUMNS = {
 }
 
 
-def add_columns(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which column is what, and how strong the prior of click rates is."""
-    for name, text in _COLUMNS.items():
-        parser.add_argument(f"--{name}", metavar="COLUMN", help=f"column of {text}")
+def add_columns(parser: argparse.ArgumentParser | argparse._ArgumentGroup, without: Sequence[str] = ()) -> list[str]:
+    """Add the options that say which column is what, and how strong the prior of click rates is.
+
+    Args:
+        parser: where to add them.
+        without: names of options that are there already.
+
+    Returns:
+        The names of the options added.
+    """
+    added = [name for name in _COLUMNS if name not in without]
+    for name in added:
+        parser.add_argument(f"--{name}", metavar="COLUMN", help=f"column of {_COLUMNS[name]}")
     parser.add_argument(
         "--prior_views",
         type=float,
         metavar="N",
         help="strength of the prior of click rates in views (default: estimated)",
     )
+    return [*added, "prior_views"]
 
 
 def columns_of(arguments: argparse.Namespace) -> dict[str, Any]:

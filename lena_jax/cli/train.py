@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import lena_jax
+from data_prep.image_pairs import command as image_pairs
 from lena_jax.cli import models
 from lena_jax.config import STRENGTHS, own_pictures_config
 from lena_jax.runtime.untrusted import read_json
@@ -34,6 +35,8 @@ examples:
   lena-jax train photos/ --score=likes --views=views --group=site
   lena-jax train photos/ --score=rating --fold_by=author --strength=quick
   lena-jax train photos/ --pairs=choices.csv
+  lena-jax train thumbnails/ --pairs=tests.csv --left=a --right=b --left_clicks=clicks_a --left_views=shown_a \\
+      --right_clicks=clicks_b --right_views=shown_b
   lena-jax train photos/ --config.pooling=average -o models/photos_average
 """
 
@@ -52,7 +55,8 @@ def add(commands, options):
     parser.add_argument(
         "--pairs",
         metavar="FILE",
-        help="table of pairs in the place of scores, see `python -m data_prep build image_pairs --help`",
+        help="table of pairs in the place of scores, see `python -m data_prep build image_pairs --help`; its columns "
+        "are named below if they are not found",
     )
     parser.add_argument("--score", metavar="COLUMN", help="column to rank by (default: guessed)")
     parser.add_argument("--image_column", metavar="COLUMN", help="column of the pictures' paths (default: guessed)")
@@ -81,7 +85,9 @@ def add(commands, options):
         metavar="KEY=VALUE",
         help="for those who know: any key of the config, also as --config.pooling=average",
     )
-    parser.set_defaults(run=run)
+    columns = parser.add_argument_group("columns of a table of --pairs")
+    shared = ("image_column", "group")
+    parser.set_defaults(run=run, of_pairs=image_pairs.add_columns(columns, without=shared))
 
 
 def run(arguments) -> int:
@@ -132,10 +138,14 @@ def _table_of(arguments, folder):
     from data_prep.tables import files
 
     if arguments.pairs:
-        for name in ("table", "score", "image_column", "views", "missing"):
+        for name in ("table", "score", "views", "missing"):
             if getattr(arguments, name):
                 raise ValueError(f"got --pairs and --{name}, expected one of them: a table of pairs has no scores")
-        return Path(arguments.pairs).expanduser(), guess.Guess("", "", "pairs and what was chosen")
+        columns = guess.Guess(arguments.image_column or "", "", "pairs and what was chosen")
+        return Path(arguments.pairs).expanduser(), columns
+    for name in arguments.of_pairs:
+        if getattr(arguments, name) is not None:
+            raise ValueError(f"got --{name} without --pairs, expected both: it names a column of a table of pairs")
     table = guess.table_of(folder) if arguments.table is None else Path(arguments.table).expanduser()
     if not arguments.score and {"left", "right"} <= set(files.column_names(table, 1)[0]):
         raise ValueError(f"{table} has columns of left and right pictures: to learn from pairs, pass --pairs={table}")
@@ -186,7 +196,7 @@ def _key(arguments, folder, table, found):
             digest.update(
                 f"{path.relative_to(folder)}\0{state.st_size}\0{state.st_mtime_ns}\n".encode(errors="replace")
             )
-    options = ("group", "views", "fold_by", "missing", "strength", "folds", "config")
+    options = ("group", "views", "fold_by", "missing", "strength", "folds", "config", *arguments.of_pairs)
     return {
         "input": digest.hexdigest(),
         "image": found.image,
@@ -235,6 +245,9 @@ def _build(arguments, folder, table, found, data_dir):
     options += [f"--name={name}", f"--data_dir={data_dir}", "--on-bad-image=skip"]
     if not arguments.pairs:
         options += [f"--image_column={found.image}", f"--score={found.score}"]
+    else:
+        names = ("image_column", *arguments.of_pairs)
+        options += [f"--{name}={value}" for name in names if (value := getattr(arguments, name)) is not None]
     options += [f"--{name}={value}" for name in ("group", "fold_by") if (value := getattr(arguments, name))]
     options += [f"--missing={value}" for value in arguments.missing]
     if arguments.views:

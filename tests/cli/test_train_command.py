@@ -80,12 +80,14 @@ def test_from_choices_to_a_model(photos, tmp_path, capsys):
     path = tmp_path / "choices.csv"
     with open(path, "w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["left", "right", "left_votes", "right_votes"])
+        table.writerow(["left", "right", "for_left", "for_right"])
         for number, (one, other) in enumerate(itertools.combinations(names, 2)):
             votes = (2, 0) if likes[one] > likes[other] else (0, 2)
             table.writerow([one, other, *((1, 1) if number % 90 == 0 else votes)])
     output = tmp_path / "models" / "pairs"
     command = ["train", str(photos), f"--pairs={path}", "-o", str(output), *TINY, "--time_limit=0.0001"]
+    assert main(command) == 2 and "--left_votes" in capsys.readouterr().err
+    command += ["--left_votes=for_left", "--right_votes=for_right"]
     assert main(command) == 0
     out = capsys.readouterr().out
     assert "pairs: 276 train" in out and "two people agree on 0.9" in out and "(Bradley-Terry): 0.9" in out
@@ -119,6 +121,7 @@ def test_a_short_time_measures_in_fewer_folds(photos, tmp_path, capsys):
         (["--time_limit=0"], "expected minutes above 0"),
         (["--table=gone.csv"], "no such table"),
         (["--pairs=gone.csv"], "no such table"),
+        (["--winner=best"], "got --winner without --pairs"),
         (["--score=stars"], "got column 'stars'"),
         (["--group=site"], "got column 'site'"),
         (["--score=likes", "--views=likes"], "for two things"),

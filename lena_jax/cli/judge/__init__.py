@@ -65,6 +65,8 @@ def run(arguments) -> int:
         raise ValueError(f"got {arguments.pictures!r}, expected a folder of pictures")
     if not output.absolute().parent.is_dir() or output.is_dir():
         raise ValueError(f"got --output={arguments.output!r}, expected a file in a folder that exists")
+    if output.suffix.lower() != ".csv":
+        raise ValueError(f"got --output={arguments.output!r}, expected a name that ends in .csv")
     if not 0 <= arguments.random <= 1:
         raise ValueError(f"got --random={arguments.random:g}, expected a share in [0, 1]")
     listening.check_options(arguments)

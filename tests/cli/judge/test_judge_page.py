@@ -164,6 +164,7 @@ def test_what_cannot_be_judged_is_said_at_once(folder, tmp_path, capsys):
         ([str(tmp_path / "none"), "-o", str(tmp_path / "c.csv")], "expected a folder of pictures"),
         ([str(tmp_path), "-o", str(tmp_path / "c.csv")], "got 0 pictures"),
         ([str(folder), "-o", str(tmp_path / "none" / "c.csv")], "expected a file in a folder that exists"),
+        ([str(folder), "-o", str(tmp_path / "c.txt")], "expected a name that ends in .csv"),
         ([str(folder), "-o", str(tmp_path / "c.csv"), "--random=2"], "expected a share in [0, 1]"),
     ):
         assert main(["judge", *arguments]) == 2
