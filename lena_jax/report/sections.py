@@ -196,13 +196,16 @@ def facts(run):
         if config.backbone.train_from
         else "all of it"
     )
-    found = {
+    stepped = {
         "Steps": None if done is None else f"{done:,} of {config.steps:,}",
         "Pictures per step": f"{config.batch_size:,}",
         "Best checkpoint": None if run.step is None else f"step {run.step:,}",
+        "Speed": None if speed is None else f"{speed:,.0f} pictures per second",
+    }
+    found = {
+        **(stepped if run.chosen is None else {"Head": "solved, on all pairs at once"}),
         "Backbone trained": trained,
         "Devices": None if devices is None else f"{devices} ({timing['device_kind']})",
-        "Speed": None if speed is None else f"{speed:,.0f} pictures per second",
         "Time": None if seconds is None else f"{_duration(seconds)} for {timing['pictures']:,} pictures",
         "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }

@@ -39,7 +39,12 @@ class RunClock:
         self._lapped += pictures
 
     def lap(self):
-        """Return pictures per second since the last lap. Call it after the devices have finished their steps."""
+        """Return pictures per second since the last lap. Call it after the devices have finished their steps.
+
+        None if no picture was counted: a solved head has no steps.
+        """
+        if not self._lapped:
+            return None
         now = time.perf_counter()
         speed = self._lapped / max(now - self._last, 1e-9)
         self._speeds.append(speed)
@@ -122,7 +127,8 @@ class RunLog:
             if self._learning_rate is not None:
                 measures["learning_rate"] = float(self._learning_rate(step - 1))  # The first step is number 1.
             # The speed differs between identical runs, so it stays out of metrics.jsonl.
-            self._board.add_scalar("pictures_per_second", self._clock.lap(), step)
+            if (speed := self._clock.lap()) is not None:
+                self._board.add_scalar("pictures_per_second", speed, step)
         self._file.write(json.dumps({"step": step, **measures}) + "\n")
         self._file.flush()
         for name, value in measures.items():
