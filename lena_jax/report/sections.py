@@ -93,8 +93,11 @@ def measures(run, measured):
 
 
 def _tiles(metrics):
-    """Describes the measures, and beside the accuracy of judged pairs what people and other choices reach."""
+    """Describes the measures, and beside the accuracy what simple properties, people and other choices reach."""
     tiles = [_tile(name, metrics[key], start) for key, (name, start) in _MEASURES.items()]
+    if simple := metrics.get("simple_properties"):
+        alone = {"value": simple["pair_accuracy"], "low": None, "high": None}
+        tiles.insert(1, _tile("Size, shape and colour alone", alone, 0.5))
     known = metrics.get("choices", {})
     beside = [(name, known[key]) for key, name in _OF_CHOICES.items() if known.get(key, {}).get("value") is not None]
     return tiles[:1] + [_tile(name, measure, 0.5) for name, measure in beside] + tiles[1:]

@@ -61,7 +61,8 @@ def test_from_a_folder_to_a_model(photos, tmp_path, capsys, monkeypatch):
     assert metrics["simple_properties"]["pair_accuracy"] > 0.9
     card = (output / "README.md").read_text()
     assert "in 2 folds, each ranked by a model that was trained without it" in card
-    assert "2 folds" in (output / "report.html").read_text()
+    page = (output / "report.html").read_text()
+    assert "2 folds" in page and "Size, shape and colour alone" in page
     scorer = Scorer.from_checkpoint(output)
     assert {one.percentile is not None for one in scorer.score([photos / "0.png", photos / "1.png"])} == {True}
 
