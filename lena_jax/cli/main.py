@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from lena_jax.cli import compare, crop, demo, explain, info, judge, pick, save, score, serve, train, video
+from lena_jax.cli.parsing import Parser
 from lena_jax.runtime import console
 from lena_jax.runtime.signals import Interrupted, stoppable
 
@@ -67,7 +68,7 @@ def _fail(error, code: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     options = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
-    parser = argparse.ArgumentParser("lena-jax", description=DESCRIPTION, epilog=EXAMPLES, **options)
+    parser = Parser("lena-jax", description=DESCRIPTION, epilog=EXAMPLES, **options)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands, options)

@@ -37,7 +37,9 @@ def open_checkpoints(workdir, *, read_only=False):
     """
     path = _folder(workdir)
     if read_only and not os.path.isdir(path):
-        raise ValueError(f"no checkpoint in {workdir!r}: expected a folder that experiments/train.py wrote")
+        raise ValueError(
+            f"no checkpoint in {workdir!r}: expected a model that `lena-jax train` wrote, or a run of experiments/train.py"
+        )
     _check_measures(path)
     if not read_only and not distributed.index():
         shutil.rmtree(os.path.join(path, _DELETED), ignore_errors=True)
