@@ -342,7 +342,7 @@ def test_a_model_that_is_not_there_is_answered_with_those_that_are(tmp_path, mon
     for arguments, message in (
         (["score", "a.png", "--model=gone"], "there is no such folder; .* wrote; there is --model=models/mine"),
         (["score", "a.png", "--model=a.png"], "it is a file"),
-        (["info", "half"], "`lena-jax train` has not finished it. Type the same command again"),
+        (["info", "half"], "`lena-jax train` has not finished it; type its command again"),
         (["save", "models/mine", "copy"], "'models/mine' is a saved model already, expected a run: copy the folder"),
     ):
         assert main(arguments) == 2
