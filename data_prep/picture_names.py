@@ -125,7 +125,7 @@ def said(changed: dict[str, str]) -> list[str]:
     if not changed:
         return []
     text, name = next(iter(changed.items()))
-    return [f"{len(changed):,} names were found in another spelling or folder, such as {text!r} as {name!r}"]
+    return [f"names found in another spelling or folder: {len(changed):,}, such as {text!r} as {name!r}"]
 
 
 def _parts(text):

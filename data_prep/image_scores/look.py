@@ -72,9 +72,9 @@ def lines(
         raise ValueError(_nothing_to_rank(path, score, scores, group))
     found = [f"{len(scores):,} pictures with a score, {pairs:,} pairs to learn from"]
     if without:
-        found.append(f"{without:,} rows with a score name no picture in the folder (listed below)")
+        found.append(f"rows with a score that name no picture in the folder: {without:,}, listed below")
     if unused := known.without(columns[image][row] for row in there):
-        found.append(f"{len(unused):,} pictures of the folder are not used, no row scores them, such as {unused[0]!r}")
+        found.append(f"pictures in the folder that no row scores, not used: {len(unused):,}, such as {unused[0]!r}")
     if len(scores) < _FEW:
         found.append(f"fewer than {_FEW} pictures: expect wide intervals, and the learning curve to rise")
     found += _tail(scores)
@@ -96,9 +96,11 @@ def _tail(scores):
     positive = scores[scores > 0]
     if len(positive) < len(scores) / 2:
         return []
-    top = np.sort(scores)[-max(1, len(scores) // 100) :].sum() / positive.sum()
+    count = max(1, len(scores) // 100)
+    top = np.sort(scores)[-count:].sum() / positive.sum()
     ties = 1 - len(np.unique(scores)) / len(scores)
-    said = [f"heavy tail: the top 1 % of the pictures have {top:.0%} of the sum of the scores"] if top > 0.1 else []
+    who = "the top 1 % of the pictures have" if len(scores) >= 100 else "the best picture alone has"
+    said = [f"heavy tail: {who} {top:.0%} of the sum of the scores"] if top > 10 * count / len(scores) else []
     if ties > 0.5:
         said.append(f"{ties:.0%} of the scores are equal to another one; equal scores make no pair")
     return said

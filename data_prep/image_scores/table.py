@@ -170,7 +170,7 @@ def read(
         rows.append(row)
     said += picture_names.said(changed)
     if repeated:
-        said.append(f"{len(repeated):,} rows repeat an earlier row and count once, such as row {repeated[0]}")
+        said.append(f"repeated rows, which count once: {len(repeated):,}, such as row {repeated[0]}")
     priors = {}
     if transform != "raw":
         groups, scores = [row.group for row in rows], [row.score for row in rows]

@@ -9,7 +9,7 @@ from lena_jax.cli.parsing import Parser
 DESCRIPTION = """\
 Shows the whole way without any data of yours: draws pictures whose score is known (the strongest object on a photograph
 makes it), trains a model on them, ranks new ones on a page, and draws where the score of the best one comes from. Takes
-a minute or two. Each step is printed as the command that you would type for your own pictures.
+a few minutes. Each step is printed as the command that you would type for your own pictures.
 """
 
 EXAMPLES = """\

@@ -154,7 +154,7 @@ def test_pictures_that_are_all_the_same_are_too_few(photos, tmp_path, capsys):
     assert main(["train", str(folder), "-o", str(tmp_path / "model"), *TINY[:5]]) == 2
     said = capsys.readouterr()
     assert "got 1 pictures that differ (of 12: equal and nearly equal ones" in said.err
-    assert "12 names were found in another spelling or folder, such as '0' as '0.png'" in said.out
+    assert "names found in another spelling or folder: 12, such as '0' as '0.png'" in said.out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copies", "copies.csv"]
 
 

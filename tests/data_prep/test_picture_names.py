@@ -88,5 +88,5 @@ def test_any_spelling_of_a_unique_name_means_its_file(tmp_path):
 def test_what_was_changed_is_said_in_one_line():
     assert said({}) == []
     assert said({"A": "a.jpg", "B": "b.jpg"}) == [
-        "2 names were found in another spelling or folder, such as 'A' as 'a.jpg'"
+        "names found in another spelling or folder: 2, such as 'A' as 'a.jpg'"
     ]

@@ -162,4 +162,4 @@ def test_sides_and_winners_in_another_spelling(tmp_path, write_csv):
         ("left.jpg", "a.jpg", (1.0, 0.0)),
         ("a.jpg", "gone", (1.0, 0.0)),
     ]
-    assert "3 names were found in another spelling or folder, such as 'A' as 'a.jpg'" in found.said
+    assert "names found in another spelling or folder: 3, such as 'A' as 'a.jpg'" in found.said

@@ -83,7 +83,7 @@ def test_a_row_that_repeats_another_counts_once(write_csv):
     rows = [["a.jpg", "1", "x"], ["b.jpg", "2", "x"], ["./a.jpg", "1", "x"]]
     content = table.read(write_csv(["image", "s", "g"], *rows), "s", "image", "g")
     assert [row.id for row in content.rows] == ["a.jpg", "b.jpg"] and content.total == 3
-    assert "1 rows repeat an earlier row and count once, such as row 4" in content.said
+    assert "repeated rows, which count once: 1, such as row 4" in content.said
     # The same score in another group says something else.
     rows[2][2] = "y"
     with pytest.raises(ValueError, match="row 4: got picture './a.jpg' twice, expected once; first in row 2. Delete"):

@@ -81,8 +81,8 @@ def test_a_total_a_misspelled_name_and_a_repeated_row_do_not_count(tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(["file,likes", *rows]) + "\n", encoding="utf-8")
     found = look.lines(tmp_path / "t.csv", tmp_path, "file", "likes")
     assert found[0] == "29 pictures with a score, 406 pairs to learn from"
-    assert found[1] == "2 rows with a score name no picture in the folder (listed below)"
-    assert found[2] == "1 pictures of the folder are not used, no row scores them, such as '29.jpg'"
+    assert found[1] == "rows with a score that name no picture in the folder: 2, listed below"
+    assert found[2] == "pictures in the folder that no row scores, not used: 1, such as '29.jpg'"
     assert not any("heavy tail" in line for line in found)
 
 
