@@ -133,7 +133,7 @@ class RunLog:
         self._file.flush()
         for name, value in measures.items():
             self._board.add_scalar(name, value, step)
-        shown = {"loss": "loss", "pair_accuracy": "accuracy", "validation_pair_accuracy": "validation"}
+        shown = {"loss": "loss", "pair_accuracy": "training accuracy", "validation_pair_accuracy": "validation"}
         self._shown |= {shown[name]: f"{value:.3f}" for name, value in measures.items() if name in shown}
         self.bar.set_postfix({"step": f"{self._step}/{self._steps}", **self._shown}, refresh=False)
 
