@@ -25,7 +25,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
-from config_files import load_config  # noqa: E402
+from config_files import small_quickstart  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -85,14 +85,10 @@ def mapped_dir(planted_dir, tmp_path_factory):
 @pytest.fixture
 def small_config(planted_dir):
     """The quickstart on the small `planted`, at 64 px, for 12 steps."""
-    config = load_config("quickstart")
-    config.data.dir = str(planted_dir)
-    config.image_size, config.steps, config.batch_size = 64, 12, 16
-    config.log_every, config.eval_every = 5, 6
-    return config
+    return small_quickstart(planted_dir)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trainings(tmp_path_factory):
     """Start experiments/train.py in separate processes, with the backbones and the config of tiny_trunk.py."""
     from forked_training import Trainings
@@ -160,5 +156,4 @@ def trained(planted_dir, tmp_path_factory):
     from lena_jax.train.loop import train
 
     workdir = tmp_path_factory.mktemp("trained")
-    config = small_config.__wrapped__(planted_dir)
-    return workdir, train(config, str(workdir))
+    return workdir, train(small_quickstart(planted_dir), str(workdir))
