@@ -34,6 +34,9 @@ def opened(arguments):
         with ended_at_once():
             from lena_jax.scoring import Scorer
 
+            if sys.stderr is not None and sys.stderr.isatty():
+                # The first picture compiles the model, which is the longest wait without a bar.
+                print(f"opening {arguments.model}; the first picture takes longest ...", file=sys.stderr)
             scorer = Scorer.from_checkpoint(arguments.model, arguments.objectness, arguments.data_dir)
         yield scorer
 
@@ -45,7 +48,7 @@ def check_there(model):
         return
     if os.path.isdir(f"{place}.partial"):
         raise ValueError(
-            f"no checkpoint in {model!r}: `lena-jax train` has not finished it. Type the same command again"
+            f"no checkpoint in {model!r}: `lena-jax train` has not finished it; type its command again"
         )
     what = "it is a file" if os.path.exists(place) else "there is no such folder"
     raise ValueError(f"no checkpoint in {model!r}: {what}; expected what `lena-jax train` wrote{there_are()}")

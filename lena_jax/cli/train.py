@@ -129,8 +129,15 @@ def run(arguments) -> int:
             shutil.rmtree(work, ignore_errors=True)
             raise
         seconds = None if arguments.time_limit is None else 60 * arguments.time_limit
-        with plain_words():
-            measures = own_pictures.fit(config, work, output, arguments.folds, seconds, {_INPUT: key})
+        try:
+            with plain_words():
+                measures = own_pictures.fit(config, work, output, arguments.folds, seconds, {_INPUT: key})
+        except FileNotFoundError as error:
+            if arguments.strength != "best" or error.errno is not None:
+                raise
+            raise FileNotFoundError(
+                f"{error}. Without a network: --strength=default, with weights that are here"
+            ) from error
         shutil.rmtree(work, ignore_errors=True)
         print(train_summary.text(measures, output))
     return 0

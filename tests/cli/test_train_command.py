@@ -5,6 +5,7 @@ import errno
 import itertools
 import json
 import os
+import types
 
 import numpy as np
 import pytest
@@ -173,3 +174,16 @@ def test_what_is_mistyped_or_forbidden_is_answered(photos, tmp_path, monkeypatch
     assert main(["train", "photos"]) == 1
     expected = "'models/photos.partial': Permission denied: change its permissions, or use another place"
     assert expected in capsys.readouterr().err
+
+
+def test_without_a_network_the_best_strength_names_the_one_that_needs_none(photos, tmp_path, monkeypatch, capsys):
+    def no_network(*_):
+        raise FileNotFoundError("cannot fetch model.safetensors")
+
+    monkeypatch.setattr(train, "_build", lambda *_: types.SimpleNamespace(name="image_scores/photos"))
+    monkeypatch.setattr(own_pictures, "check_enough", lambda *_: None)
+    monkeypatch.setattr(own_pictures, "fit", no_network)
+    for strength, told in (("best", True), ("quick", False)):
+        assert main(["train", str(photos), f"--strength={strength}", "-o", str(tmp_path / "model")]) == 2
+        said = capsys.readouterr().err
+        assert "cannot fetch" in said and ("Without a network: --strength=default" in said) == told
