@@ -47,9 +47,7 @@ def check_there(model):
     if model.startswith("hf:") or os.path.isdir(place):
         return
     if os.path.isdir(f"{place}.partial"):
-        raise ValueError(
-            f"no checkpoint in {model!r}: `lena-jax train` has not finished it; type its command again"
-        )
+        raise ValueError(f"no checkpoint in {model!r}: `lena-jax train` has not finished it; type its command again")
     what = "it is a file" if os.path.exists(place) else "there is no such folder"
     raise ValueError(f"no checkpoint in {model!r}: {what}; expected what `lena-jax train` wrote{there_are()}")
 
