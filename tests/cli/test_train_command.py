@@ -29,12 +29,12 @@ def photos(tmp_path_factory):
     folder.mkdir()
     with open(root / "photos.csv", "w", newline="") as file:
         table = csv.writer(file, delimiter=";")
-        table.writerow(["id", "file", "likes", "author"])
+        table.writerow(["id", "file", "likes", "author", "pairs"])
         for number in range(24):
             level = int(rng.integers(20, 236))
             pixels = np.clip(rng.normal(level, 20, (40, 60, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.png")
-            table.writerow([number + 1, f"{number}.png", level * 100 + number, "ab"[number % 2]])
+            table.writerow([number + 1, f"{number}.png", level * 100 + number, "ab"[number % 2], f"p{number // 2}"])
     return folder
 
 
@@ -129,6 +129,7 @@ def test_a_short_time_measures_in_fewer_folds(photos, tmp_path, capsys):
         (["--folds=13"], "got 24 pictures that differ, expected at least 26 to measure in 13 folds: add pictures, or"),
         (["--pairs=gone.csv"], "no such table"),
         (["--winner=best"], "got --winner without --pairs"),
+        (["--group=pairs", "--folds=6"], "a fold of 6 has no two pictures of one group with different scores: leave"),
         (["--score=stars"], "got column 'stars'"),
         (["--group=site"], "got column 'site'"),
         (["--score=likes", "--views=likes"], "for two things"),
