@@ -66,3 +66,17 @@ def there_are():
     # A run inside an unfinished `lena-jax train` is no model yet.
     found = [shlex.quote(one) for one in found if ".partial" not in one][:3]
     return f"; there is --model={' or --model='.join(found)}" if found else ""
+
+
+def near(path):
+    """Returns what a person could have meant by a path that is not there, to name in a message; or an empty text."""
+    path = Path(path).expanduser()
+    try:
+        if path.exists():
+            return ""
+        names = [one.name for one in path.parent.iterdir()][:5000]
+    except (OSError, ValueError):
+        return ""
+    folded = {name.casefold(): name for name in names}
+    found = difflib.get_close_matches(path.name.casefold(), list(folded), n=1)
+    return f"; did you mean {str(path.with_name(folded[found[0]]))!r}?" if found else ""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import lena_jax
 from data_prep.image_pairs import command as image_pairs
-from lena_jax.cli import models, train_summary
+from lena_jax.cli import models, parsing, train_summary
 from lena_jax.cli.plain_words import plain_words
 from lena_jax.config import STRENGTHS, own_pictures_config
 from lena_jax.runtime.untrusted import read_json
@@ -129,8 +129,15 @@ def run(arguments) -> int:
             shutil.rmtree(work, ignore_errors=True)
             raise
         seconds = None if arguments.time_limit is None else 60 * arguments.time_limit
-        with plain_words():
-            measures = own_pictures.fit(config, work, output, arguments.folds, seconds, {_INPUT: key})
+        try:
+            with plain_words():
+                measures = own_pictures.fit(config, work, output, arguments.folds, seconds, {_INPUT: key})
+        except FileNotFoundError as error:
+            if arguments.strength != "best" or error.errno is not None:
+                raise
+            raise FileNotFoundError(
+                f"{error}. Without a network: --strength=default, with weights that are here"
+            ) from error
         shutil.rmtree(work, ignore_errors=True)
         print(train_summary.text(measures, output))
     return 0
@@ -140,8 +147,7 @@ def _other_folder(folder):
     """Returns what a person could have meant by a folder that is none."""
     if folder.is_file():
         return ": name the folder first, and the table with --table"
-    near = difflib.get_close_matches(folder.name, [path.name for path in Path().iterdir() if path.is_dir()], n=1)
-    return f"; there is no such folder in {Path().resolve()}" + (f"; did you mean {near[0]!r}?" if near else "")
+    return f"; there is no such folder in {Path().resolve()}{parsing.near(folder)}"
 
 
 def _table_of(arguments, folder):

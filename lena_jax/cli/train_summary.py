@@ -29,12 +29,16 @@ def text(measures, output):
 
 def _verdict(accuracy, simple):
     """Says in words what the accuracy means."""
-    said = f"of two new pictures, it names the better one {100 * accuracy['value']:.0f} times in 100"
+    said = f"of two new pictures, it names the better one {100 * accuracy['value']:.0f} times in 100: "
+    alone = simple["pair_accuracy"] if simple else 0.0
     if accuracy["low"] is None or accuracy["low"] <= 0.5:
-        return f"{said}: not shown to be better than guessing. Do not use its ranking; more pictures, or another score"
-    if simple and accuracy["low"] <= simple["pair_accuracy"]:
-        return f"{said}: better than guessing, not shown to be better than size, shape and colour alone"
-    return f"{said}: better than guessing"
+        said += "not shown to be better than guessing. Do not use its ranking; try more pictures, or another score"
+        if alone > accuracy["value"]:
+            said += f". Size, shape and colour alone name it {100 * alone:.0f} times in 100"
+        return said
+    if accuracy["low"] <= alone:
+        return f"{said}better than guessing, not shown to be better than size, shape and colour alone"
+    return f"{said}better than guessing"
 
 
 def _more_pictures(curve, accuracy):

@@ -4,7 +4,8 @@ import os
 import shutil
 import time
 
-from lena_jax.data.splits import open_pictures
+from lena_jax.data.pairs import ComparablePairs
+from lena_jax.data.splits import make_folds, open_pictures
 from lena_jax.data.units import kept_together
 from lena_jax.evaluation.cross_validation import measure_by_folds
 from lena_jax.evaluation.export import save_model
@@ -16,7 +17,7 @@ from lena_jax.train.loop import train
 
 
 def check_enough(config, folds):
-    """Check before any training that each fold can hold two pictures that differ.
+    """Check before any training that each fold has two pictures to compare.
 
     Args:
         config: config of a run on all pictures, without folds.
@@ -24,7 +25,7 @@ def check_enough(config, folds):
 
     Raises:
         ValueError: there are fewer than two pictures for each fold, where pictures that must stay together (equal,
-            nearly equal, or of one author) count once.
+            nearly equal, or of one author) count once; or a fold has no two of one group with different scores.
     """
     pictures = open_pictures(config)["train"]
     count = len(pictures) if pictures.units is None else len(set(kept_together(pictures.units.astype(str)).tolist()))
@@ -34,6 +35,14 @@ def check_enough(config, folds):
         raise ValueError(
             f"got {count} pictures that differ{same}, expected at least {2 * folds} to measure in {folds} folds: "
             + ("add pictures, or pass --folds=2" if count >= 4 and folds > 2 else "add pictures")
+        )
+    if pictures.pairs is not None:
+        return  # Pairs that people judged are counted by fold when they are split.
+    parts = [pictures.subset(part) for part in make_folds(pictures, folds, config.data.fold_seed)]
+    if not all(len(ComparablePairs(part.scores, part.groups)) for part in parts):
+        raise ValueError(
+            f"a fold of {folds} has no two pictures of one group with different scores: leave --group away, name a "
+            "column with fewer groups, or pass --folds=2"
         )
 
 

@@ -333,6 +333,16 @@ def test_wrong_usage_is_one_line_with_what_to_type(arguments, message, tmp_path,
     assert line.endswith(f"All options: `lena-jax {arguments[0]} --help`" if arguments[1:] else "--help`")
 
 
+def test_a_picture_that_is_not_there_is_answered_with_the_nearest_one(run, photos, tmp_path, capsys):
+    given = [f"--model={run}", "-o", str(tmp_path / "map.png")]
+    assert main(["explain", str(photos / "TEST_gif.giff"), *given]) == 1
+    assert f"no such file; did you mean '{photos}/test_gif.gif'?" in capsys.readouterr().err
+    assert main(["explain", str(photos), *given]) == 1
+    assert "is a folder, not a file; of a folder: lena-jax score FOLDER" in capsys.readouterr().err
+    assert main(["judge", f"{photos}s", "-o", str(tmp_path / "c.csv")]) == 2
+    assert f"expected a folder of pictures; did you mean '{photos}'?" in capsys.readouterr().err
+
+
 def test_a_model_that_is_not_there_is_answered_with_those_that_are(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "half.partial").mkdir()

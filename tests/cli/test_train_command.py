@@ -5,6 +5,7 @@ import errno
 import itertools
 import json
 import os
+import types
 
 import numpy as np
 import pytest
@@ -28,12 +29,12 @@ def photos(tmp_path_factory):
     folder.mkdir()
     with open(root / "photos.csv", "w", newline="") as file:
         table = csv.writer(file, delimiter=";")
-        table.writerow(["id", "file", "likes", "author"])
+        table.writerow(["id", "file", "likes", "author", "pairs"])
         for number in range(24):
             level = int(rng.integers(20, 236))
             pixels = np.clip(rng.normal(level, 20, (40, 60, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.png")
-            table.writerow([number + 1, f"{number}.png", level * 100 + number, "ab"[number % 2]])
+            table.writerow([number + 1, f"{number}.png", level * 100 + number, "ab"[number % 2], f"p{number // 2}"])
     return folder
 
 
@@ -129,6 +130,7 @@ def test_a_short_time_measures_in_fewer_folds(photos, tmp_path, capsys):
         (["--folds=13"], "got 24 pictures that differ, expected at least 26 to measure in 13 folds: add pictures, or"),
         (["--pairs=gone.csv"], "no such table"),
         (["--winner=best"], "got --winner without --pairs"),
+        (["--group=pairs", "--folds=6"], "a fold of 6 has no two pictures of one group with different scores: leave"),
         (["--score=stars"], "got column 'stars'"),
         (["--group=site"], "got column 'site'"),
         (["--score=likes", "--views=likes"], "for two things"),
@@ -174,3 +176,16 @@ def test_what_is_mistyped_or_forbidden_is_answered(photos, tmp_path, monkeypatch
     assert main(["train", "photos"]) == 1
     expected = "'models/photos.partial': Permission denied: change its permissions, or use another place"
     assert expected in capsys.readouterr().err
+
+
+def test_without_a_network_the_best_strength_names_the_one_that_needs_none(photos, tmp_path, monkeypatch, capsys):
+    def no_network(*_):
+        raise FileNotFoundError("cannot fetch model.safetensors")
+
+    monkeypatch.setattr(train, "_build", lambda *_: types.SimpleNamespace(name="image_scores/photos"))
+    monkeypatch.setattr(own_pictures, "check_enough", lambda *_: None)
+    monkeypatch.setattr(own_pictures, "fit", no_network)
+    for strength, told in (("best", True), ("quick", False)):
+        assert main(["train", str(photos), f"--strength={strength}", "-o", str(tmp_path / "model")]) == 2
+        said = capsys.readouterr().err
+        assert "cannot fetch" in said and ("Without a network: --strength=default" in said) == told
