@@ -21,7 +21,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 _PROGRAMS = None
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     _PROGRAMS = os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="lena-jax-tests-")
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.01"
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
