@@ -106,7 +106,7 @@ def test_the_endpoint_of_stride_16_is_a_layer_of_the_whole_backbone(variables):
     assert relative_error(got, np.asarray(expected)) < 1e-5
 
 
-@pytest.mark.parametrize("size, options", [((96, 64), {}), ((96, 64), {"output_stride": 16}), ((75, 107), {})])
+@pytest.mark.parametrize("size, options", [((96, 64), {"output_stride": 16}), ((75, 107), {})])
 def test_multilevel_is_the_means_of_the_expansions_beside_the_head(variables, size, options):
     x = reference.pictures(*size)
     got = features(variables, x, endpoint="multilevel", **options)
