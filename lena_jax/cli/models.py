@@ -6,10 +6,11 @@ import logging
 import os
 import sys
 
+from lena_jax.cli.parsing import there_are
 from lena_jax.runtime.notices import plain_notices
 from lena_jax.runtime.signals import ended_at_once
 
-MODEL_HELP = "trained model: folder of a training run, folder that `lena-jax save` wrote, or hf:OWNER/NAME"
+MODEL_HELP = "trained model: folder that `lena-jax train` or `lena-jax save` wrote, of a training run, or hf:OWNER/NAME"
 
 
 def add_model(parser):
@@ -28,12 +29,26 @@ def add_model(parser):
 @contextlib.contextmanager
 def opened(arguments):
     """Opens the `Scorer` that the arguments name. Inside the block each warning is one line."""
+    check_there(arguments.model)
     with ready():
         with ended_at_once():
             from lena_jax.scoring import Scorer
 
             scorer = Scorer.from_checkpoint(arguments.model, arguments.objectness, arguments.data_dir)
         yield scorer
+
+
+def check_there(model):
+    """Raises `ValueError` if a model is no folder at all; what is in it is checked when it is opened."""
+    place = os.path.expanduser(model)
+    if model.startswith("hf:") or os.path.isdir(place):
+        return
+    if os.path.isdir(f"{place}.partial"):
+        raise ValueError(
+            f"no checkpoint in {model!r}: `lena-jax train` has not finished it. Type the same command again"
+        )
+    what = "it is a file" if os.path.exists(place) else "there is no such folder"
+    raise ValueError(f"no checkpoint in {model!r}: {what}; expected what `lena-jax train` wrote{there_are()}")
 
 
 @contextlib.contextmanager

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
-from lena_jax.metrics.rank_correlations import mean_spearman
-from lena_jax.metrics.ranking import checked, pair_accuracy, pairs_to_compare
-from lena_jax.metrics.resampling import Units, bootstrap, members_of
+from lena_jax.metrics.ranking import checked, group_correlation, pair_accuracy, pairs_to_compare
+from lena_jax.metrics.resampling import Units, bootstrap
 from lena_jax.metrics.sign_flips import sign_flip_test
 
 MOST_BLOCKS = 500  # Blocks of units that are left out together. Limits the cost of the jackknife.
@@ -77,8 +77,8 @@ def compare_models(
 
     def correlations(index):
         index = units.pictures(index)
-        members = members_of(None if groups is None else groups[index], len(index))
-        return mean_spearman(np.stack([first[index], second[index]]), scores[index], members)
+        within = None if groups is None else groups[index]
+        return [group_correlation(stats.spearmanr, side[index], scores[index], within) for side in (first, second)]
 
     return {
         "pair_accuracy": compare_sides(accuracies, len(units), resamples, flips, seed),

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from lena_jax.data.pairs import ComparablePairs
 from lena_jax.metrics.discounted_gain import ndcg, percentile_gains
 from lena_jax.metrics.pair_auc import pair_auc, prepare_pair_auc
-from lena_jax.metrics.rank_correlations import kendall, spearman
 from lena_jax.metrics.resampling import Units, bootstrap, members_of
 
 MOST_PAIRS = 200_000
@@ -60,8 +60,8 @@ def group_correlation(
         A float in [-1, 1]. Groups in which either side is constant are left out; NaN if all are.
     """
     predicted, scores = np.asarray(predicted), np.asarray(scores)
-    members = members_of(groups, len(scores))
-    return _average(*_correlations(lambda one, other: correlation(one, other).statistic, predicted, scores, members))
+    values, sizes = _correlations(correlation, predicted, scores, members_of(groups, len(scores)))
+    return _average(values, sizes)
 
 
 def pairs_to_compare(
@@ -166,7 +166,7 @@ def _picture_measures(predicted, scores, groups, units):
     gains = percentile_gains(scores, groups)
     members = members_of(groups, len(scores))
     at = [k for k in NDCG_AT if max(map(len, members)) > k]
-    correlations = {"spearman": spearman, "kendall": kendall}
+    correlations = {"spearman": stats.spearmanr, "kendall": stats.kendalltau}
     if units.kind == "group":
         # The contribution of a group does not depend on the other drawn groups: compute it once.
         each = {
@@ -193,7 +193,7 @@ def _picture_measures(predicted, scores, groups, units):
 def _correlations(correlation, predicted, scores, members):
     """Computes each group's correlation (NaN if undefined) and its number of pictures."""
     values = [
-        correlation(predicted[index], scores[index])
+        correlation(predicted[index], scores[index]).statistic
         if len(index) > 1 and np.ptp(predicted[index]) > 0 and np.ptp(scores[index]) > 0
         else np.nan
         for index in members
@@ -209,4 +209,4 @@ def _gains_at(k, predicted, gains, members):
 
 def _average(values, sizes):
     defined = ~np.isnan(values)
-    return float(values[defined] @ sizes[defined] / sizes[defined].sum()) if defined.any() else float("nan")
+    return float(np.average(values[defined], weights=sizes[defined])) if defined.any() else float("nan")

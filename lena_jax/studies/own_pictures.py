@@ -5,6 +5,7 @@ import shutil
 import time
 
 from lena_jax.data.splits import open_pictures
+from lena_jax.data.units import kept_together
 from lena_jax.evaluation.cross_validation import measure_by_folds
 from lena_jax.evaluation.export import save_model
 from lena_jax.report.page import write_report
@@ -12,6 +13,28 @@ from lena_jax.runs import folder
 from lena_jax.runs.load import best_step
 from lena_jax.studies import repeated_runs, simple_properties
 from lena_jax.train.loop import train
+
+
+def check_enough(config, folds):
+    """Check before any training that each fold can hold two pictures that differ.
+
+    Args:
+        config: config of a run on all pictures, without folds.
+        folds: number of folds.
+
+    Raises:
+        ValueError: there are fewer than two pictures for each fold, where pictures that must stay together (equal,
+            nearly equal, or of one author) count once.
+    """
+    pictures = open_pictures(config)["train"]
+    count = len(pictures) if pictures.units is None else len(set(kept_together(pictures.units.astype(str)).tolist()))
+    if count < 2 * folds:
+        together = "equal and nearly equal ones, and those that --fold_by keeps together, count once"
+        same = "" if count == len(pictures) else f" (of {len(pictures)}: {together})"
+        raise ValueError(
+            f"got {count} pictures that differ{same}, expected at least {2 * folds} to measure in {folds} folds: "
+            + ("add pictures, or pass --folds=2" if count >= 4 and folds > 2 else "add pictures")
+        )
 
 
 def fit(config, workdir, output, folds=5, seconds=None, files=None, say=print):
