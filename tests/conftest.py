@@ -21,7 +21,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 _PROGRAMS = None
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     _PROGRAMS = os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="lena-jax-tests-")
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.01"
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
@@ -33,11 +33,24 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # The files that take longest. `make test` gives the next file to the worker that is free: the last ones must be short.
 LONGEST = (
     "train/test_interruptions.py",
-    "studies/test_poolings.py",
-    "experiments/test_commands.py",
     "train/test_several_processes.py",
-    "report/test_report_page.py",
+    "backbones/test_backbone_features.py",
+    "scoring/test_ray_engine.py",
     "train/test_loop.py",
+    "studies/test_poolings.py",
+    "backbones/test_transformers.py",
+    "cli/test_train_command.py",
+    "experiments/test_commands.py",
+    "report/test_report_page.py",
+    "backbones/test_torch_backbones.py",
+    "train/test_clip_training.py",
+    "train/test_inputs.py",
+    "evaluation/test_evaluate.py",
+    "backbones/test_depthwise_conv.py",
+    "test_tour.py",
+    "train/test_transformer_training.py",
+    "train/test_exact.py",
+    "backbones/test_backbone_registry.py",
     "experiments/test_configs.py",
     "studies/test_cross_dataset.py",
 )

@@ -73,7 +73,7 @@ def disjoint_pairs(first, count):
 def test_the_papers_recipe_runs_unchanged_on_pairs(quickly_compiled, tmp_path):
     """Only the picture size, the number of steps and the weights (random here) differ from a row of the paper's table.
 
-    Its main row differs in the backbone alone, VGG16, which takes four times as long; tests/backbones covers that.
+    Its main row differs in the backbone alone, VGG16, which takes twice as long; tests/backbones covers that.
     """
     pair_data.build(tmp_path, {"train": disjoint_pairs(0, 25), "test": disjoint_pairs(50, 5)})
     config = load_config("paper/uiv:alexnet")

@@ -87,7 +87,7 @@ def test_the_page_says_what_the_files_say(evaluated):
     assert f"{metrics['localization']['contribution_map']['energy_inside']:.1%}" in text
     assert f"the median is now {metrics['eta']['share']['50']:.3f}" in text
     assert f"{metrics['eta']['support_size']['95']:.1f} cells" in text
-    assert "planted · tiny · LENA pooling" in text and "backbone.endpointsecond" in text
+    assert "planted · tiny · LENA pooling" in text and "at second" in text
     assert "2 (cpu)" in text and "192 pictures" in text and "pictures per second" in text
     timing = json.loads((workdir / "timing.json").read_text())
     assert all(f"{name} {version}" in text for name, version in timing["versions"].items())
