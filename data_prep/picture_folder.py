@@ -24,6 +24,15 @@ def check_name(name: str) -> str:
     return str(path)
 
 
+def is_there(folder: Path, name: str) -> bool:
+    """Return whether `read` would find a file `name` in `folder`; it may still be unreadable, or lead out of it."""
+    try:
+        place = _found(folder, check_name(name))
+        return place is not None and place.is_file()
+    except (OSError, ValueError):  # Too long, or with a zero byte.
+        return False
+
+
 def read(folder: Path, name: str, follow_links: bool = False) -> bytes:
     """Return the content of the file `name` in `folder`.
 

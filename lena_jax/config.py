@@ -81,7 +81,8 @@ def default_config():
     # For "exact", inner validation on training pictures chooses among these. The values come from photographs rated for
     # appeal (1,023) and for valence (809): the best ridge was 1 to 3 there, and 0.003 to 0.0003 on `planted`; starts of
     # 0.1 and 0.9 were never better there by more than 0.001, but where the whole map is right (`planted/whole`) LENA
-    # without the start 1 is 0.012 behind average pooling. With less freedom than 10 supports hardly differ.
+    # without the start 1 is 0.012 behind average pooling. It has to be ahead by a margin (`train.exact`). With less
+    # freedom than 10 supports hardly differ.
     config.head.ridges = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
     config.head.starts = (0.2, 0.5, 1.0)  # Shares that LENA's supports start from, in the place of its `init_share`.
     config.head.penalties = ("even",)  # And "sparse", for scores that few channels carry; see `train.supports.learn`.

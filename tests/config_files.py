@@ -13,3 +13,12 @@ def load_config(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.get_config(*([argument] if argument else []))
+
+
+def small_quickstart(data_dir):
+    """Return the quickstart's config at 64 px, for 12 steps."""
+    config = load_config("quickstart")
+    config.data.dir = str(data_dir)
+    config.image_size, config.steps, config.batch_size = 64, 12, 16
+    config.log_every, config.eval_every = 5, 6
+    return config

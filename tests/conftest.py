@@ -21,11 +21,11 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 _PROGRAMS = None
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     _PROGRAMS = os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="lena-jax-tests-")
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.01"
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
-from config_files import load_config  # noqa: E402
+from config_files import small_quickstart  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -33,11 +33,24 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # The files that take longest. `make test` gives the next file to the worker that is free: the last ones must be short.
 LONGEST = (
     "train/test_interruptions.py",
-    "studies/test_poolings.py",
-    "experiments/test_commands.py",
     "train/test_several_processes.py",
-    "report/test_report_page.py",
+    "backbones/test_backbone_features.py",
+    "scoring/test_ray_engine.py",
     "train/test_loop.py",
+    "studies/test_poolings.py",
+    "backbones/test_transformers.py",
+    "cli/test_train_command.py",
+    "experiments/test_commands.py",
+    "report/test_report_page.py",
+    "backbones/test_torch_backbones.py",
+    "train/test_clip_training.py",
+    "train/test_inputs.py",
+    "evaluation/test_evaluate.py",
+    "backbones/test_depthwise_conv.py",
+    "test_tour.py",
+    "train/test_transformer_training.py",
+    "train/test_exact.py",
+    "backbones/test_backbone_registry.py",
     "experiments/test_configs.py",
     "studies/test_cross_dataset.py",
 )
@@ -85,14 +98,10 @@ def mapped_dir(planted_dir, tmp_path_factory):
 @pytest.fixture
 def small_config(planted_dir):
     """The quickstart on the small `planted`, at 64 px, for 12 steps."""
-    config = load_config("quickstart")
-    config.data.dir = str(planted_dir)
-    config.image_size, config.steps, config.batch_size = 64, 12, 16
-    config.log_every, config.eval_every = 5, 6
-    return config
+    return small_quickstart(planted_dir)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trainings(tmp_path_factory):
     """Start experiments/train.py in separate processes, with the backbones and the config of tiny_trunk.py."""
     from forked_training import Trainings
@@ -160,5 +169,4 @@ def trained(planted_dir, tmp_path_factory):
     from lena_jax.train.loop import train
 
     workdir = tmp_path_factory.mktemp("trained")
-    config = small_config.__wrapped__(planted_dir)
-    return workdir, train(config, str(workdir))
+    return workdir, train(small_quickstart(planted_dir), str(workdir))

@@ -89,7 +89,10 @@ class Trainings:
         return self._started
 
     def command(self, script, *arguments, devices=1):
-        """Run a script of experiments/ as it is, in the repository's root, and wait for it; see `wait`."""
+        """Run a script of experiments/ as it is, in the repository's root, and wait for it; see `wait`.
+
+        The backbones of tiny_trunk.py are in its registry.
+        """
         self._started += 1
         job = {
             "number": self._started,
@@ -198,6 +201,11 @@ def _train(job, pipe):
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
         if "script" in job:
+            import tiny_trunk
+
+            from lena_jax import backbones
+
+            backbones.BACKBONES.update(tiny_trunk.tiny_trunks())
             os.chdir(TESTS.parent)
             _execute(job["script"], job["argv"])
             raise SystemExit

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from data_prep.image_scores.guess import MOST, share_of_files
+from data_prep.picture_names import PictureNames
 from data_prep.tables import files
 
 _COUNTS = ("left_clicks", "left_views", "right_clicks", "right_views")
@@ -139,7 +140,8 @@ def find(
 
 def _sides(path, folder, names, rows):
     """Return the two columns of pictures."""
-    shares = {name: share_of_files([row[name] for row in rows], folder) for name in names}
+    known = PictureNames(folder)
+    shares = {name: share_of_files([row[name] for row in rows], known) for name in names}
     sides = [name for name in names if shares[name] > MOST]
     if len(sides) != 2:
         raise ValueError(

@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 from data_prep import build_report, near_duplicates, picture_folder
 from data_prep.image_pairs import columns, judged, look, table
 from data_prep.image_scores.table import SPLITS
+from data_prep.picture_names import PictureNames
 from data_prep.streaming import StreamingBuilder
 from lena_jax.data import judged_pairs, pictures
 from lena_jax.data.bradley_terry import strengths
@@ -92,7 +93,9 @@ class Builder(StreamingBuilder):
             raise ValueError(f"on_near_duplicate: got {config.on_near_duplicate!r}, expected 'group' or 'keep'")
         if not Path(config.images).is_dir():
             raise ValueError(f"no such folder of pictures: {config.images}")
-        return table.read(Path(config.csv), columns.find(Path(config.csv), Path(config.images), **config.columns))
+        found = columns.find(Path(config.csv), Path(config.images), **config.columns)
+        self._names = PictureNames(Path(config.images))
+        return table.read(Path(config.csv), found, self._names.find)
 
     @functools.cached_property
     def _facts(self) -> dict[str, dict[str, str]]:
@@ -218,7 +221,7 @@ class Builder(StreamingBuilder):
                         f"picture {Path(self.builder_config.images) / name}: {picture}; --on-bad-image=skip leaves its "
                         "pairs out"
                     ) from picture
-                bad.append({"id": name, "reason": str(picture)})
+                bad.append({"id": name, "reason": self._names.explained(name, str(picture))})
                 continue
             contents[name] = picture.content
             if picture.small is not None and picture.content not in seen:

@@ -4,9 +4,10 @@ import collections
 import dataclasses
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from data_prep import picture_names
 from data_prep.image_pairs.columns import Columns
 from data_prep.image_scores.table import SPLITS
 from data_prep.picture_folder import check_name
@@ -69,7 +70,7 @@ class Table:
     said: tuple[str, ...] = ()
 
 
-def read(path: Path, columns: Columns) -> Table:
+def read(path: Path, columns: Columns, find: Callable[[str], str | None] = lambda text: None) -> Table:
     """Read a table of pairs, or of variants of tests, from a file of any kind that `files.open_table` knows.
 
     Rows that say nothing are left out and counted: no winner or label, no votes at all, a skipped pair. A row "undo"
@@ -79,6 +80,7 @@ def read(path: Path, columns: Columns) -> Table:
     Args:
         path: the file.
         columns: which column is what, see `columns.find`.
+        find: returns the path of the picture that a text means, None for the text itself; see `PictureNames.find`.
 
     Raises:
         ValueError: an unreadable table, no rows, a picture paired with itself or with a path that leaves the folder, a
@@ -98,9 +100,10 @@ def read(path: Path, columns: Columns) -> Table:
         known = numbers.understand(path, name, numbered, values[name], (), found.delimiter)
         values[name] = known.values
         said += known.said
-    rows, left_out = [], collections.Counter()
+    rows, left_out, changed = [], collections.Counter(), {}
     for index, number in enumerate(numbered):
         record = {name: column[index] for name, column in values.items()}
+        _find_pictures(record, columns, find, changed)
         where = f"{path}, row {number}"
         row = _variant(where, number, record, columns) if columns.picture else _row(where, number, record, columns)
         if isinstance(row, str):
@@ -109,6 +112,7 @@ def read(path: Path, columns: Columns) -> Table:
                 del rows[last]
         else:
             rows.append(row)
+    said += picture_names.said({text: name for text, name in changed.items() if text != name})
     skipped = [row for row in rows if row.votes == (0, 0)]
     if skipped:
         left_out[SKIP] = len(skipped)
@@ -118,6 +122,19 @@ def read(path: Path, columns: Columns) -> Table:
     if not rows:
         raise ValueError(f"{path}: none of the {len(numbered)} rows says which of two pictures is better")
     return Table(tuple(rows), len(numbered), dict(left_out), found.kind, tuple(said))
+
+
+def _find_pictures(record, columns, find, known):
+    """Replace the texts of a row that name pictures by the paths of their files; `known` has those found before."""
+    sides = [name for name in (columns.picture, columns.left, columns.right, columns.winner) if name]
+    texts = {name: _text(record, name) for name in sides}
+    for name in sides:
+        text = texts[name]
+        # A winner is a side by its text: "left" is a word, not left.jpg.
+        if text and (name != columns.winner or text in (texts.get(columns.left), texts.get(columns.right))):
+            if text not in known:
+                known[text] = find(text) or text
+            record[name] = known[text]
 
 
 def _last_of(rows, judge):

@@ -188,7 +188,7 @@ def _left_out(report: dict[str, Any]) -> Iterator[str]:
     bad = report.get("bad_pictures", [])
     if bad:
         yield f"left out {len(bad):,} of {rows}: bad picture (all are in build_report.json)"
-    for item in bad[:_LISTED]:
+    for item in sorted(bad, key=lambda item: item["row"])[:_LISTED]:
         yield f"  {item['id']} (row {item['row']}): {item['reason']}"
     if len(bad) > _LISTED:
         yield f"  ... and {len(bad) - _LISTED:,} more"

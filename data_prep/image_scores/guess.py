@@ -1,11 +1,14 @@
 """Guess which table belongs to a folder of pictures, and which of its columns name the pictures and score them."""
 
 import dataclasses
+import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from data_prep.image_scores.command import clean_name
+from data_prep.picture_names import PictureNames
 from data_prep.tables import files, numbers
 
 _TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".ods", ".parquet", ".jsonl", ".json")
@@ -34,23 +37,46 @@ class Guess:
 
 
 def table_of(folder: Path) -> Path:
-    """Find the table of a folder of pictures: the only one in it, or beside it with the folder's name.
+    """Find the table of a folder of pictures: the only one in it, or beside it, whose names are files in it.
 
     Raises:
-        ValueError: there is none, or more than one.
+        ValueError: there is none, or more than one; the message names them.
     """
-    beside = [folder.parent / f"{folder.name}{ending}" for ending in _TABLES]
-    found = [path for path in beside if path.is_file()]
-    found += sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in _TABLES and not path.name.startswith(".")
-    )
-    if len(found) != 1:
-        names = ", ".join(str(path) for path in found[:5]) or "none"
+    places = dict.fromkeys((folder, folder.resolve().parent, Path()))
+    found = {path.resolve(): path for place in places for path in _tables(place)}
+    fit = [path for path in found.values() if _fits(path, folder)]
+    if len(fit) == 1:
+        return fit[0]
+    if fit:
         raise ValueError(
-            f"got no --table, and looked for one in {folder} and beside it: found {names}, expected exactly one. Say "
-            "which with --table=FILE"
+            f"found {len(fit)} tables with names of files in {folder}, expected one: choose with "
+            + " or ".join(f"--table={shlex.quote(str(path))}" for path in fit[:5])
         )
-    return found[0]
+    seen = ", ".join(str(path) for path in list(found.values())[:5])
+    others = f"none of the tables there names files in it ({seen})" if seen else "found none there"
+    raise ValueError(
+        f"got no --table, and looked for one in {folder}, beside it and in this folder: {others}. Name it with "
+        "--table=FILE: a table (CSV, Excel) with a row for each picture, and columns such as file and likes. Without "
+        f"likes, choose between pictures: lena-jax judge {shlex.quote(str(folder))} -o choices.csv"
+    )
+
+
+def _tables(place):
+    try:
+        names = sorted(place.iterdir())
+    except OSError:
+        return []
+    # "~$" begins the name of the lock that Excel puts beside an open workbook.
+    return [path for path in names if path.suffix.lower() in _TABLES and not path.name.startswith((".", "~$"))]
+
+
+def _fits(path, folder):
+    try:
+        names, rows = files.column_names(path)
+    except (ValueError, OSError):
+        return False
+    known = PictureNames(folder)
+    return any(share_of_files([row[name] for row in rows], known) >= MOST for name in names)
 
 
 def columns(
@@ -84,59 +110,94 @@ def columns(
         if given in (image, score):
             raise ValueError(f"{path}: got column {given!r} for two things, expected another one")
     values = {name: [row[name] for row in rows] for name in names}
+    known = PictureNames(folder)
     if image is None:
-        shares = {name: share_of_files(values[name], folder) for name in names}
-        image = max(shares, key=lambda name: shares[name], default=None)
-        if image is None or shares[image] < MOST:
-            best = f"; most are in {image!r}, {shares[image]:.0%}" if image and shares[image] else ""
-            raise ValueError(
-                f"{path}: no column names files in {folder} (paths relative to it){best}. Columns: {', '.join(names)}. "
-                "Say which with --image_column=COLUMN, and check the folder"
-            )
+        image = _pictures_column(values, known)
+        if image is None:
+            raise ValueError(_no_pictures(path, folder, values, known))
+    elif not share_of_files(values[image], known):
+        raise ValueError(
+            f"{path}: got --image_column={image}, of which no value is a file in {folder}, such as "
+            f"{str(values[image][0])!r}; expected a column of names, one of: {', '.join(names)}"
+        )
     rest: list[str] = []
     if score is None:
         free = [name for name in names if name != image and name not in others]
-        numeric = [name for name in free if _is_numeric(path, name, values[name])]
+        kinds = {name: _kind(path, name, values[name]) for name in free}
+        numeric = [name for name in free if kinds[name] == "numbers"]
+        # What is the only column of numbers, or is called so, is a score even if it looks like a counter of rows.
+        numeric = numeric or [name for name in free if kinds[name] and (_rank(name) is not None or len(free) == 1)]
         ranked = sorted((rank, name) for name in numeric if (rank := _rank(name)) is not None)
         if len(numeric) == 1:
             score = numeric[0]
         elif ranked and (len(ranked) == 1 or ranked[0][0] < ranked[1][0]):
             score = ranked[0][1]
         else:
+            left = ", ".join(name + (f" ({kinds[name]})" if kinds[name] else " (no numbers)") for name in free)
             raise ValueError(
                 f"{path}: got no --score, expected the column to rank by; columns of numbers: "
-                f"{', '.join(numeric) or 'none'}"
+                + (f"{', '.join(numeric)}. Choose with --score={shlex.quote(numeric[0])}" if numeric else "none")
+                + ("" if numeric or not left else f"; others: {left}")
             )
         rest = [name for name in numeric if name != score]
     said = f"pictures: column {image!r}; score: column {score!r}"
     return Guess(image, score, said + (f" (not {', '.join(rest)}; choose with --score)" if rest else ""))
 
 
-def share_of_files(values: Sequence[Any], folder: Path) -> float:
-    """Return which share of a column's texts, of the first 200, names files in the folder; 0 without texts."""
-    texts = [value for value in values if isinstance(value, str) and value]
-    return sum(_is_file(folder, text) for text in texts[:200]) / max(1, len(texts[:200])) if texts else 0.0
+def share_of_files(values: Sequence[Any], known: PictureNames, exact: bool = False) -> float:
+    """Return which share of a column's texts, of the first 200, means files in the folder; 0 without texts.
+
+    Args:
+        values: the values of the column.
+        known: the names of the folder's files.
+        exact: count only texts that are paths of files as they stand.
+    """
+    texts = [value for value in values if isinstance(value, str) and value][:200]
+    means = known.is_exact if exact else known.find
+    return sum(bool(means(text)) for text in texts) / max(1, len(texts))
 
 
-def _is_file(folder: Path, text: str) -> bool:
-    try:
-        return not Path(text).is_absolute() and (folder / text).is_file()
-    except (OSError, ValueError):  # Too long, or with a zero byte.
-        return False
+def _pictures_column(values, known):
+    """Return the column of pictures: that of most paths as they stand, else of most names in any spelling; or None."""
+    for exact in (True, False):
+        shares = {name: share_of_files(column, known, exact) for name, column in values.items()}
+        best = max(shares, key=lambda name: shares[name], default=None)
+        if best is not None and shares[best] >= MOST:
+            return best
+    return None
 
 
-def _is_numeric(path: Path, name: str, values: Sequence[Any]) -> bool:
+def _no_pictures(path, folder, values, known):
+    """Say why no column names pictures, with an example of both."""
+    there = known.without([])
+    if not there:
+        return f"{folder} has no pictures that can be read, expected a folder of .jpg, .png, .heic and the like" + (
+            "" if os.access(folder, os.R_OK | os.X_OK) else ": there is no permission to open it"
+        )
+    shares = {name: share_of_files(column, known) for name, column in values.items()}
+    best = max(shares, key=lambda name: shares[name])
+    some = f"; most are in {best!r}, {shares[best]:.0%}" if shares[best] else ""
+    example = f"{best!r} has {str(values[best][0])!r}, the folder has {there[0]!r}"
+    return (
+        f"{path}: no column names files in {folder}{some} ({example}). Columns: {', '.join(values)}. Say which with "
+        "--image_column=COLUMN, and check the folder"
+    )
+
+
+def _kind(path: Path, name: str, values: Sequence[Any]) -> str:
+    """Return what a column holds: "numbers", "a constant", "a counter of rows", or nothing if it has no numbers."""
     there = [value for value in values if not numbers.is_missing(value)]
     if len(there) < MOST * len(values):
-        return False
+        return ""
     try:
         found = numbers.understand(path, name, list(range(len(there))), there, (), "")
         numbers.check_no_times(path, name, found.values)
     except ValueError:
-        return False
-    # A constant, or a counter of rows, ranks nothing.
+        return ""
+    if len(set(found.values)) < 2:
+        return "a constant"
     steps = {round(b - a, 9) for a, b in zip(found.values, found.values[1:], strict=False)}
-    return len(set(found.values)) > 1 and (steps != {1.0} or len(there) < 3)
+    return "a counter of rows" if steps == {1.0} and len(there) > 2 else "numbers"
 
 
 def _rank(name: str) -> int | None:

@@ -18,6 +18,7 @@ from PIL import Image
 from data_prep import build_report, film_strip, near_duplicates, picture_folder
 from data_prep.image_scores import table
 from data_prep.image_scores.fingerprint import Fingerprint
+from data_prep.picture_names import PictureNames
 from data_prep.streaming import StreamingBuilder
 from lena_jax.data import pictures
 from lena_jax.data.dataset import NEAR_DUPLICATES
@@ -132,6 +133,7 @@ class Builder(StreamingBuilder):
             film_strip.check_frames(config.frames)
         if not Path(config.images).is_dir():
             raise ValueError(f"no such folder of pictures: {config.images}")
+        self._names = PictureNames(Path(config.images))
         content = table.read(
             Path(config.csv),
             config.scores[0],
@@ -139,6 +141,7 @@ class Builder(StreamingBuilder):
             config.group,
             config.split,
             others=config.scores[1:],
+            find=self._names.find,
             **{
                 key: getattr(config, key)
                 for key in ("fold_by", "weight", "transform", "views", "prior_views", "missing")
@@ -223,7 +226,8 @@ class Builder(StreamingBuilder):
                     raise ValueError(
                         f"picture {path} (row {row.number} of {self.builder_config.csv}): {picture}{hint}"
                     ) from picture
-                self._bad.append({"id": row.id, "row": row.number, "reason": str(picture)})
+                why = self._names.explained(row.id, str(picture))
+                self._bad.append({"id": row.id, "row": row.number, "reason": why})
                 continue
             if self._is_in_another_split(row, picture.content):
                 continue
@@ -310,8 +314,6 @@ def _count_pairs(split: str, scores: Sequence[float], groups: Sequence[str]) -> 
     """
     pairs = len(ComparablePairs(np.array(scores, np.float64), np.array(groups, str)))
     if not pairs:
-        raise ValueError(
-            f"split {split!r}: got fewer than two comparable pictures, "
-            "expected at least two of one group with different scores"
-        )
+        wanted = "expected at least two of one group with different scores"
+        raise ValueError(f"split {split!r}: got fewer than two comparable pictures, {wanted}")
     return pairs

@@ -1,6 +1,7 @@
 """Look at a table of scores before anything is trained: pairs, tail, and what else the score follows."""
 
 import datetime
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from data_prep.picture_names import PictureNames
 from data_prep.tables import files, numbers
 from lena_jax.data.pairs import ComparablePairs
 
@@ -16,6 +18,9 @@ _FEW = 200
 # Correlations below this, or less sure, are not worth a line.
 _WORTH, _SURE = 0.15, 0.01
 _MOST_LINES = 6
+_FILE_SIZE = "size of the file"
+# Five folds of fewer pictures than this hold out two each.
+_FEWEST = 10
 # Rows that repeat an earlier row's name, from which on a column of many names is looked at.
 _REPEATED = 30
 
@@ -25,6 +30,7 @@ def lines(
 ) -> list[str]:
     """Return what a person should know, a line each.
 
+    - How many rows name a picture, and how many pictures no row names.
     - How many pairs can be compared, and whether there are enough pictures.
     - How heavy the tail of the score is.
     - What else the score follows: other columns of the table (numbers, dates, names such as an author's) and the size
@@ -38,49 +44,81 @@ def lines(
         group: the column of groups, if there is one.
         missing: texts that mean a missing score.
 
+    A row that names no file, such as a total, counts for nothing; the build lists it.
+
     Raises:
-        ValueError: see `files.open_table` and `numbers.understand`.
+        ValueError: no two pictures can be compared, or there are fewer than 10; see also `files.open_table` and
+            `numbers.understand`.
     """
     names, rows = files.column_names(path, None)
     columns = {name: [row[name] for row in rows] for name in names}
     scores = np.array(numbers.understand(path, score, range(1, len(rows) + 1), columns[score], missing, "").values)
-    there = np.flatnonzero(~np.isnan(scores))
+    known = PictureNames(folder)
+    columns[image] = [known.find(str(text)) for text in columns[image]]
+    is_picture = np.array([name is not None for name in columns[image]])
+    without = int((~is_picture & ~np.isnan(scores)).sum())
+    # A picture that is there twice counts once here; the build says what it thinks of it.
+    first = {name: row for row, name in reversed(list(enumerate(columns[image]))) if not np.isnan(scores[row])}
+    there = np.array(sorted(row for name, row in first.items() if name is not None), int)
     scores = scores[there]
     groups = None if group is None or group not in columns else np.array([str(columns[group][i]) for i in there])
-    if len(scores) < 2:
-        raise ValueError(f"{path}: got {len(scores)} scores in column {score!r}, expected at least two")
-    found = [f"{len(scores):,} pictures with a score, {len(ComparablePairs(scores, groups)):,} pairs to learn from"]
+    pairs = len(ComparablePairs(scores, groups))
+    if len(scores) < _FEWEST:
+        raise ValueError(
+            f"{path}: got {len(scores)} pictures with a score in column {score!r}, expected at least {_FEWEST}, better "
+            f"{_FEW}" + (f"; {without} more rows name no picture in {folder}" if without else "")
+        )
+    if not pairs:
+        raise ValueError(_nothing_to_rank(path, score, scores, group))
+    found = [f"{len(scores):,} pictures with a score, {pairs:,} pairs to learn from"]
+    if without:
+        found.append(f"rows with a score that name no picture in the folder: {without:,}, listed below")
+    if unused := known.without(columns[image][row] for row in there):
+        found.append(f"pictures in the folder that no row scores, not used: {len(unused):,}, such as {unused[0]!r}")
     if len(scores) < _FEW:
         found.append(f"fewer than {_FEW} pictures: expect wide intervals, and the learning curve to rise")
     found += _tail(scores)
     others = {name: [columns[name][i] for i in there] for name in names if name not in (image, score, group)}
-    others["size of the file"] = [_bytes(folder, columns[image][i]) for i in there]
-    return found + _follows(path, scores, groups, others)
+    others[_FILE_SIZE] = [_bytes(folder, columns[image][i]) for i in there]
+    return found + _follows(path, score, scores, groups, others)
+
+
+def _nothing_to_rank(path, score, scores, group):
+    if len(np.unique(scores)) == 1:
+        return (
+            f"{path}: all {len(scores)} scores in column {score!r} are {scores[0]:g}, so there is nothing to rank by: "
+            "choose another column with --score=COLUMN"
+        )
+    return f"{path}: no two pictures of one {group} have different scores: leave --group={group} away"
 
 
 def _tail(scores):
     positive = scores[scores > 0]
     if len(positive) < len(scores) / 2:
         return []
-    top = np.sort(scores)[-max(1, len(scores) // 100) :].sum() / positive.sum()
+    count = max(1, len(scores) // 100)
+    top = np.sort(scores)[-count:].sum() / positive.sum()
     ties = 1 - len(np.unique(scores)) / len(scores)
-    said = [f"heavy tail: the top 1 % of the pictures have {top:.0%} of the sum of the scores"] if top > 0.1 else []
+    who = "the top 1 % of the pictures have" if len(scores) >= 100 else "the best picture alone has"
+    said = [f"heavy tail: {who} {top:.0%} of the sum of the scores"] if top > 10 * count / len(scores) else []
     if ties > 0.5:
         said.append(f"{ties:.0%} of the scores are equal to another one; equal scores make no pair")
     return said
 
 
-def _follows(path, scores, groups, others):
+def _follows(path, score, scores, groups, others):
     """Return a line for each column that the ranks of the scores follow, the strongest first."""
     ranks = _ranks(scores, groups)
     strength = {}
     for name, values in others.items():
-        number = _as_numbers(path, name, values)
+        number, are_dates = _as_numbers(path, name, values)
         if number is not None:
             known = ~np.isnan(number)
             if known.sum() >= 30 and len(np.unique(number[known])) > 1:
                 rho = stats.spearmanr(_ranks(number, groups)[known], ranks[known])
-                strength[name] = abs(rho.statistic) * (rho.pvalue < _SURE), "rho"
+                views = not are_dates and rho.statistic > 0 and np.all(number[known] >= scores[known])
+                views = views and name != _FILE_SIZE and np.all(scores >= 0)
+                strength[name] = abs(rho.statistic) * (rho.pvalue < _SURE), "views" if views else "rho"
             continue
         kinds, place = np.unique([str(value) for value in values], return_inverse=True)
         # Names of which many are unique, such as titles, tell nothing; a few hundred themes or authors do.
@@ -89,8 +127,14 @@ def _follows(path, scores, groups, others):
     lines = []
     for name, (value, kind) in sorted(strength.items(), key=lambda item: -item[1][0]):
         if value >= _WORTH:
-            what = f"rank correlation {value:.2f}" if kind == "rho" else f"{value:.0%} of the ranks' variance"
-            advice = "" if kind == "rho" else f"; consider --group={name} or --fold_by={name}"
+            what = f"{value:.0%} of the ranks' variance" if kind == "eta" else f"rank correlation {value:.2f}"
+            option = shlex.quote(f"--views={name}")
+            advice = {
+                "rho": "",
+                # Likes are never above views.
+                "views": f"; if these are views, {option} ranks by {score} per view",
+                "eta": f"; consider {shlex.quote(f'--group={name}')} or {shlex.quote(f'--fold_by={name}')}",
+            }[kind]
             lines.append(f"the score follows {name} ({what}){advice}: a ranker may learn that in the place of pictures")
     return lines[:_MOST_LINES]
 
@@ -115,19 +159,26 @@ def _ranks(values, groups):
 
 
 def _as_numbers(path, name, values: Sequence[Any]):
-    """Return a column as numbers, dates as days; None if it is neither."""
+    """Return a column as numbers, dates as days, and whether they are dates; None if it is neither."""
     try:
-        return np.array(numbers.understand(path, name, range(1, len(values) + 1), values, (), "").values)
+        return np.array(numbers.understand(path, name, range(1, len(values) + 1), values, (), "").values), False
     except ValueError:
         pass
     days = []
     for value in values:
+        date = value if isinstance(value, datetime.date) else _date(str(value).strip())
+        days.append(np.nan if date is None else float(date.toordinal()))
+    return (np.array(days), True) if np.isnan(days).mean() < 0.5 else (None, False)
+
+
+def _date(text):
+    """Return the date of a text such as 2024-03-12 or 12.03.2024, or None. 03/12/2024 could be two days."""
+    for parse in (datetime.datetime.fromisoformat, lambda text: datetime.datetime.strptime(text[:10], "%d.%m.%Y")):
         try:
-            date = value if isinstance(value, datetime.date) else datetime.datetime.fromisoformat(str(value))
-            days.append(float(date.toordinal()))
+            return parse(text)
         except ValueError:
-            days.append(np.nan)
-    return np.array(days) if np.isnan(days).mean() < 0.5 else None
+            pass
+    return None
 
 
 def _bytes(folder, name):

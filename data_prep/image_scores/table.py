@@ -3,8 +3,10 @@
 import dataclasses
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from data_prep import picture_names
 from data_prep.image_scores import transforms
 from data_prep.picture_folder import check_name
 from data_prep.tables import files, numbers
@@ -80,6 +82,7 @@ def read(
     views: str | None = None,
     prior_views: float | None = None,
     missing: tuple[str, ...] = (),
+    find: Callable[[str], str | None] = lambda text: None,
 ) -> Table:
     """Read the table from a file of any kind that `files.open_table` knows.
 
@@ -100,11 +103,14 @@ def read(
         views: column of views, for "rate" only. Rows without views are left out and counted.
         prior_views: strength of the prior, for "rate" only; None estimates it for each group.
         missing: texts that mean a missing number, beside the usual words.
+        find: returns the path of the picture that a text means, None for the text itself; see `PictureNames.find`.
+
+    A row that says the same as an earlier one is passed over and said.
 
     Raises:
         ValueError: an unreadable table (see `files.open_table`), no rows, a score that is not a finite number, likes
-            above views, an unknown split or transform, a path that leaves the folder, a picture listed twice, or a
-            unit in two splits.
+            above views, an unknown split or transform, a path that leaves the folder, a picture listed twice with
+            different values, or a unit in two splits.
     """
     _check_options(score, others, transform, views, prior_views)
     wanted = (image_column, score, group, split, fold_by, weight, views, *others)
@@ -121,7 +127,7 @@ def read(
     texts = {name: [_text(value) for value in columns[name]] for name in (image_column, group, split, fold_by) if name}
     rows, without = [], {"score": [], "group": [], "views": []}
     seen, split_of = {}, {}
-    seen_views = []
+    seen_views, changed, repeated = [], {}, []
     for index, number in enumerate(numbered):
         where = f"{path}, row {number}"
         value = known[score].values[index]
@@ -134,9 +140,11 @@ def read(
         if views and math.isnan(known[views].values[index]):
             without["views"].append(number)
             continue
+        text = texts[image_column][index]
+        name = find(text) or text
         row = Row(
             number=number,
-            id=texts[image_column][index],
+            id=name,
             score=value,
             # Share equal strings: a table of a million rows has few groups.
             group=sys.intern(texts[group][index]) if group else "",
@@ -145,9 +153,14 @@ def read(
             weight=_at_least_0(where, weight, known[weight].values[index], columns[weight][index]) if weight else 1.0,
             others=(value,) * (transform != "raw") + tuple(known[name].values[index] for name in others),
         )
+        seen_by = known[views].values[index] if views else 0.0
+        if _is_repeated(where, row, seen_by, seen, score):
+            repeated.append(number)
+            continue
+        if name != text:
+            changed[text] = name
         if transform == "rate":
-            seen_views.append(_views(where, value, score, views, known[views].values[index], columns[views][index]))
-        _check_new(where, row, seen)
+            seen_views.append(_views(where, value, score, views, seen_by, columns[views][index]))
         if row.unit and split_of.setdefault(row.unit, row).split != row.split:
             first = split_of[row.unit]
             raise ValueError(
@@ -155,6 +168,9 @@ def read(
                 "expected all its pictures in one split"
             )
         rows.append(row)
+    said += picture_names.said(changed)
+    if repeated:
+        said.append(f"repeated rows, which count once: {len(repeated):,}, such as row {repeated[0]}")
     priors = {}
     if transform != "raw":
         groups, scores = [row.group for row in rows], [row.score for row in rows]
@@ -203,14 +219,23 @@ def _check_options(score, others, transform, views, prior_views) -> None:
             raise ValueError(f"score: got column {name!r} twice, expected each once")
 
 
-def _check_new(where: str, row: Row, seen: dict[str, int]) -> None:
+def _is_repeated(where: str, row: Row, views: float, seen: dict[str, tuple[Row, float]], score: str) -> bool:
+    """Return whether an earlier row says the same; refuse one that says something else of the same picture."""
     try:
         name = check_name(row.id)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
-    if name in seen:
-        raise ValueError(f"{where}: got picture {row.id!r} twice, expected once; first in row {seen[name]}")
-    seen[name] = row.number
+    first, first_views = seen.setdefault(name, (row, views))
+    if first is row:
+        return False
+    same = dataclasses.replace(row, number=first.number, id=first.id)
+    if repr(same) == repr(first) and views == first_views:
+        return True
+    differ = f", with {score} {first.score:g} and {row.score:g}" if first.score != row.score else ""
+    raise ValueError(
+        f"{where}: got picture {row.id!r} twice{differ}, expected once; first in row {first.number}. Delete one of the "
+        "two rows"
+    )
 
 
 def _at_least_0(where: str, column: str, value: float, given: object) -> float:

@@ -104,8 +104,15 @@ def column_names(path: Path, rows: int | None = 1000) -> tuple[list[str], list[d
 
 
 def _check_there(path: Path) -> None:
-    if not path.is_file():
-        raise ValueError(f"no such table: {path}, expected a {', '.join(_ENDINGS)} file")
+    if path.is_file():
+        return
+    if path.is_dir():
+        raise ValueError(f"no such table: {path} is a folder, expected a {', '.join(_ENDINGS)} file")
+    beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+    folded = {name.casefold(): name for name in beside}
+    near = difflib.get_close_matches(path.name.casefold(), list(folded)[:5000], n=1)
+    hint = f"; did you mean {str(path.with_name(folded[near[0]]))!r}?" if near else ""
+    raise ValueError(f"no such table: {path}, expected a {', '.join(_ENDINGS)} file{hint}")
 
 
 class _NoColumn(ValueError):

@@ -29,7 +29,7 @@ def run(arguments) -> int:
     """Returns the exit code: 0, or 1 if a picture could not be read."""
     if arguments.output:
         models.check_drawing(arguments.output, arguments.first, arguments.second)
-    with models.opened(arguments) as scorer, models.pictures_read() as outcome:
+    with models.opened(arguments) as scorer, models.pictures_read(arguments.first, arguments.second) as outcome:
         pair = scorer.compare(arguments.first, arguments.second)
         print(
             f"{pair.probability:.3f} that the first is ahead: score {pair.left.score:+.4f} against "

@@ -43,7 +43,7 @@ def run(arguments) -> int:
     aspects = _aspects(arguments.aspect)
     if arguments.output and os.path.exists(arguments.output) and not os.path.isdir(arguments.output):
         raise ValueError(f"got --output={arguments.output}, which is a file, expected a folder or nothing there")
-    with models.opened(arguments) as scorer, models.pictures_read() as outcome:
+    with models.opened(arguments) as scorer, models.pictures_read(arguments.picture) as outcome:
         from lena_jax.runtime.progress import counted
         from lena_jax.scoring.crops import best_crop
         from lena_jax.scoring.results import percent

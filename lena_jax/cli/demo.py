@@ -1,15 +1,15 @@
 """`lena-jax demo`: train, score and explain on pictures that the command makes itself."""
 
-import argparse
 import os
 import shlex
 
 from lena_jax.cli import explain, models, score, train
+from lena_jax.cli.parsing import Parser
 
 DESCRIPTION = """\
 Shows the whole way without any data of yours: draws pictures whose score is known (the strongest object on a photograph
 makes it), trains a model on them, ranks new ones on a page, and draws where the score of the best one comes from. Takes
-a minute or two. Each step is printed as the command that you would type for your own pictures.
+a few minutes. Each step is printed as the command that you would type for your own pictures.
 """
 
 EXAMPLES = """\
@@ -56,7 +56,7 @@ def run(arguments) -> int:
 
 
 def _parser():
-    parser = argparse.ArgumentParser("lena-jax")
+    parser = Parser("lena-jax")
     commands = parser.add_subparsers()
     for command in (train, score, explain):
         command.add(commands, {})

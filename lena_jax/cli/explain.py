@@ -27,7 +27,7 @@ def add(commands, options):
 def run(arguments) -> int:
     """Returns the exit code: 0, or 1 if the picture could not be read."""
     models.check_drawing(arguments.output, arguments.picture)
-    with models.opened(arguments) as scorer, models.pictures_read() as outcome:
+    with models.opened(arguments) as scorer, models.pictures_read(arguments.picture) as outcome:
         from lena_jax.scoring import drawing
 
         one = scorer.explain(arguments.picture)

@@ -25,6 +25,7 @@ def add(commands, options):
 
 def run(arguments) -> int:
     """Returns the exit code 0."""
+    models.check_there(arguments.model)
     with models.ready():
         from lena_jax.cli import information
 

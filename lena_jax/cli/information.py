@@ -1,10 +1,12 @@
 """Describes a checkpoint or saved model in a short plain-text table."""
 
 import os
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 
+from lena_jax.models.shares import learned_shares
 from lena_jax.runs import model_card
 from lena_jax.runs.load import open_model
 from lena_jax.scoring.result_files import printable
@@ -41,18 +43,31 @@ def _where(loaded):
 
 
 def _network(network, model, variables):
-    options = ", ".join(f"{name}={value}" for name, value in network["pooling_options"].items())
+    # Where supports started is of no use once they are learned.
+    shown = {name: value for name, value in network["pooling_options"].items() if not name.startswith("init_")}
+    options = ", ".join(f"{name}={value}" for name, value in shown.items())
     count = sum(np.size(leaf) for leaf in jax.tree.leaves(variables["params"]))
     pixels = model.preprocessing
     endpoint = f", endpoint {network['backbone']['endpoint']}" if network["backbone"]["endpoint"] else ""
     return [
         ("backbone", f"{network['backbone']['name']}{endpoint}, {network['dtype']}"),
         ("pooling", f"{network['pooling']} ({options})" if options else network["pooling"]),
+        *_supports(network, variables),
         ("objectness", network["fusion"]),
         ("picture", f"{network['image_size']} x {network['image_size']} px, {network.get('resize', 'squash')}"),
         ("pixels", f"mean {_three(pixels.mean)}, std {_three(pixels.std)}, {pixels.channel_order}"),
         ("parameters", f"{count:,}"),
     ]
+
+
+def _supports(network, variables):
+    """Says what share of its map a channel averages; nothing for a pooling that learns no share."""
+    eta = learned_shares(SimpleNamespace(**network), variables)
+    if eta is None:
+        return []
+    low, middle, high = np.percentile(eta, (5, 50, 95))
+    said = f"half of the channels average up to {middle:.1%} of the map"
+    return [("supports", f"{said}; 5 % to 95 % of the channels: {low:.1%} to {high:.1%}")]
 
 
 def _measures(metrics):

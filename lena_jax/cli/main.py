@@ -1,10 +1,13 @@
 """Entry point of `lena-jax` and `python -m lena_jax`: parses arguments, runs one subcommand, returns an exit code."""
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Sequence
 
 from lena_jax.cli import compare, crop, demo, explain, info, judge, pick, save, score, serve, train, video
+from lena_jax.cli.parsing import Parser
 from lena_jax.runtime import console
 from lena_jax.runtime.signals import Interrupted, stoppable
 
@@ -50,14 +53,29 @@ def main(argv: Sequence[str] | None = None) -> int:
                 given = [f"--config={one[9:]}" if one.startswith("--config.") else one for one in given]
                 arguments = _parser().parse_args(given)
                 return arguments.run(arguments)
-        except (ValueError, FileNotFoundError) as error:
+        except FileNotFoundError as error:
+            return _fail(_explained(error), 2)
+        except ValueError as error:
             return _fail(error, 2)
         except OSError as error:
-            return _fail(error, 1)
+            return _fail(_explained(error), 1)
         except KeyboardInterrupt as error:
             stop = error if isinstance(error, Interrupted) else Interrupted(*error.args)
             print("\n" + ": ".join([f"lena-jax: {stop.word}", *map(str, stop.args)]), file=sys.stderr)
             return stop.code
+
+
+def _explained(error: OSError) -> str:
+    """Returns which file it is, why, and what to do about it."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    what_to_do = {
+        errno.EACCES: ": change its permissions, or use another place",
+        errno.EPERM: ": change its permissions, or use another place",
+        errno.EROFS: ": write to another place with --output",
+        errno.ENOSPC: ": make room and type the same command again, or write to another place with --output",
+    }
+    return f"{os.fspath(error.filename)!r}: {error.strerror}{what_to_do.get(error.errno, '')}"
 
 
 def _fail(error, code: int) -> int:
@@ -67,7 +85,7 @@ def _fail(error, code: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     options = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
-    parser = argparse.ArgumentParser("lena-jax", description=DESCRIPTION, epilog=EXAMPLES, **options)
+    parser = Parser("lena-jax", description=DESCRIPTION, epilog=EXAMPLES, **options)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands, options)

@@ -6,10 +6,11 @@ import logging
 import os
 import sys
 
+from lena_jax.cli.parsing import near, there_are
 from lena_jax.runtime.notices import plain_notices
 from lena_jax.runtime.signals import ended_at_once
 
-MODEL_HELP = "trained model: folder of a training run, folder that `lena-jax save` wrote, or hf:OWNER/NAME"
+MODEL_HELP = "trained model: folder that `lena-jax train` or `lena-jax save` wrote, of a training run, or hf:OWNER/NAME"
 
 
 def add_model(parser):
@@ -28,12 +29,27 @@ def add_model(parser):
 @contextlib.contextmanager
 def opened(arguments):
     """Opens the `Scorer` that the arguments name. Inside the block each warning is one line."""
+    check_there(arguments.model)
     with ready():
         with ended_at_once():
             from lena_jax.scoring import Scorer
 
+            if sys.stderr is not None and sys.stderr.isatty():
+                # The first picture compiles the model, which is the longest wait without a bar.
+                print(f"opening {arguments.model}; the first picture takes longest ...", file=sys.stderr)
             scorer = Scorer.from_checkpoint(arguments.model, arguments.objectness, arguments.data_dir)
         yield scorer
+
+
+def check_there(model):
+    """Raises `ValueError` if a model is no folder at all; what is in it is checked when it is opened."""
+    place = os.path.expanduser(model)
+    if model.startswith("hf:") or os.path.isdir(place):
+        return
+    if os.path.isdir(f"{place}.partial"):
+        raise ValueError(f"no checkpoint in {model!r}: `lena-jax train` has not finished it; type its command again")
+    what = "it is a file" if os.path.exists(place) else "there is no such folder"
+    raise ValueError(f"no checkpoint in {model!r}: {what}; expected what `lena-jax train` wrote{there_are()}")
 
 
 @contextlib.contextmanager
@@ -70,8 +86,11 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def pictures_read():
-    """Ends the block at the first unusable picture: prints the reason to stderr and sets the exit code to 1."""
+def pictures_read(*paths):
+    """Ends the block at the first unusable picture: prints the reason to stderr and sets the exit code to 1.
+
+    Of `paths`, which the block reads, one that is not there is answered with what could be meant.
+    """
     from lena_jax.data.pictures import BadPicture
 
     outcome = Outcome()
@@ -80,5 +99,8 @@ def pictures_read():
     except BadPicture as error:
         from lena_jax.scoring.result_files import printable
 
-        print(f"lena-jax: {printable(str(error))}", file=sys.stderr)
+        hint = "".join(map(near, paths))
+        if any(os.path.isdir(os.path.expanduser(path)) for path in paths):
+            hint += "; of a folder: lena-jax score FOLDER"
+        print(f"lena-jax: {printable(str(error) + hint)}", file=sys.stderr)
         outcome.code = 1

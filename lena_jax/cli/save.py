@@ -29,6 +29,7 @@ def add(commands, options):
 
 def run(arguments) -> int:
     """Returns the exit code 0."""
+    models.check_there(arguments.source)
     with models.ready():
         from lena_jax.evaluation.export import save_model
 

@@ -3,13 +3,16 @@
 import ast
 import difflib
 import hashlib
+import itertools
+import os
 import shlex
 import shutil
 from pathlib import Path
 
 import lena_jax
 from data_prep.image_pairs import command as image_pairs
-from lena_jax.cli import models
+from lena_jax.cli import models, parsing, train_summary
+from lena_jax.cli.plain_words import plain_words
 from lena_jax.config import STRENGTHS, own_pictures_config
 from lena_jax.runtime.untrusted import read_json
 
@@ -94,8 +97,7 @@ def run(arguments) -> int:
     """Returns the exit code 0."""
     folder = Path(arguments.pictures).expanduser()
     if not folder.is_dir():
-        hint = ": name the folder first, and the table with --table" if folder.is_file() else ""
-        raise ValueError(f"got {arguments.pictures!r}, expected a folder of pictures{hint}")
+        raise ValueError(f"got {arguments.pictures!r}, expected a folder of pictures{_other_folder(folder)}")
     if arguments.folds < 2:
         raise ValueError(f"got --folds={arguments.folds}, expected at least 2")
     if arguments.time_limit is not None and not arguments.time_limit > 0:
@@ -117,19 +119,35 @@ def run(arguments) -> int:
         _claim(work, key)
         try:
             built = _build(arguments, folder, table, found, work / "data")
+            config.data.name, config.data.dir = built.name, str(work / "data")
+
+            from lena_jax.studies import own_pictures
+
+            own_pictures.check_enough(config, arguments.folds)
         except ValueError:
             # Nothing was done that another try could go on with.
             shutil.rmtree(work, ignore_errors=True)
             raise
-        config.data.name, config.data.dir = built.name, str(work / "data")
-
-        from lena_jax.studies import own_pictures
-
         seconds = None if arguments.time_limit is None else 60 * arguments.time_limit
-        measures = own_pictures.fit(config, work, output, arguments.folds, seconds, {_INPUT: key})
+        try:
+            with plain_words():
+                measures = own_pictures.fit(config, work, output, arguments.folds, seconds, {_INPUT: key})
+        except FileNotFoundError as error:
+            if arguments.strength != "best" or error.errno is not None:
+                raise
+            raise FileNotFoundError(
+                f"{error}. Without a network: --strength=default, with weights that are here"
+            ) from error
         shutil.rmtree(work, ignore_errors=True)
-        print(_summary(measures, output))
+        print(train_summary.text(measures, output))
     return 0
+
+
+def _other_folder(folder):
+    """Returns what a person could have meant by a folder that is none."""
+    if folder.is_file():
+        return ": name the folder first, and the table with --table"
+    return f"; there is no such folder in {Path().resolve()}{parsing.near(folder)}"
 
 
 def _table_of(arguments, folder):
@@ -214,7 +232,9 @@ def _already(output, key):
         known = None
     if known != key:
         differ = "something else" if not isinstance(known, dict) else "a model made from another input or other options"
-        raise ValueError(f"{output} holds {differ}: choose another folder with --output, or delete it")
+        free = next(one for number in itertools.count(2) if not (one := Path(f"{output}_{number}")).exists())
+        other = shlex.quote(os.path.relpath(free))
+        raise ValueError(f"{output} holds {differ}: choose another folder, such as -o {other}, or delete it")
     print(f"{output} is already there, made from the same input: nothing to do")
     return 0
 
@@ -253,54 +273,3 @@ def _build(arguments, folder, table, found, data_dir):
     if arguments.views:
         options += [f"--views={arguments.views}", "--transform=rate"]
     return command.built(options)
-
-
-def _more_pictures(curve):
-    """Says what more pictures would bring, from the two ends of the learning curve."""
-    if not curve or len(curve) < 2:
-        return []
-    half, whole = curve[-2:]
-    gain = whole["pair_accuracy"] - half["pair_accuracy"]
-    return [
-        f"half as many pictures would give {-gain:+.3f}, twice as many perhaps {max(gain, 0):+.3f} or a little less "
-        "(learning curve in the report)"
-    ]
-
-
-def _people(choices):
-    """Says how well people agree, and how well their choices tell other choices; nothing without choices."""
-    said = []
-    if choices and (agreement := choices["agreement"]["value"]) is not None:
-        said.append(
-            f"two people agree on {agreement:.3f} of the {choices['two_votes']:,} pairs with two votes, so no ranker "
-            f"agrees with one person's choice more often than about {choices['ceiling']['value']:.3f}"
-        )
-    elif choices and choices["label_ceiling"] is not None:
-        said.append(
-            "no pair has two votes, so how well people agree is not known; by the labels, a ranker that is always "
-            f"right reaches {choices['label_ceiling']:.3f}"
-        )
-    if choices and (reference := choices.get("bradley_terry")) and reference["value"] is not None:
-        said.append(
-            "other choices about the same pictures, without looking at them (Bradley-Terry): "
-            f"{reference['value']:.3f}, {reference['low']:.3f} to {reference['high']:.3f}"
-        )
-    return said
-
-
-def _summary(measures, output):
-    """Says what came out, and what to do with it."""
-    from lena_jax.runs.folder import REPORT
-
-    accuracy, simple = measures["pair_accuracy"], measures.get("simple_properties")
-    floor = "guessing: 0.5" + (f"; size, shape and colour alone: {simple['pair_accuracy']:.3f}" if simple else "")
-    lines = [
-        f"pair accuracy {accuracy['value']:.3f}, 95 % interval {accuracy['low']:.3f} to {accuracy['high']:.3f}, "
-        f"on pictures that it did not see ({floor})",
-        *_people(measures.get("choices")),
-        *_more_pictures(measures.get("learning_curve")),
-        f"model   {output}",
-        f"report  {output / REPORT}",
-        f"next    lena-jax score FOLDER --model={shlex.quote(str(output))}",
-    ]
-    return "\n".join(lines)

@@ -136,8 +136,8 @@ def read(path: str | os.PathLike) -> bytes:
     """
     with open_plain(path, MAX_FILE_BYTES, BadPicture) as file:
         try:
-            # The file may grow while it is read.
-            return file.read(MAX_FILE_BYTES + 1)
+            # The file may grow while it is read. A read of the greatest size would reserve that much.
+            return file.read(os.fstat(file.fileno()).st_size + 1)
         except OSError as error:
             raise BadPicture(f"cannot be read: {error.strerror or error}") from error
 

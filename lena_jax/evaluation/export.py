@@ -39,10 +39,12 @@ def save_model(workdir, folder, data_dir=None):
         NoPercentiles: neither are the scores of the training pictures.
 
     Raises:
-        ValueError: there is no checkpoint, or the folder exists.
+        ValueError: there is no checkpoint, it is a saved model already, or the folder exists.
         OSError: the folder cannot be written.
     """
     place = check_place(folder)
+    if saved_model.is_saved_model(workdir):
+        raise ValueError(f"{workdir!r} is a saved model already, expected a run: copy the folder")
     run = load_ranker(workdir)
     if data_dir is not None:
         run.config.data.dir = str(data_dir)

@@ -93,8 +93,11 @@ def measures(run, measured):
 
 
 def _tiles(metrics):
-    """Describes the measures, and beside the accuracy of judged pairs what people and other choices reach."""
+    """Describes the measures, and beside the accuracy what simple properties, people and other choices reach."""
     tiles = [_tile(name, metrics[key], start) for key, (name, start) in _MEASURES.items()]
+    if simple := metrics.get("simple_properties"):
+        alone = {"value": simple["pair_accuracy"], "low": None, "high": None}
+        tiles.insert(1, _tile("Size, shape and colour alone", alone, 0.5))
     known = metrics.get("choices", {})
     beside = [(name, known[key]) for key, name in _OF_CHOICES.items() if known.get(key, {}).get("value") is not None]
     return tiles[:1] + [_tile(name, measure, 0.5) for name, measure in beside] + tiles[1:]
@@ -196,13 +199,16 @@ def facts(run):
         if config.backbone.train_from
         else "all of it"
     )
-    found = {
+    stepped = {
         "Steps": None if done is None else f"{done:,} of {config.steps:,}",
         "Pictures per step": f"{config.batch_size:,}",
         "Best checkpoint": None if run.step is None else f"step {run.step:,}",
+        "Speed": None if speed is None else f"{speed:,.0f} pictures per second",
+    }
+    found = {
+        **(stepped if run.chosen is None else {"Head": "solved, on all pairs at once"}),
         "Backbone trained": trained,
         "Devices": None if devices is None else f"{devices} ({timing['device_kind']})",
-        "Speed": None if speed is None else f"{speed:,.0f} pictures per second",
         "Time": None if seconds is None else f"{_duration(seconds)} for {timing['pictures']:,} pictures",
         "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }

@@ -37,7 +37,7 @@ def open_checkpoints(workdir, *, read_only=False):
     """
     path = _folder(workdir)
     if read_only and not os.path.isdir(path):
-        raise ValueError(f"no checkpoint in {workdir!r}: expected a folder that experiments/train.py wrote")
+        raise ValueError(f"no checkpoint in {workdir!r}: expected what `lena-jax train` or experiments/train.py wrote")
     _check_measures(path)
     if not read_only and not distributed.index():
         shutil.rmtree(os.path.join(path, _DELETED), ignore_errors=True)

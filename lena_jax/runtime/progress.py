@@ -52,8 +52,11 @@ class _Lines(std.tqdm):
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options | {"mininterval": EVERY, "delay": EVERY, "file": sys.stderr})
 
+    _said: tuple = ()
+
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         facts = self.format_dict
+        self._said = facts["n"], self.postfix
         count, total, spent = facts["n"], facts["total"], facts["elapsed"]
         rate = (count - facts["initial"]) / spent if spent > 0 else 0
         parts = [f"{count:,}{self.unit}" if total is None else f"{count:,} of {total:,}{self.unit}"]
@@ -68,7 +71,8 @@ class _Lines(std.tqdm):
         if not self.disable:
             self.disable = True
             self._decr_instances(self)
-            self.display()
+            if self._said != (self.n, self.postfix):
+                self.display()
 
     @classmethod
     def write(cls, s: str, file: Any = None, end: str = "\n", nolock: bool = False) -> None:

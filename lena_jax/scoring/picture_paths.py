@@ -26,7 +26,7 @@ def find(
         passed_over: called with each file or folder in a folder that is passed over.
     """
     for path in map(os.fsdecode, paths):
-        path = _existing(os.path.expanduser(path))
+        path = existing(os.path.expanduser(path))
         if os.path.isdir(path):
             yield from _below(path, passed_over)
         else:
@@ -64,7 +64,7 @@ class PassedOver:
         return f"passed over in folders, as they are not pictures that can be read: {counts}{more}{example}"
 
 
-def _existing(path):
+def existing(path: str) -> str:
     """Returns the spelling of a path under which it exists: letters with accents can be one sign or two."""
     if not path.isascii() and not os.path.lexists(path):
         for form in ("NFC", "NFD"):

@@ -4,7 +4,9 @@ import os
 import shutil
 import time
 
-from lena_jax.data.splits import open_pictures
+from lena_jax.data.pairs import ComparablePairs
+from lena_jax.data.splits import make_folds, open_pictures
+from lena_jax.data.units import kept_together
 from lena_jax.evaluation.cross_validation import measure_by_folds
 from lena_jax.evaluation.export import save_model
 from lena_jax.report.page import write_report
@@ -12,6 +14,36 @@ from lena_jax.runs import folder
 from lena_jax.runs.load import best_step
 from lena_jax.studies import repeated_runs, simple_properties
 from lena_jax.train.loop import train
+
+
+def check_enough(config, folds):
+    """Check before any training that each fold has two pictures to compare.
+
+    Args:
+        config: config of a run on all pictures, without folds.
+        folds: number of folds.
+
+    Raises:
+        ValueError: there are fewer than two pictures for each fold, where pictures that must stay together (equal,
+            nearly equal, or of one author) count once; or a fold has no two of one group with different scores.
+    """
+    pictures = open_pictures(config)["train"]
+    count = len(pictures) if pictures.units is None else len(set(kept_together(pictures.units.astype(str)).tolist()))
+    if count < 2 * folds:
+        together = "equal and nearly equal ones, and those that --fold_by keeps together, count once"
+        same = "" if count == len(pictures) else f" (of {len(pictures)}: {together})"
+        raise ValueError(
+            f"got {count} pictures that differ{same}, expected at least {2 * folds} to measure in {folds} folds: "
+            + ("add pictures, or pass --folds=2" if count >= 4 and folds > 2 else "add pictures")
+        )
+    if pictures.pairs is not None:
+        return  # Pairs that people judged are counted by fold when they are split.
+    parts = [pictures.subset(part) for part in make_folds(pictures, folds, config.data.fold_seed)]
+    if not all(len(ComparablePairs(part.scores, part.groups)) for part in parts):
+        raise ValueError(
+            f"a fold of {folds} has no two pictures of one group with different scores: leave --group away, name a "
+            "column with fewer groups, or pass --folds=2"
+        )
 
 
 def fit(config, workdir, output, folds=5, seconds=None, files=None, say=print):

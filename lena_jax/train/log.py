@@ -39,7 +39,12 @@ class RunClock:
         self._lapped += pictures
 
     def lap(self):
-        """Return pictures per second since the last lap. Call it after the devices have finished their steps."""
+        """Return pictures per second since the last lap. Call it after the devices have finished their steps.
+
+        None if no picture was counted: a solved head has no steps.
+        """
+        if not self._lapped:
+            return None
         now = time.perf_counter()
         speed = self._lapped / max(now - self._last, 1e-9)
         self._speeds.append(speed)
@@ -122,12 +127,13 @@ class RunLog:
             if self._learning_rate is not None:
                 measures["learning_rate"] = float(self._learning_rate(step - 1))  # The first step is number 1.
             # The speed differs between identical runs, so it stays out of metrics.jsonl.
-            self._board.add_scalar("pictures_per_second", self._clock.lap(), step)
+            if (speed := self._clock.lap()) is not None:
+                self._board.add_scalar("pictures_per_second", speed, step)
         self._file.write(json.dumps({"step": step, **measures}) + "\n")
         self._file.flush()
         for name, value in measures.items():
             self._board.add_scalar(name, value, step)
-        shown = {"loss": "loss", "pair_accuracy": "accuracy", "validation_pair_accuracy": "validation"}
+        shown = {"loss": "loss", "pair_accuracy": "training accuracy", "validation_pair_accuracy": "validation"}
         self._shown |= {shown[name]: f"{value:.3f}" for name, value in measures.items() if name in shown}
         self.bar.set_postfix({"step": f"{self._step}/{self._steps}", **self._shown}, refresh=False)
 

@@ -1,13 +1,17 @@
 """`lena-jax train`: one command from a folder and a table to a model, which goes on, and does nothing twice."""
 
 import csv
+import errno
 import itertools
 import json
+import os
+import types
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from lena_jax.cli import train
 from lena_jax.cli.main import main
 from lena_jax.scoring import Scorer
 from lena_jax.studies import own_pictures
@@ -25,12 +29,12 @@ def photos(tmp_path_factory):
     folder.mkdir()
     with open(root / "photos.csv", "w", newline="") as file:
         table = csv.writer(file, delimiter=";")
-        table.writerow(["id", "file", "likes", "author"])
+        table.writerow(["id", "file", "likes", "author", "pairs"])
         for number in range(24):
             level = int(rng.integers(20, 236))
             pixels = np.clip(rng.normal(level, 20, (40, 60, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.png")
-            table.writerow([number + 1, f"{number}.png", level * 100 + number, "ab"[number % 2]])
+            table.writerow([number + 1, f"{number}.png", level * 100 + number, "ab"[number % 2], f"p{number // 2}"])
     return folder
 
 
@@ -49,7 +53,7 @@ def test_from_a_folder_to_a_model(photos, tmp_path, capsys, monkeypatch):
         assert main(command) == 0
     out = capsys.readouterr().out
     assert "going on" in out and "column 'file'; score: column 'likes'" in out
-    assert f"lena-jax score FOLDER --model={output}" in out
+    assert f"lena-jax score FOLDER --model={output} --html" in out
 
     # One folder, and nothing else.
     names = {path.name for path in output.iterdir()}
@@ -61,7 +65,8 @@ def test_from_a_folder_to_a_model(photos, tmp_path, capsys, monkeypatch):
     assert metrics["simple_properties"]["pair_accuracy"] > 0.9
     card = (output / "README.md").read_text()
     assert "in 2 folds, each ranked by a model that was trained without it" in card
-    assert "2 folds" in (output / "report.html").read_text()
+    page = (output / "report.html").read_text()
+    assert "2 folds" in page and "Size, shape and colour alone" in page
     scorer = Scorer.from_checkpoint(output)
     assert {one.percentile is not None for one in scorer.score([photos / "0.png", photos / "1.png"])} == {True}
 
@@ -69,7 +74,8 @@ def test_from_a_folder_to_a_model(photos, tmp_path, capsys, monkeypatch):
     assert main(command) == 0
     assert "nothing to do" in capsys.readouterr().out
     assert main([*command, "--group=author"]) == 2
-    assert "another input or other options" in capsys.readouterr().err
+    refused = capsys.readouterr().err
+    assert "another input or other options" in refused and f"-o {os.path.relpath(output)}_2" in refused
 
 
 def test_from_choices_to_a_model(photos, tmp_path, capsys):
@@ -120,8 +126,11 @@ def test_a_short_time_measures_in_fewer_folds(photos, tmp_path, capsys):
         (["--folds=1"], "got --folds=1, expected at least 2"),
         (["--time_limit=0"], "expected minutes above 0"),
         (["--table=gone.csv"], "no such table"),
+        (["--table=FOLDER"], "is a folder, expected a CSV"),
+        (["--folds=13"], "got 24 pictures that differ, expected at least 26 to measure in 13 folds: add pictures, or"),
         (["--pairs=gone.csv"], "no such table"),
         (["--winner=best"], "got --winner without --pairs"),
+        (["--group=pairs", "--folds=6"], "a fold of 6 has no two pictures of one group with different scores: leave"),
         (["--score=stars"], "got column 'stars'"),
         (["--group=site"], "got column 'site'"),
         (["--score=likes", "--views=likes"], "for two things"),
@@ -132,8 +141,51 @@ def test_a_short_time_measures_in_fewer_folds(photos, tmp_path, capsys):
     ],
 )
 def test_bad_input_is_one_line(photos, tmp_path, options, message, capsys):
-    given = options if options == ["gone"] else [str(photos), *options]
+    given = options if options == ["gone"] else [str(photos), *(one.replace("FOLDER", str(photos)) for one in options)]
     assert main(["train", *given, "-o", str(tmp_path / "model"), *TINY[:5]]) == 2
     captured = capsys.readouterr().err.strip().splitlines()[-1]
     assert captured.startswith("lena-jax: error: ") and message in captured
     assert not list(tmp_path.iterdir())
+
+
+def test_pictures_that_are_all_the_same_are_too_few(photos, tmp_path, capsys):
+    folder, table = tmp_path / "copies", tmp_path / "copies.csv"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"{number}.png").write_bytes((photos / "0.png").read_bytes())
+    table.write_text("file,likes\n" + "".join(f"{number},{number}\n" for number in range(12)))
+    assert main(["train", str(folder), "-o", str(tmp_path / "model"), *TINY[:5]]) == 2
+    said = capsys.readouterr()
+    assert "got 1 pictures that differ (of 12: equal and nearly equal ones" in said.err
+    assert "names found in another spelling or folder: 12, such as '0' as '0.png'" in said.out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copies", "copies.csv"]
+
+
+def test_what_is_mistyped_or_forbidden_is_answered(photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(photos.parent)
+    for options, message in (
+        (["photo"], "did you mean 'photos'?"),
+        (["photos", "--table=Photo.csv"], "did you mean 'photos.csv'?"),
+    ):
+        assert main(["train", *options]) == 2 and message in capsys.readouterr().err
+
+    def forbidden(*_):
+        raise PermissionError(errno.EACCES, "Permission denied", "models/photos.partial")
+
+    monkeypatch.setattr(train, "_claim", forbidden)
+    assert main(["train", "photos"]) == 1
+    expected = "'models/photos.partial': Permission denied: change its permissions, or use another place"
+    assert expected in capsys.readouterr().err
+
+
+def test_without_a_network_the_best_strength_names_the_one_that_needs_none(photos, tmp_path, monkeypatch, capsys):
+    def no_network(*_):
+        raise FileNotFoundError("cannot fetch model.safetensors")
+
+    monkeypatch.setattr(train, "_build", lambda *_: types.SimpleNamespace(name="image_scores/photos"))
+    monkeypatch.setattr(own_pictures, "check_enough", lambda *_: None)
+    monkeypatch.setattr(own_pictures, "fit", no_network)
+    for strength, told in (("best", True), ("quick", False)):
+        assert main(["train", str(photos), f"--strength={strength}", "-o", str(tmp_path / "model")]) == 2
+        said = capsys.readouterr().err
+        assert "cannot fetch" in said and ("Without a network: --strength=default" in said) == told

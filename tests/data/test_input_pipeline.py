@@ -75,7 +75,7 @@ def test_worker_processes_change_nothing_and_a_resumed_iterator_continues_exactl
         again = batches(draw(stored, "in_batch"), steps=steps, seed=5, workers=workers)
         again.set_state(state)
         check(again, 2)
-    check(batches(draw(stored, "in_batch"), steps=steps, seed=5, start=1, workers=1), 1)
+    check(batches(draw(stored, "in_batch"), steps=steps, seed=5, start=1), 1)
 
 
 def test_bad_numbers_of_workers(pictures):

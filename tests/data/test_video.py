@@ -112,20 +112,20 @@ def make(folder, name, **options):
 
 
 @pytest.mark.parametrize("options", [{}, {"movflags": "faststart"}, {"movflags": "frag_keyframe+empty_moov"}])
-@pytest.mark.parametrize("share", [0.98, 0.6, 0.05, 0.01])
-def test_a_file_that_was_cut_off(tmp_path, options, share):
+def test_a_file_that_was_cut_off(tmp_path, options):
     whole = make(tmp_path, "b.mp4", **options)
     assert len(read_clip(tmp_path / "b.mp4", 4).frames) == 4
-    (tmp_path / "cut.mp4").write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(BadVideo, match="cut off|does not decode|holds no frames"):
-        read_clip(tmp_path / "cut.mp4", 4)
+    for share in (0.98, 0.6, 0.05, 0.01):
+        (tmp_path / "cut.mp4").write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(BadVideo, match="cut off|does not decode|holds no frames"):
+            read_clip(tmp_path / "cut.mp4", 4)
 
 
 @pytest.mark.parametrize("name", ["b.mp4", "b.mkv", "b.ts", "b.flv"])
 def test_random_damage_gives_frames_or_a_reason(tmp_path, name):
     whole, rng = make(tmp_path, name), np.random.default_rng(0)
     outcomes = set()
-    for number in range(16):
+    for number in range(6):
         damaged = bytearray(whole)
         for at in rng.integers(0, len(whole) if number % 2 else 1500, rng.integers(1, 30)):
             damaged[at] = rng.integers(256)

@@ -147,9 +147,10 @@ def test_errors_name_what_is_missing(trained, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_pooling_without_exact_weights_has_no_contribution_map(small_config, tmp_path):
-    small_config.pooling, small_config.steps = "lse", 2
-    train(small_config, str(tmp_path))
+def test_a_pooling_without_exact_weights_has_no_contribution_map(planted_dir, tiny_trunks, tmp_path):
+    config = tiny_trunk.get_config()
+    config.data.dir, config.pooling, config.steps = str(planted_dir), "lse", 2
+    train(config, str(tmp_path))
     metrics = evaluate(str(tmp_path))
     assert sorted(metrics["localization"]) == ["virality_map"]
     assert (tmp_path / "maps.png").exists()

@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,17 +9,15 @@ ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = ROOT / "experiments/configs/quickstart.py"
 
 
-def run(script, *arguments, devices=1):
-    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
-    environment = os.environ | {"XLA_FLAGS": flags}
-    command = [sys.executable, ROOT / "experiments" / script, *map(str, arguments)]
-    return subprocess.run(command, text=True, cwd=ROOT, capture_output=True, env=environment)
+# In place of a network that takes longer to compile than all else here.
+TINY = ["--config.backbone.name=tiny", "--config.backbone.endpoint=", "--config.backbone.pretrained=False"]
 
 
-def test_train_and_evaluate(planted_dir, tmp_path):
-    done = run(
+def test_train_and_evaluate(planted_dir, tmp_path, trainings):
+    done = trainings.command(
         "train.py",
         f"--config={QUICKSTART}",
+        *TINY,
         f"--workdir={tmp_path / 'run'}",
         f"--config.data.dir={planted_dir}",
         "--config.image_size=64",
@@ -29,22 +26,24 @@ def test_train_and_evaluate(planted_dir, tmp_path):
         "--config.pooling=max",
         "--profile",
     )
-    assert done.returncode == 0, done.stderr
-    assert "evaluate.py" in done.stdout and "training" in done.stderr
-    assert "mean per step (1 traced)" in done.stdout and "waiting for the next batch" in done.stdout
+    assert done["code"] == 0, done["err"]
+    assert "evaluate.py" in done["out"] and "training" in done["err"]
+    assert "mean per step (1 traced)" in done["out"] and "waiting for the next batch" in done["out"]
     assert len(list((tmp_path / "run/profile").rglob("*.xplane.pb"))) == 1
     (tmp_path / "run/report.html").unlink()
-    done = run("evaluate.py", f"--workdir={tmp_path / 'run'}", "--split=validation")
-    assert done.returncode == 0, done.stderr
-    assert "pair accuracy" in done.stdout and "Warning" not in done.stderr
+    done = trainings.command("evaluate.py", f"--workdir={tmp_path / 'run'}", "--split=validation")
+    assert done["code"] == 0, done["err"]
+    assert "pair accuracy" in done["out"] and "Warning" not in done["err"]
     metrics = json.loads((tmp_path / "run/validation_metrics.json").read_text())
     assert metrics["pictures"] == 16 and metrics["pooling"] == "max" and "eta" not in metrics
     assert f"{metrics['pair_accuracy']['value']:.3f}" in (tmp_path / "run/report.html").read_text()
 
 
-def test_folds_of_an_own_folder_in_groups(tmp_path):
-    """Cross-validate on pictures with a CSV, as the README shows it."""
+def test_folds_of_an_own_folder_in_groups(tmp_path, trainings):
+    """Cross-validate on pictures with a CSV."""
     from PIL import Image
+
+    from data_prep import command
 
     (tmp_path / "photos").mkdir()
     rows = ["image,likes,site"]
@@ -52,43 +51,24 @@ def test_folds_of_an_own_folder_in_groups(tmp_path):
         Image.new("RGB", (70, 90), (index * 10, 255 - index * 10, 30)).save(tmp_path / f"photos/{index}.png")
         rows.append(f"{index}.png,{index + (1000 if index % 2 else 0)},{'ab'[index % 2]}")
     (tmp_path / "photos.csv").write_text("\n".join(rows))
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "data_prep",
-            "build",
-            "image_scores",
-            f"--images={tmp_path / 'photos'}",
-            f"--csv={tmp_path / 'photos.csv'}",
-            "--score=likes",
-            "--group=site",
-            f"--data_dir={tmp_path / 'data'}",
-        ],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stderr
-    arguments = [
+    options = [f"--images={tmp_path / 'photos'}", f"--csv={tmp_path / 'photos.csv'}", "--score=likes", "--group=site"]
+    assert command.main(["build", "image_scores", *options, f"--data_dir={tmp_path / 'data'}"]) == 0
+    done = trainings.command(
+        "train.py",
         "--config=experiments/configs/image_scores.py",
+        *TINY,
         "--config.data.name=image_scores/photos",
         f"--config.data.dir={tmp_path / 'data'}",
         "--folds=2",
         "--config.image_size=64",
-        "--config.steps=30",
-        "--config.batch_size=8",
-        "--config.optimizer.learning_rate=0.03",
-        "--config.optimizer.weight_decay=0.1",
         f"--workdir={tmp_path / 'run'}",
-    ]
-    done = run("train.py", *arguments)
-    assert done.returncode == 0, done.stderr
+    )
+    assert done["code"] == 0, done["err"]
     summary = json.loads((tmp_path / "run/metrics.json").read_text())
     assert [fold["pictures"] for fold in summary["runs"].values()] == [12, 12]
     # Colour decides the order within a site, but not across sites.
     assert summary["mean"]["pair_accuracy"]["value"] > 0.8
-    assert "mean" in done.stdout and (tmp_path / "run/fold_1/maps.png").exists()
+    assert "mean" in done["out"] and (tmp_path / "run/fold_1/maps.png").exists()
     assert (tmp_path / "run/fold_1/report.html").exists() and not list((tmp_path / "run").rglob("profile"))
 
 
@@ -158,7 +138,8 @@ def test_a_typo_in_ones_own_config_file_is_named(tmp_path, trainings):
 
 
 def test_help_teaches():
-    done = run("train.py", "--help")
+    # As a user starts it, in a process of its own.
+    done = subprocess.run([sys.executable, ROOT / "experiments/train.py", "--help"], capture_output=True, text=True)
     assert "--config=experiments/configs/quickstart.py" in done.stdout and "--folds" in done.stdout
 
 

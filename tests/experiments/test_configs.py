@@ -70,16 +70,18 @@ def disjoint_pairs(first, count):
     return [(first + 2 * number, first + 2 * number + 1, number % 2) for number in range(count)]
 
 
-@pytest.mark.parametrize("name, steps", [("paper/uiv:alexnet", 6), ("paper/uiv", 2)])
-def test_the_papers_recipe_runs_unchanged_on_pairs(quickly_compiled, tmp_path, name, steps):
-    """Only the picture size, the number of steps and the weights (random here) differ from the paper's recipe."""
+def test_the_papers_recipe_runs_unchanged_on_pairs(quickly_compiled, tmp_path):
+    """Only the picture size, the number of steps and the weights (random here) differ from a row of the paper's table.
+
+    Its main row differs in the backbone alone, VGG16, which takes twice as long; tests/backbones covers that.
+    """
     pair_data.build(tmp_path, {"train": disjoint_pairs(0, 25), "test": disjoint_pairs(50, 5)})
-    config = load_config(name)
+    config = load_config("paper/uiv:alexnet")
     config.data.name, config.data.dir = "judged", str(tmp_path)
-    config.image_size, config.backbone.pretrained, config.steps = 64, False, steps
+    config.image_size, config.backbone.pretrained, config.steps = 64, False, 4
     losses = train(config, str(tmp_path / "run"))
-    assert losses.shape == (steps,) and losses[0] == pytest.approx(np.log(2), abs=0.05)
-    assert np.isfinite(losses).all() and len(set(losses.tolist())) == steps
+    assert losses.shape == (4,) and losses[0] == pytest.approx(np.log(2), abs=0.05)
+    assert np.isfinite(losses).all() and len(set(losses.tolist())) == 4
     metrics = evaluate(str(tmp_path / "run"))
     assert metrics["pairs"] == 5
     written = json.loads((tmp_path / "run/config.json").read_text())

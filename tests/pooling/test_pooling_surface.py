@@ -61,7 +61,7 @@ def test_any_axes():
     video = np.random.default_rng(1).standard_normal((2, 3, 4, 5, 6)).astype(np.float32)
     whole = lena_pool(video, 0.2, axis=(-4, -3, -2))
     np.testing.assert_allclose(whole, lena_pool(video.reshape(2, 12, 5, 6), 0.2), rtol=1e-6)
-    for axis in [(1,), (-1,), (0, -1), (1, 3), (4, 2, 1)]:
+    for axis in [(-1,), (0, -1), (4, 2, 1)]:
         rest = [a for a in range(5) if a not in [b % 5 for b in axis]]
         moved = np.transpose(video, rest + [a for a in range(5) if a not in rest])
         want = lena_pool(moved.reshape([video.shape[a] for a in rest] + [-1, 1, 1]), 0.3)[..., 0]

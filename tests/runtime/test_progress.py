@@ -35,6 +35,14 @@ def test_a_log_gets_lines_at_least_ten_seconds_apart(written):
     assert 2 < len(lines) < 40 and "left" in lines[0] and lines[-1].startswith("scoring: 40 of 40 pictures, ")
 
 
+def test_the_last_line_is_not_said_twice(written, monkeypatch):
+    stream = written()
+    monkeypatch.setattr(progress, "EVERY", 0)
+    list(progress.counted(range(3), "scoring"))
+    said = [line.split(",")[0] for line in stream.getvalue().splitlines()]
+    assert said[-1] == "scoring: 3 of 3 pictures" and said.count(said[-1]) == 1
+
+
 def test_counting_by_hand_goes_on_where_it_was(written):
     stream = written()
     with progress.counted(what="runs", total=5, done=3, unit="runs") as bar:

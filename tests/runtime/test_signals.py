@@ -139,12 +139,13 @@ with signals.stoppable("test"):
     path = sys.argv[1]
     with files.unfinished(path):
         os.mkdir(path)
-        print("ready", flush=True)
+        said = "ready"
         while True:
             try:
+                print(said, flush=True)
                 time.sleep(30)
             except KeyboardInterrupt:
-                print("once", flush=True)
+                said = "once"
 """
 AT_ONCE = """
 with signals.stoppable("test"), signals.ended_at_once():

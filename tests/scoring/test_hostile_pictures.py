@@ -82,9 +82,11 @@ def check(scorer, files):
     return len(files) - refused, refused
 
 
-def test_two_thousand_damaged_files(scorer):
-    scored, refused = check(scorer, [mutated(seed) for seed in range(2000)])
-    assert scored + refused == 2000 and scored > 500 and refused > 500, (scored, refused)
+def test_hundreds_of_damaged_files(scorer):
+    # Each kind of file, damaged in each of six ways, six times. `python tests/mutations.py` does thousands.
+    count = 6 * 6 * len(SMALL)
+    scored, refused = check(scorer, [mutated(seed) for seed in range(count)])
+    assert scored + refused == count and scored > count // 4 and refused > count // 4, (scored, refused)
 
 
 def test_whole_files_of_every_kind_are_scored(scorer):

@@ -37,6 +37,29 @@ def test_a_table_has_the_scores_in_the_order_of_the_pictures(scorer, photos, tmp
     assert scorer.table([]).shape == (0, 4)
 
 
+def test_a_column_of_another_table_gets_a_row_for_each_of_its_rows(scorer, photos):
+    names = [photos / "test_gif.gif", None, str(photos), "gone.png", str(photos / "test_cmyk.jpg"), float("nan"), " "]
+    other = pandas.DataFrame({"path": names}, index=list("gfedcba"))
+    frame = scorer.table(other["path"])
+    assert list(frame.index) == list("gfedcba")
+    assert list(frame["error"].fillna("")) == [
+        "",
+        "no path",
+        "is a folder, not a file",
+        "no such file",
+        "",
+        *2 * ["no path"],
+    ]
+    expected = [one.score for one in scorer.score([names[0], names[4]])]
+    np.testing.assert_allclose(frame.loc[["g", "c"], "score"], expected, atol=1e-5)
+    assert frame["score"].isna().sum() == 5
+    assert scorer.table(other["path"][:0]).shape == (0, 4)
+    with pytest.raises(ValueError, match="got a table with the columns path, expected one of them"):
+        scorer.table(other)
+    with pytest.raises(ValueError, match="got 3 in a column of paths"):
+        scorer.table(pandas.Series(["a.png", 3]))
+
+
 def test_without_pandas_one_line_says_what_to_install(scorer, photos, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="needs pandas: pip install pandas"):

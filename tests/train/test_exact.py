@@ -54,6 +54,17 @@ def test_a_run_leaves_what_other_runs_leave(run):
     assert train(config, workdir).size == 0  # Finished.
 
 
+@pytest.mark.parametrize("ahead, start", [(0.001, 0.2), (0.003, 1.0)])
+def test_supports_start_from_the_whole_map_only_where_it_is_clearly_ahead(config, tmp_path, monkeypatch, ahead, start):
+    config.head.starts = (0.2, 0.5, 1.0)
+    accuracies = iter((0.6, 0.62, 0.62 + ahead))  # Of the starts 0.5, 0.2 and 1.
+    monkeypatch.setattr(
+        inner_validation, "ridge_path", lambda features, parts, ridges: dict.fromkeys(ridges, next(accuracies))
+    )
+    train(config, tmp_path / "run")
+    assert folder.read_inner_validation(tmp_path / "run")["start"] == start
+
+
 def test_the_head_is_the_minimum_of_all_pairs(run):
     workdir, _, config = run
     plan, loaded = make_plan(config, 1), load_ranker(workdir)

@@ -34,6 +34,7 @@ def test_the_starts_of_a_run_add_up(tmp_path, monkeypatch):
     assert timing["pictures"] == 90 and timing["seconds"] == 7 and timing["pictures_per_second"] == 5
     fresh = RunClock(str(tmp_path), 0, 1)
     now[0] += 1
+    assert fresh.lap() is None  # No step: a solved head.
     fresh.write()
     timing = read_timing(str(tmp_path))
     assert timing["pictures"] == 0 and timing["seconds"] == pytest.approx(1) and timing["pictures_per_second"] is None

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from lena_jax.cli import models
+from lena_jax.cli import models, parsing
 from lena_jax.cli.serve import listening
 
 DESCRIPTION = """\
@@ -62,7 +62,7 @@ def run(arguments) -> int:
     """Serves the page until a signal ends it, which is raised."""
     folder, output = Path(arguments.pictures).expanduser(), Path(arguments.output).expanduser()
     if not folder.is_dir():
-        raise ValueError(f"got {arguments.pictures!r}, expected a folder of pictures")
+        raise ValueError(f"got {arguments.pictures!r}, expected a folder of pictures{parsing.near(folder)}")
     if not output.absolute().parent.is_dir() or output.is_dir():
         raise ValueError(f"got --output={arguments.output!r}, expected a file in a folder that exists")
     if output.suffix.lower() != ".csv":

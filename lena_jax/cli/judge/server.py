@@ -6,6 +6,7 @@ import importlib.util
 import io
 import os
 import re
+import shlex
 
 from PIL import Image
 
@@ -200,4 +201,6 @@ def serve(folder, names, output, share, mean, host, port, password=None):
                 password,
             )
         except signals.Interrupted as stop:
-            raise type(stop)(f"{session.belief.choices:,} choices are in {output}; the same command goes on") from None
+            then = f"lena-jax train {shlex.quote(os.fspath(folder))} --pairs={shlex.quote(output)}"
+            said = f"{session.belief.choices:,} choices are in {output}; the same command goes on. Enough? {then}"
+            raise type(stop)(said) from None

@@ -127,7 +127,7 @@ def test_a_session_of_two_judges_with_a_kill(folder, tmp_path):
             press(one, "ArrowRight")
         assert "no further pair" in one.value(TEXT) and "6 pictures, 2 passed over" in one.value(TEXT)
     code, said = served.end(signal.SIGINT)
-    assert code == 130 and "19 choices are in" in said
+    assert code == 130 and "19 choices are in" in said and "Enough? lena-jax train " in said
     rows = rows_of(output)
     assert [judge for _, judge in rows].count("bob") == 5 and len(rows) == 6 + 5 + 6 + 5
 

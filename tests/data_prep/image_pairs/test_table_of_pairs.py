@@ -6,6 +6,7 @@ import pytest
 
 from data_prep.image_pairs import columns, judged, labels, table
 from data_prep.image_scores.transforms import Prior
+from data_prep.picture_names import PictureNames
 
 WEB_PAGES = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "web_pages"
 
@@ -147,3 +148,18 @@ def test_what_is_wrong_is_said_by_its_row(write_csv, rows, given, said):
 def test_the_votes_about_web_pages_are_all_there():
     pairs = judged.pairs_of(read(WEB_PAGES / "choices.csv").rows, None)
     assert len(pairs) == 4950 and sum(sum(pair.votes) for pair in pairs) == 5094 and len(judged.names_of(pairs)) == 100
+
+
+def test_sides_and_winners_in_another_spelling(tmp_path, write_csv):
+    for name in ("a.jpg", "sub/b.jpg", "left.jpg"):
+        (tmp_path / "p" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "p" / name).write_bytes(b"")
+    rows = [["A", r"C:\x\B.JPG", r"C:\x\B.JPG"], ["LEFT.jpg", "A", "left"], ["A", "gone", "A"]]
+    path = write_csv(["left", "right", "winner"], *rows)
+    found = table.read(path, columns.find(path), PictureNames(tmp_path / "p").find)
+    assert [(row.left, row.right, row.votes) for row in found.rows] == [
+        ("a.jpg", "sub/b.jpg", (0.0, 1.0)),
+        ("left.jpg", "a.jpg", (1.0, 0.0)),
+        ("a.jpg", "gone", (1.0, 0.0)),
+    ]
+    assert "names found in another spelling or folder: 3, such as 'A' as 'a.jpg'" in found.said

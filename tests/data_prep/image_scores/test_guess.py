@@ -19,16 +19,45 @@ def table(path, header, *rows):
     return path
 
 
-def test_the_only_table_in_the_folder_or_beside_it(folder):
-    with pytest.raises(ValueError, match="found none, expected exactly one.*--table=FILE"):
+def test_the_only_table_that_names_files_of_the_folder(folder, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="found none there.*--table=FILE.*lena-jax judge .*photos -o choices.csv"):
         guess.table_of(folder)
-    inside = table(folder / "likes.tsv", "a\tb")
+    table(tmp_path / "other.csv", "file,likes", "x.jpg,1", "y.jpg,2")
+    with pytest.raises(ValueError, match="none of the tables there names files in it .*other.csv"):
+        guess.table_of(folder)
+    rows = ("a.jpg\t1", "b.jpg\t2")
+    inside = table(folder / "likes.tsv", "file\tlikes", *rows)
     assert guess.table_of(folder) == inside
-    beside = table(folder.with_name("photos.xlsx"), "a")
-    with pytest.raises(ValueError, match="photos.xlsx, .*likes.tsv, expected exactly one"):
+    beside = table(tmp_path / "My likes.csv", "file\tlikes", *rows)
+    table(tmp_path / "~$lock.csv", "file\tlikes", *rows)
+    with pytest.raises(ValueError, match="found 2 tables .*--table=.*likes.tsv or --table='.*My likes.csv'"):
         guess.table_of(folder)
     inside.unlink()
     assert guess.table_of(folder) == beside
+    # Where the command is typed is looked in as well.
+    beside.unlink()
+    elsewhere = tmp_path / "tables"
+    elsewhere.mkdir()
+    table(elsewhere / "t.csv", "file\tlikes", *rows)
+    monkeypatch.chdir(elsewhere)
+    assert guess.table_of(folder).resolve() == elsewhere / "t.csv"
+
+
+def test_names_in_another_spelling_are_names_of_pictures(folder):
+    path = table(folder / "t.csv", "name,likes", "A,3", r"C:\Photos\B.JPG,4", "c.jpeg,9")
+    assert guess.columns(path, folder).image == "name"
+    # Numbers of rows could be names without endings: paths as they stand come first.
+    for name in ("1.jpg", "2.jpg", "3.jpg"):
+        (folder / name).write_bytes(b"x")
+    path = table(folder / "t.csv", "n,file,likes", "1,a.jpg,3", "2,b.jpg,4", "3,gone.jpg,9")
+    assert guess.columns(path, folder).image == "file"
+
+
+def test_likes_that_count_up_or_are_equal_are_still_likes(folder):
+    counting = table(folder / "t.csv", "n,file,likes", "1,a.jpg,1", "2,b.jpg,2", "3,beach/c.jpg,3")
+    assert guess.columns(counting, folder).score == "likes"
+    equal = table(folder / "t.csv", "file,anything", "a.jpg,1", "b.jpg,1", "beach/c.jpg,1")
+    assert guess.columns(equal, folder).score == "anything"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +88,9 @@ def test_what_cannot_be_told_is_asked_for(folder):
     with pytest.raises(ValueError, match="got no --score, expected the column to rank by; columns of numbers: x, y"):
         guess.columns(table(folder / "t.csv", "file,x,y", *rows), folder)
     with pytest.raises(ValueError, match="no column names files in .*Columns: file, x.*--image_column"):
-        guess.columns(table(folder / "t.csv", "file,x", "other/a.jpg,3", "other/b.jpg,4"), folder)
+        guess.columns(table(folder / "t.csv", "file,x", "other/d.jpg,3", "other/e.jpg,4"), folder)
+    with pytest.raises(ValueError, match="got --image_column=x, of which no value is a file in .*such as '3'"):
+        guess.columns(table(folder / "t.csv", "file,x", "a.jpg,3", "b.jpg,4"), folder, image="x")
     with pytest.raises(ValueError, match="got column 'stars', expected one of file, x, y"):
         guess.columns(table(folder / "t.csv", "file,x,y", *rows), folder, score="stars")
     with pytest.raises(ValueError, match="got column 'site', expected one of file, x, y"):

@@ -79,9 +79,20 @@ def test_a_row_of_another_length_is_an_error(write_csv, values, got):
         table.read(write_csv(["image", "s"], ["a.jpg", "1"], values), "s")
 
 
+def test_a_row_that_repeats_another_counts_once(write_csv):
+    rows = [["a.jpg", "1", "x"], ["b.jpg", "2", "x"], ["./a.jpg", "1", "x"]]
+    content = table.read(write_csv(["image", "s", "g"], *rows), "s", "image", "g")
+    assert [row.id for row in content.rows] == ["a.jpg", "b.jpg"] and content.total == 3
+    assert "repeated rows, which count once: 1, such as row 4" in content.said
+    # The same score in another group says something else.
+    rows[2][2] = "y"
+    with pytest.raises(ValueError, match="row 4: got picture './a.jpg' twice, expected once; first in row 2. Delete"):
+        table.read(write_csv(["image", "s", "g"], *rows), "s", "image", "g")
+
+
 @pytest.mark.parametrize("second", ["a.jpg", "./a.jpg"])
 def test_a_picture_there_twice_is_an_error(write_csv, second):
-    with pytest.raises(ValueError, match="row 4: got picture .* twice, expected once; first in row 2"):
+    with pytest.raises(ValueError, match="row 4: got picture .* twice, with s 1 and 2, expected once; first in row 2"):
         table.read(write_csv(["image", "s"], ["a.jpg", "1"], ["b.jpg", "1"], [second, "2"]), "s")
 
 

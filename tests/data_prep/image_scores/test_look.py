@@ -63,5 +63,35 @@ def test_heavy_tails_and_ties(tmp_path):
 
 
 def test_one_score_is_not_enough(tmp_path):
-    with pytest.raises(ValueError, match="got 1 scores in column 'likes', expected at least two"):
+    with pytest.raises(ValueError, match="got 1 pictures with a score in column 'likes', expected at least 10"):
         lines_of(tmp_path, [3, "n/a"])
+
+
+def test_equal_scores_and_groups_of_one_are_refused_with_what_to_do(tmp_path):
+    with pytest.raises(ValueError, match="all 12 scores in column 'likes' are 5, .*choose another column with --score"):
+        lines_of(tmp_path, [5] * 12)
+    with pytest.raises(ValueError, match="no two pictures of one site have different scores: leave --group=site away"):
+        lines_of(tmp_path, range(12), "site", site=range(12))
+
+
+def test_a_total_a_misspelled_name_and_a_repeated_row_do_not_count(tmp_path):
+    lines_of(tmp_path, range(1, 31))
+    rows = [f"{number}.JPG,{number + 1}" for number in range(29)]
+    rows += ["7.jpg,8", "IMG_29.jpg,30", "Sum,5000"]
+    (tmp_path / "t.csv").write_text("\n".join(["file,likes", *rows]) + "\n", encoding="utf-8")
+    found = look.lines(tmp_path / "t.csv", tmp_path, "file", "likes")
+    assert found[0] == "29 pictures with a score, 406 pairs to learn from"
+    assert found[1] == "rows with a score that name no picture in the folder: 2, listed below"
+    assert found[2] == "pictures in the folder that no row scores, not used: 1, such as '29.jpg'"
+    assert not any("heavy tail" in line for line in found)
+
+
+def test_views_are_offered_as_views_and_days_are_not(tmp_path):
+    rng = np.random.default_rng(0)
+    likes = np.sort(rng.permutation(300)[:60]) + 1
+    days = [f"{1 + n % 28:02d}.{1 + n // 28:02d}.2024" for n in range(60)]
+    found = lines_of(tmp_path, likes, Seen=likes * 9 + rng.integers(0, 9, 60), day=days, falls=1000 - likes)
+    follows = {line.split()[3]: line for line in found if "follows" in line}
+    assert set(follows) == {"Seen", "day", "falls"}
+    assert "if these are views, --views=Seen ranks by likes per view" in follows["Seen"]
+    assert not any("views" in follows[name] for name in ("day", "falls"))

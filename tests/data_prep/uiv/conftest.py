@@ -50,15 +50,36 @@ def all_pictures(content, tmp_path_factory):
     return folder
 
 
+def _part(content, train, test):
+    """The annotations of the first training and test pairs alone."""
+    from data_prep.uiv import annotations
+
+    pairs = [pair for pair in content.pairs if pair.split == "train"][:train]
+    pairs += [pair for pair in content.pairs if pair.split == "test"][:test]
+    ids = [id for pair in pairs for id in (pair.left, pair.right)]
+    return annotations.Annotations({id: content.pictures[id] for id in ids}, tuple(pairs))
+
+
+@pytest.fixture(scope="session")
+def part(content):
+    """400 training pairs and 60 test pairs: enough for a report of many losses."""
+    return _part(content, 400, 60)
+
+
+@pytest.fixture
+def only_part(part, monkeypatch):
+    """Builders read only `part`."""
+    from data_prep.uiv import annotations
+
+    monkeypatch.setattr(annotations, "read", lambda paths: part)
+
+
 @pytest.fixture
 def few(content, monkeypatch):
     """Only the first eight training pairs and the first four test pairs, so that a build is quick."""
     from data_prep.uiv import annotations
 
-    pairs = [pair for pair in content.pairs if pair.split == "train"][:8]
-    pairs += [pair for pair in content.pairs if pair.split == "test"][:4]
-    ids = [id for pair in pairs for id in (pair.left, pair.right)]
-    small = annotations.Annotations({id: content.pictures[id] for id in ids}, tuple(pairs))
+    small = _part(content, 8, 4)
     monkeypatch.setattr(annotations, "read", lambda paths: small)
     return small
 
