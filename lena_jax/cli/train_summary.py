@@ -50,8 +50,8 @@ def _more_pictures(curve, accuracy):
     if accuracy["low"] is None or accuracy["low"] <= 0.5 or gain <= 0:
         return ["what more pictures would bring cannot be told from these (learning curve in the report)"]
     return [
-        f"half as many pictures would give {-gain:+.3f}, twice as many perhaps {gain:+.3f} or a little less "
-        "(learning curve in the report)"
+        f"half as many pictures would give {-gain:+.3f}, twice as many perhaps {gain:+.3f}, more likely two thirds of "
+        "it (learning curve in the report)"
     ]
 
 

@@ -84,7 +84,7 @@ def _learning_curve(rows):
         "Learning curve",
         "Pair accuracy on training pictures held out, by the number of pictures trained on, with one support for all "
         f"channels. From {before['pictures']:,.0f} to {last['pictures']:,.0f} pictures it gained {gain:+.3f}; twice as "
-        "many pictures can be expected to bring a little less than that again.",
+        "many pictures can be expected to bring about two thirds of that again.",
         {"pair accuracy": ([row["pictures"] for row in rows], [row["pair_accuracy"] for row in rows])},
         "pictures",
     )
