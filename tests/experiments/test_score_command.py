@@ -68,7 +68,7 @@ def test_a_file_in_the_place_of_the_maps_is_refused_and_kept(scored_run, tmp_pat
 
 def test_without_pictures_it_says_what_is_missing(scored_run):
     done = score(f"--workdir={scored_run}")
-    assert done.returncode == 2 and "the following arguments are required: PICTURES" in done.stderr
+    assert done.returncode == 2 and "missing: PICTURES (files and folders" in done.stderr
 
 
 @pytest.mark.parametrize(
