@@ -26,7 +26,13 @@ _REPEATED = 30
 
 
 def lines(
-    path: Path, folder: Path, image: str, score: str, group: str | None = None, missing: Sequence[str] = ()
+    path: Path,
+    folder: Path,
+    image: str,
+    score: str,
+    group: str | None = None,
+    missing: Sequence[str] = (),
+    fold_by: str | None = None,
 ) -> list[str]:
     """Return what a person should know, a line each.
 
@@ -43,6 +49,8 @@ def lines(
         score: the column of scores.
         group: the column of groups, if there is one.
         missing: texts that mean a missing score.
+        fold_by: the column whose values stay on one side of every fold; what the score follows of it counts for
+            nothing then.
 
     A row that names no file, such as a total, counts for nothing; the build lists it.
 
@@ -78,7 +86,7 @@ def lines(
     if len(scores) < _FEW:
         found.append(f"fewer than {_FEW} pictures: expect wide intervals, and the learning curve to rise")
     found += _tail(scores)
-    others = {name: [columns[name][i] for i in there] for name in names if name not in (image, score, group)}
+    others = {name: [columns[name][i] for i in there] for name in names if name not in (image, score, group, fold_by)}
     others[_FILE_SIZE] = [_bytes(folder, columns[image][i]) for i in there]
     return found + _follows(path, score, scores, groups, others)
 

@@ -112,7 +112,8 @@ def run(arguments) -> int:
             return _already(output, key)
         print(f"table {table}: {found.said}")
         if not arguments.pairs:
-            for line in look.lines(table, folder, found.image, found.score, arguments.group, arguments.missing):
+            given = (arguments.group, arguments.missing, arguments.fold_by)
+            for line in look.lines(table, folder, found.image, found.score, *given):
                 print(line)
         # Everything on the way to the model; the same command goes on from here.
         work = output.with_name(f"{output.name}.partial")

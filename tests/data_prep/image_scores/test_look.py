@@ -42,6 +42,8 @@ def test_many_themes_are_seen_and_titles_are_not(tmp_path):
     titles = [f"title {number}" for number in range(300)]
     found = "\n".join(lines_of(tmp_path, scores, theme=[f"theme {one}" for one in theme], title=titles))
     assert "the score follows theme (" in found and "--fold_by=theme" in found and "title" not in found
+    again = look.lines(tmp_path / "t.csv", tmp_path, "file", "likes", fold_by="theme")
+    assert not any("theme" in line for line in again)
     shuffled = [f"theme {one}" for one in rng.permutation(theme)]
     assert "theme" not in "\n".join(lines_of(tmp_path, scores, theme=shuffled))
 
