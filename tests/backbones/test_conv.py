@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import PartitionSpec as P
 from jax.test_util import check_grads
+from sharded_gradient import check_each_shard
 
 from lena_jax.backbones import conv as conv_module
 from lena_jax.backbones.conv import conv, plain_conv
@@ -80,17 +80,8 @@ def test_no_pictures():
 
 
 def test_each_shard_has_its_own_gradient():
-    mesh = jax.make_mesh((2,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
     x, kernel = arrays(6, 6, (3, 3), batch=2)
-
-    def gradient(x, kernel):
-        return jax.grad(lambda kernel: jnp.square(conv(x, kernel)).sum())(kernel)
-
-    def of_shard(x, kernel):
-        return gradient(x, jax.lax.pcast(kernel, "batch", to="varying"))[None]
-
-    got = jax.jit(jax.shard_map(of_shard, mesh=mesh, in_specs=(P("batch"), P()), out_specs=P("batch")))(x, kernel)
-    np.testing.assert_allclose(got, [gradient(part[None], kernel) for part in x], rtol=1e-4, atol=1e-4)
+    check_each_shard(conv, x, kernel)
 
 
 @pytest.mark.parametrize("taps, strides", [((3, 3), (2, 1)), ((1, 1), (2, 2))])

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import PartitionSpec as P
+from sharded_gradient import check_each_shard
 
 from lena_jax.backbones import depthwise
 from lena_jax.backbones.depthwise import depthwise_conv
@@ -90,18 +90,8 @@ def test_under_pmap_and_vmap():
 
 
 def test_each_shard_has_its_own_gradient():
-    mesh = jax.make_mesh((2,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
     x, kernel = arrays(8, 8, 3)
-    x = x[:2]
-
-    def gradient(x, kernel):
-        return jax.grad(lambda kernel: jnp.square(depthwise_conv(x, kernel)).sum())(kernel)
-
-    def of_shard(x, kernel):
-        return gradient(x, jax.lax.pcast(kernel, "batch", to="varying"))[None]
-
-    got = jax.jit(jax.shard_map(of_shard, mesh=mesh, in_specs=(P("batch"), P()), out_specs=P("batch")))(x, kernel)
-    np.testing.assert_allclose(got, [gradient(part[None], kernel) for part in x], rtol=1e-5, atol=1e-5)
+    check_each_shard(depthwise_conv, x[:2], kernel)
 
 
 @pytest.mark.parametrize(
