@@ -76,7 +76,9 @@ def _fits(path, folder):
     except (ValueError, OSError):
         return False
     known = PictureNames(folder)
-    return any(share_of_files([row[name] for row in rows], known) >= MOST for name in names)
+    if any(share_of_files([row[name] for row in rows], known) >= MOST for name in names):
+        return True
+    return _column_of_folder(path, known) is not None
 
 
 def columns(
@@ -112,10 +114,10 @@ def columns(
     values = {name: [row[name] for row in rows] for name in names}
     known = PictureNames(folder)
     if image is None:
-        image = _pictures_column(values, known)
+        image = _pictures_column(values, known) or _column_of_folder(path, known)
         if image is None:
             raise ValueError(_no_pictures(path, folder, values, known))
-    elif not share_of_files(values[image], known):
+    elif not share_of_files(values[image], known) and image not in _shares_of_folder(path, known):
         raise ValueError(
             f"{path}: got --image_column={image}, of which no value is a file in {folder}, such as "
             f"{str(values[image][0])!r}; expected a column of names, one of: {', '.join(names)}"
@@ -165,6 +167,24 @@ def _pictures_column(values, known):
         if best is not None and shares[best] >= MOST:
             return best
     return None
+
+
+def _column_of_folder(path, known):
+    """Return the column that names most of the folder's pictures, in a table of perhaps many more; None: there is none."""
+    shares = _shares_of_folder(path, known)
+    best = max(shares, key=lambda name: shares[name], default=None)
+    return best if best is not None and shares[best] >= MOST else None
+
+
+def _shares_of_folder(path, known):
+    """Return which share of the folder's pictures each column names, as they stand; only columns that name any."""
+    names, rows = files.column_names(path, None)
+    pictures = set(known.without([]))
+    shares = {}
+    for name in names:
+        named = {row[name] for row in rows if isinstance(row[name], str)}
+        shares[name] = len(pictures & named) / max(1, len(pictures))
+    return {name: share for name, share in shares.items() if share}
 
 
 def _no_pictures(path, folder, values, known):

@@ -43,6 +43,15 @@ def test_the_only_table_that_names_files_of_the_folder(folder, tmp_path, monkeyp
     assert guess.table_of(folder).resolve() == elsewhere / "t.csv"
 
 
+def test_a_table_of_many_more_pictures_than_the_folder_has(folder, tmp_path):
+    rows = [f"x{number}.jpg,{number}" for number in range(300)]
+    path = table(tmp_path / "all.csv", "file,likes", *rows, "a.jpg,7", "beach/c.jpg,9")
+    assert guess.table_of(folder) == path
+    for given in (None, "file"):
+        found = guess.columns(path, folder, given)
+        assert (found.image, found.score) == ("file", "likes")
+
+
 def test_names_in_another_spelling_are_names_of_pictures(folder):
     path = table(folder / "t.csv", "name,likes", "A,3", r"C:\Photos\B.JPG,4", "c.jpeg,9")
     assert guess.columns(path, folder).image == "name"
