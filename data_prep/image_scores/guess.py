@@ -170,7 +170,7 @@ def _pictures_column(values, known):
 
 
 def _column_of_folder(path, known):
-    """Return the column that names most of the folder's pictures, in a table of perhaps many more; None: there is none."""
+    """Return the column that names most of the folder's pictures, in a table of maybe many more; else None."""
     shares = _shares_of_folder(path, known)
     best = max(shares, key=lambda name: shares[name], default=None)
     return best if best is not None and shares[best] >= MOST else None
