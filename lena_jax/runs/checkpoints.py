@@ -101,6 +101,7 @@ def save(manager, step, variables, training, run, pair_accuracy):
         )
         manager.wait_until_finished()
     except (OSError, ValueError) as error:
+        _ignore_writes_under_way()
         # The library below Orbax reports errors of the operating system as ValueError.
         refused = re.search(r"([^:]*) \[os_error_code=", str(error))
         if not (refused or isinstance(error, OSError)):
@@ -117,6 +118,17 @@ def save(manager, step, variables, training, run, pair_accuracy):
         _write_digests(
             workdir, {kept: known.get(kept) or _digests(_step(workdir, kept)) for kept in manager.all_steps()}
         )
+
+
+def _ignore_writes_under_way():
+    """Keep quiet about writes of a save that failed: each prints, from its thread, that nobody waits for it any more."""
+    report = sys.unraisablehook
+
+    def hook(unraisable):
+        if not (isinstance(unraisable.exc_value, RuntimeError) and "Event loop is closed" in str(unraisable.exc_value)):
+            report(unraisable)
+
+    sys.unraisablehook = hook
 
 
 def describe(config, preprocessing, data, history, pending=(), licence=""):
