@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -28,6 +29,8 @@ import pytest  # noqa: E402
 from config_files import small_quickstart  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# A shell starts what is in its background with Ctrl-C ignored, and so would the commands that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # The files that take longest. `make test` gives the next file to the worker that is free: the last ones must be short.

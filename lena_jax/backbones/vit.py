@@ -9,9 +9,9 @@ import functools
 from typing import Any, NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
+from lena_jax.backbones.attention import attention
 from lena_jax.backbones.checks import check_choice, check_pictures
 from lena_jax.backbones.layers import Dense, gelu
 from lena_jax.backbones.tokens import patch_conv, resize_positions, resize_to_multiple, rotary_factors, rotate
@@ -143,7 +143,7 @@ class Block(nn.Module):
         q, k, v = (heads[:, :, part] for part in range(3))
         if factors is not None:
             q, k = rotate(q, factors), rotate(k, factors)
-        y = jax.nn.dot_product_attention(q, k, v).reshape(x.shape)
+        y = attention(q, k, v).reshape(x.shape)
         x = self._add(x, dense(a.width, name="proj")(y), "scale1")
 
         y = nn.LayerNorm(a.epsilon, name="norm2", **_NORM)(x).astype(self.dtype)

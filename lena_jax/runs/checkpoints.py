@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sys
 
 import jax
 import ml_collections
@@ -89,6 +90,7 @@ def save(manager, step, variables, training, run, pair_accuracy):
             f"the checkpoint of step {step} needs {needed / 1e6:.0f} MB, and {str(manager.directory)!r} has "
             f"{free / 1e6:.0f} MB free; the newest checkpoint is of step {manager.latest_step() or 0}"
         )
+    report = _without_writes_under_way()
     try:
         manager.save(
             step,
@@ -101,7 +103,6 @@ def save(manager, step, variables, training, run, pair_accuracy):
         )
         manager.wait_until_finished()
     except (OSError, ValueError) as error:
-        _ignore_writes_under_way()
         # The library below Orbax reports errors of the operating system as ValueError.
         refused = re.search(r"([^:]*) \[os_error_code=", str(error))
         if not (refused or isinstance(error, OSError)):
@@ -111,6 +112,7 @@ def save(manager, step, variables, training, run, pair_accuracy):
             f"{refused[1].strip() if refused else error.strerror or error}; the newest checkpoint is of step "
             f"{manager.latest_step() or 0}"
         ) from error
+    sys.unraisablehook = report
     if not distributed.index():
         shutil.rmtree(os.path.join(manager.directory, _DELETED), ignore_errors=True)
         workdir = os.path.dirname(manager.directory)
@@ -120,8 +122,11 @@ def save(manager, step, variables, training, run, pair_accuracy):
         )
 
 
-def _ignore_writes_under_way():
-    """Keep quiet about writes of a save that failed: each prints, from its thread, that nobody waits for it any more."""
+def _without_writes_under_way():
+    """Drop what the other writes of a save that fails print from their threads: that nobody waits for them any more.
+
+    They end before or after the save does. Returns the hook from before, for a save that does not fail.
+    """
     report = sys.unraisablehook
 
     def hook(unraisable):
@@ -129,6 +134,7 @@ def _ignore_writes_under_way():
             report(unraisable)
 
     sys.unraisablehook = hook
+    return report
 
 
 def describe(config, preprocessing, data, history, pending=(), licence=""):
