@@ -11,9 +11,9 @@ network of a quarter of the size. `python -m lena_jax.backbones list` shows the 
 
 Expected, computed and not measured: the download is 346 MB, once. The forward pass takes 47 GFLOP for each picture,
 once for all folds; an H200 did 9,200 pictures/s of the ViT-B/16, which takes three quarters of that, so that decoding
-takes longer. The feature cache
-takes 1.6 MB for each picture (256 cells x 3,072 channels in float16), 1.6 GB for 1,000; its size is printed before it
-is made. The sorted maps of the solved head take 3.1 MB of memory for each training picture, 3.1 GB for 1,000.
+takes longer. The feature cache takes 1.6 MB for each picture (256 cells x 3,072 channels in float16), 1.6 GB for 1,000;
+its size is printed before it is made. The sorted maps of the solved head take 3.1 MB of memory for each training
+picture, 3.1 GB for 1,000.
 `lena-jax train photos/ --strength=best` is this in one command, in float32.
 
 Metric: accuracy not measured here, because the weights could not be fetched where this was written. The settings
