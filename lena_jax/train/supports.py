@@ -160,7 +160,7 @@ class Table(NamedTuple):
 
     @classmethod
     def of(cls, means):
-        """Make the table of `running_means`. On CPU, an aligned NumPy array is taken over: do not change it any more."""
+        """Make the table of `running_means`. On CPU an aligned NumPy array is taken over: it must not change then."""
         means = jax.device_put(means, may_alias=True)
         return cls(means, (means.mean(-1), means.var(-1)))
 
