@@ -68,9 +68,10 @@ def evenly(means, most=MOST_SIZES):
     if cells <= most:
         return means
     sizes = np.linspace(1, cells, most, dtype=means.dtype)[:, None]
-    k = np.clip(sizes.astype(int), 1, cells - 1)
-    inside, more = k * means[:, k[:, 0] - 1], (k + 1) * means[:, k[:, 0]]
-    return ((inside + (sizes - k) * (more - inside)) / sizes).astype(means.dtype)
+    k = np.clip(np.floor(sizes), 1, cells - 1)
+    place = k[:, 0].astype(int)
+    inside, more = k * means[:, place - 1], (k + 1) * means[:, place]
+    return (inside + (sizes - k) * (more - inside)) / sizes
 
 
 def prices(cells, start, freedom):
