@@ -11,12 +11,13 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import lax
 
+from lena_jax.backbones import levels
 from lena_jax.backbones.checks import check_choice, check_pictures
 from lena_jax.backbones.depthwise import depthwise_conv
 from lena_jax.backbones.layers import Dense, gelu
 from lena_jax.backbones.tokens import patch_conv, resize_to_multiple
 
-ENDPOINTS = ("norm", "stage4", "stage3", "multilevel")
+ENDPOINTS = ("norm", "stage4", "stage3", *levels.ENDPOINTS)
 STAGES = ("stem", "stage1", "stage2", "stage3", "stage4")
 STRIDE = 32
 
@@ -127,6 +128,8 @@ class ConvNeXt(nn.Module):
             - "stage4", "stage3": the last stage, or the one of stride 16, as they are, in (-inf, inf).
             - "multilevel": all stages, each cell normalised over its channels, averaged to the grid of the last one,
               side by side.
+            - "multilevel_16", "multilevel_8", "multilevel_4": the same on the grid of that stride. Finer levels are
+              averaged to it, and cells of coarser ones are repeated, see `levels.side_by_side`.
         output_stride: the stride of stage 4, 32 or 16. With 16 its convolutions are dilated by 2, as in timm.
         dtype: the type of computation and result; parameters and norms stay float32.
         axis_name: unused, since there is no BatchNorm; every backbone has it.
@@ -150,7 +153,8 @@ class ConvNeXt(nn.Module):
             train: changes nothing; there is neither BatchNorm nor dropout.
 
         Returns:
-            `[B, floor(H / 32) * k, floor(W / 32) * k, channels]`, `k = 32 / output_stride`, or 2 for "stage3".
+            `[B, floor(H / 32) * k, floor(W / 32) * k, channels]`, `k = 32 / output_stride`, or 2 for "stage3", or 4 for
+            "multilevel_8".
 
         Raises:
             ValueError: if `x` is not a batch of RGB pictures of at least 64 px, or the backbone does not have the
@@ -160,8 +164,10 @@ class ConvNeXt(nn.Module):
         check_pictures(x)
         check_choice("endpoint", self.endpoint, ENDPOINTS)
         check_choice("output_stride", self.output_stride, (16, STRIDE))
-        a, block, levels = self.architecture, nn.remat(Block) if self.remat else Block, []
-        x = Shrink(a.channels[0], 4, norm_first=False, dtype=self.dtype, name="stem")(resize_to_multiple(x, STRIDE))
+        a, block, kept = self.architecture, nn.remat(Block) if self.remat else Block, []
+        x = resize_to_multiple(x, STRIDE)
+        height, width = x.shape[1:3]
+        x = Shrink(a.channels[0], 4, norm_first=False, dtype=self.dtype, name="stem")(x)
         for stage, (repeats, channels) in enumerate(zip(a.repeats, a.channels, strict=True), start=1):
             fine = stage == 4 and self.output_stride == 16
             if stage > 1:
@@ -170,19 +176,15 @@ class ConvNeXt(nn.Module):
                 x = block(a.version, 2 if fine else 1, self.dtype, name=f"stage{stage}_block{index}")(x)
             if self.endpoint == f"stage{stage}":
                 return x
-            levels.append(x)
+            kept.append((height // x.shape[1], x))
         if self.endpoint == "norm":
             return _normalized(x).astype(self.dtype)
-        return jnp.concatenate([_averaged(_normalized(level), x.shape[1:3]) for level in levels], -1).astype(self.dtype)
+        stride = levels.stride_of(self.endpoint, self.output_stride)
+        normal = [(own, _normalized(level)) for own, level in kept]
+        return levels.side_by_side(normal, stride, height, width).astype(self.dtype)
 
 
 def _normalized(x):
     x = x.astype(jnp.float32)
     x = x - x.mean(-1, keepdims=True)
     return x * lax.rsqrt(jnp.square(x).mean(-1, keepdims=True) + _EPSILON)
-
-
-def _averaged(x, grid):
-    """Average `x: [B, H, W, C]` over the cells of a grid whose sides divide H and W."""
-    rows, columns = (size // cells for size, cells in zip(x.shape[1:3], grid, strict=True))
-    return x.reshape(x.shape[0], grid[0], rows, grid[1], columns, x.shape[3]).mean((2, 4))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 
+from lena_jax.backbones import levels
 from lena_jax.backbones.base import Backbone
 from lena_jax.backbones.checks import check_choice, check_pictures
 from lena_jax.backbones.layers import ConvBN
@@ -20,8 +21,8 @@ from lena_jax.backbones.torch_names import conv_bn_keys
 
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
-ENDPOINTS = ("head", "expand6", "multilevel")
-# The first stage whose expansion "multilevel" takes.
+ENDPOINTS = ("head", "expand6", *levels.ENDPOINTS)
+# The first stage whose expansion is a level.
 _FIRST_LEVEL = 3
 # In the names of efficientnet-lite-pytorch and of timm.
 CLASSIFIER_PREFIXES = ("_fc.", "classifier.")
@@ -127,6 +128,8 @@ class EfficientNetLite(nn.Module):
               focus, texture), the late ones what they show; ratings of photographs depend on both (Hosu, Goldluecke
               and Saupe, "Effective Aesthetics Prediction with Multi-level Spatially Pooled Features", CVPR 2019, who
               do the same with Inception).
+            - "multilevel_16", "multilevel_8", "multilevel_4": the same on the grid of that stride. Finer levels are
+              averaged to it, and cells of coarser ones are repeated, see `levels.side_by_side`.
         output_stride: the stride of the head, 32 or 16. With 16 the last stride is left out and the convolutions after
             it are dilated by 2: that gives the features of stride 32 at every second cell, borders included, and those
             in between. With `n` cells on an axis, the cell `j` of stride 32 is the cell `2j + 1` where `n` is even, and
@@ -152,7 +155,7 @@ class EfficientNetLite(nn.Module):
 
         Returns:
             `[B, ceil(H / stride), ceil(W / stride), channels]` in [0, 6]; the head has stride `output_stride` and
-            1280 channels, "multilevel" the same stride.
+            1280 channels, "multilevel" the same stride, "multilevel_8" the stride 8.
 
         Raises:
             ValueError: if `x` is not a batch of RGB pictures of at least 64 px, `output_stride` is neither 16 nor 32,
@@ -162,8 +165,9 @@ class EfficientNetLite(nn.Module):
         check_choice("output_stride", self.output_stride, (16, 32))
         check_choice("endpoint", self.endpoint, ENDPOINTS)
         options = dict(dtype=self.dtype, axis_name=self.axis_name)
+        height, width = x.shape[1:3]
         x = ConvBN(STEM_CHANNELS, 3, 2, name="stem", **options)(x, train)
-        reached, dilation, levels = 2, 1, []
+        reached, dilation, kept = 2, 1, []
         for name, block, channels_in in iterate_blocks(self.stages):
             stride, next_dilation = block.stride, dilation
             if reached * stride > self.output_stride:
@@ -182,21 +186,18 @@ class EfficientNetLite(nn.Module):
             )(x, train, expand_only=last)
             if last:
                 return expanded
-            if self.endpoint == "multilevel" and name in _openings(self.stages):
-                levels.append(_to_stride(expanded, self.output_stride // reached))
+            if self.endpoint in levels.ENDPOINTS and name in _openings(self.stages):
+                kept.append((reached, expanded))
             reached, dilation = reached * stride, next_dilation
         x = ConvBN(HEAD_CHANNELS, name="head", **options)(x, train)
-        return jnp.concatenate([*levels, x], -1) if levels else x
+        if not kept:
+            return x
+        stride = levels.stride_of(self.endpoint, self.output_stride)
+        return levels.side_by_side([*kept, (reached, x)], stride, height, width)
 
 
 def _openings(stages):
     return {f"stage{number}_block0" for number in range(_FIRST_LEVEL, len(stages) + 1)}
-
-
-def _to_stride(x, factor):
-    """Average over squares of `factor` x `factor` cells; those at the far borders may be cut off."""
-    pads = [(0, -side % factor) for side in x.shape[1:3]]
-    return nn.avg_pool(x, (factor, factor), (factor, factor), pads, count_include_pad=False)
 
 
 def iterate_blocks(stages: tuple[Stage, ...]) -> Iterator[tuple[str, Stage, int]]:

@@ -9,6 +9,8 @@ from lena_jax.models.batching import in_batches, on_devices
 from lena_jax.models.feature_cache import feature_cache, features_folder
 from lena_jax.runtime.progress import counted
 
+_MOST_BYTES = 256 << 20  # Of the feature maps of a batch, in float32: explaining takes about four times that.
+
 
 def predict(model, variables, pictures, batch_size=32, label="scoring"):
     """Score every picture and map where in the picture the score comes from.
@@ -16,7 +18,7 @@ def predict(model, variables, pictures, batch_size=32, label="scoring"):
     Args:
         model, variables: `Ranker` and its variables.
         pictures: `ScoredPictures`, n of them.
-        batch_size: pictures, or frames of clips, per call of the network.
+        batch_size: pictures, or frames of clips, per call of the network; fewer if their feature maps are large.
         label: text on the progress bar.
 
     Returns:
@@ -27,7 +29,7 @@ def predict(model, variables, pictures, batch_size=32, label="scoring"):
         ValueError: if the model needs objectness maps and the pictures have none.
     """
     inputs = (model.whole(pictures, index) for index in range(len(pictures)))
-    batch_size = max(1, batch_size // math.prod(pictures.time))
+    batch_size = max(1, min(batch_size, _most(model)) // math.prod(pictures.time))
     return _run(model.explain, variables, inputs, len(pictures), batch_size, label)
 
 
@@ -58,7 +60,13 @@ def predict_from_cache(model, variables, pictures, batch_size=32, label="scoring
                 else {"feature_map": feature_map, "objectness": pictures.objectness_map(index)}
             )
 
+    batch_size = max(1, min(batch_size, _most(model) // math.prod(pictures.time)))
     return _run(model.explain_features, head, inputs(), len(pictures), batch_size, label)
+
+
+def _most(model):
+    """Return how many pictures a batch may have, so that its memory is bounded on fine grids too."""
+    return _MOST_BYTES // (4 * math.prod(model.abstract_feature_map().shape))
 
 
 def predictor_of(config):

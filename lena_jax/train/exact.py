@@ -229,7 +229,7 @@ class Fit:
             fuse = on_devices(model.fused, {"params": _without_backbone(self._variables)}, _BATCH)
             means, start = None, 0
             for fused in in_batches(fuse, self._rows(), _BATCH):
-                part = self._means_of(fused, range(start, start + len(fused)))
+                part = supports.evenly(self._means_of(fused, range(start, start + len(fused))))
                 if means is None:
                     self._say(f"sorted maps: {4 * n * part[..., 0].size / 1e9:.1f} GB of memory")
                     _check_memory(4 * n * part[..., 0].size)

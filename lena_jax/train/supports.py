@@ -25,6 +25,7 @@ from lena_jax.train.pair_matrix import derivatives
 ROUNDS = {"even": 2, "sparse": 8}  # Times that supports and penalty follow the head.
 _SMALL_WEIGHT = 0.2  # Of the root mean square of the weights: what a sparse penalty adds to every weight.
 _SWEEPS = 2  # Passes over the channels around one linearization.
+MOST_SIZES = 256  # Sizes of a support to try: more would take memory and time, and hardly differ.
 _LEAST_SHARE = 0.02  # Shares nearer to 0 or 1 cost no more than this, so that max and average pooling stay in reach.
 
 
@@ -47,11 +48,37 @@ def features_at(means, sizes):
     return equal_spread(pool_running(means, sizes))[0]
 
 
+def evenly(means, most=MOST_SIZES):
+    """Keep the means of at most so many supports, from one cell to all, whose shares of the map are evenly spread.
+
+    Args:
+        means: [C, M, n], from `running_means`.
+        most: at least 2.
+
+    Returns:
+        `means` itself if M is not larger; otherwise [C, most, n], at supports of `1 + (M - 1) j / (most - 1)` cells, as
+        LENA pools them.
+
+    Example:
+        >>> from lena_jax.train.supports import evenly
+        >>> evenly(np.array([3.0, 2.5, 2.0, 1.5]).reshape(1, 4, 1), most=3).ravel()
+        array([3. , 2.2, 1.5])
+    """
+    cells = means.shape[1]
+    if cells <= most:
+        return means
+    sizes = np.linspace(1, cells, most, dtype=means.dtype)[:, None]
+    k = np.clip(np.floor(sizes), 1, cells - 1)
+    place = k[:, 0].astype(int)
+    inside, more = k * means[:, place - 1], (k + 1) * means[:, place]
+    return (inside + (sizes - k) * (more - inside)) / sizes
+
+
 def prices(cells, start, freedom):
     """Return the price of every size of a support, [M], in units of the mean of `ridge * weight^2`.
 
     Args:
-        cells: M, number of cells of a map.
+        cells: M, number of cells of a map, or of sizes that `evenly` kept.
         start: share of the map in (0, 1) from which moving has a price.
         freedom: how freely supports move; infinity: for nothing.
     """
@@ -125,7 +152,7 @@ class Table(NamedTuple):
     """What a search of supports needs of the maps.
 
     Attributes:
-        means: [C, M, n], from `running_means`.
+        means: [C, M, n], from `running_means` or `evenly`.
         moments: mean and variance of `means` over the pictures, each [C, M].
     """
 
@@ -134,8 +161,8 @@ class Table(NamedTuple):
 
     @classmethod
     def of(cls, means):
-        """Make the table of `running_means`."""
-        means = jnp.asarray(means)
+        """Make the table of `running_means`. On CPU an aligned NumPy array is taken over: it must not change then."""
+        means = jax.device_put(means, may_alias=True)
         return cls(means, (means.mean(-1), means.var(-1)))
 
 

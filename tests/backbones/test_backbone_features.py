@@ -107,34 +107,41 @@ def test_the_endpoint_of_stride_16_is_a_layer_of_the_whole_backbone(variables):
     assert relative_error(got, np.asarray(expected)) < 1e-5
 
 
-@pytest.mark.parametrize("size, options", [((96, 64), {"output_stride": 16}), ((75, 107), {})])
-def test_multilevel_is_the_means_of_the_expansions_beside_the_head(variables, size, options):
+@pytest.mark.parametrize(
+    "size, grid, options",
+    [
+        ((96, 64), 16, {"output_stride": 16}),
+        ((96, 64), 16, {"output_stride": 16, "endpoint": "multilevel_16"}),
+        ((75, 107), 32, {}),
+        ((75, 107), 8, {"endpoint": "multilevel_8"}),
+    ],
+)
+def test_multilevel_is_the_expansions_and_the_head_on_one_grid(variables, size, grid, options):
     x = reference.pictures(*size)
-    got = features(variables, x, endpoint="multilevel", **options)
+    got = features(variables, x, **{"endpoint": "multilevel"} | options)
+    whole = get_backbone(LITE0).build(output_stride=options.get("output_stride", 32))
     head, state = jax.jit(
-        lambda x: (
-            get_backbone(LITE0)
-            .build(**options)
-            .apply(variables, x, capture_intermediates=lambda module, _: module.name == "expand")
-        )
+        lambda x: whole.apply(variables, x, capture_intermediates=lambda module, _: module.name == "expand")
     )(x)
-    rows, columns = head.shape[1:3]
+    last = options.get("output_stride", 32)
+    found = [state["intermediates"][f"stage{stage}_block0"]["expand"]["__call__"][0] for stage in range(3, 8)]
     expected = []
-    for stage, stride in zip(range(3, 8), (4, 8, 16, 16, 32), strict=True):
-        expansion = np.asarray(state["intermediates"][f"stage{stage}_block0"]["expand"]["__call__"][0], np.float64)
-        side = max(1, options.get("output_stride", 32) // stride)
+    for level, stride in zip([*found, head], (4, 8, 16, 16, last, last), strict=True):
+        level, side, k = np.asarray(level, np.float64), max(1, grid // stride), max(1, stride // grid)
         expected.append(
             [
                 [
-                    expansion[:, row * side : (row + 1) * side, column * side : (column + 1) * side].mean((1, 2))
-                    for column in range(columns)
+                    level[
+                        :, row // k * side : (row // k + 1) * side, column // k * side : (column // k + 1) * side
+                    ].mean((1, 2))
+                    for column in range(-(-size[1] // grid))
                 ]
-                for row in range(rows)
+                for row in range(-(-size[0] // grid))
             ]
         )
-    expected = np.concatenate([*(np.moveaxis(level, 2, 0) for level in expected), head], -1)
-    assert got.shape == (1, rows, columns, 144 + 240 + 480 + 672 + 1152 + 1280) and got.min() >= 0
-    assert relative_error(got, expected) < 1e-5
+    expected = np.concatenate([np.moveaxis(level, 2, 0) for level in expected], -1)
+    assert got.shape[3] == 144 + 240 + 480 + 672 + 1152 + 1280 and got.min() >= 0
+    assert got.shape == expected.shape and relative_error(got, expected) < 1e-5
 
 
 def test_bfloat16_is_finite_and_close(variables):

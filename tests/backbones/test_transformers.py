@@ -80,11 +80,31 @@ def test_endpoints_are_parts_of_each_other():
     assert np.ptp(token[..., 32:], (1, 2)).max() == 0 and np.ptp(token[..., :32], (1, 2)).min() > 0
 
 
+def test_finer_levels_of_a_convnext_average_to_the_coarsest():
+    family, size = few_blocks(FAMILIES["convnext"]), (64, 96)
+    variables, x = reference.variables(family), pictures(*size)
+
+    @jax.jit
+    def run(variables, x):
+        names = ("multilevel", "multilevel_8", "multilevel_4")
+        return [family.build(endpoint=name).apply(variables, x) for name in names]
+
+    coarse, *finer = map(np.asarray, run(variables, x))
+    for stride, fine in zip((8, 4), finer, strict=True):
+        assert fine.shape == (1, 64 // stride, 96 // stride, 80)
+        k = 32 // stride
+        blocks = fine.reshape(1, 2, k, 3, k, 80)
+        np.testing.assert_allclose(blocks.mean((2, 4)), coarse, atol=1e-5)
+        # The last level has one value in all of the cells that were one, and the first has not.
+        assert np.ptp(blocks[..., 48:], (2, 4)).max() == 0 and np.ptp(blocks[..., :8], (2, 4)).min() > 0
+
+
 @pytest.mark.parametrize(
     "name, options, message",
     [
         ("siglip", {"endpoint": "norm_class"}, "got endpoint 'norm_class', expected 'norm' or 'multilevel'"),
         ("plain", {"output_stride": 32}, "got output_stride 32, expected 16"),
+        ("plain", {"endpoint": "multilevel_8"}, "got endpoint 'multilevel_8', expected 'norm' or 'multilevel' or"),
         ("convnext", {"output_stride": 8}, "got output_stride 8, expected 16 or 32"),
         ("convnext", {"endpoint": "head"}, "got endpoint 'head', expected 'norm' or"),
     ],

@@ -13,7 +13,7 @@ from lena_jax.report.page import write_report
 from lena_jax.runs import folder
 from lena_jax.runs.load import load_ranker
 from lena_jax.studies import repeated_runs
-from lena_jax.train import exact, inner_validation, pair_matrix
+from lena_jax.train import exact, inner_validation, pair_matrix, supports
 from lena_jax.train.loop import train
 from lena_jax.train.plan import make_plan
 
@@ -107,6 +107,13 @@ def test_an_interrupted_run_goes_on_with_what_was_chosen(run, tmp_path, monkeypa
     train(config, half)
     first, again = (load_ranker(path).variables for path in (workdir, half))
     jax.tree.map(np.testing.assert_array_equal, first, again)
+
+
+def test_sorted_maps_are_in_memory_once():
+    """They may take most of it, and `jnp.asarray` would copy them."""
+    means = exact._aligned((3, 5, 7))
+    means[:] = 1
+    assert supports.Table.of(means).means.unsafe_buffer_pointer() == means.ctypes.data
 
 
 def test_evaluation_and_report_say_what_supports_did(run):

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lena_jax.pooling import lena_pool
 from lena_jax.pooling.running_means import running_means
 from lena_jax.train import pair_matrix, supports
 
@@ -59,3 +60,12 @@ def test_features_have_equal_spread(known):
     features = np.asarray(supports.features_at(table.means, jnp.linspace(1, 16, 12)))
     np.testing.assert_allclose(features.mean(1), 0, atol=1e-5)
     np.testing.assert_allclose(features.std(1), 1, rtol=1e-4)
+
+
+def test_few_evenly_spread_supports_are_what_lena_pools():
+    maps = np.random.default_rng(0).normal(size=(3, 30, 4)).astype(np.float32)
+    means = running_means(maps)
+    assert supports.evenly(means, 30) is means
+    got = supports.evenly(means, 8)
+    for row, share in enumerate(np.linspace(0, 1, 8, dtype=np.float32)):
+        np.testing.assert_allclose(got[:, row].T, lena_pool(maps[:, None], share, method="sort"), rtol=1e-5, atol=1e-6)
