@@ -72,6 +72,7 @@ def _explained(error: OSError) -> str:
     what_to_do = {
         errno.EACCES: ": change its permissions, or use another place",
         errno.EPERM: ": change its permissions, or use another place",
+        errno.ENOTDIR: ": a part of this path is a file, not a folder: write to another place with --output",
         errno.EROFS: ": write to another place with --output",
         errno.ENOSPC: ": make room and type the same command again, or write to another place with --output",
     }
