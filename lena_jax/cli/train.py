@@ -204,8 +204,11 @@ def _value(text):
 
 def _fitted(arguments, config, work, output, begun, made):
     """Trains and measures, puts the model in its place, and returns its measures."""
+    from lena_jax.data.splits import open_pictures
+    from lena_jax.runs import trained_pictures
     from lena_jax.studies import own_pictures
 
+    folder = Path(arguments.pictures).expanduser()
     shutil.rmtree(work / "model", ignore_errors=True)
     until = None if arguments.time_limit is None else begun + 60 * arguments.time_limit
     try:
@@ -219,6 +222,8 @@ def _fitted(arguments, config, work, output, begun, made):
         raise FileNotFoundError(
             f"{error}. Without a network: --strength=default, with weights that are here"
         ) from error
+    pictures = open_pictures(config)["train"]
+    trained_pictures.write(work / "model", [folder / name for name in pictures.ids.tolist()])
     train_folders.put(work / "model", output)
     return measures
 

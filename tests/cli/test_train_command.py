@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,7 +58,8 @@ def test_from_a_folder_to_a_model(photos, tmp_path, capsys, monkeypatch):
 
     # One folder, and nothing else.
     names = {path.name for path in output.iterdir()}
-    assert names == {"README.md", "input.json", "metrics.json", "model.json", "model.safetensors", "report.html"}
+    expected = {"README.md", "input.json", "metrics.json", "model.json", "model.safetensors", "report.html"}
+    assert names == expected | {"trained_on.json"}
     assert [path.name for path in output.parent.iterdir()] == ["photos"]
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["pictures"] == 24 and metrics["folds"] == 2 and metrics["pairs"] == 2 * 12 * 11 / 2
@@ -69,6 +71,11 @@ def test_from_a_folder_to_a_model(photos, tmp_path, capsys, monkeypatch):
     assert "2 folds" in page and "Size, shape and colour alone" in page
     scorer = Scorer.from_checkpoint(output)
     assert {one.percentile is not None for one in scorer.score([photos / "0.png", photos / "1.png"])} == {True}
+
+    ranking = str(tmp_path / "ranking.html")
+    assert main(["score", str(photos), f"--model={output}", f"--html={ranking}"]) == 0
+    said = "he model was trained on all these 24 pictures: their scores flatter the model"
+    assert said in capsys.readouterr().err and said in Path(ranking).read_text(encoding="utf-8")
 
     # The same input again does nothing; other options are refused.
     assert main(command) == 0
