@@ -46,16 +46,6 @@ def test_pick_groups_shots_and_writes_a_row_for_each(run, tmp_path, capsys):
     assert of["a.png"]["series"] == of["b.png"]["series"] and of["d.png"]["error"] and not of["d.png"]["score"]
 
 
-@pytest.mark.parametrize("command", [["explain", "-o", "x.png"], ["score"], ["pick"]])
-def test_a_name_that_begins_with_a_dash_is_shown_how_to_type(command, capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "-dash.jpg").touch()
-    with pytest.raises(SystemExit):
-        main([*command, "-dash.jpg", "--model=none"])
-    error = capsys.readouterr().err
-    assert "the file -dash.jpg is typed as ./-dash.jpg" in error and error.count("\n") == 1
-
-
 @pytest.mark.parametrize(
     "arguments, said",
     [
