@@ -22,7 +22,7 @@ _ROW_BEGUN = re.compile(rb"<(?:\w+:)?row\b[^>]*\Z")
 def open_sheet(
     path: Path, columns: Sequence[str], kind: str, find_column: Callable
 ) -> tuple[str, Iterator[tuple[int, dict[str, Any]]]]:
-    """Find the sheet of a workbook that has the columns; of several, the longest.
+    """Find the sheet of a workbook that has the columns; of several, the longest of those that are shown.
 
     Args:
         path: the file.
@@ -44,7 +44,7 @@ def open_sheet(
         # A path would be told by its ending.
         with path.open("rb") as file:
             book = python_calamine.CalamineWorkbook.from_filelike(file)
-        sheets = [(one, book.get_sheet_by_name(one)) for one in _tables_of(book)]
+        sheets = [(one, book.get_sheet_by_name(one.name)) for one in _tables_of(book)]
     # Calamine's errors are exceptions without a common kind; hostile files may raise others.
     except Exception as error:
         raise ValueError(
@@ -52,24 +52,25 @@ def open_sheet(
             "CSV"
         ) from error
     fitting, others = [], []
-    for name, sheet in sheets:
+    for about, sheet in sheets:
+        size = (str(about.visible).endswith("Visible"), sheet.height)
         tops = [_texts(cells) for cells in itertools.islice(sheet.iter_rows(), HEADER_ROWS)]
         number = next((number for number, header in enumerate(tops, start=1) if set(columns) <= set(header)), None)
         if number is None:
-            others.append((sheet.height, _likely_header(tops, columns)))
+            others.append((size, _likely_header(tops, columns)))
         else:
-            fitting.append((name, sheet, number, tops[number - 1]))
+            fitting.append((size, about.name, sheet, number, tops[number - 1]))
     if not fitting:
-        # The error names what is in the largest sheet.
-        header = max(others, key=lambda one: (len(set(columns) & set(one[1])), one[0]), default=(0, []))[1]
+        # The error names what is in the longest sheet.
+        header = max(others, key=lambda one: (len(set(columns) & set(one[1])), one[0]), default=((), []))[1]
         for column in columns:
             find_column(path, header, column)
         raise ValueError(f"{path}: no sheet has the columns {', '.join(columns)}")
-    name, sheet, number, header = max(fitting, key=lambda one: one[1].height)
+    _, name, sheet, number, header = max(fitting, key=lambda one: one[0])
     places = {column: find_column(path, header, column) for column in columns}
     found = f"workbook, sheet {name!r}" + f" of {len(sheets)}" * (len(sheets) > 1)
     found += f", header in row {number}" * (number > 1)
-    if same := [one[0] for one in fitting if one[0] != name]:
+    if same := [one[1] for one in fitting if one[1] != name]:
         found += f"; it is the longest with these columns, {', '.join(map(repr, same[:5]))} not read"
     if hidden := _hidden_rows(path, list(book.sheet_names), name):
         found += f"; its {hidden:,} hidden rows are read as well"
@@ -102,9 +103,8 @@ def _check(path, kind):
 
 
 def _tables_of(book):
-    """Return the names of a workbook's sheets that hold cells: first those that are shown."""
-    sheets = [one for one in book.sheets_metadata if "work" in str(one.typ).lower()]
-    return [one.name for one in sorted(sheets, key=lambda one: not str(one.visible).endswith("Visible"))]
+    """Return what is known of a workbook's sheets that hold cells."""
+    return [one for one in book.sheets_metadata if "work" in str(one.typ).lower()]
 
 
 def _texts(cells):

@@ -125,20 +125,22 @@ def test_the_sheet_with_the_columns_is_read(tmp_path):
 def test_the_longest_sheet_is_the_table_and_hidden_rows_are_said(tmp_path):
     book = openpyxl.Workbook()
     book.active.append(["a", "wide", "sheet", "of", "notes"])
-    for name, count in (("old", 2), ("new", 4)):
+    for name, count in (("old", 2), ("new", 4), ("hidden", 9)):
         sheet = book.create_sheet(name)
         sheet.append(["Likes of a year"])
         sheet.append(["image", "likes"])
         for number in range(count):
             sheet.append([f"{number}.jpg", number, "a note"])
-    sheet.row_dimensions[4].hidden = sheet.row_dimensions[5].hidden = True
+    sheet.sheet_state = "hidden"
+    for row in (4, 5):
+        book["new"].row_dimensions[row].hidden = True
     book.save(tmp_path / "table.xlsx")
     found = files.top(tmp_path / "table.xlsx")
     assert found.names == ["image", "likes"] and found.numbers == [3, 4, 5, 6]
     kind, rows = read(tmp_path / "table.xlsx")
     assert kind == (
-        "workbook, sheet 'new' of 3, header in row 2; it is the longest with these columns, 'old' not read; its 2 "
-        "hidden rows are read as well"
+        "workbook, sheet 'new' of 4, header in row 2; it is the longest with these columns, 'old', 'hidden' not read; "
+        "its 2 hidden rows are read as well"
     )
 
 
