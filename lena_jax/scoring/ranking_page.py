@@ -84,7 +84,10 @@ class RankingPage:
                     raise ValueError(f"{other!r} is in the way of a further page: move it, or use another name")
         self._entries: list[_Entry] = []
         self._bad: list[PictureScore] = []
-        self._file = tempfile.TemporaryFile(dir=folder)
+        try:
+            self._file = tempfile.TemporaryFile(dir=folder)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from error
 
     def __enter__(self) -> Self:
         return self

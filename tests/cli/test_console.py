@@ -279,7 +279,7 @@ def test_save_and_info(run, tmp_path, capsys):
     [
         (["score", "a.png", "--model=nowhere"], "no checkpoint in 'nowhere'"),
         (["score", "EMPTY", "--model=RUN"], "got no pictures"),
-        (["score", "a.png", "--model=RUN", "--output=scores.xls"], "ends in .csv, .jsonl, .parquet"),
+        (["score", "a.png", "--model=RUN", "--output=scores.xls"], "ends in .csv, .xlsx, .jsonl, .parquet"),
         (["score", "a.png", "--model=RUN", "--output=nowhere/o.csv"], "there is no folder 'nowhere'"),
         (["score", "a.png", "--model=RUN", "--html=ranking.htm"], "ends in .html"),
         (["score", "a.png", "--model=RUN", "--html=nowhere/r.html"], "there is no folder 'nowhere'"),

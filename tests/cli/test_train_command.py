@@ -181,7 +181,7 @@ def test_what_is_mistyped_or_forbidden_is_answered(photos, tmp_path, monkeypatch
 
     monkeypatch.setattr(train.train_folders, "work_on", forbidden)
     assert main(["train", "photos"]) == 1
-    expected = "'models/photos.partial': Permission denied: change its permissions, or use another place"
+    expected = "'models/photos.partial': Permission denied: change its permissions, or use another place; -o"
     assert expected in capsys.readouterr().err
 
 
