@@ -72,13 +72,19 @@ class PictureNames:
         close = difflib.get_close_matches(name, list(self._by_name), n=1, cutoff=0.8)
         close = close or [one for one in self._by_stem if difflib.SequenceMatcher(None, name, one).ratio() > 0.8][:1]
         known = self._by_name.get(close[0]) or self._by_stem[close[0]] if close else []
-        return f"did you mean {known[0]!r}?" if known else ""
+        return f"did you mean {known[0]!r}?" if known and known[0] != text else ""
 
     def without(self, used: Iterable[str]) -> list[str]:
         """Return the pictures of the folder that are not among `used`, which are paths relative to it; sorted."""
         used = {_whole(name) for name in used}
         files = (one for found in self._by_name.values() for one in found)
         return sorted(one for one in files if one.lower().endswith(pictures.ENDINGS) and _whole(one) not in used)
+
+    def kinds(self) -> str:
+        """Return how many files of which ending the folder has, such as "12 .cr2, 3 .txt"; empty without files."""
+        files = (PurePosixPath(name) for found in self._by_name.values() for name in found)
+        counts = collections.Counter(file.suffix.lower() or "without an ending" for file in files)
+        return ", ".join(f"{count:,} {ending}" for ending, count in counts.most_common(5))
 
     def _candidates(self, text):
         parts = [_key(part) for part in _parts(text)]
@@ -100,14 +106,13 @@ class PictureNames:
         names = collections.defaultdict(list)
         count = 0
         for place, folders, files in os.walk(self._folder):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = sorted(name for name in folders if not pictures.is_hidden(name))
             count += len(files)
             if count > _MOST_FILES:
                 raise ValueError(f"{self._folder} has more than {_MOST_FILES:,} files, expected a folder of pictures")
             relative = os.path.relpath(place, self._folder)
             for name in sorted(files):
-                # Windows' and macOS' own files; "._IMG_1.jpg" is not a picture.
-                if not name.startswith("."):
+                if not pictures.is_hidden(name):
                     names[_key(name)].append(PurePosixPath(Path(relative, name)).as_posix())
         return dict(names)
 

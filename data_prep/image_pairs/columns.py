@@ -90,7 +90,7 @@ def find(
     Raises:
         ValueError: a column is missing, or nothing or several things say which picture is better.
     """
-    names, rows = files.column_names(path)
+    names, rows = (top := files.top(path)).names, top.rows
     votes, clicks = (tuple(one for one in some if one) for some in (votes, clicks))
     given = {"winner": winner, "label": label, "votes": votes, "clicks": clicks}
     known = [name for name, value in given.items() if value]

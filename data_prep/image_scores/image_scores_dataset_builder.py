@@ -168,7 +168,9 @@ class Builder(StreamingBuilder):
     def finish(self, folder: Path) -> None:
         config, content = self.builder_config, self.content
         kept = {split: self._kept[split] for split in table.SPLITS if split in self._kept}
-        pairs = {split: _count_pairs(split, scores, groups) for split, (scores, groups) in kept.items()}
+        bad = f"; {len(self._bad):,} pictures cannot be used, such as {self._bad[0]['id']!r}" if self._bad else ""
+        why = f"{bad}: {self._bad[0]['reason']}" if bad else ""
+        pairs = {split: _count_pairs(split, scores, groups, why) for split, (scores, groups) in kept.items()}
         near = [(first.id, second.id) for first, second in self._near.pairs()]
         if near:
             text = json.dumps(near_duplicates.sets_of(near), ensure_ascii=False)
@@ -306,14 +308,14 @@ def _splits(content: table.Table) -> dict[str, list[table.Row]]:
     }
 
 
-def _count_pairs(split: str, scores: Sequence[float], groups: Sequence[str]) -> int:
+def _count_pairs(split: str, scores: Sequence[float], groups: Sequence[str], why: str = "") -> int:
     """Return how many pairs of a split can be compared.
 
     Raises:
-        ValueError: none can.
+        ValueError: none can; `why` ends the message.
     """
     pairs = len(ComparablePairs(np.array(scores, np.float64), np.array(groups, str)))
     if not pairs:
         wanted = "expected at least two of one group with different scores"
-        raise ValueError(f"split {split!r}: got fewer than two comparable pictures, {wanted}")
+        raise ValueError(f"split {split!r}: got fewer than two comparable pictures, {wanted}{why}")
     return pairs

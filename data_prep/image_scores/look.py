@@ -1,6 +1,8 @@
 """Look at a table of scores before anything is trained: pairs, tail, and what else the score follows."""
 
 import datetime
+import functools
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +23,7 @@ _MOST_LINES = 6
 _FILE_SIZE = "size of the file"
 # Five folds of fewer pictures than this hold out two each.
 _FEWEST = 10
+_SLASHES = re.compile(r"(\d{1,2})/(\d{1,2})/\d{4}\b")
 # Rows that repeat an earlier row's name, from which on a column of many names is looked at.
 _REPEATED = 30
 
@@ -33,6 +36,7 @@ def lines(
     group: str | None = None,
     missing: Sequence[str] = (),
     fold_by: str | None = None,
+    views: str | None = None,
 ) -> list[str]:
     """Return what a person should know, a line each.
 
@@ -51,6 +55,7 @@ def lines(
         missing: texts that mean a missing score.
         fold_by: the column whose values stay on one side of every fold; what the score follows of it counts for
             nothing then.
+        views: the column of views, by which scores are divided.
 
     A row that names no file, such as a total, counts for nothing; the build lists it.
 
@@ -58,9 +63,10 @@ def lines(
         ValueError: no two pictures can be compared, or there are fewer than 10; see also `files.open_table` and
             `numbers.understand`.
     """
-    names, rows = files.column_names(path, None)
-    columns = {name: [row[name] for row in rows] for name in names}
-    scores = np.array(numbers.understand(path, score, range(1, len(rows) + 1), columns[score], missing, "").values)
+    table = files.top(path, None)
+    names, columns = table.names, {name: table.column(name) for name in table.names}
+    understood = numbers.understand(path, score, table.numbers, columns[score], missing, table.delimiter)
+    scores = np.array(understood.values)
     known = PictureNames(folder)
     columns[image] = [known.find(str(text)) for text in columns[image]]
     is_picture = np.array([name is not None for name in columns[image]])
@@ -86,9 +92,11 @@ def lines(
     if len(scores) < _FEW:
         found.append(f"fewer than {_FEW} pictures: expect wide intervals, and the learning curve to rise")
     found += _tail(scores)
-    others = {name: [columns[name][i] for i in there] for name in names if name not in (image, score, group, fold_by)}
+    others = {
+        name: [columns[name][i] for i in there] for name in names if name not in (image, score, group, fold_by, views)
+    }
     others[_FILE_SIZE] = [_bytes(folder, columns[image][i]) for i in there]
-    return found + _follows(path, score, scores, groups, others)
+    return found + _follows(path, score, scores, groups, others, table.delimiter)
 
 
 def _nothing_to_rank(path, score, scores, group):
@@ -114,12 +122,12 @@ def _tail(scores):
     return said
 
 
-def _follows(path, score, scores, groups, others):
+def _follows(path, score, scores, groups, others, delimiter):
     """Return a line for each column that the ranks of the scores follow, the strongest first."""
     ranks = _ranks(scores, groups)
     strength = {}
     for name, values in others.items():
-        number, are_dates = _as_numbers(path, name, values)
+        number, are_dates = _as_numbers(path, name, values, delimiter)
         if number is not None:
             known = ~np.isnan(number)
             if known.sum() >= 30 and len(np.unique(number[known])) > 1:
@@ -166,27 +174,39 @@ def _ranks(values, groups):
     return ranks
 
 
-def _as_numbers(path, name, values: Sequence[Any]):
+def _as_numbers(path, name, values: Sequence[Any], delimiter: str):
     """Return a column as numbers, dates as days, and whether they are dates; None if it is neither."""
     try:
-        return np.array(numbers.understand(path, name, range(1, len(values) + 1), values, (), "").values), False
+        found = numbers.understand(path, name, range(1, len(values) + 1), values, (), delimiter)
+        return np.array(found.values), False
     except ValueError:
         pass
+    days = np.array(_days(values))
+    return (days, True) if np.isnan(days).mean() < 0.5 else (None, False)
+
+
+def _days(values):
+    """Return dates as days, NaN where a value is none. 03/12/2024 could be two days; others of the column may tell."""
+    texts = [str(value).strip() for value in values]
+    parts = [found.groups() for text in texts if (found := _SLASHES.match(text))]
+    days_first, months_first = (any(int(one[place]) > 12 for one in parts) for place in (0, 1))
+    order = {(True, False): "%d/%m/%Y", (False, True): "%m/%d/%Y"}.get((days_first, months_first))
+    parses = [datetime.datetime.fromisoformat]
+    parses += [functools.partial(_by_format, form) for form in ("%d.%m.%Y", order, "%Y/%m/%d") if form]
     days = []
-    for value in values:
-        date = value if isinstance(value, datetime.date) else _date(str(value).strip())
-        days.append(np.nan if date is None else float(date.toordinal()))
-    return (np.array(days), True) if np.isnan(days).mean() < 0.5 else (None, False)
+    for value, text in zip(values, texts, strict=True):
+        days.append(float(value.toordinal()) if isinstance(value, datetime.date) else np.nan)
+        for parse in parses if np.isnan(days[-1]) else ():
+            try:
+                days[-1] = float(parse(text).toordinal())
+                break
+            except ValueError:
+                pass
+    return days
 
 
-def _date(text):
-    """Return the date of a text such as 2024-03-12 or 12.03.2024, or None. 03/12/2024 could be two days."""
-    for parse in (datetime.datetime.fromisoformat, lambda text: datetime.datetime.strptime(text[:10], "%d.%m.%Y")):
-        try:
-            return parse(text)
-        except ValueError:
-            pass
-    return None
+def _by_format(form, text):
+    return datetime.datetime.strptime(text.replace(",", " ").partition(" ")[0], form)
 
 
 def _bytes(folder, name):

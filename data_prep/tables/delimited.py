@@ -16,6 +16,11 @@ import charset_normalizer
 NAMES = {",": "commas", ";": "';'", "\t": "tabs", "|": "'|'"}
 # Encodings without a mark, the likelier first where the bytes do not tell.
 _LEGACY = "cp1252 cp1251 gb18030 cp932 cp949 big5 cp1250 cp1253 cp1254 cp1255 cp1256 mac_roman koi8_r cp850".split()
+# Letters and signs of Western languages.
+_LETTERS = frozenset(map(chr, {*range(0xDF, 0x100), 0xAA, 0xBA, 0x153, 0x161, 0x17E} - {0xF0, 0xF7, 0xFE}))
+_SIGNS = frozenset(
+    "\u20ac\u00a3\u00a5\u00a7\u00b0\u00a9\u00ab\u00bb\u00a1\u00bf\u00a0\u2022\u2026\u2013\u2014"
+) | frozenset(map(chr, range(0x2018, 0x201F)))
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -120,6 +125,8 @@ def likely_header(text: Text, most: int) -> Header:
         if (rank := (count if width > 1 else 0, width)) > score or not best.header:
             number, cells = next((one for one in records if len(one[1]) == width), (1, []))
             best, score = Header(cells, number, delimiter, '"'), rank
+    if best.header and all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in best.header):
+        return dataclasses.replace(best, header=[cell[1:-1] for cell in best.header], quote="'")
     return best
 
 
@@ -182,10 +189,33 @@ def _encoding(path):
     if sum(letter > "\x7f" for letter in as_utf8) > 2 * as_utf8.count("\ufffd"):
         return "utf-8", "replace", True
     found = list(charset_normalizer.from_bytes(sample, cp_isolation=_LEGACY))
-    if found:
-        best = min(found, key=lambda one: (round(one.chaos, 2), -round(one.coherence, 2), _place(one)))
-        return _LEGACY[_place(best)], "strict", True
-    return "cp1252", "replace", True
+    best = min(found, key=lambda one: (round(one.chaos, 2), -round(one.coherence, 2), _place(one)), default=None)
+    codec = "cp1252" if best is None else _LEGACY[_place(best)]
+    # A few letters are too little for statistics, which cannot tell cp1252 from its neighbours either.
+    western = _western(sample, b"\r" in head and b"\n" not in head)
+    if western and (western != "cp1252" or codec not in ("cp1250", "cp1254")):
+        return western, "strict", True
+    return codec, "replace" if best is None else "strict", True
+
+
+def _western(sample, returns):
+    """Return the encoding in which a sample is of Western languages, or None; Macs end lines with returns."""
+    for codec in ("mac_roman", "cp1252") if returns else ("cp1252", "mac_roman", "cp850"):
+        try:
+            text = sample.decode(codec)
+        except UnicodeDecodeError:
+            continue
+        words = "".join(word for word in re.findall(r"[^\W\d_]{2,}", text) if not word.isascii())
+        letters = [letter for letter in words if letter > "\x7f"]
+        # Inside a word no letter is larger than the one before, and no sign but an apostrophe stands.
+        odd = re.search(
+            r"[a-z\u00df-\u00ff][\u00c0-\u00de\u0152\u0160\u0178\u017d]|[^\W\d_][^\w\s\x00-\x7f\u2019\xad][^\W\d_]",
+            text,
+        )
+        signs = {sign for sign in re.sub(r"\w", "", text) if sign > "\x7f"}
+        if not odd and signs <= _SIGNS and set("".join(letters).lower()) <= _LETTERS and 2 * len(letters) <= len(words):
+            return codec
+    return None
 
 
 def _place(found):

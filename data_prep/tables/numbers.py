@@ -3,11 +3,14 @@
 import dataclasses
 import datetime
 import decimal
+import itertools
 import math
 import re
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
+
+from data_prep.tables.number_units import without_units
 
 # Words that programs write for a missing number, without regard to case.
 _MISSING = frozenset(
@@ -17,8 +20,11 @@ _MISSING = frozenset(
 # All kinds of space that part thousands: no-break, narrow, thin, figure.
 _SPACES = "\u00a0\u202f\u2009\u2007 "
 _POWERS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
+# German and other abbreviations, Chinese and Japanese numerals.
+_OTHER_POWERS = {"tsd": 10**3, "mio": 10**6, "mln": 10**6, "mrd": 10**9, "\u5343": 10**3, "\u4e07": 10**4}
+_OTHER_POWERS |= {"\u842c": 10**4, "\u5104": 10**8, "\u4ebf": 10**8}
 _PLAIN = re.compile(r"([+-]?)(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.I | re.A)
-_SUFFIX = re.compile(r"(.*[\d.,])\s?([kmb])", re.I | re.A | re.S)
+_SUFFIX = re.compile(rf"(.*[\d.,])\s?([kmb]|(?:{'|'.join(_OTHER_POWERS)})\.?)", re.I | re.A | re.S)
 # Times since 1970 in ms, from 2005 to 2100: larger than any count of likes or views.
 _FIRST_TIME, _LAST_TIME = 1_104_537_600_000, 4_102_444_800_000
 # A text longer than this is no number.
@@ -92,7 +98,9 @@ def understand(
         ValueError: a value that is no finite number, or no one way fits all; the row is named.
     """
     there = [index for index, value in enumerate(values) if not is_missing(value, missing)]
-    style, said = _style(path, name, rows, values, there, delimiter)
+    values, said = without_units(path, name, rows, values, there)
+    style, more = _style(path, name, rows, values, there, delimiter)
+    said += more
     exact, powers = {}, set()
     for index in there:
         number, power = _parse(values[index], style)
@@ -103,8 +111,9 @@ def understand(
             )
         exact[index] = number
         powers |= {power}
-    if powers > {""} or powers - {""}:
+    if powers & set("kmb"):
         said.append(f"{name}: K, M and B mean thousands, millions and billions")
+    said += [f"{name}: {power!r} means {_OTHER_POWERS[power]:,}" for power in sorted(powers & set(_OTHER_POWERS))]
     result = [math.nan] * len(values)
     stored = _in_order(set(exact.values()))
     for index, number in exact.items():
@@ -167,13 +176,20 @@ def _style(path, name, rows, values, there, delimiter):
     readings = f"{_parse(values[index], style)[0]} or {_parse(values[index], others[0])[0]}"
     if delimiter == ",":
         return style, [f"{name}: {style.said}"] if style.said else []
-    # Where commas part the values, numbers have points; elsewhere nothing tells, least of all where semicolons do.
-    if style.thousands or delimiter == ";":
+    # Where commas part the values, numbers have points; elsewhere nothing tells, least of all where semicolons do. If
+    # both readings give the same order, the choice changes no ranking.
+    if style.thousands or delimiter == ";" or not _same_order(texts, style, others[0]):
         raise ValueError(
             f"{path}, row {rows[index]}: {name} is {_short(values[index])}, which can mean {readings}: expected "
             "numbers without thousands separators, or one that tells, such as 0,5 or 1,234,567"
         )
     return style, [f"{name}: a point is the decimal sign ({values[index]} could mean {readings}; taken as the first)"]
+
+
+def _same_order(texts, style, other):
+    """Return whether two styles read texts as numbers in the same order."""
+    pairs = sorted((_parse(text, style)[0], _parse(text, other)[0]) for text in texts)
+    return all((a < c) == (b < d) and b <= d for (a, b), (c, d) in itertools.pairwise(pairs))
 
 
 def _parse(value, style):
@@ -187,7 +203,7 @@ def _parse(value, style):
         return None, ""
     suffix = ""
     if style.thousands in (".", "", ",", _SPACES) and (found := _SUFFIX.fullmatch(text)):
-        text, suffix = found[1], found[2].lower()
+        text, suffix = found[1], found[2].lower().removesuffix(".")
     sign = text[:1] if text[:1] in "+-" else ""
     whole, fraction_sign, fraction = text[len(sign) :].partition(style.decimal)
     if style.thousands and any(mark in whole for mark in style.thousands):
@@ -202,7 +218,7 @@ def _parse(value, style):
     text = sign + whole + ("." if fraction_sign else "") + fraction
     if not _PLAIN.fullmatch(text):
         return None, ""
-    return _EXACT.create_decimal(text) * _POWERS[suffix], suffix
+    return _EXACT.create_decimal(text) * (_POWERS | _OTHER_POWERS)[suffix], suffix
 
 
 def _exact(value):

@@ -40,4 +40,5 @@ def run(arguments) -> int:
 
             drawing.save_comparison(arguments.output, pair)
             print(f"map   {arguments.output}")
+        models.say_if_trained_on(arguments.model, arguments.first, arguments.second)
     return outcome.code

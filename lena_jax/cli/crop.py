@@ -65,6 +65,7 @@ def run(arguments) -> int:
         print(f"highest of up to {tried} crops each, by this model's score; near 50 %, the middle is as good")
         if arguments.output:
             print(f"crops {_write(arguments, scorer, whole, found)}")
+        models.say_if_trained_on(arguments.model, arguments.picture)
     return outcome.code
 
 

@@ -37,4 +37,5 @@ def run(arguments) -> int:
         for top, left, bottom, right in one.boxes.tolist():
             print(f"raised by the region from ({left}, {top}) to ({right}, {bottom})")
         print(f"map   {arguments.output}")
+        models.say_if_trained_on(arguments.model, arguments.picture)
     return outcome.code

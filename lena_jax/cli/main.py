@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -70,12 +71,15 @@ def _explained(error: OSError) -> str:
     if error.filename is None or error.strerror is None:
         return str(error)
     what_to_do = {
-        errno.EACCES: ": change its permissions, or use another place",
-        errno.EPERM: ": change its permissions, or use another place",
+        errno.EACCES: ": change its permissions, or use another place; -o names where to write",
+        errno.EPERM: ": change its permissions, or use another place; -o names where to write",
+        errno.ENOTDIR: ": a part of this path is a file, not a folder: write to another place with --output",
         errno.EROFS: ": write to another place with --output",
         errno.ENOSPC: ": make room and type the same command again, or write to another place with --output",
     }
-    return f"{os.fspath(error.filename)!r}: {error.strerror}{what_to_do.get(error.errno, '')}"
+    # The name that the finished file would have.
+    name = re.sub(r"\.[0-9a-f]{32}\.unfinished$", "", os.fsdecode(error.filename))
+    return f"{name!r}: {error.strerror}{what_to_do.get(error.errno, '')}"
 
 
 def _fail(error, code: int) -> int:

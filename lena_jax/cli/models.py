@@ -41,6 +41,22 @@ def opened(arguments):
         yield scorer
 
 
+def trained_on(model):
+    """Returns `TrainedPictures` of a model, which knows none where the model's folder does not say."""
+    from lena_jax.runs import trained_pictures
+
+    return trained_pictures.read(model)
+
+
+def say_if_trained_on(model, *pictures):
+    """Prints to stderr how many of a command's pictures the model was trained on, if any."""
+    known = trained_on(model)
+    for one in pictures:
+        known.see(one)
+    if known.said():
+        print(known.said(), file=sys.stderr)
+
+
 def check_there(model):
     """Raises `ValueError` if a model is no folder at all; what is in it is checked when it is opened."""
     place = os.path.expanduser(model)

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import os
 import re
 import shlex
 import sys
@@ -16,6 +17,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args=None, namespace=None):
         """Parses, and refuses what is unknown here, where the options are known."""
+        self._given = list(sys.argv[1:] if args is None else args)
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {shlex.join(unknown)}{self._meant(unknown)}")
@@ -28,6 +30,11 @@ class Parser(argparse.ArgumentParser):
             message += f"; did you mean {near[0]}?" if near else ""
         if message.startswith("the following arguments are required: "):
             message = self._missing(message.split(": ", 1)[1].split(", "))
+        # Such a name is taken for an option.
+        dashed = [
+            one for one in getattr(self, "_given", ()) if one[:1] == "-" and len(one) > 1 and os.path.lexists(one)
+        ]
+        message += f"; the file {dashed[0]} is typed as {shlex.quote(f'./{dashed[0]}')}" if dashed else ""
         print(f"{self.prog}: error: {message.rstrip('.')}. {self._next()}", file=sys.stderr)
         sys.exit(2)
 

@@ -9,8 +9,8 @@ DESCRIPTION = """\
 Finds pictures that look like shots of one thing, and says which of each series has the highest score. Two pictures
 look alike if the model's backbone sees nearly the same in them. Pictures that no other looks like are counted.
 
-With --output, writes a CSV file with a row per picture: the number of its series, whether it was picked, score,
-percentile, and how much it looks like the picked one.
+With --output, writes a CSV or Excel file with a row per picture: the number of its series, whether it was picked,
+score, percentile, and how much it looks like the picked one.
 """
 
 EXAMPLES = """\
@@ -29,7 +29,7 @@ def add(commands, options):
     )
     parser.add_argument("pictures", nargs="+", metavar="PICTURES", help="files and folders")
     models.add_model(parser)
-    parser.add_argument("-o", "--output", metavar="CSV", help="file to write: a name that ends in .csv")
+    parser.add_argument("-o", "--output", metavar="FILE", help="file to write: .csv or .xlsx (Excel)")
     parser.set_defaults(run=run)
 
 
@@ -52,6 +52,7 @@ def run(arguments) -> int:
             print(printable(others.text()), file=sys.stderr)
         print(_report(found))
         print(tables.unreadable(bad, len(paths)), end="\n" * bool(bad))
+        models.say_if_trained_on(arguments.model, *(shot.name for one in found for shot in one.shots))
         if arguments.output:
             _write(arguments.output, found, bad)
             print(f"wrote {len(paths):,} rows to {arguments.output}")
@@ -61,8 +62,8 @@ def run(arguments) -> int:
 def _check_output(output):
     if output is None:
         return
-    if not output.lower().endswith(".csv") or os.path.isdir(output):
-        raise ValueError(f"got --output={output!r}, expected a name of a file that ends in .csv")
+    if not output.lower().endswith((".csv", ".xlsx")) or os.path.isdir(output):
+        raise ValueError(f"got --output={output!r}, expected a name of a file that ends in .csv or .xlsx")
     if not os.path.isdir(os.path.dirname(output) or "."):
         raise ValueError(f"got --output={output!r}, but there is no folder {os.path.dirname(output)!r}")
 
@@ -90,17 +91,28 @@ def _write(path, found, bad):
     import csv
 
     from lena_jax.runtime.files import write_whole
-    from lena_jax.scoring.result_files import csv_name, row_of
+    from lena_jax.scoring.result_files import csv_name, row_of, workbook
 
     rows = [
-        row_of(shot) | {"series": number, "picked": "no" if place else "yes", "likeness": f"{likeness:.3f}"}
+        row_of(shot) | {"series": number, "picked": "no" if place else "yes", "likeness": round(likeness, 3)}
         for number, one in enumerate(found, 1)
         for place, (shot, likeness) in enumerate(zip(one.shots, one.likeness, strict=True))
     ]
 
+    rows += map(row_of, bad)
+    if path.lower().endswith(".xlsx"):
+
+        def fill(file):
+            with workbook(file.name, _COLUMNS) as add:
+                for row in rows:
+                    add(row)
+
+        write_whole(path, fill, "wb")
+        return
+
     def write(file):
         writer = csv.DictWriter(file, _COLUMNS, restval="")
         writer.writeheader()
-        writer.writerows(row | {"name": csv_name(row["name"])} for row in [*rows, *map(row_of, bad)])
+        writer.writerows(row | {"name": csv_name(row["name"])} for row in rows)
 
     write_whole(path, write)

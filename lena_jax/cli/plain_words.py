@@ -8,7 +8,7 @@ import time
 from lena_jax.runtime.progress import EVERY
 
 # How lines begin that tell of inner steps. The report has what was tried; `experiments/train.py` prints them.
-_INNER = ("inner validation: ", "sorted maps: ", "backbone features, ")
+_INNER = ("inner validation: ", "sorted maps: ", "backbone features, ", "warning: step ")
 
 
 @contextlib.contextmanager

@@ -64,7 +64,8 @@ def add(commands, options):
         "-o",
         "--output",
         metavar="FILE",
-        help="file to write: .csv, .jsonl or .parquet (needs pyarrow); with Ray a folder that all machines can reach",
+        help="file to write: .csv, .xlsx (Excel), .jsonl or .parquet (needs pyarrow); with Ray a folder that all "
+        "machines can reach",
     )
     parser.add_argument("--html", metavar="PAGE", help="page of the ranking to write: a name that ends in .html")
     parser.add_argument(
@@ -115,7 +116,8 @@ def run(arguments) -> int:
         from lena_jax.cli import scoring, tables
 
         page = stack.enter_context(_page(arguments, scorer)) if arguments.html else None
-        results, kept = scoring.score(scorer, _paths(arguments.pictures), page), []
+        trained = models.trained_on(arguments.model)
+        results, kept = scoring.score(scorer, _paths(arguments.pictures), page, trained), []
         if arguments.output:
             # Results of millions of pictures are kept in memory only if they are drawn afterwards.
             count, bad = scoring.write(_noted(results, kept) if arguments.maps else results, arguments.output)
@@ -126,7 +128,7 @@ def run(arguments) -> int:
             bad = [one for one in kept if one.error is not None]
             print(tables.unreadable(bad, len(kept)) if page else scoring.report(kept), end="\n" * bool(bad or not page))
         if page:
-            written = page.write()
+            written = page.write(trained.said())
             print(f"page    {written[0]}" + (f" and {len(written) - 1} more" if written[1:] else ""))
         not_drawn = 0
         if arguments.maps:

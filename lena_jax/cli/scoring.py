@@ -10,13 +10,14 @@ from lena_jax.scoring import picture_paths
 from lena_jax.scoring.result_files import PARTIAL, open_results, printable
 
 
-def score(scorer, paths, page=None):
+def score(scorer, paths, page=None, trained=None):
     """Scores files and folders with a progress bar. Yields each `PictureScore` as it is computed, in input order.
 
     Args:
         scorer: `Scorer`.
         paths: iterable of files and folders, see `picture_paths.find`.
         page: `RankingPage` to add each picture to, or None.
+        trained: `TrainedPictures` that sees each picture which has a score, and says at the end how many it knows.
 
     Raises:
         ValueError: there are no pictures to score.
@@ -26,6 +27,8 @@ def score(scorer, paths, page=None):
     found = scorer.score(pictures) if page is None else _added(scorer, pictures, page)
     with contextlib.closing(found):
         for one in counted(found, "scoring"):
+            if trained is not None and one.error is None:
+                trained.see(one.name)
             yield one
     if others.text():
         print(printable(others.text()), file=sys.stderr)
@@ -34,6 +37,8 @@ def score(scorer, paths, page=None):
             f"{count:,} pictures have a colour profile that is damaged or does not fit, which was ignored",
             file=sys.stderr,
         )
+    if trained is not None and trained.said():
+        print(trained.said(), file=sys.stderr)
     if one is None:
         raise ValueError(f"got no pictures, expected files, or folders with files that end in {', '.join(ENDINGS)}")
 

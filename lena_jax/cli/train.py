@@ -2,19 +2,15 @@
 
 import ast
 import difflib
-import hashlib
-import itertools
-import os
-import shlex
 import shutil
+import time
 from pathlib import Path
 
-import lena_jax
+from data_prep.dataset_command import add_follow_links
 from data_prep.image_pairs import command as image_pairs
-from lena_jax.cli import models, parsing, train_summary
+from lena_jax.cli import models, parsing, train_folders, train_summary
 from lena_jax.cli.plain_words import plain_words
 from lena_jax.config import STRENGTHS, own_pictures_config
-from lena_jax.runtime.untrusted import read_json
 
 DESCRIPTION = """\
 Trains a ranker on your own pictures. You need a folder of pictures and a table (CSV, Excel, JSON lines, Parquet) with a
@@ -24,9 +20,11 @@ choices of `lena-jax judge`.
 
 It reads the pictures, computes their features once, measures in five folds how well such a model ranks pictures that it
 was not trained on, and trains the model itself on all pictures. What comes out is one folder: the model for
-`lena-jax score`, a model card, report.html, metrics.json. Interrupted, the same command goes on; run again with the
-same input, it does nothing.
+`lena-jax score`, a model card, report.html, metrics.json. Interrupted, the same command goes on. The same input again
+does nothing. If the table or the pictures have changed, it makes the model again and keeps the one before beside it.
 """
+
+_ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz")
 
 EXAMPLES = f"""\
 strengths:
@@ -42,8 +40,6 @@ examples:
       --right_clicks=clicks_b --right_views=shown_b
   lena-jax train photos/ --config.pooling=average -o models/photos_average
 """
-
-_INPUT = "input.json"
 
 
 def add(commands, options):
@@ -71,6 +67,7 @@ def add(commands, options):
     parser.add_argument(
         "--missing", action="append", default=[], metavar="VALUE", help="what stands for a missing score, such as -1"
     )
+    add_follow_links(parser)
     parser.add_argument(
         "-o", "--output", metavar="FOLDER", help="folder of the model (default: models/ and the folder's name)"
     )
@@ -79,7 +76,10 @@ def add(commands, options):
     )
     parser.add_argument("--folds", type=int, default=5, metavar="K", help="folds to measure in (default: %(default)s)")
     parser.add_argument(
-        "--time_limit", type=float, metavar="MINUTES", help="measure in fewer folds if five would take longer"
+        "--time_limit",
+        type=float,
+        metavar="MINUTES",
+        help="measure in fewer folds, at least one, if all would take longer than this; the model is the same",
     )
     parser.add_argument(
         "--config",
@@ -102,44 +102,34 @@ def run(arguments) -> int:
         raise ValueError(f"got --folds={arguments.folds}, expected at least 2")
     if arguments.time_limit is not None and not arguments.time_limit > 0:
         raise ValueError(f"got --time_limit={arguments.time_limit:g}, expected minutes above 0")
+    begun = time.monotonic()
     with models.ready():
         from data_prep.image_scores import look
 
         output = Path(arguments.output or Path("models") / folder.resolve().name).expanduser().absolute()
         table, found = _table_of(arguments, folder)
-        config, key = _config(arguments), _key(arguments, folder, table, found)
-        if output.exists():
-            return _already(output, key)
+        config, made = _config(arguments), train_folders.made_from(arguments, folder, table, found)
+        if train_folders.is_finished(output, made):
+            return 0
         print(f"table {table}: {found.said}")
         if not arguments.pairs:
-            given = (arguments.group, arguments.missing, arguments.fold_by)
+            given = (arguments.group, arguments.missing, arguments.fold_by, arguments.views)
             for line in look.lines(table, folder, found.image, found.score, *given):
                 print(line)
-        # Everything on the way to the model; the same command goes on from here.
-        work = output.with_name(f"{output.name}.partial")
-        _claim(work, key)
-        try:
-            built = _build(arguments, folder, table, found, work / "data")
-            config.data.name, config.data.dir = built.name, str(work / "data")
+        with train_folders.work_on(output, made) as work:
+            try:
+                built = _build(arguments, folder, table, found, work / "data")
+                config.data.name, config.data.dir = built.name, str(work / "data")
 
-            from lena_jax.studies import own_pictures
+                from lena_jax.studies import own_pictures
 
-            own_pictures.check_enough(config, arguments.folds)
-        except ValueError:
-            # Nothing was done that another try could go on with.
-            shutil.rmtree(work, ignore_errors=True)
-            raise
-        seconds = None if arguments.time_limit is None else 60 * arguments.time_limit
-        try:
-            with plain_words():
-                measures = own_pictures.fit(config, work, output, arguments.folds, seconds, {_INPUT: key})
-        except FileNotFoundError as error:
-            if arguments.strength != "best" or error.errno is not None:
+                own_pictures.check_enough(config, arguments.folds)
+            except ValueError:
+                # Nothing was done that another try could go on with.
+                shutil.rmtree(work, ignore_errors=True)
                 raise
-            raise FileNotFoundError(
-                f"{error}. Without a network: --strength=default, with weights that are here"
-            ) from error
-        shutil.rmtree(work, ignore_errors=True)
+            measures = _fitted(arguments, config, work, output, begun, made)
+            shutil.rmtree(work, ignore_errors=True)
         print(train_summary.text(measures, output))
     return 0
 
@@ -147,6 +137,13 @@ def run(arguments) -> int:
 def _other_folder(folder):
     """Returns what a person could have meant by a folder that is none."""
     if folder.is_file():
+        # Imported here so that --help answers at once.
+        from lena_jax.runtime import file_kinds
+
+        with folder.open("rb") as file:
+            kind = file_kinds.name_of(file.read(file_kinds.HEAD))
+        if folder.suffix.lower() in _ARCHIVES:
+            return f"; it is {kind or 'an archive'}: unpack it, and name the folder that comes out"
         return ": name the folder first, and the table with --table"
     return f"; there is no such folder in {Path().resolve()}{parsing.near(folder)}"
 
@@ -161,12 +158,13 @@ def _table_of(arguments, folder):
             if getattr(arguments, name):
                 raise ValueError(f"got --pairs and --{name}, expected one of them: a table of pairs has no scores")
         columns = guess.Guess(arguments.image_column or "", "", "pairs and what was chosen")
-        return Path(arguments.pairs).expanduser(), columns
+        files.check_there(table := Path(arguments.pairs).expanduser())
+        return table, columns
     for name in arguments.of_pairs:
         if getattr(arguments, name) is not None:
             raise ValueError(f"got --{name} without --pairs, expected both: it names a column of a table of pairs")
     table = guess.table_of(folder) if arguments.table is None else Path(arguments.table).expanduser()
-    if not arguments.score and {"left", "right"} <= set(files.column_names(table, 1)[0]):
+    if not arguments.score and {"left", "right"} <= set(files.top(table, 1).names):
         raise ValueError(f"{table} has columns of left and right pictures: to learn from pairs, pass --pairs={table}")
     others = [name for name in (arguments.group, arguments.views, arguments.fold_by) if name]
     return table, guess.columns(table, folder, arguments.image_column, arguments.score, others)
@@ -204,56 +202,30 @@ def _value(text):
         return text
 
 
-def _key(arguments, folder, table, found):
-    """Returns all that the model depends on, as JSON values: options, and what table and pictures are."""
-    if not table.is_file():
-        raise ValueError(f"no such table: {table}")
-    digest = hashlib.sha256(table.read_bytes())
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            state = path.stat()
-            digest.update(
-                f"{path.relative_to(folder)}\0{state.st_size}\0{state.st_mtime_ns}\n".encode(errors="replace")
+def _fitted(arguments, config, work, output, begun, made):
+    """Trains and measures, puts the model in its place, and returns its measures."""
+    from lena_jax.data.splits import open_pictures
+    from lena_jax.runs import trained_pictures
+    from lena_jax.studies import own_pictures
+
+    folder = Path(arguments.pictures).expanduser()
+    shutil.rmtree(work / "model", ignore_errors=True)
+    until = None if arguments.time_limit is None else begun + 60 * arguments.time_limit
+    try:
+        with plain_words():
+            measures = own_pictures.fit(
+                config, work, work / "model", arguments.folds, until, {train_folders.INPUT: made}
             )
-    options = ("group", "views", "fold_by", "missing", "strength", "folds", "config", *arguments.of_pairs)
-    return {
-        "input": digest.hexdigest(),
-        "image": found.image,
-        "score": found.score,
-        "version": lena_jax.__version__,
-        **{name: getattr(arguments, name) for name in options},
-    }
-
-
-def _already(output, key):
-    """Says that the model is there; refuses a folder that holds another."""
-    try:
-        known = read_json(output / _INPUT)
-    except (OSError, ValueError):
-        known = None
-    if known != key:
-        differ = "something else" if not isinstance(known, dict) else "a model made from another input or other options"
-        free = next(one for number in itertools.count(2) if not (one := Path(f"{output}_{number}")).exists())
-        other = shlex.quote(os.path.relpath(free))
-        raise ValueError(f"{output} holds {differ}: choose another folder, such as -o {other}, or delete it")
-    print(f"{output} is already there, made from the same input: nothing to do")
-    return 0
-
-
-def _claim(work, key):
-    """Makes the folder of the work, or goes on with it; one that was made from other input is made anew."""
-    place = work / _INPUT
-    try:
-        if read_json(place) == key:
-            print(f"going on with what is in {work}")
-            return
-    except (OSError, ValueError):
-        pass
-    from lena_jax.runs.folder import write_json
-
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    write_json(place, key)
+    except FileNotFoundError as error:
+        if arguments.strength != "best" or error.errno is not None:
+            raise
+        raise FileNotFoundError(
+            f"{error}. Without a network: --strength=default, with weights that are here"
+        ) from error
+    pictures = open_pictures(config)["train"]
+    trained_pictures.write(work / "model", [folder / name for name in pictures.ids.tolist()])
+    train_folders.put(work / "model", output)
+    return measures
 
 
 def _build(arguments, folder, table, found, data_dir):
@@ -271,6 +243,7 @@ def _build(arguments, folder, table, found, data_dir):
         options += [f"--{name}={value}" for name in names if (value := getattr(arguments, name)) is not None]
     options += [f"--{name}={value}" for name in ("group", "fold_by") if (value := getattr(arguments, name))]
     options += [f"--missing={value}" for value in arguments.missing]
+    options += ["--follow_links"] * arguments.follow_links
     if arguments.views:
         options += [f"--views={arguments.views}", "--transform=rate"]
     return command.built(options)

@@ -97,8 +97,8 @@ def _check_room(folder, shape, dtype):
     if needed > free:
         raise OSError(
             errno.ENOSPC,
-            f"needs {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free: use "
-            "fewer augmentation.views, a smaller image_size or another data.cache_dir",
+            f"needs {needed / 1e6:,.1f} MB, but only {free / 1e6:,.1f} MB are free: make room, use another disk or "
+            "data.cache_dir, a smaller image_size or fewer augmentation.views",
         )
 
 

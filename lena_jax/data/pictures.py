@@ -20,13 +20,26 @@ from lena_jax.data.picture_decoding import BadPicture, content_hash
 from lena_jax.runtime import limited
 from lena_jax.runtime.files import open_plain, too_large
 
-__all__ = ["BadPicture", "Picture", "content_hash", "decode", "decoded", "header", "read", "stored_pixels", "to_rgb"]
+__all__ = [
+    "BadPicture",
+    "Picture",
+    "content_hash",
+    "decode",
+    "decoded",
+    "header",
+    "is_hidden",
+    "read",
+    "stored_pixels",
+    "to_rgb",
+]
 
 # File name endings of `picture_decoding.FORMATS`, to find pictures in a folder.
 ENDINGS = tuple(
     ".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .heic .heif .hif .avif "
     ".jxl".split()
 )
+# What systems leave in folders: thumbnails, deleted files, what an archive says of its files.
+_LEFT_BY_SYSTEMS = frozenset("__macosx thumbs.db desktop.ini @eadir #recycle $recycle.bin".split())
 FORMAT_NAMES = picture_decoding.FORMAT_NAMES
 # Limits that keep a hostile or broken file from using up the machine.
 MAX_PIXELS, MAX_SIDE = picture_decoding.MAX_PIXELS, picture_decoding.MAX_SIDE
@@ -57,6 +70,16 @@ class Picture:
     size: tuple[int, int]
     profile_ignored: bool = False
     small: Image.Image | None = dataclasses.field(default=None, compare=False, repr=False)
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder of this name is passed over in folders: hidden, or what systems leave there.
+
+    Example:
+        >>> [is_hidden(name) for name in ("._IMG_1.jpg", "@eaDir", "Thumbs.db", "IMG_1.jpg")]
+        [True, True, True, False]
+    """
+    return name.startswith(".") or name.lower() in _LEFT_BY_SYSTEMS
 
 
 def to_rgb(data: bytes) -> bytes:

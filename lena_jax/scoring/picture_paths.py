@@ -5,10 +5,7 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 
-from lena_jax.data.pictures import ENDINGS
-
-# What systems leave in folders. Names that start with a dot are passed over as well.
-_LEFT_BY_SYSTEMS = ("__macosx", "thumbs.db", "desktop.ini", "@eadir")
+from lena_jax.data.pictures import ENDINGS, is_hidden
 
 
 def find(
@@ -45,7 +42,7 @@ class PassedOver:
         name = os.path.basename(path)
         if os.path.islink(path) and os.path.isdir(path):
             kind = "link to a folder"
-        elif _is_hidden(name):
+        elif is_hidden(name):
             kind = "hidden"
         else:
             kind = os.path.splitext(name)[1].lower() or "without an ending"
@@ -73,10 +70,6 @@ def existing(path: str) -> str:
     return path
 
 
-def _is_hidden(name):
-    return name.startswith(".") or name.lower() in _LEFT_BY_SYSTEMS
-
-
 def _below(folder, passed_over):
     try:
         with os.scandir(folder) as entries:
@@ -86,7 +79,7 @@ def _below(folder, passed_over):
         yield folder
         return
     for entry in entries:
-        if _is_hidden(entry.name) or (entry.is_symlink() and entry.is_dir()):
+        if is_hidden(entry.name) or (entry.is_symlink() and entry.is_dir()):
             passed_over(entry.path)
         elif entry.is_dir(follow_symlinks=False):
             yield from _below(entry.path, passed_over)

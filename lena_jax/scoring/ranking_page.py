@@ -84,7 +84,10 @@ class RankingPage:
                     raise ValueError(f"{other!r} is in the way of a further page: move it, or use another name")
         self._entries: list[_Entry] = []
         self._bad: list[PictureScore] = []
-        self._file = tempfile.TemporaryFile(dir=folder)
+        try:
+            self._file = tempfile.TemporaryFile(dir=folder)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from error
 
     def __enter__(self) -> Self:
         return self
@@ -103,10 +106,13 @@ class RankingPage:
         self._file.write(small.jpeg + np.asarray(signed_map, np.float32).tobytes())
         self._entries.append(_Entry(result, place, len(small.jpeg), (small.width, small.height), signed_map.shape))
 
-    def write(self) -> list[str]:
+    def write(self, note: str = "") -> list[str]:
         """Writes all files, highest score first; equal scores keep their order.
 
         The first file is written last, and one from before is removed first: if it is there, all are.
+
+        Args:
+            note: a sentence on these pictures, shown above them.
 
         Returns:
             Paths of the files.
@@ -120,6 +126,7 @@ class RankingPage:
             self._model,
             self._exact,
             [self._name(number) for number in range(count)],
+            note,
         )
         stride = max(1, -(-len(ranked) // _SCALED))
         scale = overlays.common_scale([self._map(one) for one in ranked[::stride]]) if ranked else 1.0
@@ -179,6 +186,7 @@ class _Shown:
     model: str
     exact: bool
     files: Sequence[str]
+    note: str
 
 
 def _page(shown, number, pictures, scale):
@@ -217,6 +225,7 @@ def _page(shown, number, pictures, scale):
         model=printable(shown.model),
         legend=_legend(scale, shown.exact),
         exact=shown.exact,
+        note=shown.note[:1].upper() + shown.note[1:],
         page=number + 1,
         pages=[_link(name) for name in shown.files],
         unreadable=len(shown.bad),

@@ -1,10 +1,10 @@
-"""Write scores as rows of a CSV, JSON Lines or Parquet file. The name of an unfinished file says so."""
+"""Write scores as rows of a CSV, Excel, JSON Lines or Parquet file. The name of an unfinished file says so."""
 
 import contextlib
 import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lena_jax.runtime.locks import try_lock
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COLUMNS = ("name", "score", "percentile", "error")
 PARTIAL = ".partial"
 _ROW_GROUP = 1024  # Rows per Parquet row group.
+_MOST_XLSX_ROWS, _MOST_XLSX_TEXT = 1_048_575, 32_767  # Below the header; Excel's limits.
 # Characters that begin a formula in a spreadsheet.
 _FORMULA = tuple("=+-@\t\r")
 
@@ -28,8 +29,8 @@ def open_results(path: str) -> Iterator[Callable[[PictureScore], None]]:
     Ctrl-C leaves the finished rows in `path.partial`, as a readable file, and does not touch `path`.
 
     Args:
-        path: path of the file. Its ending selects the format: .csv, .jsonl or .parquet. In .csv, a name that a
-            spreadsheet would read as a formula is written `./name`.
+        path: path of the file. Its ending selects the format: .csv, .xlsx, .jsonl or .parquet. In .csv, a name that
+            a spreadsheet would read as a formula is written `./name`.
 
     Raises:
         ValueError: the ending is another one, pyarrow is missing for .parquet, `path` is a folder, its folder does not
@@ -94,6 +95,50 @@ def csv_name(name: str) -> str:
 
 
 @contextlib.contextmanager
+def workbook(path: str, columns: Sequence[str]) -> Iterator[Callable[[dict], None]]:
+    """Opens an Excel workbook with one sheet, and yields a function that adds a row of values by column.
+
+    Texts stay texts: no formulas, links or numbers are made of them. What was added is in the file however the block
+    ends.
+
+    Raises:
+        ValueError: there are more rows than a sheet has.
+    """
+    # Imported here because the other formats do not need it.
+    import xlsxwriter
+
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    book = xlsxwriter.Workbook(path, options)
+    sheet, count = book.add_worksheet("scores"), 0
+    sheet.write_row(0, 0, columns)
+    sheet.freeze_panes(1, 0)
+    sheet.set_column(0, 0, 40)
+
+    def add(row):
+        nonlocal count
+        count += 1
+        if count > _MOST_XLSX_ROWS:
+            raise ValueError(f"{path}: a sheet has at most {_MOST_XLSX_ROWS:,} rows: write .csv or .parquet")
+        for place, value in enumerate(map(row.get, columns)):
+            if isinstance(value, str):
+                sheet.write_string(count, place, value[:_MOST_XLSX_TEXT])
+            elif value is not None:
+                sheet.write_number(count, place, value)
+
+    try:
+        yield add
+    finally:
+        try:
+            book.close()
+        except xlsxwriter.exceptions.FileCreateError as error:
+            raise OSError(*error.args[0].args) if isinstance(error.args[0], OSError) else error from error
+
+
+def _xlsx(path):
+    return workbook(path, COLUMNS)
+
+
+@contextlib.contextmanager
 def _json_lines(path):
     with open(path, "w", buffering=1, encoding="utf-8") as file:
         yield lambda row: file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
@@ -145,4 +190,4 @@ def _table(rows):
     return pyarrow.Table.from_pylist(list(rows), schema)
 
 
-_WRITERS = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
+_WRITERS = {".csv": _csv, ".xlsx": _xlsx, ".jsonl": _json_lines, ".parquet": _parquet}

@@ -39,26 +39,32 @@ def check_enough(config, folds):
     if pictures.pairs is not None:
         return  # Pairs that people judged are counted by fold when they are split.
     parts = [pictures.subset(part) for part in make_folds(pictures, folds, config.data.fold_seed)]
-    if not all(len(ComparablePairs(part.scores, part.groups)) for part in parts):
+    if all(len(ComparablePairs(part.scores, part.groups)) for part in parts):
+        return
+    if pictures.groups is None:
         raise ValueError(
-            f"a fold of {folds} has no two pictures of one group with different scores: leave --group away, name a "
-            "column with fewer groups, or pass --folds=2"
+            f"got {len(pictures)} pictures with {len(set(pictures.scores.tolist()))} different scores, most of them "
+            f"equal: a fold of {folds} has no two with different ones. Name another score, or pass --folds=2"
         )
+    raise ValueError(
+        f"a fold of {folds} has no two pictures of one group with different scores: leave --group away, name a "
+        "column with fewer groups, or pass --folds=2"
+    )
 
 
-def fit(config, workdir, output, folds=5, seconds=None, files=None, say=print):
+def fit(config, workdir, output, folds=5, until=None, files=None, say=print):
     """Train a model and measure it, with the same calls as `experiments/train.py`.
 
-    The folds come first, in `workdir/folds/`, then the model of all pictures, in `workdir/all/`. What is finished there
-    is not done again, so an interrupted call goes on. `output` appears last, and whole.
+    The model of all pictures comes first, in `workdir/all/`, then the folds, in `workdir/folds/`. What is finished
+    there is not done again, so an interrupted call goes on. `output` appears last, and whole.
 
     Args:
         config: config of a run on all pictures, without folds.
         workdir: folder for the runs.
         output: folder to write: a saved model (`evaluation.export`), `report.html` and `metrics.json`. Must not exist.
         folds: number of folds, >= 2.
-        seconds: stop cross-validating when the next fold would end later than so many seconds from now; at least one
-            fold is done. None: do all.
+        until: time of `time.monotonic` at which to be done: a fold is left out if it would end later. At least one is
+            measured. None: measure all.
         files: {name: JSON values} of further files to put into the folder of the model.
         say: called with lines to show.
 
@@ -68,19 +74,10 @@ def fit(config, workdir, output, folds=5, seconds=None, files=None, say=print):
     Raises:
         ValueError: see `repeated_runs.run` and `save_model`.
     """
-    started, done = time.monotonic(), []
-    places = [os.path.join(workdir, "folds", repeated_runs.name_of((fold, 0), folds, 1)) for fold in range(folds)]
-    for fold, place in enumerate(places):
-        spent = time.monotonic() - started
-        if seconds is not None and done and spent + spent / len(done) > seconds:
-            say(f"time limit: measured by {len(done)} of {folds} folds")
-            break
-        say(f"fold {fold + 1} of {folds}")
-        repeated_runs.run(config, os.path.join(workdir, "folds"), folds, fold=fold)
-        done.append(place)
-    say("all pictures")
     last = os.path.join(workdir, "all")
+    say("training on all pictures")
     train(config, last)
+    done = _folds(config, workdir, folds, until, say)
     known = folder.metrics_of_step(last, best_step(last), folder.FOLDS)
     if known is None or known.get("folds") != len(done):
         pictures = open_pictures(config)["train"]
@@ -89,7 +86,7 @@ def fit(config, workdir, output, folds=5, seconds=None, files=None, say=print):
         more = {"simple_properties": simple, "learning_curve": chosen.get("learning_curve")}
         known = measure_by_folds(last, done, {name: value for name, value in more.items() if value is not None})
     write_report(last)
-    unfinished = os.path.join(workdir, "model")
+    unfinished = os.path.join(workdir, "unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     save_model(last, unfinished)
     shutil.copyfile(os.path.join(last, folder.REPORT), os.path.join(unfinished, folder.REPORT))
@@ -99,3 +96,20 @@ def fit(config, workdir, output, folds=5, seconds=None, files=None, say=print):
     os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
     os.rename(unfinished, output)
     return known
+
+
+def _folds(config, workdir, folds, until, say):
+    """Train and measure the folds, as many as there is time for; return their folders."""
+    done, took = [], 0.0
+    for fold in range(folds):
+        # Further folds compile nothing new, so none takes longer than the one before.
+        if done and until is not None and time.monotonic() + took > until:
+            say(f"time limit: measured in {len(done)} of {folds} folds")
+            break
+        left = f", about {max(1, round(took * (folds - fold) / 60))} min left" if took > 1 else ""
+        say(f"measuring, fold {fold + 1} of {folds}{left}")
+        started = time.monotonic()
+        repeated_runs.run(config, os.path.join(workdir, "folds"), folds, fold=fold)
+        took = max(took, time.monotonic() - started)
+        done.append(os.path.join(workdir, "folds", repeated_runs.name_of((fold, 0), folds, 1)))
+    return done

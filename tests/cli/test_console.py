@@ -7,7 +7,6 @@ import importlib
 import io
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -280,7 +279,7 @@ def test_save_and_info(run, tmp_path, capsys):
     [
         (["score", "a.png", "--model=nowhere"], "no checkpoint in 'nowhere'"),
         (["score", "EMPTY", "--model=RUN"], "got no pictures"),
-        (["score", "a.png", "--model=RUN", "--output=scores.xls"], "ends in .csv, .jsonl, .parquet"),
+        (["score", "a.png", "--model=RUN", "--output=scores.xls"], "ends in .csv, .xlsx, .jsonl, .parquet"),
         (["score", "a.png", "--model=RUN", "--output=nowhere/o.csv"], "there is no folder 'nowhere'"),
         (["score", "a.png", "--model=RUN", "--html=ranking.htm"], "ends in .html"),
         (["score", "a.png", "--model=RUN", "--html=nowhere/r.html"], "there is no folder 'nowhere'"),
@@ -301,62 +300,6 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message, run, tmp_path
     assert main(arguments) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("\r") and line]
     assert lines[-1].startswith("lena-jax: error: ") and message in lines[-1]
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        ([], "got no command. `lena-jax demo` shows everything without data, `lena-jax train FOLDER` starts"),
-        (["scroe"], "did you mean score?"),
-        (["train", "p", "--tabel=x"], "unrecognized arguments: --tabel=x; did you mean --table?"),
-        (["train", "p", "--tab", "x"], "did you mean --table?"),
-        (["train", "p", "--image-column=x"], "did you mean --image_column?"),
-        (["train", "p", "--qqqq"], "unrecognized arguments: --qqqq. Example: `lena-jax train photos/`"),
-        (["train", "My", "photos"], "unrecognized arguments: photos (a name with spaces needs quotes)"),
-        (["train", "p", "--strength=quik"], "did you mean quick?"),
-        (["train", "p", "--folds=x"], "invalid int value: 'x'"),
-        (["train"], "missing: FOLDER (folder of pictures). Example: `lena-jax train photos/`"),
-        (["explain", "a.png", "--model=x"], "missing: -o/--output (PNG file to draw the map to)"),
-        (["info"], "missing: MODEL (trained model: "),
-        (["score", "a.png"], "; there is --model='models/My photos' or --model=runs/mine. Example: `lena-jax score "),
-    ],
-)
-def test_wrong_usage_is_one_line_with_what_to_type(arguments, message, tmp_path, monkeypatch, capsys):
-    for place in ("models/My photos", "runs/mine/checkpoints", "models/half.partial/checkpoints"):
-        (tmp_path / place).mkdir(parents=True)
-    (tmp_path / "models/My photos/model.json").write_text("{}")
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    (line,) = capsys.readouterr().err.splitlines()
-    assert end.value.code == 2 and message in line
-    assert line.endswith(f"All options: `lena-jax {arguments[0]} --help`" if arguments[1:] else "--help`")
-
-
-def test_a_picture_that_is_not_there_is_answered_with_the_nearest_one(run, photos, tmp_path, capsys):
-    given = [f"--model={run}", "-o", str(tmp_path / "map.png")]
-    assert main(["explain", str(photos / "TEST_gif.giff"), *given]) == 1
-    assert f"no such file; did you mean '{photos}/test_gif.gif'?" in capsys.readouterr().err
-    assert main(["explain", str(photos), *given]) == 1
-    assert "is a folder, not a file; of a folder: lena-jax score FOLDER" in capsys.readouterr().err
-    assert main(["judge", f"{photos}s", "-o", str(tmp_path / "c.csv")]) == 2
-    assert f"expected a folder of pictures; did you mean '{photos}'?" in capsys.readouterr().err
-
-
-def test_a_model_that_is_not_there_is_answered_with_those_that_are(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "half.partial").mkdir()
-    (tmp_path / "models/mine").mkdir(parents=True)
-    (tmp_path / "models/mine/model.json").write_text("{}")
-    (tmp_path / "a.png").write_bytes(b"")
-    for arguments, message in (
-        (["score", "a.png", "--model=gone"], "there is no such folder; .* wrote; there is --model=models/mine"),
-        (["score", "a.png", "--model=a.png"], "it is a file"),
-        (["info", "half"], "`lena-jax train` has not finished it; type its command again"),
-        (["save", "models/mine", "copy"], "'models/mine' is a saved model already, expected a run: copy the folder"),
-    ):
-        assert main(arguments) == 2
-        assert re.search(message, capsys.readouterr().err)
 
 
 def test_ctrl_c_ends_a_command_that_opens_a_model_even_where_it_would_be_dropped(tmp_path):

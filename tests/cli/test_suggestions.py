@@ -53,7 +53,7 @@ def test_pick_groups_shots_and_writes_a_row_for_each(run, tmp_path, capsys):
         (["crop", "a.png", "--aspect=1:0"], "got --aspect='1:0'"),
         (["crop", "a.png", "--aspect=,"], "got no --aspect"),
         (["crop", "a.png", "--output=setup.cfg"], "which is a file"),
-        (["pick", "a.png", "--output=picks.xlsx"], "ends in .csv"),
+        (["pick", "a.png", "--output=picks.txt"], "ends in .csv or .xlsx"),
         (["pick", "a.png", "--output=no/such/picks.csv"], "there is no folder 'no/such'"),
     ],
 )

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,7 +58,8 @@ def test_from_a_folder_to_a_model(photos, tmp_path, capsys, monkeypatch):
 
     # One folder, and nothing else.
     names = {path.name for path in output.iterdir()}
-    assert names == {"README.md", "input.json", "metrics.json", "model.json", "model.safetensors", "report.html"}
+    expected = {"README.md", "input.json", "metrics.json", "model.json", "model.safetensors", "report.html"}
+    assert names == expected | {"trained_on.json"}
     assert [path.name for path in output.parent.iterdir()] == ["photos"]
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["pictures"] == 24 and metrics["folds"] == 2 and metrics["pairs"] == 2 * 12 * 11 / 2
@@ -70,12 +72,17 @@ def test_from_a_folder_to_a_model(photos, tmp_path, capsys, monkeypatch):
     scorer = Scorer.from_checkpoint(output)
     assert {one.percentile is not None for one in scorer.score([photos / "0.png", photos / "1.png"])} == {True}
 
-    # The same input again does nothing; another input is refused.
+    ranking = str(tmp_path / "ranking.html")
+    assert main(["score", str(photos), f"--model={output}", f"--html={ranking}"]) == 0
+    said = "he model was trained on all these 24 pictures: their scores flatter the model"
+    assert said in capsys.readouterr().err and said in Path(ranking).read_text(encoding="utf-8")
+
+    # The same input again does nothing; other options are refused.
     assert main(command) == 0
     assert "nothing to do" in capsys.readouterr().out
     assert main([*command, "--group=author"]) == 2
     refused = capsys.readouterr().err
-    assert "another input or other options" in refused and f"-o {os.path.relpath(output)}_2" in refused
+    assert "made without --group, not with --group=author" in refused and f"-o {os.path.relpath(output)}_2" in refused
 
 
 def test_from_choices_to_a_model(photos, tmp_path, capsys):
@@ -114,7 +121,7 @@ def test_a_short_time_measures_in_fewer_folds(photos, tmp_path, capsys):
     output = tmp_path / "model"
     options = [one for one in TINY if "folds" not in one]
     assert main(["train", str(photos), "-o", str(output), *options, "--folds=4", "--time_limit=0.0001"]) == 0
-    assert "time limit: measured by 1 of 4 folds" in capsys.readouterr().out
+    assert "time limit: measured in 1 of 4 folds" in capsys.readouterr().out
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["folds"] == 1 and metrics["pictures"] == 6
 
@@ -172,9 +179,9 @@ def test_what_is_mistyped_or_forbidden_is_answered(photos, tmp_path, monkeypatch
     def forbidden(*_):
         raise PermissionError(errno.EACCES, "Permission denied", "models/photos.partial")
 
-    monkeypatch.setattr(train, "_claim", forbidden)
+    monkeypatch.setattr(train.train_folders, "work_on", forbidden)
     assert main(["train", "photos"]) == 1
-    expected = "'models/photos.partial': Permission denied: change its permissions, or use another place"
+    expected = "'models/photos.partial': Permission denied: change its permissions, or use another place; -o"
     assert expected in capsys.readouterr().err
 
 

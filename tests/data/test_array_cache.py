@@ -67,7 +67,7 @@ def test_pictures_are_kept_as_they_are(tmp_path):
 def test_a_disk_without_room_is_said_before_anything_is_computed(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 47))
-    with pytest.raises(OSError, match="test, in .*: needs 0.0 GB, but only 0.0 GB are free: use fewer"):
+    with pytest.raises(OSError, match="test, in .*: needs 0.0 MB, but only 0.0 MB are free: make room"):
         build(tmp_path, blocks=None)
     assert not os.listdir(tmp_path)
 

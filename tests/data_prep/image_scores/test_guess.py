@@ -22,7 +22,12 @@ def table(path, header, *rows):
 def test_the_only_table_that_names_files_of_the_folder(folder, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="found none there.*--table=FILE.*lena-jax judge .*photos -o choices.csv"):
         guess.table_of(folder)
-    table(tmp_path / "other.csv", "file,likes", "x.jpg,1", "y.jpg,2")
+    other = table(tmp_path / "other.csv", "file,likes", "x.jpg,1", "y.jpg,2")
+    # What is wrong with the only one is said of its columns.
+    assert guess.table_of(folder) == other
+    with pytest.raises(ValueError, match="other.csv: no column names files .* or name another table with --table"):
+        guess.columns(other, folder)
+    table(tmp_path / "more.csv", "file,likes", "x.jpg,1", "y.jpg,2")
     with pytest.raises(ValueError, match="none of the tables there names files in it .*other.csv"):
         guess.table_of(folder)
     rows = ("a.jpg\t1", "b.jpg\t2")
@@ -76,6 +81,8 @@ def test_likes_that_count_up_or_are_equal_are_still_likes(folder):
         ("n;file;Number of views;Like count", "Like count"),
         ("n;file;num_ratings;mean_rating", "mean_rating"),
         ("n;file;title;warmth", "warmth"),
+        ("n;file;Reichweite;Gef\u00e4llt mir", "Gef\u00e4llt mir"),
+        ("n;file;\u30b3\u30e1\u30f3\u30c8;\u3044\u3044\u306d\u6570", "\u3044\u3044\u306d\u6570"),
     ],
 )
 def test_the_score_is_what_people_rank_by(folder, header, score):
@@ -90,6 +97,30 @@ def test_the_score_is_what_people_rank_by(folder, header, score):
 def test_a_title_above_the_header_and_a_row_with_a_comma_too_many(folder):
     path = table(folder / "t.csv", "My pictures", "", "file,likes", "a.jpg,3", '"b.jpg",4', "beach/c.jpg,9")
     assert guess.columns(path, folder).score == "likes"
+
+
+def test_numbers_with_units_are_scores_if_they_are_called_so(folder):
+    path = table(
+        folder / "t.csv", "file,width,likes", 'a.jpg,640,"1,234 likes"', "b.jpg,480,2 likes", "beach/c.jpg,9,1 like"
+    )
+    assert guess.columns(path, folder).score == "likes"
+    # One that cannot be read is not passed over for another column of numbers.
+    path = table(folder / "t.csv", "file,width,likes", "a.jpg,640,3", "b.jpg,480,3%", "beach/c.jpg,9,7")
+    with pytest.raises(ValueError, match="t.csv, row 3: likes is '3%', and '3' in row 2"):
+        guess.columns(path, folder)
+
+
+def test_headers_that_are_missing_or_there_twice_are_said(folder):
+    with pytest.raises(ValueError, match="first row names a picture, 'a.jpg', expected a header: put a row with names"):
+        guess.columns(table(folder / "t.csv", "a.jpg,3", "b.jpg,9", "beach/c.jpg,4"), folder)
+    twice = table(folder / "t.csv", "file,likes,likes", "a.jpg,3,4", "b.jpg,9,5", "beach/c.jpg,4,6")
+    with pytest.raises(ValueError, match="Passed over, as two columns have this name: likes; rename one"):
+        guess.columns(twice, folder)
+    with pytest.raises(ValueError, match="column 'likes' is there 2 times"):
+        guess.columns(twice, folder, score="likes")
+    for place in ("2", "B"):
+        with pytest.raises(ValueError, match="did you mean 'likes'"):
+            guess.columns(table(folder / "t.csv", "file,likes", "a.jpg,3", "b.jpg,9"), folder, score=place)
 
 
 def test_what_cannot_be_told_is_asked_for(folder):

@@ -35,6 +35,20 @@ def test_what_the_score_follows_is_named_the_strongest_first(tmp_path):
     assert "follows author (7" in found[1] and "consider --group=author or --fold_by=author" in found[1]
 
 
+@pytest.mark.parametrize(
+    "form", ["{month}/{day}/2024", "{day:02d}/{month:02d}/2024 10:30", "{day:02d}.{month:02d}.2024"]
+)
+def test_dates_of_other_countries_are_days(tmp_path, form):
+    scores = np.random.default_rng(0).permutation(300) + 1
+    days = [form.format(month=1 + score // 30, day=1 + score % 28) for score in scores]
+    assert any("follows day (rank correlation 0.9" in line for line in lines_of(tmp_path, scores, day=days))
+
+
+def test_thousands_are_read_as_the_build_reads_them(tmp_path):
+    scores = [f'"{1 + number * 100:,}"' for number in range(30)]
+    assert lines_of(tmp_path, scores)[0].startswith("30 pictures with a score, 435 pairs")
+
+
 def test_many_themes_are_seen_and_titles_are_not(tmp_path):
     rng = np.random.default_rng(1)
     theme = rng.integers(0, 100, 300)

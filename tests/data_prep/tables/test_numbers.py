@@ -29,6 +29,14 @@ def understand(values, delimiter=";", missing=()):
         (["1,2K", "3"], ";", [1200, 3], "a comma is the decimal sign"),
         (["\u22121", "4.125"], ",", [-1, 4.125], ""),
         (["4.125", "3.250"], "\t", [4.125, 3.25], "could mean 4.125 or 4125"),
+        (["12,50 \u20ac", "7 \u20ac"], ";", [12.5, 7], "'12,50 \u20ac' is read as 12,50"),
+        (["$1,234.50", "$ 7.00"], ",", [1234.5, 7], "'$1,234.50' is read as 1,234.50"),
+        (["12 %", "3.5%"], ",", [12, 3.5], "'12 %' is read as 12"),
+        (["1 like", "1,2k likes"], ";", [1, 1200], "'1 like' is read as 1, here and in all rows"),
+        (["4/5", "5 / 5", "1 of 5"], ",", [4, 5, 1], "'4/5' is read as 4"),
+        (["1,2 Tsd.", "3 Mio."], ";", [1200, 3e6], "likes: 'tsd' means 1,000"),
+        (["1.2\u4e07", "3"], ",", [12000, 3], "means 10,000"),
+        (['="7"', "'8", "9"], ",", [7, 8, 9], ""),
     ],
 )
 def test_a_column_is_read_as_a_whole(texts, delimiter, expected, said):
@@ -48,6 +56,11 @@ def test_a_column_is_read_as_a_whole(texts, delimiter, expected, said):
         ([1.0, math.inf], "", "row 3: likes is inf"),
         (["1", "9" * 1000], ",", "row 3: likes is '999"),
         (["1e9999", "1"], ",", "row 2: likes is '1e9999'"),
+        (["1", "2", "3%"], ",", "row 4: likes is '3%', and '1' in row 2: expected a finite number with the same unit"),
+        (["1 \u20ac", "$2", "3 \u20ac"], ",", r"row 3: likes is '\$2', and '1 \u20ac' in row 2"),
+        (["12/3", "11/3"], ",", "row 2: likes is '12/3', expected a finite number"),
+        # A workbook's texts: 850 is either more than 1.234, or less.
+        (["1.234", "850"], "", "row 2: likes is '1.234', which can mean 1.234 or 1234"),
     ],
 )
 def test_what_does_not_fit_is_named(values, delimiter, message):

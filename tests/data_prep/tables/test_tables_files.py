@@ -72,6 +72,23 @@ def test_letters_of_other_scripts_are_found(tmp_path, encoding, names):
     assert [row["image"] for _, row in read(path)[1]] == names
 
 
+@pytest.mark.parametrize(
+    "encoding, end, text",
+    [
+        ("mac_roman", "\r", "Gef\u00e4llt mir"),
+        ("mac_roman", "\n", "caf\u00e9"),
+        ("cp1252", "\n", "12,50 \u20ac"),
+        ("cp1252", "\r\n", "l\u2019\u00e9t\u00e9 \u2013 \u00dcber"),
+        ("cp850", "\r\n", "Gr\u00f6\u00dfe"),
+        ("cp1250", "\r\n", "\u0161kola"),
+    ],
+)
+def test_a_single_unusual_word_is_enough(tmp_path, encoding, end, text):
+    path = tmp_path / "table.csv"
+    path.write_bytes(end.join(["image;likes", f"{text};1", "b;2", ""]).encode(encoding))
+    assert read(path)[1][0][1]["image"] == text
+
+
 def test_one_damaged_letter_leaves_the_others(tmp_path):
     path = tmp_path / "table.csv"
     path.write_bytes("image,likes,x\ncaf\u00e9.jpg,1,\u00fcber\nb.jpg,2,".encode() + b"\xff\n")
@@ -103,6 +120,28 @@ def test_the_sheet_with_the_columns_is_read(tmp_path):
     (tmp_path / "table.xlsx").rename(tmp_path / "table.csv")
     with pytest.raises(ValueError, match="an Excel workbook under a name of plain text: rename it"):
         read(tmp_path / "table.csv")
+
+
+def test_the_longest_sheet_is_the_table_and_hidden_rows_are_said(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append(["a", "wide", "sheet", "of", "notes"])
+    for name, count in (("old", 2), ("new", 4), ("hidden", 9)):
+        sheet = book.create_sheet(name)
+        sheet.append(["Likes of a year"])
+        sheet.append(["image", "likes"])
+        for number in range(count):
+            sheet.append([f"{number}.jpg", number, "a note"])
+    sheet.sheet_state = "hidden"
+    for row in (4, 5):
+        book["new"].row_dimensions[row].hidden = True
+    book.save(tmp_path / "table.xlsx")
+    found = files.top(tmp_path / "table.xlsx")
+    assert found.names == ["image", "likes"] and found.numbers == [3, 4, 5, 6]
+    kind, rows = read(tmp_path / "table.xlsx")
+    assert kind == (
+        "workbook, sheet 'new' of 4, header in row 2; it is the longest with these columns, 'old', 'hidden' not read; "
+        "its 2 hidden rows are read as well"
+    )
 
 
 def test_json_lines_and_lists_are_read(tmp_path):
