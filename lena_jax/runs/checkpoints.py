@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sys
 
 import jax
 import ml_collections
@@ -121,7 +122,7 @@ def save(manager, step, variables, training, run, pair_accuracy):
 
 
 def _ignore_writes_under_way():
-    """Keep quiet about writes of a save that failed: each prints, from its thread, that nobody waits for it any more."""
+    """Keep quiet about writes of a save that failed: each says, from its thread, that nobody waits for it any more."""
     report = sys.unraisablehook
 
     def hook(unraisable):
