@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
-# Most of the tests' time is compilation. LLVM's optimizations are a quarter of it, and XLA's new way to write fusions for
+# Most of the tests' time is compilation. LLVM's optimizations are a quarter of it, and how XLA now writes fusions for
 # CPUs half of the rest: the tests do without both, which change no operation of a program. What users get is tested by
 # pooling/test_as_users_compile.py, by the examples in docstrings (`make doctest`) and by the quickstart.
 FAST = "--xla_backend_optimization_level=0 --xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters"
