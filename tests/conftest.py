@@ -6,16 +6,13 @@ import signal
 import tempfile
 from pathlib import Path
 
+from forked_training import FAST
+
 # Set before the first import of jax, which reads these variables once.
-# Most of the tests' time is compilation. LLVM's optimizations are a quarter of it and change no program of XLA, so the
-# tests do without; the examples in docstrings (`make doctest`) and the quickstart run with them.
-os.environ["XLA_FLAGS"] = " ".join(
-    (
-        os.environ.get("XLA_FLAGS", ""),
-        "--xla_force_host_platform_device_count=2",
-        "--xla_backend_optimization_level=0",
-    )
-)
+_flags = [os.environ.get("XLA_FLAGS", ""), "--xla_force_host_platform_device_count=2"]
+if "LENA_JAX_TESTS_AS_USERS_COMPILE" not in os.environ:
+    _flags.append(FAST)
+os.environ["XLA_FLAGS"] = " ".join(_flags)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Tests share compiled programs. The workers of pytest-xdist and commands that tests start inherit this variable.

@@ -15,6 +15,10 @@ import time
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
+# Most of the tests' time is compilation. LLVM's optimizations are a quarter of it, and how XLA now writes fusions for
+# CPUs half of the rest: the tests do without both, which change no operation of a program. What users get is tested by
+# pooling/test_as_users_compile.py, by the examples in docstrings (`make doctest`) and by the quickstart.
+FAST = "--xla_backend_optimization_level=0 --xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters"
 # Points that a run reports: (module, function, name of the point before it, name of the point after it).
 POINTS = (
     ("data.array_cache", "_fill", "caching", "cached"),
@@ -38,7 +42,8 @@ class Trainings:
             "PYTHONPATH": str(TESTS.parent),
             "JAX_COMPILATION_CACHE_DIR": str(self._folder / "programs"),
         }
-        environment.pop("XLA_FLAGS", None)  # conftest.py sets a number of devices; each run has its own.
+        # As conftest.py has it, but for the number of devices: each run has its own.
+        environment["XLA_FLAGS"] = FAST
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )

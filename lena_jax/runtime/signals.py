@@ -58,6 +58,7 @@ class _Watch:
     def __init__(self):
         self.active, self.pending, self.mode, self.name = False, None, "raise", None
         self._since, self._again, self._own = 0.0, False, 0
+        self._ending = threading.RLock()
 
     def receive(self, number, frame):
         """Handle a signal, in the main thread."""
@@ -94,6 +95,7 @@ class _Watch:
         """End the process now, if it is the command's own."""
         if self.name is None:
             return
+        self._ending.acquire()  # For good: the main thread and the one that listens may both come here.
         files.remove_unfinished()
         raised = self.exception()
         with contextlib.suppress(OSError):

@@ -139,7 +139,8 @@ with signals.stoppable("test"):
     path = sys.argv[1]
     with files.unfinished(path):
         os.mkdir(path)
-        said = "ready"
+        write, said = os.write, "ready"
+        os.write = lambda *what: (write(*what), time.sleep(0.3))  # Time for the other thread to say it as well.
         while True:
             try:
                 print(said, flush=True)
