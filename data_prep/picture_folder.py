@@ -26,11 +26,16 @@ def check_name(name: str) -> str:
 
 def is_there(folder: Path, name: str) -> bool:
     """Return whether `read` would find a file `name` in `folder`; it may still be unreadable, or lead out of it."""
+    return place_of(folder, name) is not None
+
+
+def place_of(folder: Path, name: str) -> Path | None:
+    """Return the path of the file that `read` would find, in its own Unicode spelling; None if there is none."""
     try:
         place = _found(folder, check_name(name))
-        return place is not None and place.is_file()
+        return place if place is not None and place.is_file() else None
     except (OSError, ValueError):  # Too long, or with a zero byte.
-        return False
+        return None
 
 
 def read(folder: Path, name: str, follow_links: bool = False) -> bytes:

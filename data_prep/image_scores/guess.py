@@ -248,7 +248,7 @@ def _no_pictures(path, folder, values, known):
             return f"{folder}: there is no permission to open it: change its permissions, or copy the pictures"
         return (
             f"{folder} has no pictures that can be read, expected a folder of .jpg, .png, .heic and the like; it has "
-            f"{known.kinds() or 'no files'}"
+            f"{known.kinds() or 'no files'}: export or convert them as JPEG"
         )
     shares = {name: share_of_files(column, known) for name, column in values.items()}
     best = max(shares, key=lambda name: shares[name])

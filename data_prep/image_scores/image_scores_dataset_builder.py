@@ -168,9 +168,8 @@ class Builder(StreamingBuilder):
     def finish(self, folder: Path) -> None:
         config, content = self.builder_config, self.content
         kept = {split: self._kept[split] for split in table.SPLITS if split in self._kept}
-        bad = f"; {len(self._bad):,} pictures cannot be used, such as {self._bad[0]['id']!r}" if self._bad else ""
-        why = f"{bad}: {self._bad[0]['reason']}" if bad else ""
-        pairs = {split: _count_pairs(split, scores, groups, why) for split, (scores, groups) in kept.items()}
+        bad = [f"; {len(self._bad):,} cannot be used, such as {one['id']!r}: {one['reason']}" for one in self._bad[:1]]
+        pairs = {split: _count_pairs(split, scores, groups, "".join(bad)) for split, (scores, groups) in kept.items()}
         near = [(first.id, second.id) for first, second in self._near.pairs()]
         if near:
             text = json.dumps(near_duplicates.sets_of(near), ensure_ascii=False)

@@ -204,6 +204,7 @@ def _value(text):
 
 def _fitted(arguments, config, work, output, begun, made):
     """Trains and measures, puts the model in its place, and returns its measures."""
+    from data_prep.picture_folder import place_of
     from lena_jax.data.splits import open_pictures
     from lena_jax.runs import trained_pictures
     from lena_jax.studies import own_pictures
@@ -222,8 +223,8 @@ def _fitted(arguments, config, work, output, begun, made):
         raise FileNotFoundError(
             f"{error}. Without a network: --strength=default, with weights that are here"
         ) from error
-    pictures = open_pictures(config)["train"]
-    trained_pictures.write(work / "model", [folder / name for name in pictures.ids.tolist()])
+    places = (place_of(folder, name) for name in open_pictures(config)["train"].ids.tolist())
+    trained_pictures.write(work / "model", [place for place in places if place is not None])
     train_folders.put(work / "model", output)
     return measures
 

@@ -170,6 +170,7 @@ def _elsewhere(output):
 
 def _digest(folder, table, found):
     """Returns a digest of the pictures' names, sizes and times: those of the table, or all where they are pairs."""
+    from data_prep.picture_folder import place_of
     from data_prep.picture_names import PictureNames
     from data_prep.tables import files
 
@@ -181,7 +182,7 @@ def _digest(folder, table, found):
         names = known.without([])
     digest = hashlib.sha256()
     for name in names:
-        with contextlib.suppress(OSError):
-            state = (folder / name).stat()
+        if (place := place_of(folder, name)) is not None:
+            state = place.stat()
             digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode(errors="replace"))
     return digest.hexdigest()

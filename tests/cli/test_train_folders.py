@@ -45,6 +45,12 @@ def test_only_what_the_model_depends_on_counts(place):
         assert made(place, **change)["options"] != first["options"]
     (place / "photos" / "a.jpg").write_bytes(b"larger")
     assert made(place)["pictures"] != first["pictures"]
+    # Also a picture whose name the table has in the other Unicode spelling.
+    (place / "photos" / "cafe\u0301.jpg").write_bytes(b"x")
+    (place / "t.csv").write_text("file,likes\na.jpg,1\ncaf\u00e9.jpg,2\n", encoding="utf-8")
+    before = made(place)
+    (place / "photos" / "cafe\u0301.jpg").write_bytes(b"xx")
+    assert made(place)["pictures"] != before["pictures"] and made(place)["table"] == before["table"]
     (place / "t.csv").write_text("file,likes\na.jpg,1\nb.jpg,3\n")
     assert made(place)["table"] != first["table"]
 
