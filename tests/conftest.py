@@ -43,6 +43,8 @@ LONGEST = (
     "experiments/test_commands.py",
     "report/test_report_page.py",
     "backbones/test_torch_backbones.py",
+    "cli/judge/test_judge_page.py",
+    "cli/serve/test_page.py",
     "train/test_clip_training.py",
     "train/test_inputs.py",
     "evaluation/test_evaluate.py",

@@ -1,5 +1,6 @@
 """Which cells a pooling reads: axes, windows and masks, all brought to one form, maps of cells `[..., M, ...]`."""
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike, DTypeLike
 
 SPACE = (-3, -2)
@@ -67,7 +68,8 @@ class Layout:
                 f"got shape {value.shape}, expected at most {self.eta_shape}"
             )
         value = jnp.expand_dims(jnp.expand_dims(value, tuple(range(extra))), self.window_axes)
-        return value + jnp.full_like(jax.lax.index_in_dim(self.cells, 0, self.axis, keepdims=False), 0, dtype)
+        with on_its_mesh(self.cells):
+            return value + jnp.full_like(jax.lax.index_in_dim(self.cells, 0, self.axis, keepdims=False), 0, dtype)
 
     def spread(self, maps: jax.Array) -> jax.Array:
         """Bring one weight for each cell, as `cells`, to the shape of the input, or of its windows if it has any."""
@@ -80,6 +82,19 @@ class Layout:
 def sum_dtype(dtype: DTypeLike) -> np.dtype:
     """Return the dtype to take sums of floating-point numbers in: float32 or wider."""
     return np.promote_types(np.float32, dtype) if jnp.dtype(dtype).itemsize > 2 else np.dtype(np.float32)
+
+
+def on_its_mesh(x: jax.Array) -> contextlib.AbstractContextManager:
+    """Return a context in which JAX knows the mesh of `x`, as under `jax.set_mesh`.
+
+    From JAX 0.12 on, an explicit mesh that is not set does not reach all operations under jit: `full_like` drops its
+    axes, and gradients of indices raise. What is traced in this context remembers the mesh, and so does its gradient.
+    """
+    mesh = jax.typeof(x).sharding.mesh
+    is_known = AxisType.Explicit not in mesh.axis_types or not jax.sharding.get_abstract_mesh().empty
+    if is_known or not _traced(x):  # Outside of jit, arrays bring their devices along.
+        return contextlib.nullcontext()
+    return jax.sharding.use_abstract_mesh(mesh)
 
 
 def lay_out(
@@ -135,7 +150,8 @@ def lay_out(
         if strides is not None or padding != "VALID":
             raise ValueError(f"strides and padding need a window: got {strides=}, {padding=}, expected window=(...)")
     else:
-        x, valid, axes, window_axes = _split_windows(x, valid, axes, window, strides, padding)
+        with on_its_mesh(x):
+            x, valid, axes, window_axes = _split_windows(x, valid, axes, window, strides, padding)
     # Pooled axes side by side, and before the channels: for [..., H, W, C] this is a reshape that moves no cell.
     rest = [a for a in range(x.ndim) if a not in axes]
     before = sum(a < max(axes) for a in rest)

@@ -18,6 +18,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from lena_jax.pooling import selection, sorting
+from lena_jax.pooling.layout import on_its_mesh
 from lena_jax.pooling.search import find_and_average, rank
 
 METHODS = ("select", "portable", "sort")
@@ -73,23 +74,26 @@ def _check_method(method: str) -> None:
 
 @functools.partial(jax.jit, static_argnames="axis")
 def _sort_pool(cells: jax.Array, n: jax.Array, valid: jax.Array | None, axis: int) -> jax.Array:
-    return sorting.sorted_pool(_candidates(cells, valid).astype(n.dtype), n, axis).astype(cells.dtype)
+    with on_its_mesh(cells):
+        return sorting.sorted_pool(_candidates(cells, valid).astype(n.dtype), n, axis).astype(cells.dtype)
 
 
 @functools.partial(jax.jit, static_argnames=("method", "axis"))
 def _select_pool(cells: jax.Array, n: jax.Array, valid: jax.Array | None, method: str, axis: int) -> jax.Array:
-    return _search((axis, method == "select"), _candidates(cells, valid), n, valid)[0]
+    with on_its_mesh(cells):
+        return _search((axis, method == "select"), _candidates(cells, valid), n, valid)[0]
 
 
 @functools.partial(jax.jit, static_argnames=("method", "axis"))
 def _weights(cells: jax.Array, n: jax.Array, valid: jax.Array | None, method: str, axis: int) -> jax.Array:
-    cells = _candidates(cells, valid)
-    if method == "sort":
-        found = sorting.sorted_find(cells, rank(n, cells.shape[axis]), valid, axis)
-    else:
-        _, found = find_and_average(cells, n, valid, axis, method == "select")
-    w = _closed_form(cells, n, found, valid, axis).astype(cells.dtype)
-    return jnp.where(jnp.isnan(cells).any(axis, keepdims=True), jnp.nan, w)
+    with on_its_mesh(cells):
+        cells = _candidates(cells, valid)
+        if method == "sort":
+            found = sorting.sorted_find(cells, rank(n, cells.shape[axis]), valid, axis)
+        else:
+            _, found = find_and_average(cells, n, valid, axis, method == "select")
+        w = _closed_form(cells, n, found, valid, axis).astype(cells.dtype)
+        return jnp.where(jnp.isnan(cells).any(axis, keepdims=True), jnp.nan, w)
 
 
 def _candidates(cells: jax.Array, valid: jax.Array | None) -> jax.Array:

@@ -19,8 +19,6 @@ LEFT_TO_THE_GRID = {"op by op", "shard_map, batch", "explicit mesh, batch", "exp
 
 @pytest.mark.parametrize("way", [way for way in grid.WAYS if way not in LEFT_TO_THE_GRID])
 def test_lena_runs_in_every_way(way):
-    if way == "explicit mesh that is not set" and jax.__version_info__ >= (0, 12):
-        pytest.skip("JAX 0.12 refuses gradients of indices on an explicit mesh without jax.set_mesh")
     variant = {"disable_jit": "plain", "no example": "plain"}.get(
         way, "mask" if "export" in way else "windows and mask"
     )
@@ -33,6 +31,7 @@ def test_lena_runs_in_every_way(way):
         ("average", "shard_map, both"),
         ("average", "strict dtypes"),
         ("max", "explicit mesh, both"),
+        ("max", "explicit mesh that is not set"),
         ("max", "strict dtypes"),
         ("top_n", "export, all"),
         ("gem", "explicit mesh, the mask whole"),
@@ -47,7 +46,7 @@ def test_the_other_poolings_do_too(pooling, way):
     assert grid.difference(way, case(pooling, "mask" if "export" in way else "windows and mask", "float32")) is None
 
 
-@pytest.mark.parametrize("way", ["explicit mesh, both", "export, all"])
+@pytest.mark.parametrize("way", ["explicit mesh, both", "explicit mesh that is not set", "export, all"])
 def test_more_cells_than_a_byte_counts(way):
     assert grid.difference(way, case("lena", "272 cells", "float32")) is None
 

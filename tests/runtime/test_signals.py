@@ -177,7 +177,7 @@ def run(body, folder, *numbers):
         if number is not numbers[-1]:
             said += process.stdout.readline()
             time.sleep(0.5)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     return process.returncode, said + out, err.strip()
 
 

@@ -52,7 +52,7 @@ class Judge:
 
     def end(self, number):
         self.process.send_signal(number)
-        said = self.process.communicate(timeout=20)[1]
+        said = self.process.communicate(timeout=60)[1]
         return self.process.returncode, said
 
     def post(self, path, body, **headers):

@@ -50,7 +50,7 @@ class Server:
     def end(self, number):
         """Asks it to end; returns its exit code, what it printed and its errors."""
         self.process.send_signal(number)
-        said = self.process.communicate(timeout=20)[0]
+        said = self.process.communicate(timeout=60)[0]
         return self.process.returncode, self.said + said, self.errors.read_text()
 
 
