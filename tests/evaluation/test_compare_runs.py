@@ -1,3 +1,4 @@
+import functools
 import json
 
 import numpy as np
@@ -57,7 +58,10 @@ def test_with_and_without_objectness_maps_is_the_same_data(tmp_path):
     assert result["pair_accuracy"]["difference"] > 0
 
 
-def test_a_group_in_several_folds_is_one_unit(tmp_path):
+def test_a_group_in_several_folds_is_one_unit(tmp_path, monkeypatch):
+    # The interval, which takes all the time, is not looked at.
+    few = functools.partial(compare_models, resamples=20)
+    monkeypatch.setattr("lena_jax.evaluation.compare_runs.compare_models", few)
     names = np.array([f"site {number}" for number in range(10)])
     groups = np.repeat(names, 2)
     for name, noise in (("a", 0.3), ("b", 1.0)):
