@@ -98,7 +98,7 @@ def test_killed_at_random_moments_it_ends_the_same(trainings, uninterrupted, own
     config, workdir = WHOLE | {"data.dir": own_data}, tmp_path / "run"
     rng = np.random.default_rng(0)
     # While the file of pictures is written, between steps, inside of saving, and anywhere from the very start on.
-    kills = ["caching", "step", *rng.permutation(["start"] * 7 + ["step"] * 3 + ["saving"] * 9)]
+    kills = ["caching", "step", *rng.permutation(["start"] * 4 + ["step"] * 2 + ["saving"] * 5)]
     latest = {"caching": (1, 0.1), "step": (3, 0.02), "saving": (2, 0.1)}
     came_to = []
     for point in kills:
@@ -115,7 +115,7 @@ def test_killed_at_random_moments_it_ends_the_same(trainings, uninterrupted, own
     print(f"killed {len(came_to)} times after", {point: came_to.count(point) for point in came_to})
     assert len(same(workdir, expected)) == 64
     # It was not one long run with a few short ones before it.
-    assert len(came_to) == 21 and came_to.count("saving") >= 5
+    assert len(came_to) == 13 and came_to.count("saving") >= 3
     assert sum(name == "step" for name, _ in ended["points"]) < 64
 
 
