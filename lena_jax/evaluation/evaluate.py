@@ -78,6 +78,8 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
         if pairs is None
         else read_pairs(pairs, pictures.ids)
     )
+    # Contributions start from the mean of the training pictures.
+    variables = model.with_baseline(variables, percentiles.ensure(workdir, run, parts["train"], predictor).pooled)
     scores, contributions, virality = predictor(model, variables, pictures, config.batch_size, f"scoring {split}")
     if not np.isfinite(scores).all():
         bad = pictures.ids[~np.isfinite(scores)]
@@ -103,7 +105,7 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
         reference = reference_of(len(pictures), pictures.pairs, pictures.judged)
         metrics["choices"] = choice_metrics(scores, pictures.pairs, pictures.judged, pictures.groups, reference)
         metrics["choices"] |= people_metrics(len(pictures), pictures.pairs, pictures.judged.votes)
-    # Maps sum to the score only if the pooled value is a weighted mean of the cells.
+    # Maps sum to the score minus the bias only if the pooled value is a weighted sum of the cells.
     exact = model.has_exact_maps
     maps = {"contribution_map": contributions} if exact else {}
     maps["virality_map"] = virality
@@ -129,7 +131,6 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
             "contribution of a cell to the score" if exact else "virality map",
             resize=model.resize,
         )
-    percentiles.ensure(workdir, run, parts["train"], predictor)
     return metrics
 
 

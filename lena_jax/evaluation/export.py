@@ -88,7 +88,7 @@ def save_model(workdir, folder, data_dir=None):
             "versions": saved_model.versions() | _dataset_version(run.config, parts),
             "weights_licence": run.model.licence,
         },
-        run.variables,
+        run.model.with_baseline(run.variables, None if scores is None else scores.pooled),
     )
     return place
 

@@ -23,16 +23,25 @@ def virality_map(feature_map: Array, kernel: Array) -> jax.Array:
     return jnp.einsum("...c,c->...", feature_map.astype(jnp.float32), kernel, precision="highest")
 
 
-def contribution_map(feature_map: Array, cell_weights: Array, kernel: Array) -> jax.Array:
-    """Computes what each cell adds to the score: `sum_c w_c * weight_ci * z_ci`.
+def contribution_map(
+    feature_map: Array, cell_weights: Array, kernel: Array, baseline: Array | None = None
+) -> jax.Array:
+    """Computes what each cell adds to the score, above a picture whose pooled features are the baseline `b_c`:
 
-    If `cell_weights` are the weights by which the pooling averages the cells, the map sums to `score - bias` up to
-    rounding. Cells that lower the score are negative.
+        `sum_c w_c * (a_ci * z_ci - b_c * |a_ci| / sum_j |a_cj|)`, which is `sum_c w_c * a_ci * (z_ci - b_c)` where the
+        weights `a_ci` of a map are an average's.
+
+    If the pooling's value is `p_c = sum_i a_ci * z_ci`, the map sums to `sum_c w_c * (p_c - b_c)`, the score minus the
+    bias, up to rounding. Cells that lower the score are negative.
+
+    Without a baseline, a feature that every picture has fills the map, though it makes no difference to their order.
+    With the mean of many pictures, a cell counts for what sets it apart from them.
 
     Args:
         feature_map: [B, h, w, C].
         cell_weights: [B, h, w, C], from `SiameseRanker.cell_weights`.
         kernel: [C], weights of the inner product.
+        baseline: [C] pooled features; None for zeros.
 
     Returns:
         [B, h, w], raw and signed.
@@ -41,8 +50,16 @@ def contribution_map(feature_map: Array, cell_weights: Array, kernel: Array) -> 
         >>> feature_map, averaging = jnp.ones((1, 1, 2, 3)), jnp.full((1, 1, 2, 3), 0.5)
         >>> contribution_map(feature_map, averaging, kernel=jnp.array([1.0, 2.0, -1.0])).tolist()
         [[[1.0, 1.0]]]
+        >>> contribution_map(feature_map, averaging, jnp.array([1.0, 2.0, -1.0]), baseline=jnp.ones(3)).tolist()
+        [[[0.0, 0.0]]]
     """
-    return virality_map(feature_map.astype(jnp.float32) * cell_weights.astype(jnp.float32), kernel)
+    weights = cell_weights.astype(jnp.float32)
+    added = feature_map.astype(jnp.float32) * weights
+    if baseline is not None:
+        shares = jnp.abs(weights)
+        shares = shares / shares.sum(range(1, weights.ndim - 1), keepdims=True)
+        added = added - shares * jnp.asarray(baseline).reshape(*[1] * (weights.ndim - 1), -1)
+    return virality_map(added, kernel)
 
 
 def telling_frame(picture: Array, signed_map: Array) -> tuple[Array, Array]:

@@ -12,7 +12,7 @@ from lena_jax.runtime.progress import counted
 _MOST_BYTES = 256 << 20  # Of the feature maps of a batch, in float32: explaining takes about four times that.
 
 
-def predict(model, variables, pictures, batch_size=32, label="scoring"):
+def predict(model, variables, pictures, batch_size=32, label="scoring", method="explain_features"):
     """Score every picture and map where in the picture the score comes from.
 
     Args:
@@ -20,26 +20,33 @@ def predict(model, variables, pictures, batch_size=32, label="scoring"):
         pictures: `ScoredPictures`, n of them.
         batch_size: pictures, or frames of clips, per call of the network; fewer if their feature maps are large.
         label: text on the progress bar.
+        method: what to compute, a method of `Ranker` that takes the output of `features`.
 
     Returns:
-        (scores [n], contribution maps [n, h, w], virality maps [n, h, w]), float32; see `Ranker.explain`. For
-        clips, the maps are [n, T, h, w].
+        What the method returns, for all pictures. By default (scores [n], contribution maps [n, h, w], virality maps
+        [n, h, w]), float32; see `Ranker.explain`. For clips, the maps are [n, T, h, w].
 
     Raises:
         ValueError: if the model needs objectness maps and the pictures have none.
     """
     inputs = (model.whole(pictures, index) for index in range(len(pictures)))
     batch_size = max(1, min(batch_size, _most(model)) // math.prod(pictures.time))
-    return _run(model.explain, variables, inputs, len(pictures), batch_size, label)
+
+    def answer(variables, inputs):
+        return getattr(model, method)(variables, model.features(variables, inputs))
+
+    return _run(answer, variables, inputs, len(pictures), batch_size, label)
 
 
-def predict_from_cache(model, variables, pictures, batch_size=32, label="scoring", *, cache_dir):
+def predict_from_cache(
+    model, variables, pictures, batch_size=32, label="scoring", method="explain_features", *, cache_dir
+):
     """Return what `predict` returns, from feature maps that are computed once and cached in a file.
 
     The cache is float16 (relative error 2^-11, 0.05 %); pooling and scores are float32.
 
     Args:
-        model, variables, pictures, batch_size, label: see `predict`.
+        model, variables, pictures, batch_size, label, method: see `predict`.
         cache_dir: the `cache_dir` of `feature_cache`.
 
     Raises:
@@ -61,7 +68,7 @@ def predict_from_cache(model, variables, pictures, batch_size=32, label="scoring
             )
 
     batch_size = max(1, min(batch_size, _most(model) // math.prod(pictures.time)))
-    return _run(model.explain_features, head, inputs(), len(pictures), batch_size, label)
+    return _run(getattr(model, method), head, inputs(), len(pictures), batch_size, label)
 
 
 def _most(model):
@@ -76,9 +83,9 @@ def predictor_of(config):
     )
 
 
-def _run(explain, variables, inputs, count, batch_size, label):
-    explain = on_devices(explain, variables, batch_size)
+def _run(answer, variables, inputs, count, batch_size, label):
+    answer = on_devices(answer, variables, batch_size)
     return tuple(
         np.concatenate(part)
-        for part in zip(*in_batches(explain, counted(inputs, label, count), batch_size), strict=True)
+        for part in zip(*in_batches(answer, counted(inputs, label, count), batch_size), strict=True)
     )

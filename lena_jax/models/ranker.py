@@ -11,6 +11,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lena_jax import backbones, localization, pooling
 from lena_jax.config import MOST_SIDE
@@ -60,7 +61,8 @@ class Ranker:
     def init(self, seed, pretrained=True, weights=None):
         """Make the initial variables {"params": {"backbone", "pooling", "head"}, "batch_stats", "spread"}.
 
-        "batch_stats" is there if the backbone has BatchNorm, "spread" if the head equalizes spreads.
+        "batch_stats" is there if the backbone has BatchNorm, "spread" if the head equalizes spreads. Trained models may
+        have "baseline" too, see `with_baseline`.
 
         Args:
             seed: seed of the random parameters.
@@ -121,6 +123,10 @@ class Ranker:
         """Pool the output of `features` -> [B, C] float32."""
         return self.network.apply(variables, features, method=SiameseRanker.pooled)
 
+    def score_and_pool(self, variables, features):
+        """Score and pool the output of `features` -> (scores [B], [B, C] float32)."""
+        return self.network.apply(variables, features, method=SiameseRanker.score_and_pool)
+
     def score_pictures(self, variables, inputs):
         """Score pictures [B, H, W, 3] in 0..255, with objectness if fused -> [B]."""
         return self.score(variables, self.features(variables, inputs))
@@ -154,10 +160,35 @@ class Ranker:
     def head_weights(self, variables):
         """Return the weight of each pooled map in the score, [C]: the head's, divided by the spread if it is equalized.
 
-        `score = sum_c weight_c * pooled_c + bias`.
+        `score = sum_c weight_c * pooled_c + bias`, or `pooled_c - baseline_c` with a baseline.
         """
         kernel = variables["params"]["head"]["kernel"][:, 0]
         return kernel / deviation(variables["spread"]["spread"]["variance"]) if self.network.equal_spread else kernel
+
+    def with_baseline(self, variables, pooled):
+        """Measure pooled features from a baseline; the scores stay the same, up to rounding.
+
+        `score = bias + sum_c weight_c * (pooled_c - baseline_c)`: the bias becomes the score of the baseline. With the
+        mean of the training pictures as baseline, it is their mean score, and contributions say what sets a picture
+        apart from them.
+
+        Args:
+            variables: variables of the model, see `init`; with or without a baseline.
+            pooled: [C], such as `runs.percentiles.TrainingScores.pooled`; None for no baseline.
+
+        Raises:
+            ValueError: if `pooled` has another length.
+        """
+        weights = np.asarray(self.head_weights(variables), np.float64)
+        if pooled is not None and np.shape(pooled) != weights.shape:
+            raise ValueError(f"got a baseline of shape {np.shape(pooled)}, expected {weights.shape}")
+        before = variables.get("baseline", {}).get("pooled", 0.0)
+        moved = weights @ np.broadcast_to(np.float64(0.0 if pooled is None else pooled) - before, weights.shape)
+        head = variables["params"]["head"]
+        head = head | {"bias": (head["bias"] + moved).astype(np.float32)}
+        others = {name: tree for name, tree in variables.items() if name != "baseline"}
+        others["params"] = variables["params"] | {"head": head}
+        return others if pooled is None else {**others, "baseline": {"pooled": np.asarray(pooled, np.float32)}}
 
     def folded(self, variables):
         """Fold equal spread into the head: return a `Ranker` without it, and variables that give the same scores."""
@@ -178,7 +209,8 @@ class Ranker:
         Returns:
             (scores [B], contribution maps [B, h, w], virality maps [B, h, w]). The maps include what the objectness map
             contributes to each cell (see `SiameseRanker.fused`). If the weights of the pooling reproduce its value
-            (`Pooling.reproduces`), a contribution map sums to the score minus the bias.
+            (`Pooling.reproduces`), a contribution map sums to the score minus the bias, which is the score of
+            the baseline (`with_baseline`).
         """
         return self.explain_features(variables, self.features(variables, inputs))
 
@@ -193,7 +225,7 @@ class Ranker:
         inside = self.network.apply(variables, features, method=SiameseRanker.inside)
         return (
             self.score(variables, features),
-            localization.contribution_map(fused, weights, kernel),
+            localization.contribution_map(fused, weights, kernel, variables.get("baseline", {}).get("pooled")),
             virality if inside is None else jnp.where(inside[..., 0], virality, 0),
         )
 

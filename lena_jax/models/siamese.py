@@ -57,6 +57,9 @@ def deviation(variance):
 class SiameseRanker(nn.Module):
     """`score = w . pool(fuse(backbone(picture), objectness)) + b`; both pictures of a pair go through one batched call.
 
+    A trained model may have the collection "baseline", {"pooled" [C]}, which is subtracted from what the pooling gives:
+    `score = w . (pool(...) - baseline) + b`. See `Ranker.with_baseline`.
+
     Let `z_c` be the backbone's feature maps, and `o` in [0, 1] the picture's objectness map, averaged over the cells
     of their grid. The pooling sees, for each fusion:
 
@@ -156,8 +159,14 @@ class SiameseRanker(nn.Module):
 
     def score(self, inputs, train=False):
         """Fuse, pool and score: feature map [B, h, w, C] or [B, T, h, w, C], with objectness if fused -> scores [B]."""
+        return self.score_and_pool(inputs, train)[0]
+
+    def score_and_pool(self, inputs, train=False):
+        """Return (what `score` returns, what `pooled` returns)."""
         pooled = self.pooled(inputs)
-        return self.head(self.spread(pooled, train) if self.equal_spread else pooled)[:, 0]
+        has_baseline = self.has_variable("baseline", "pooled")
+        above = pooled - self.get_variable("baseline", "pooled")[None] if has_baseline else pooled
+        return self.head(self.spread(above, train) if self.equal_spread else above)[:, 0], pooled
 
     def pooled(self, inputs):
         """Fuse and pool, as in `score` -> pooled features [B, C] float32."""

@@ -16,7 +16,7 @@ class TrainedRun(NamedTuple):
 
     Attributes:
         model: `Ranker`, with equal spread folded into the head.
-        variables: variables of the model, NumPy arrays.
+        variables: variables of the model, NumPy arrays; with a "baseline" (`Ranker.with_baseline`) if the run has one.
         config: config of the run; the caller may change it.
         fingerprint: `data.splits.fingerprint` of the dataset it was trained on, and of its splits.
         step: step of the checkpoint.
@@ -108,7 +108,11 @@ def load_ranker(workdir):
         model = network.build(run["config"], run["preprocessing"], run["licence"], where)
         variables = checkpoints.restore(manager, step, variables=model.abstract_variables())["variables"]
     model, variables = model.folded(variables)
-    variables = jax.tree.map(np.asarray, variables)
+    known = percentiles.read(workdir, step, run["data"])
+    try:
+        variables = model.with_baseline(jax.tree.map(np.asarray, variables), None if known is None else known.pooled)
+    except ValueError as error:
+        raise ValueError(f"{percentiles.FILE} in {workdir!r} is of another model, {error}: delete it") from error
     return TrainedRun(model, variables, run["config"], run["data"], step)
 
 

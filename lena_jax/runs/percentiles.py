@@ -1,6 +1,8 @@
-"""The predicted scores of the training pictures, which turn a new score into a percentile.
+"""What a trained model makes of its training pictures, which new pictures are held against.
 
-Training writes them when it ends; evaluation writes them for a run that has none. Scoring only reads them.
+Their predicted scores turn a new score into a percentile. The mean of their pooled features is the baseline of
+contribution maps. Training writes both when it ends; evaluation writes them for a run that has none. Scoring only reads
+them.
 """
 
 import contextlib
@@ -27,18 +29,22 @@ class NoPercentiles(Notice):
 
 @dataclasses.dataclass(frozen=True)
 class TrainingScores:
-    """Quantiles of the predicted scores of the training pictures.
+    """Quantiles of the predicted scores of the training pictures, and the mean of their pooled features.
 
     Attributes:
         quantiles: [LEVELS] ascending quantiles at equally spaced levels, from the lowest score to the highest.
         pictures: number of pictures that were scored.
+        pooled: [C] float32, mean of their pooled features, see `Ranker.with_baseline`; None if it is not known, as in
+            runs of earlier versions. A saved model has it among its variables.
 
     Raises:
-        ValueError: if the quantiles are not LEVELS ascending finite numbers, or `pictures` is not a positive integer.
+        ValueError: if the quantiles are not LEVELS ascending finite numbers, `pictures` is not a positive integer, or
+            `pooled` is no row of finite numbers.
     """
 
     quantiles: np.ndarray
     pictures: int
+    pooled: np.ndarray | None = None
 
     def __post_init__(self):
         try:
@@ -51,11 +57,20 @@ class TrainingScores:
         if isinstance(self.pictures, bool) or not isinstance(self.pictures, int) or self.pictures < 1:
             raise ValueError(f"got training scores of {described(self.pictures)} pictures, expected a number above 0")
         object.__setattr__(self, "quantiles", values)
+        if self.pooled is not None:
+            try:
+                pooled = np.asarray(self.pooled, np.float32)
+            except (TypeError, ValueError, OverflowError):
+                pooled = np.zeros(0)
+            if pooled.ndim != 1 or not len(pooled) or not np.isfinite(pooled).all():
+                raise ValueError("got training scores whose pooled features are no row of finite numbers")
+            object.__setattr__(self, "pooled", pooled)
 
     @classmethod
-    def of(cls, scores):
-        """Compute the quantiles of scores [n]."""
-        return cls(np.quantile(np.asarray(scores, np.float64), np.linspace(0, 1, LEVELS)), len(scores))
+    def of(cls, scores, pooled=None):
+        """Compute the quantiles of scores [n], and the mean of pooled features [n, C] if there are any."""
+        quantiles = np.quantile(np.asarray(scores, np.float64), np.linspace(0, 1, LEVELS))
+        return cls(quantiles, len(scores), None if pooled is None else np.mean(pooled, 0, np.float64))
 
     def percentile(self, score):
         """Return the percentage of training pictures with a lower predicted score; equal scores count half."""
@@ -70,7 +85,7 @@ class TrainingScores:
         return float(100 * share / (LEVELS - 1))
 
     def as_json(self):
-        """Return plain JSON values."""
+        """Return the quantiles as plain JSON values."""
         return {"pictures": self.pictures, "quantiles": self.quantiles.tolist()}
 
     @classmethod
@@ -100,17 +115,19 @@ def read(workdir, step, fingerprint):
         stored = read_object(os.path.join(workdir, FILE))
         if stored.pop("step") != step or stored.pop("fingerprint") != fingerprint:
             return None
-        return TrainingScores.from_json(stored)
+        pooled = stored.pop("pooled", None)
+        return dataclasses.replace(TrainingScores.from_json(stored), pooled=pooled)
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
 
 
-def write(workdir, step, fingerprint, scores):
+def write(workdir, step, fingerprint, scores, pooled):
     """Write the training scores of a run's checkpoint.
 
     Args:
         workdir, step, fingerprint: see `read`.
-        scores: predicted scores of the `drawn` training pictures.
+        scores: predicted scores [n] of the `drawn` training pictures.
+        pooled: their pooled features [n, C].
 
     Returns:
         `TrainingScores`.
@@ -118,11 +135,9 @@ def write(workdir, step, fingerprint, scores):
     Raises:
         OSError: if the folder cannot be written.
     """
-    found = TrainingScores.of(scores)
-    write_whole(
-        os.path.join(workdir, FILE),
-        lambda file: json.dump({"step": step, "fingerprint": fingerprint, **found.as_json()}, file),
-    )
+    found = TrainingScores.of(scores, pooled)
+    stored = {"step": step, "fingerprint": fingerprint, **found.as_json(), "pooled": found.pooled.tolist()}
+    write_whole(os.path.join(workdir, FILE), lambda file: json.dump(stored, file))
     return found
 
 
@@ -132,7 +147,7 @@ def drawn(count):
 
 
 def ensure(workdir, run, train, predictor=predict):
-    """Read the training scores of a run's checkpoint, or compute and write them if there are none.
+    """Read the training scores of a run's checkpoint, or compute and write them if there are none, or no pooled mean.
 
     Args:
         workdir: folder of the run.
@@ -144,16 +159,17 @@ def ensure(workdir, run, train, predictor=predict):
         `TrainingScores`.
     """
     known = read(workdir, run.step, run.fingerprint)
-    if known is not None:
+    if known is not None and known.pooled is not None:
         return known
-    scores, _, _ = predictor(
+    scores, pooled = predictor(
         run.model,
         run.variables,
         train.subset(drawn(len(train))),
         run.config.batch_size,
         "scoring training pictures, once",
+        "score_and_pool",
     )
     # A folder that may only be read: they are computed again next time.
     with contextlib.suppress(OSError):
-        return write(workdir, run.step, run.fingerprint, scores)
-    return TrainingScores.of(scores)
+        return write(workdir, run.step, run.fingerprint, scores, pooled)
+    return TrainingScores.of(scores, pooled)

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 import flax.traverse_util
+import jax
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors import numpy as safetensors_numpy
@@ -32,6 +33,7 @@ DESCRIPTION, WEIGHTS, CARD = "model.json", "model.safetensors", "README.md"
 FORMAT = "lena-jax model, version 1"
 # Limits for folders from untrusted sources.
 _MOST_BYTES = 1 << 20
+_BASELINE = "baseline/pooled"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +43,7 @@ class SavedModel:
     Attributes:
         model: `ranker.Ranker`.
         variables: variables of the model, NumPy arrays.
-        scores: `TrainingScores`, or None if they are unknown.
+        scores: `TrainingScores` without pooled features, which are among the variables; or None if they are unknown.
         description: content of `model.json`.
     """
 
@@ -260,6 +262,9 @@ def _variables(path, model):
     try:
         with safe_open(path, framework="np") as file:
             names = set(file.keys())
+            if _BASELINE in names:  # Older folders do not have it.
+                kernel = expected["params/head/kernel"]
+                expected[_BASELINE] = jax.ShapeDtypeStruct(kernel.shape[:1], kernel.dtype)
             there = {name: file.get_slice(name) for name in expected if name in names}
             raise_misfit(
                 path.name,

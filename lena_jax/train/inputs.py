@@ -27,6 +27,7 @@ class TrainingInputs:
         moved: variables -> {collection: running statistics that training moves}.
         fetch: the `fetch` of `DrawBatch`.
         score: (variables, inputs of n pictures) -> scores [n], as in evaluation.
+        score_and_pool: (variables, inputs of n pictures) -> (scores [n], pooled features [n, C]).
         score_for_training: (params, statistics, carried, inputs of n pictures) -> (scores [n], new statistics).
         whole: ("train" or "validation", indices) -> iterator over the inputs of those whole pictures.
         workers: number of worker processes for fetching; 0 for threads.
@@ -37,6 +38,7 @@ class TrainingInputs:
     moved: Callable
     fetch: Callable
     score: Callable
+    score_and_pool: Callable
     score_for_training: Callable
     whole: Callable
     workers: int
@@ -156,6 +158,7 @@ def _frozen_backbone(config, model, variables, pictures, augmentation):
         moved=functools.partial(_part, ["spread"]),
         fetch=fetch,
         score=model.score,
+        score_and_pool=model.score_and_pool,
         score_for_training=_moving(model.score_features_for_training),
         whole=whole,
         workers=0,
@@ -196,6 +199,7 @@ def _whole_network(config, model, variables, pictures, augmentation):
         moved=moved,
         fetch=SquarePictures(pictures["train"], config.image_size, augmentation, squares, model.resize),
         score=model.score_pictures,
+        score_and_pool=lambda variables, inputs: model.score_and_pool(variables, model.features(variables, inputs)),
         score_for_training=_moving(functools.partial(model.score_for_training, batch_norm=batch_norm)),
         whole=lambda part, indices: (model.whole(pictures[part], index) for index in indices),
         workers=config.data.workers,

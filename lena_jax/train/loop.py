@@ -228,17 +228,26 @@ def _validate(plan, inputs, variables):
     if plan.validation_pairs is None:
         return None
     everything = np.arange(len(plan.pictures["validation"]))
-    scores = _scores(
-        inputs, variables, lambda mine: inputs.whole("validation", mine), everything, plan.config.batch_size
+    scores = _gathered(
+        inputs.score,
+        variables,
+        lambda mine: inputs.whole("validation", mine),
+        everything,
+        plan.config.batch_size,
+        np.zeros(0, np.float32),
     )
     return pair_accuracy(scores, plan.validation_pairs)
 
 
-def _scores(inputs, variables, rows_of, indices, batch_size):
-    """Score some whole pictures; each process scores its share, and all get all scores."""
+def _gathered(function, variables, rows_of, indices, batch_size, empty):
+    """Apply a function to some whole pictures; each process takes its share, and all get all results.
+
+    `empty` are the results of no picture: a process may have none.
+    """
     mine = indices[distributed.share_of(len(indices))]
-    rows = in_batches(on_devices(inputs.score, variables, batch_size), rows_of(mine), batch_size)
-    return distributed.gather(np.concatenate([np.zeros(0, np.float32), *rows]), len(indices))
+    batches = in_batches(on_devices(function, variables, batch_size), rows_of(mine), batch_size)
+    whole = jax.tree.map(lambda *parts: np.concatenate(parts), empty, *batches)
+    return jax.tree.map(lambda part: distributed.gather(part, len(indices)), whole)
 
 
 def _report(log, config, variables, history):
@@ -264,6 +273,8 @@ def _write_percentiles(plan, workdir, inputs, manager):
         for row in inputs.whole("train", mine):
             yield jax.tree.map(lambda leaf: leaf.astype(np.float32) if leaf.dtype.itemsize == 2 else leaf, row)
 
-    scores = _scores(inputs, variables, in_float32, drawn, plan.config.batch_size)
+    channels = len(variables["params"]["head"]["kernel"])
+    empty = np.zeros(0, np.float32), np.zeros((0, channels), np.float32)
+    scores, pooled = _gathered(inputs.score_and_pool, variables, in_float32, drawn, plan.config.batch_size, empty)
     if not distributed.index():
-        percentiles.write(workdir, step, plan.fingerprint, scores)
+        percentiles.write(workdir, step, plan.fingerprint, scores, pooled)

@@ -74,6 +74,34 @@ def test_scores_and_maps_are_those_of_the_formulas(fusion):
     np.testing.assert_allclose(contributions.reshape(3, 64), np.einsum("ncm,c->nm", parts, kernel), atol=1e-4)
 
 
+@pytest.mark.parametrize("fusion, pooling", [("none", "lena"), ("concat", "weldon"), ("none", "average")])
+def test_a_baseline_changes_maps_but_no_score(fusion, pooling):
+    model, inputs = model_of(fusion, pooling), random_inputs(fusion, 5)
+    plain = random_variables(model)
+    explain = jax.jit(model.explain)
+    scores, maps, virality = map(np.asarray, explain(plain, inputs))
+    pooled = np.asarray(model.pooled(plain, model.features(plain, inputs)))
+    moved = model.with_baseline(plain, pooled.mean(0))
+    again, above, same = map(np.asarray, explain(moved, inputs))
+    np.testing.assert_allclose(again, scores, atol=1e-4)
+    np.testing.assert_allclose(same, virality, atol=1e-5)
+    # The bias is the mean score of the pictures whose mean is the baseline, and the cells say what is above it.
+    bias = moved["params"]["head"]["bias"][0]
+    assert bias == pytest.approx(scores.mean(), abs=1e-4)
+    np.testing.assert_allclose(above.sum((1, 2)), scores - bias, atol=1e-4)
+    # Relative to itself, a picture has nothing to add.
+    alone = jax.tree.map(lambda leaf: leaf[:1], inputs)
+    itself = model.with_baseline(moved, pooled[0])
+    assert explain(itself, alone)[1].sum() == pytest.approx(0, abs=1e-4)
+    if pooling == "average":
+        np.testing.assert_allclose(above - maps, np.full_like(maps, (above - maps).mean()), atol=1e-5)
+    for there_and_back in (model.with_baseline(moved, None), model.with_baseline(itself, None)):
+        assert jax.tree.structure(there_and_back) == jax.tree.structure(plain)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), there_and_back, plain)
+    with pytest.raises(ValueError, match=r"got a baseline of shape \(3,\), expected"):
+        model.with_baseline(plain, np.zeros(3))
+
+
 @pytest.mark.parametrize("fusion", ["concat", "gate", "learned_gate"])
 def test_the_map_counts(fusion):
     model, inputs = model_of(fusion), random_inputs(fusion, 2)

@@ -54,6 +54,14 @@ def test_the_weights_come_back_bit_by_bit_and_give_the_same_scores(run, folder):
     assert list(Scorer.from_checkpoint(folder).score(photos)) == list(Scorer.from_checkpoint(run).score(photos))
 
 
+def test_a_folder_of_an_earlier_version_has_no_baseline(copied):
+    leaves = load_file(copied / "model.safetensors")
+    assert leaves.pop("baseline/pooled").shape == leaves["params/head/kernel"].shape[:1]
+    save_file(leaves, copied / "model.safetensors")
+    rewrite(copied, lambda stored: None, rehash=True)
+    assert "baseline" not in load_model(copied).variables
+
+
 def test_the_description_says_where_it_is_from(run, folder):
     stored = description(folder)
     metrics = json.loads((run / "metrics.json").read_text())
@@ -194,6 +202,7 @@ def test_hostile_weights_with_a_right_hash(copied, content):
     "change, message",
     [
         (lambda leaves: leaves.pop("params/head/bias"), "missing: params/head/bias"),
+        (lambda leaves: leaves.update({"baseline/pooled": np.zeros(3, np.float32)}), "mis-shaped: baseline/pooled"),
         (lambda leaves: leaves.update({"extra": np.zeros(3, np.float32)}), "left over: 'extra'"),
         (lambda leaves: leaves.update({"params/head/bias": np.zeros(2, np.float32)}), "mis-shaped: params/head/bias"),
         (lambda leaves: leaves.update({"params/head/bias": np.zeros(1, np.float64)}), "mistyped: params/head/bias"),
