@@ -1,6 +1,7 @@
 """Time every pooling against average pooling: forward, forward and backward, compilation, memory.
 
     python experiments/benchmark_pooling.py --json=pooling.json
+    python experiments/benchmark_pooling.py --windows
 
 One process measures everything in interleaved rounds, so that other load on the machine affects all poolings alike.
 Ratios are of medians within the run; the quartiles show how far to trust them. `--threads=1` keeps XLA, PyTorch and the
@@ -8,7 +9,8 @@ priority queue on one core, which is the fairest comparison on a shared machine.
 cells) are measured where PyTorch is installed. The priority queue is that of the published Caffe layer, in plain
 Python, timed on a few maps and scaled up. On a GPU, times are those of the kernels themselves, as CUDA's profiling
 interface counts them, beside the number of kernels, the bandwidth of a copy, and the share of it that a pooling
-reaches if it reads its input once.
+reaches if it reads its input once. --windows times LENA in windows instead, per cell that a window reads, as a multiple
+of what a cell costs in global pooling.
 """
 
 import argparse
@@ -21,6 +23,16 @@ import sys
 import time
 
 SHAPES = ((8, 14, 14, 512), (32, 7, 7, 1280), (4, 28, 28, 512), (2, 56, 56, 256), (1, 112, 112, 64))
+
+
+# Windows of LENA in maps of the first shape.
+WINDOWS = (
+    {"window": 7},
+    {"window": 2},
+    {"window": 3, "strides": 2},
+    {"window": 3, "strides": 1, "padding": "SAME"},
+    {"window": 7, "strides": 1, "padding": "SAME"},
+)
 
 
 def parse():
@@ -36,6 +48,7 @@ def parse():
         "--data", default="gaussian,relu", help="kinds of data, separated by commas (default: %(default)s)"
     )
     parser.add_argument("--only", help="poolings to time, separated by commas; average is always included")
+    parser.add_argument("--windows", action="store_true", help="time windows of LENA instead, per cell that they read")
     return parser.parse_args()
 
 
@@ -176,6 +189,34 @@ def measure(shape, dtype, data, args):
     return rows
 
 
+def windows(rounds):
+    """Print what a cell costs in windows of LENA, as a multiple of what it costs in global pooling."""
+    import jax
+    import jax.numpy as jnp
+
+    from lena_jax.pooling import lena_pool
+
+    x = jax.nn.relu(jax.random.normal(jax.random.key(0), SHAPES[0]))
+    eta = jnp.linspace(0.02, 0.98, SHAPES[0][-1])
+    forward, both, cells = {}, {}, {}
+    for options in ({}, *WINDOWS):
+        name = ", ".join(f"{key}={value!r}" for key, value in options.items()) or "global"
+        pool = functools.partial(lena_pool, **options)
+        read = options["window"] ** 2 if options else SHAPES[0][1] * SHAPES[0][2]
+        cells[name] = read * jax.eval_shape(pool, x, eta).size
+        forward[name] = compiled(pool, x, eta)[0]
+        gradient = jax.value_and_grad(lambda x, eta, pool=pool: jnp.square(pool(x, eta)).sum(), (0, 1))
+        both[name] = compiled(gradient, x, eta)[0]
+    taken = [interleaved(calls, rounds) for calls in (forward, both)]
+    print(f"{'windows of LENA, ' + str(SHAPES[0]):44}{'forward':>10}{'per cell':>10}{'fwd+bwd':>10}{'per cell':>10}")
+    for name in cells:
+        line = f"{name:44}"
+        for times in taken:
+            ms, whole = times[name]["median_ms"], times["global"]["median_ms"]
+            line += f"{ms:8.3f}ms{ms / cells[name] * cells['global'] / whole:10.2f}"
+        print(line, flush=True)
+
+
 def copy_bandwidth():
     """Measure the bandwidth of a large copy on a GPU in GB/s; return None elsewhere."""
     import jax
@@ -219,6 +260,8 @@ def main():
             torch.set_num_threads(args.threads)
         except ImportError:
             pass
+    if args.windows:
+        return windows(args.rounds)
     shapes = [tuple(map(int, s.split(","))) for s in args.shapes.split(";")] if args.shapes else SHAPES
     bandwidth = copy_bandwidth()
     result = {

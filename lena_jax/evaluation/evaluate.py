@@ -78,7 +78,7 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
         if pairs is None
         else read_pairs(pairs, pictures.ids)
     )
-    # Contributions start from the mean of the training pictures.
+    # Contributions may be counted from the mean of the training pictures.
     variables = model.with_baseline(variables, percentiles.ensure(workdir, run, parts["train"], predictor).pooled)
     scores, contributions, virality = predictor(model, variables, pictures, config.batch_size, f"scoring {split}")
     if not np.isfinite(scores).all():

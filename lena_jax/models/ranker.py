@@ -185,7 +185,8 @@ class Ranker:
         before = variables.get("baseline", {}).get("pooled", 0.0)
         moved = weights @ np.broadcast_to(np.float64(0.0 if pooled is None else pooled) - before, weights.shape)
         head = variables["params"]["head"]
-        head = head | {"bias": (head["bias"] + moved).astype(np.float32)}
+        with np.errstate(over="ignore"):  # Weights that are too large are named where pictures are scored.
+            head = head | {"bias": (head["bias"] + moved).astype(np.float32)}
         others = {name: tree for name, tree in variables.items() if name != "baseline"}
         others["params"] = variables["params"] | {"head": head}
         return others if pooled is None else {**others, "baseline": {"pooled": np.asarray(pooled, np.float32)}}

@@ -112,7 +112,8 @@ def load_ranker(workdir):
     try:
         variables = model.with_baseline(jax.tree.map(np.asarray, variables), None if known is None else known.pooled)
     except ValueError as error:
-        raise ValueError(f"{percentiles.FILE} in {workdir!r} is of another model, {error}: delete it") from error
+        where = os.path.join(workdir, percentiles.FILE)
+        raise ValueError(f"{where!r} is of another model, {error}: delete it") from error
     return TrainedRun(model, variables, run["config"], run["data"], step)
 
 

@@ -1,8 +1,8 @@
 """What a trained model makes of its training pictures, which new pictures are held against.
 
-Their predicted scores turn a new score into a percentile. The mean of their pooled features is the baseline of
-contribution maps. Training writes both when it ends; evaluation writes them for a run that has none. Scoring only reads
-them.
+Their predicted scores turn a new score into a percentile. Where pooled features enter the head at equal spread, their
+mean is the baseline of contribution maps. Training writes both when it ends; evaluation writes them for a run that has
+none. Scoring only reads them.
 """
 
 import contextlib
@@ -34,8 +34,9 @@ class TrainingScores:
     Attributes:
         quantiles: [LEVELS] ascending quantiles at equally spaced levels, from the lowest score to the highest.
         pictures: number of pictures that were scored.
-        pooled: [C] float32, mean of their pooled features, see `Ranker.with_baseline`; None if it is not known, as in
-            runs of earlier versions. A saved model has it among its variables.
+        pooled: [C] float32, mean of their pooled features, see `Ranker.with_baseline`; None if the model has no
+            baseline, because its head has no equal spread or the run is of an earlier version. A saved model has it
+            among its variables.
 
     Raises:
         ValueError: if the quantiles are not LEVELS ascending finite numbers, `pictures` is not a positive integer, or
@@ -127,7 +128,7 @@ def write(workdir, step, fingerprint, scores, pooled):
     Args:
         workdir, step, fingerprint: see `read`.
         scores: predicted scores [n] of the `drawn` training pictures.
-        pooled: their pooled features [n, C].
+        pooled: their pooled features [n, C], or None for a model without a baseline.
 
     Returns:
         `TrainingScores`.
@@ -136,9 +137,21 @@ def write(workdir, step, fingerprint, scores, pooled):
         OSError: if the folder cannot be written.
     """
     found = TrainingScores.of(scores, pooled)
-    stored = {"step": step, "fingerprint": fingerprint, **found.as_json(), "pooled": found.pooled.tolist()}
+    stored = {"step": step, "fingerprint": fingerprint, **found.as_json()}
+    if found.pooled is not None:
+        stored["pooled"] = found.pooled.tolist()
     write_whole(os.path.join(workdir, FILE), lambda file: json.dump(stored, file))
     return found
+
+
+def has_baseline(config):
+    """Tell whether contributions of a run's model are counted from the mean training picture.
+
+    They are where features enter the head at equal spread: there all channels get weights, and what every picture has
+    in common would fill the map. A head on raw features, as the paper's, leans on few strong channels that are zero
+    where nothing is, and zero is the better place to count from (docs/evaluation.md has both).
+    """
+    return config.head.equal_spread
 
 
 def drawn(count):
@@ -147,7 +160,7 @@ def drawn(count):
 
 
 def ensure(workdir, run, train, predictor=predict):
-    """Read the training scores of a run's checkpoint, or compute and write them if there are none, or no pooled mean.
+    """Read the training scores of a run's checkpoint, or compute and write them if they or the baseline are missing.
 
     Args:
         workdir: folder of the run.
@@ -159,7 +172,8 @@ def ensure(workdir, run, train, predictor=predict):
         `TrainingScores`.
     """
     known = read(workdir, run.step, run.fingerprint)
-    if known is not None and known.pooled is not None:
+    wanted = has_baseline(run.config)
+    if known is not None and (known.pooled is not None or not wanted):
         return known
     scores, pooled = predictor(
         run.model,
@@ -169,6 +183,7 @@ def ensure(workdir, run, train, predictor=predict):
         "scoring training pictures, once",
         "score_and_pool",
     )
+    pooled = pooled if wanted else None
     # A folder that may only be read: they are computed again next time.
     with contextlib.suppress(OSError):
         return write(workdir, run.step, run.fingerprint, scores, pooled)

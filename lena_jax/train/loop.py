@@ -277,4 +277,5 @@ def _write_percentiles(plan, workdir, inputs, manager):
     empty = np.zeros(0, np.float32), np.zeros((0, channels), np.float32)
     scores, pooled = _gathered(inputs.score_and_pool, variables, in_float32, drawn, plan.config.batch_size, empty)
     if not distributed.index():
+        pooled = pooled if percentiles.has_baseline(plan.config) else None
         percentiles.write(workdir, step, plan.fingerprint, scores, pooled)

@@ -54,14 +54,6 @@ def test_the_weights_come_back_bit_by_bit_and_give_the_same_scores(run, folder):
     assert list(Scorer.from_checkpoint(folder).score(photos)) == list(Scorer.from_checkpoint(run).score(photos))
 
 
-def test_a_folder_of_an_earlier_version_has_no_baseline(copied):
-    leaves = load_file(copied / "model.safetensors")
-    assert leaves.pop("baseline/pooled").shape == leaves["params/head/kernel"].shape[:1]
-    save_file(leaves, copied / "model.safetensors")
-    rewrite(copied, lambda stored: None, rehash=True)
-    assert "baseline" not in load_model(copied).variables
-
-
 def test_the_description_says_where_it_is_from(run, folder):
     stored = description(folder)
     metrics = json.loads((run / "metrics.json").read_text())

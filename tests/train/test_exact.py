@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from lena_jax.evaluation.evaluate import evaluate
+from lena_jax.evaluation.export import save_model
 from lena_jax.models import ranker
 from lena_jax.report.page import write_report
 from lena_jax.runs import folder
 from lena_jax.runs.load import load_ranker
+from lena_jax.runs.saved_model import load_model
 from lena_jax.studies import repeated_runs
 from lena_jax.train import exact, inner_validation, pair_matrix, supports
 from lena_jax.train.loop import train
@@ -88,7 +90,23 @@ def test_contributions_sum_to_the_score_and_training_scores_to_zero(run):
     scores, contributions, _ = loaded.model.explain(loaded.variables, pictures)
     bias = loaded.variables["params"]["head"]["bias"][0]
     np.testing.assert_allclose(contributions.sum((1, 2)), scores - bias, atol=1e-4)
-    assert abs(float(scores.mean())) < 0.05
+    assert abs(float(scores.mean())) < 0.05 and abs(bias) < 0.05  # Counted from the mean training picture.
+
+
+def test_maps_of_an_earlier_version_are_counted_from_the_mean_once_the_run_is_evaluated(run, tmp_path):
+    shutil.copytree(run[0], tmp_path / "run")
+    path, new = tmp_path / "run/training_scores.json", load_ranker(tmp_path / "run")
+    stored = json.loads(path.read_text())
+    np.testing.assert_array_equal(new.variables["baseline"]["pooled"], np.float32(stored.pop("pooled")))
+    path.write_text(json.dumps(stored))
+    older = load_ranker(tmp_path / "run")
+    assert "baseline" not in older.variables and abs(older.variables["params"]["head"]["bias"][0]) > 0.1
+    save_model(tmp_path / "run", tmp_path / "saved")  # Evaluates it first.
+    for again in (load_ranker(tmp_path / "run"), load_model(tmp_path / "saved")):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=0.02), again.variables, new.variables)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"pooled": [0.0]}))
+    with pytest.raises(ValueError, match=r"training_scores.json' is of another model, got a baseline of"):
+        load_ranker(tmp_path / "run")
 
 
 def test_the_same_features_give_the_same_bits(run, tmp_path):
