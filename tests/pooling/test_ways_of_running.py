@@ -54,9 +54,7 @@ def test_the_other_poolings_do_too(pooling, way):
     assert grid.difference(way, case(pooling, "mask" if "export" in way else "windows and mask", "float32")) is None
 
 
-@pytest.mark.parametrize(
-    "way", ["explicit mesh, both", "explicit mesh that is not set", "export, all"]
-)
+@pytest.mark.parametrize("way", ["explicit mesh, both", "explicit mesh that is not set", "export, all"])
 def test_more_cells_than_a_byte_counts(way):
     assert grid.difference(way, case("lena", "272 cells", "float32")) is None
 
