@@ -1,6 +1,5 @@
 """Average pooling: the mean of every map."""
 
-import functools
 from typing import Any
 
 import jax
@@ -8,7 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
 from lena_jax.pooling.base import Pooling, PoolingRecord
-from lena_jax.pooling.layout import lay_out, sum_dtype
+from lena_jax.pooling.layout import compiled, lay_out, sum_dtype
 from lena_jax.pooling.summing import sum_cells
 
 
@@ -57,7 +56,7 @@ class AveragePool(Pooling):
     functions = average_pool, average_weights
 
 
-@functools.partial(jax.jit, static_argnames="axis")
+@compiled("axis")
 def _average(cells: jax.Array, valid: jax.Array | None, axis: int) -> jax.Array:
     dtype = sum_dtype(cells.dtype)
     if valid is None:

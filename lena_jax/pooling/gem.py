@@ -1,6 +1,5 @@
 """Generalized-mean pooling (GeM), with a learned power."""
 
-import functools
 from typing import Any, ClassVar
 
 import flax.linen as nn
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from lena_jax.pooling.base import Pooling, PoolingRecord
+from lena_jax.pooling.layout import compiled
 from lena_jax.pooling.learned_value import counted, lay_out_with, log_initializer
 
 PARAMETER = "gem_log_power"
@@ -102,7 +102,7 @@ class GeMPool(Pooling):
         return {"power": jnp.exp(log_power), "eps": self.eps}
 
 
-@functools.partial(jax.jit, static_argnames="axis")
+@compiled("axis")
 def _gem(
     cells: jax.Array, power: jax.Array, valid: jax.Array | None, axis: int, eps: float
 ) -> tuple[jax.Array, jax.Array]:

@@ -4,7 +4,8 @@ import contextlib
 import dataclasses
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,8 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike, DTypeLike
 
 SPACE = (-3, -2)
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,12 +92,39 @@ def on_its_mesh(x: jax.Array) -> contextlib.AbstractContextManager:
 
     From JAX 0.12 on, an explicit mesh that is not set does not reach all operations under jit: `full_like` drops its
     axes, and gradients of indices raise. What is traced in this context remembers the mesh, and so does its gradient.
+
+    Raises:
+        ValueError: if `x` is differentiated or mapped by vmap outside of jit, on an explicit mesh that is not set. JAX
+            itself cannot differentiate a plain sum there.
     """
     mesh = jax.typeof(x).sharding.mesh
     is_known = AxisType.Explicit not in mesh.axis_types or not jax.sharding.get_abstract_mesh().empty
     if is_known or not _traced(x):  # Outside of jit, arrays bring their devices along.
         return contextlib.nullcontext()
+    if not _traced(jnp.zeros(())):  # In jit even a constant is traced.
+        raise ValueError(
+            "gradients and vmap outside of jit need the mesh of their input: got an input on an explicit mesh that is "
+            f"not set, {mesh}, expected jax.jit or `with jax.set_mesh(mesh):` around the call"
+        )
     return jax.sharding.use_abstract_mesh(mesh)
+
+
+def compiled(*static: str) -> Callable[[_Function], _Function]:
+    """Return a decorator: `jax.jit`, which traces its function on the mesh of the first argument, see `on_its_mesh`.
+
+    Args:
+        *static: the names of the static arguments.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        @functools.wraps(function)
+        def on_mesh(cells: jax.Array, *others: Any, **named: Any) -> Any:
+            with on_its_mesh(cells):
+                return function(cells, *others, **named)
+
+        return jax.jit(on_mesh, static_argnames=static)
+
+    return decorate
 
 
 def lay_out(
@@ -123,7 +153,7 @@ def lay_out(
     Raises:
         ValueError: if the input is not floating point of 16 bits or more, axes are out of range or repeated, a map has
             no cells, a window is larger than the padded map, a window is asked for on axes of symbolic size, or a map
-            or window has no valid cell; the last only where `where` is concrete.
+            or window has no valid cell, the last only where `where` is concrete; or as `on_its_mesh`.
 
     Example:
         >>> import jax.numpy as jnp

@@ -1,6 +1,5 @@
 """What the poolings with one learned number for each map share: generalized mean, log-sum-exp and softmax."""
 
-import functools
 import math
 from typing import Any
 
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike, DTypeLike
 
-from lena_jax.pooling.layout import Layout, lay_out
+from lena_jax.pooling.layout import Layout, compiled, lay_out
 
 
 def lay_out_with(
@@ -58,7 +57,7 @@ def largest(z: jax.Array, counts: jax.Array | bool, axis: int) -> jax.Array:
     return jnp.max(jnp.where(counts, z, -jnp.inf), axis=axis, keepdims=True)
 
 
-@functools.partial(jax.jit, static_argnames="axis")
+@compiled("axis")
 def softmax(cells: jax.Array, sharpness: jax.Array, valid: jax.Array | None, axis: int) -> tuple[jax.Array, jax.Array]:
     """Return `sum_i w_i * z_i` of every map, and the weights `w = softmax(sharpness * z)` in the shape of `cells`."""
     z, counts, _ = counted(cells, valid, axis, sharpness.dtype)

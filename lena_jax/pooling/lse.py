@@ -1,6 +1,5 @@
 """Log-sum-exp pooling, with a learned sharpness."""
 
-import functools
 from typing import Any, ClassVar
 
 import flax.linen as nn
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from lena_jax.pooling.base import Pooling, PoolingRecord
+from lena_jax.pooling.layout import compiled
 from lena_jax.pooling.learned_value import counted, largest, lay_out_with, log_initializer, softmax
 
 PARAMETER = "lse_log_sharpness"
@@ -92,7 +92,7 @@ class LSEPool(Pooling):
         return {"sharpness": jnp.exp(self.param(PARAMETER, initializer, jnp.shape(x)[-1:]))}
 
 
-@functools.partial(jax.jit, static_argnames="axis")
+@compiled("axis")
 def _lse(cells: jax.Array, sharpness: jax.Array, valid: jax.Array | None, axis: int) -> jax.Array:
     z, counts, count = counted(cells, valid, axis, sharpness.dtype)
     top = jax.lax.stop_gradient(largest(z, counts, axis))

@@ -9,7 +9,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from lena_jax.pooling.base import Pooling, PoolingRecord
-from lena_jax.pooling.layout import lay_out
+from lena_jax.pooling.layout import compiled, lay_out
 
 
 def max_pool(x: ArrayLike, **options: Any) -> jax.Array:
@@ -60,12 +60,12 @@ class MaxPool(Pooling):
     functions = max_pool, max_weights
 
 
-@functools.partial(jax.jit, static_argnames="axis")
+@compiled("axis")
 def _max(cells: jax.Array, valid: jax.Array | None, axis: int) -> jax.Array:
     return _pool(axis, _candidates(cells, valid))
 
 
-@functools.partial(jax.jit, static_argnames="axis")
+@compiled("axis")
 def _max_weights(cells: jax.Array, valid: jax.Array | None, axis: int) -> jax.Array:
     weights = _shares(_candidates(cells, valid), axis)
     # A map of -inf alone has its maximum where no cell counts as well.

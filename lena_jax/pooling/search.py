@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
+from jax.sharding import NamedSharding, PartitionSpec
 from jax.typing import DTypeLike
 
 from lena_jax.pooling import selection
@@ -93,12 +94,17 @@ def _types(cells: Any, n: Any, *, axis: int) -> tuple[Any, ...]:
 def _batched(
     arguments: Sequence[jax.Array], dims: Sequence[int | None], *, axis: int
 ) -> tuple[list[jax.Array], list[int]]:
-    size = next(one.shape[dim] for one, dim in zip(arguments, dims, strict=True) if dim is not None)
-    cells, n = (
-        jnp.broadcast_to(one, (size, *one.shape)) if dim is None else jnp.moveaxis(one, dim, 0)
-        for one, dim in zip(arguments, dims, strict=True)
-    )
+    mapped = [None if dim is None else jnp.moveaxis(one, dim, 0) for one, dim in zip(arguments, dims, strict=True)]
+    like = next(jax.typeof(one) for one in mapped if one is not None)
+    cells, n = (_repeated(one, like) if moved is None else moved for one, moved in zip(arguments, mapped, strict=True))
     return _search_p.bind(cells, n, axis=axis + 1), [0] * 4
+
+
+def _repeated(x: jax.Array, like: Any) -> jax.Array:
+    """Repeat `x` along a new first axis, as long as that of `like` and sharded as it is."""
+    name, sharding = like.sharding.spec[0], jax.typeof(x).sharding
+    spec = NamedSharding(like.sharding.mesh, PartitionSpec(name, *sharding.spec)) if name is not None else None
+    return jnp.broadcast_to(x, (like.shape[0], *x.shape), out_sharding=spec)
 
 
 batching.primitive_batchers[_search_p] = _batched

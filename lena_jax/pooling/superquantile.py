@@ -18,7 +18,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from lena_jax.pooling import selection, sorting
-from lena_jax.pooling.layout import on_its_mesh
+from lena_jax.pooling.layout import compiled
 from lena_jax.pooling.search import find_and_average, rank
 
 METHODS = ("select", "portable", "sort")
@@ -72,28 +72,25 @@ def _check_method(method: str) -> None:
         raise ValueError(f"method: got {method!r}, expected one of {METHODS}")
 
 
-@functools.partial(jax.jit, static_argnames="axis")
+@compiled("axis")
 def _sort_pool(cells: jax.Array, n: jax.Array, valid: jax.Array | None, axis: int) -> jax.Array:
-    with on_its_mesh(cells):
-        return sorting.sorted_pool(_candidates(cells, valid).astype(n.dtype), n, axis).astype(cells.dtype)
+    return sorting.sorted_pool(_candidates(cells, valid).astype(n.dtype), n, axis).astype(cells.dtype)
 
 
-@functools.partial(jax.jit, static_argnames=("method", "axis"))
+@compiled("method", "axis")
 def _select_pool(cells: jax.Array, n: jax.Array, valid: jax.Array | None, method: str, axis: int) -> jax.Array:
-    with on_its_mesh(cells):
-        return _search((axis, method == "select"), _candidates(cells, valid), n, valid)[0]
+    return _search((axis, method == "select"), _candidates(cells, valid), n, valid)[0]
 
 
-@functools.partial(jax.jit, static_argnames=("method", "axis"))
+@compiled("method", "axis")
 def _weights(cells: jax.Array, n: jax.Array, valid: jax.Array | None, method: str, axis: int) -> jax.Array:
-    with on_its_mesh(cells):
-        cells = _candidates(cells, valid)
-        if method == "sort":
-            found = sorting.sorted_find(cells, rank(n, cells.shape[axis]), valid, axis)
-        else:
-            _, found = find_and_average(cells, n, valid, axis, method == "select")
-        w = _closed_form(cells, n, found, valid, axis).astype(cells.dtype)
-        return jnp.where(jnp.isnan(cells).any(axis, keepdims=True), jnp.nan, w)
+    cells = _candidates(cells, valid)
+    if method == "sort":
+        found = sorting.sorted_find(cells, rank(n, cells.shape[axis]), valid, axis)
+    else:
+        _, found = find_and_average(cells, n, valid, axis, method == "select")
+    w = _closed_form(cells, n, found, valid, axis).astype(cells.dtype)
+    return jnp.where(jnp.isnan(cells).any(axis, keepdims=True), jnp.nan, w)
 
 
 def _candidates(cells: jax.Array, valid: jax.Array | None) -> jax.Array:

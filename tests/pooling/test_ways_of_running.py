@@ -14,7 +14,14 @@ case = functools.cache(grid.Case)
 
 
 # Slow, and contained in others: the whole grid has them.
-LEFT_TO_THE_GRID = {"op by op", "shard_map, batch", "explicit mesh, batch", "export, batch", "optimized"}
+LEFT_TO_THE_GRID = {
+    "op by op",
+    "shard_map, batch",
+    "explicit mesh, batch",
+    "export, batch",
+    "optimized",
+    "vmap, explicit mesh",
+}
 
 
 @pytest.mark.parametrize("way", [way for way in grid.WAYS if way not in LEFT_TO_THE_GRID])
@@ -37,6 +44,7 @@ def test_lena_runs_in_every_way(way):
         ("gem", "explicit mesh, the mask whole"),
         ("gem", "export, all"),
         ("lse", "shard_map, both"),
+        ("lse", "vmap, explicit mesh that is not set"),
         ("softmax", "explicit mesh, both"),
         ("weldon", "debug_infs and debug_nans"),
         ("weldon", "shard_map, both"),
@@ -62,6 +70,18 @@ def test_a_number_of_cells_that_a_symbolic_map_may_not_have():
 def test_dtypes_that_cannot_be_pooled(dtype):
     with pytest.raises(ValueError, match=f"got {jnp.dtype(dtype).name}, expected float32, bfloat16 or float16"):
         lena_pool(jnp.ones((2, 2, 1), dtype), 0.5)
+
+
+@pytest.mark.parametrize("transform", [jax.grad, jax.vmap])
+def test_outside_of_jit_the_mesh_must_be_set(transform):
+    mesh = grid.mesh(grid.AxisType.Explicit)
+    x = jax.device_put(jnp.ones((4, 2, 2, 3)), grid.NamedSharding(mesh, grid.BATCH))
+    run = transform(lambda x: lena_pool(x, 0.5).sum())
+    with pytest.raises(ValueError, match=r"an explicit mesh that is not set.* expected jax.jit or `with jax.set_mesh"):
+        run(x)
+    with jax.set_mesh(mesh):
+        got = run(x)
+    assert got.shape == (x.shape if transform is jax.grad else (4,))
 
 
 def test_the_maximum_of_computed_cells_is_among_them():

@@ -167,6 +167,22 @@ def one_by_one(transform):
     return run
 
 
+def over_shards(is_set):
+    """Run over the examples of the batch, which a mesh of explicit axes shards, as it does the channels."""
+
+    def transform(case):
+        def run(*maps):
+            here = mesh(AxisType.Explicit)
+            channels, both = (NamedSharding(here, spec) for spec in (P("b"), P("a", None, None, None, "b")))
+            inputs = jax.device_put((case.variables, *maps), (channels, *(both for _ in maps)))
+            with jax.set_mesh(here) if is_set else contextlib.nullcontext():
+                return jax.jit(jax.vmap(case.outputs, (None, 0, 0)))(*inputs)
+
+        return run
+
+    return one_by_one(transform)
+
+
 def over_eta(case):
     """Vary the variables, and not the maps."""
     variables = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf + 1]), case.variables)
@@ -207,6 +223,8 @@ WAYS = {
     "export, height and width": exported(("4", "h", "w", "...")),
     "export, all": exported(("b", "h", "w", "c")),
     "vmap": one_by_one(lambda case: lambda *maps: jax.jit(jax.vmap(case.outputs, (None, 0, 0)))(case.variables, *maps)),
+    "vmap, explicit mesh": over_shards(is_set=True),
+    "vmap, explicit mesh that is not set": over_shards(is_set=False),
     "vmap over eta": over_eta,
     "checkpoint in a scan": one_by_one(
         lambda case: (
