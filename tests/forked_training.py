@@ -5,6 +5,7 @@ JAX uses any device. The tests talk to the server through `Trainings`.
 """
 
 import contextlib
+import gc
 import json
 import os
 import selectors
@@ -312,5 +313,9 @@ if __name__ == "__main__":
     import lena_jax.train.profiling  # noqa: F401
 
     warnings.filterwarnings("ignore", message="os.fork")
+    # As conftest.py has it; and no run copies the pages of what is imported by counting it.
+    gc.set_threshold(50_000, 10, 10)
+    gc.collect()
+    gc.freeze()
     with contextlib.suppress(KeyboardInterrupt):
         _serve()
