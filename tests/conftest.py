@@ -1,5 +1,6 @@
 """Strict test session: two forced CPU devices; rank promotion and (setup.cfg) every warning is an error."""
 
+import gc
 import os
 import shutil
 import signal
@@ -7,6 +8,9 @@ import tempfile
 from pathlib import Path
 
 from forked_training import FAST
+
+# Tracing makes so many objects that the search for cycles among all that live was a tenth of the tests' time.
+gc.set_threshold(50_000, 10, 10)
 
 # Set before the first import of jax, which reads these variables once.
 _flags = [os.environ.get("XLA_FLAGS", ""), "--xla_force_host_platform_device_count=2"]
@@ -61,6 +65,12 @@ LONGEST = (
 def pytest_collection_modifyitems(items):
     place = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+def pytest_collection_finish():
+    """Modules are no garbage: leave all that is imported out of the search."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure():

@@ -5,6 +5,7 @@ JAX uses any device. The tests talk to the server through `Trainings`.
 """
 
 import contextlib
+import gc
 import json
 import os
 import selectors
@@ -18,7 +19,11 @@ TESTS = Path(__file__).resolve().parent
 # Most of the tests' time is compilation. LLVM's optimizations are a quarter of it, and how XLA now writes fusions for
 # CPUs half of the rest: the tests do without both, which change no operation of a program. What users get is tested by
 # pooling/test_as_users_compile.py, by the examples in docstrings (`make doctest`) and by the quickstart.
-FAST = "--xla_backend_optimization_level=0 --xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters"
+# A program split in parts, for as many threads, takes up to twice the processor time of a whole one.
+FAST = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    " --xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters --xla_cpu_parallel_codegen_split_count=1"
+)
 # Points that a run reports: (module, function, name of the point before it, name of the point after it).
 POINTS = (
     ("data.array_cache", "_fill", "caching", "cached"),
@@ -312,5 +317,9 @@ if __name__ == "__main__":
     import lena_jax.train.profiling  # noqa: F401
 
     warnings.filterwarnings("ignore", message="os.fork")
+    # As conftest.py has it; and no run copies the pages of what is imported by counting it.
+    gc.set_threshold(50_000, 10, 10)
+    gc.collect()
+    gc.freeze()
     with contextlib.suppress(KeyboardInterrupt):
         _serve()

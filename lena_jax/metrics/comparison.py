@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
-from lena_jax.metrics.ranking import checked, group_correlation, pair_accuracy, pairs_to_compare
+from lena_jax.metrics.rank_correlation import prepare_spearman
+from lena_jax.metrics.ranking import checked, pair_accuracy, pairs_to_compare
 from lena_jax.metrics.resampling import Units, bootstrap
 from lena_jax.metrics.sign_flips import sign_flip_test
 
@@ -69,16 +69,15 @@ def compare_models(
     if pairs is None:
         pairs = pairs_to_compare(scores, groups, seed=seed)
     units = Units.of(len(scores), pairs, groups if clusters is None else clusters)
-    groups = None if groups is None else np.asarray(groups)
+    rhos = [prepare_spearman(side, scores, groups) for side in (first, second)]
 
     def accuracies(index):
         weight = units.pair_weight(index, pairs)
         return [pair_accuracy(predicted, pairs, weight) for predicted in (first, second)]
 
     def correlations(index):
-        index = units.pictures(index)
-        within = None if groups is None else groups[index]
-        return [group_correlation(stats.spearmanr, side[index], scores[index], within) for side in (first, second)]
+        times = units.times(index)
+        return [rho(times) for rho in rhos]
 
     return {
         "pair_accuracy": compare_sides(accuracies, len(units), resamples, flips, seed),

@@ -10,6 +10,7 @@ from scipy import stats
 from lena_jax.data.pairs import ComparablePairs
 from lena_jax.metrics.discounted_gain import ndcg, percentile_gains
 from lena_jax.metrics.pair_auc import pair_auc, prepare_pair_auc
+from lena_jax.metrics.rank_correlation import average_defined, prepare_kendall, prepare_spearman
 from lena_jax.metrics.resampling import Units, bootstrap, members_of
 
 MOST_PAIRS = 200_000
@@ -61,7 +62,7 @@ def group_correlation(
     """
     predicted, scores = np.asarray(predicted), np.asarray(scores)
     values, sizes = _correlations(correlation, predicted, scores, members_of(groups, len(scores)))
-    return _average(values, sizes)
+    return average_defined(values, sizes)
 
 
 def pairs_to_compare(
@@ -166,26 +167,30 @@ def _picture_measures(predicted, scores, groups, units):
     gains = percentile_gains(scores, groups)
     members = members_of(groups, len(scores))
     at = [k for k in NDCG_AT if max(map(len, members)) > k]
-    correlations = {"spearman": stats.spearmanr, "kendall": stats.kendalltau}
     if units.kind == "group":
         # The contribution of a group does not depend on the other drawn groups: compute it once.
+        correlations = {"spearman": stats.spearmanr, "kendall": stats.kendalltau}
         each = {
             name: _correlations(correlation, predicted, scores, members) for name, correlation in correlations.items()
         }
         each |= {f"ndcg@{k}": _gains_at(k, predicted, gains, members) for k in at}
-        return lambda index: {name: _average(values[index], sizes[index]) for name, (values, sizes) in each.items()}
+        return lambda index: {
+            name: average_defined(values[index], sizes[index]) for name, (values, sizes) in each.items()
+        }
     groups = None if groups is None else np.asarray(groups)
+    prepared = {
+        "spearman": prepare_spearman(predicted, scores, groups),
+        "kendall": prepare_kendall(predicted, scores, groups),
+    }
 
     def measures(index):
-        index = units.pictures(index)
-        drawn = members_of(None if groups is None else groups[index], len(index))
-        return {
-            **{
-                name: _average(*_correlations(correlation, predicted[index], scores[index], drawn))
-                for name, correlation in correlations.items()
-            },
-            **{f"ndcg@{k}": _average(*_gains_at(k, predicted[index], gains[index], drawn)) for k in at},
-        }
+        times = units.times(index)
+        values = {name: correlation(times) for name, correlation in prepared.items()}
+        if at:
+            index = units.pictures(index)
+            drawn = members_of(None if groups is None else groups[index], len(index))
+            values |= {f"ndcg@{k}": average_defined(*_gains_at(k, predicted[index], gains[index], drawn)) for k in at}
+        return values
 
     return measures
 
@@ -205,8 +210,3 @@ def _gains_at(k, predicted, gains, members):
     """Computes each group's NDCG@k (NaN if it has at most k pictures) and its number of pictures."""
     values = [ndcg(predicted[index], gains[index], k) if len(index) > k else np.nan for index in members]
     return np.array(values), np.array([len(index) for index in members])
-
-
-def _average(values, sizes):
-    defined = ~np.isnan(values)
-    return float(np.average(values[defined], weights=sizes[defined])) if defined.any() else float("nan")

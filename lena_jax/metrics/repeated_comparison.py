@@ -1,6 +1,5 @@
 """Compare two configurations, each trained several times: over new pictures, and over new trainings."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,8 +7,9 @@ import numpy.typing as npt
 from scipy import stats
 
 from lena_jax.metrics.comparison import compare_sides, counts
+from lena_jax.metrics.rank_correlation import prepare_spearman
 from lena_jax.metrics.ranking import checked, pairs_right, pairs_to_compare
-from lena_jax.metrics.resampling import Units, members_of
+from lena_jax.metrics.resampling import Units
 
 
 def compare_trainings(
@@ -48,7 +48,7 @@ def compare_trainings(
         pairs = pairs_to_compare(scores, groups, seed=seed)
     pairs = np.asfortranarray(pairs)  # Columns are read thousands of times.
     units = Units.of(len(scores), pairs, groups if clusters is None else clusters)
-    groups = None if groups is None else np.asarray(groups)
+    rhos = [[prepare_spearman(one, scores, groups) for one in side] for side in (first, second)]
     right = [np.mean([pairs_right(one, pairs) for one in side], 0) for side in (first, second)]
 
     def accuracies(index):
@@ -57,43 +57,14 @@ def compare_trainings(
         return [float((side * weight).sum() / total) for side in right]
 
     def correlations(index):
-        index = units.pictures(index)
-        members = members_of(None if groups is None else groups[index], len(index))
-        return [
-            float(np.mean(mean_spearman(side[:, index].astype(np.float64), scores[index], members)))
-            for side in (first, second)
-        ]
+        times = units.times(index)
+        return [float(np.mean([rho(times) for rho in side])) for side in rhos]
 
     return {
         "pair_accuracy": compare_sides(accuracies, len(units), resamples, flips, seed),
         "spearman": compare_sides(correlations, len(units), resamples, flips, seed),
         **counts(units, scores, pairs),
     }
-
-
-def mean_spearman(predicted: np.ndarray, scores: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
-    """Computes Spearman's rho of each row within the groups, averaged over groups with their sizes as weights.
-
-    Args:
-        predicted: [s, n].
-        scores: [n].
-        members: indices of each group's pictures.
-
-    Returns:
-        [s]. Groups in which either side is constant are left out; NaN if all are.
-    """
-    values, sizes = [], []
-    for index in members:
-        if len(index) < 2:
-            continue
-        x, y = (stats.rankdata(one, axis=-1) - (len(index) + 1) / 2 for one in (predicted[:, index], scores[index]))
-        with np.errstate(invalid="ignore"):
-            values.append(x @ y / np.sqrt((x * x).sum(1) * (y @ y)))
-        sizes.append(len(index))
-    each, weight = np.array(values).reshape(-1, len(predicted)), np.array(sizes, np.float64)[:, None]
-    defined = ~np.isnan(each)
-    with np.errstate(invalid="ignore"):
-        return np.where(defined, each * weight, 0).sum(0) / (defined * weight).sum(0)
 
 
 def paired_t(differences: npt.ArrayLike, overlap: float = 0.0) -> dict[str, float | None]:

@@ -59,13 +59,17 @@ class Units:
         """Lists the pictures of the drawn units, each as often as its unit was drawn."""
         return index if self.kind == "picture" else np.concatenate([self.members[one] for one in index])
 
+    def times(self, index: np.ndarray) -> np.ndarray:
+        """Counts how often each picture was drawn, [n] floats."""
+        return np.bincount(index, minlength=len(self)).astype(np.float64)[self.number]
+
     def pair_weight(self, index: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         """Counts how often each pair was drawn, [p].
 
         A pair within a unit counts as often as the unit. A pair of two units (single pictures) counts the product of
         how often each was drawn. A picture and its own copy are not a pair.
         """
-        times = np.bincount(index, minlength=len(self)).astype(np.float64)[self.number]
+        times = self.times(index)
         return times[pairs[:, 0]] * times[pairs[:, 1]] if self.kind == "picture" else times[pairs[:, 0]]
 
 

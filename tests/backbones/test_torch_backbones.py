@@ -51,7 +51,8 @@ def test_bfloat16_is_close(name):
     assert np.corrcoef(got.ravel(), expected.ravel())[0, 1] > 0.99
 
 
-@pytest.mark.parametrize("name", NAMES)
+# VGG16 has no parameter that VGG16 with BatchNorm has not.
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "vgg16"])
 def test_gradient_reaches_every_parameter(name):
     options = {}
     if name.startswith("resnet"):

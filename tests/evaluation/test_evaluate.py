@@ -69,7 +69,7 @@ def test_the_same_pairs_again(evaluated, tmp_path):
 def test_contributions_of_real_pictures_sum_to_score_minus_bias(trained):
     model, variables, config, _, _ = load_ranker(str(trained[0]))
     pictures = open_pictures(config)["test"]
-    scores, contributions, virality = predict(model, variables, pictures, batch_size=10)
+    scores, contributions, virality = predict(model, variables, pictures, batch_size=16)
     assert contributions.shape == virality.shape == (24, 4, 4)
     np.testing.assert_allclose(contributions.sum((1, 2)), scores - variables["params"]["head"]["bias"][0], atol=1e-4)
     assert np.ptp(scores) > 0.1
@@ -78,8 +78,8 @@ def test_contributions_of_real_pictures_sum_to_score_minus_bias(trained):
 def test_scores_do_not_depend_on_the_batch_size(trained):
     model, variables, config, _, _ = load_ranker(str(trained[0]))
     pictures = open_pictures(config)["test"].subset(range(7))
-    one = predict(model, variables, pictures, batch_size=3)
-    other = predict(model, variables, pictures, batch_size=7)
+    one = predict(model, variables, pictures, batch_size=3)  # On one device,
+    other = predict(model, variables, pictures, batch_size=16)  # on two, and filled up.
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), one, other)
 
 
@@ -173,10 +173,10 @@ def test_a_run_with_objectness_is_evaluated_and_its_maps_add_up(fused):
     assert re.search("objectness +concat", tables.table(metrics, str(fused)))
     model, variables, config, _, _ = load_ranker(str(fused))
     pictures = open_pictures(config)["test"]
-    scores, contributions, _ = predict(model, variables, pictures, batch_size=10)
+    scores, contributions, _ = predict(model, variables, pictures, batch_size=16)
     np.testing.assert_allclose(contributions.sum((1, 2)), scores - variables["params"]["head"]["bias"][0], atol=1e-4)
     few = pictures.subset([5, 2])
-    np.testing.assert_allclose(predict(model, variables, few)[0], scores[[5, 2]], atol=1e-5)
+    np.testing.assert_allclose(predict(model, variables, few, batch_size=16)[0], scores[[5, 2]], atol=1e-5)
     write_report(str(fused))
     page = (fused / "report.html").read_text()
     assert "objectness maps fused by concat" in page and "of the 13 channels" in page and "Map of " in page

@@ -3,7 +3,6 @@ import pytest
 from scipy import stats
 
 from lena_jax.metrics import compare_models, compare_trainings, holm, paired_t, pairs_to_compare
-from lena_jax.metrics.repeated_comparison import mean_spearman
 
 
 @pytest.fixture
@@ -41,15 +40,6 @@ def test_several_trainings_are_averaged(data):
     assert result["spearman"]["difference"] == pytest.approx(rho[0] - rho[1])
     same = compare_trainings(first, first[::-1], scores, resamples=20, flips=50)["pair_accuracy"]
     assert same["difference"] == pytest.approx(0, abs=1e-12) and same["p_value"] > 0.9
-
-
-def test_spearman_of_rows_within_groups_leaves_constant_groups_out():
-    predicted = np.array([[1.0, 2, 3, 5, 5, 5, 9], [2.0, 1, 3, 1, 2, 2, 0]])
-    scores = np.array([1.0, 2, 3, 1, 2, 3, 4])
-    members = [np.arange(3), np.arange(3, 6), np.array([6])]
-    second = (3 * stats.spearmanr(predicted[1, :3], scores[:3])[0] + 3 * stats.spearmanr([1, 2, 2], [1, 2, 3])[0]) / 6
-    assert mean_spearman(predicted, scores, members) == pytest.approx([1.0, second])
-    assert np.isnan(mean_spearman(np.ones((1, 7)), scores, members)).all()
 
 
 def test_the_paired_t_test_over_seeds_is_students_and_over_folds_is_wider():

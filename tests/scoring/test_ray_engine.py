@@ -130,40 +130,10 @@ def wait_for(condition, seconds=60):
     return found
 
 
-def test_a_worker_killed_within_a_block_loses_nothing_and_doubles_nothing(
+def test_a_killed_driver_and_a_killed_worker_lose_nothing_and_double_nothing(
     cluster, run, folder, expected, tmp_path, capsys
 ):
     output, killed = tmp_path / "scores", []
-
-    def kill():
-        process, unfinished = wait_for(lambda: files_of(output) and writing(output)).popitem()
-        process.send_signal(signal.SIGKILL)
-        killed.append((Path(unfinished).name.split(".parquet.")[0] + ".parquet", set(files_of(output))))
-        process.wait()
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    assert main(arguments(run, folder, output, 2)) == 1
-    killer.join()
-    # It was within a block that nobody had finished, and others were still to come.
-    ((file, finished),) = killed
-    assert file not in finished and len(finished) < len(files_of(output)) - 2
-    assert_whole(output, expected)
-    said = capsys.readouterr()
-    assert f"finished: 83 rows in {output}" in said.out and "1 of 83 could not be read" in said.out
-    assert "83 of 83" in said.err
-
-    # Nothing is left to do, and nothing is done; another job is refused.
-    before = files_of(output)
-    assert main(arguments(run, folder, output, 2)) == 1 and files_of(output) == before
-    (folder / "one_more.bmp").write_bytes(encode(scene(1), "BMP"))
-    assert main(arguments(run, folder, output, 2)) == 2
-    (folder / "one_more.bmp").unlink()
-    assert "scores of another list of 83 pictures (got 84)" in capsys.readouterr().err and files_of(output) == before
-
-
-def test_a_killed_driver_goes_on_where_it_was(cluster, run, folder, expected, tmp_path, capsys):
-    output = tmp_path / "scores"
     driver = subprocess.Popen(
         [sys.executable, "-c", DRIVER, *arguments(run, folder, output, 1), f"--ray_address={cluster}"],
         stdout=subprocess.DEVNULL,
@@ -177,11 +147,35 @@ def test_a_killed_driver_goes_on_where_it_was(cluster, run, folder, expected, tm
     # Ray ends the workers of a driver that is gone.
     wait_for(lambda: not writing(output))
     before = files_of(output)
-    assert 1 < len(before) < 20 and not (output / "_SUCCESS").exists()
-    assert main(arguments(run, folder, output, 1)) == 1
+    assert 1 < len(before) < 16 and not (output / "_SUCCESS").exists()
+
+    def kill():
+        process, unfinished = wait_for(lambda: set(files_of(output)) > set(before) and writing(output)).popitem()
+        process.send_signal(signal.SIGKILL)
+        killed.append((Path(unfinished).name.split(".parquet.")[0] + ".parquet", set(files_of(output))))
+        process.wait()
+
+    # The next driver goes on where that one was; one of its two workers is killed.
+    killer = threading.Thread(target=kill)
+    killer.start()
+    assert main(arguments(run, folder, output, 2)) == 1
+    killer.join()
     after = files_of(output)
+    # It was within a block that nobody had finished, and others were still to come.
+    ((file, finished),) = killed
+    assert file not in finished and len(finished) < len(after) - 2
     assert len(after) == 21 and {name: after[name] for name in before} == before
     assert_whole(output, expected)
+    said = capsys.readouterr()
+    assert f"finished: 83 rows in {output}" in said.out and "1 of 83 could not be read" in said.out
+    assert "83 of 83" in said.err
+
+    # Nothing is left to do, and nothing is done; another job is refused.
+    assert main(arguments(run, folder, output, 2)) == 1 and files_of(output) == after
+    (folder / "one_more.bmp").write_bytes(encode(scene(1), "BMP"))
+    assert main(arguments(run, folder, output, 2)) == 2
+    (folder / "one_more.bmp").unlink()
+    assert "scores of another list of 83 pictures (got 84)" in capsys.readouterr().err and files_of(output) == after
 
 
 def test_a_block_that_ends_its_workers_is_left_out(scorer, folder, tmp_path, monkeypatch):
