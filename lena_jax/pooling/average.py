@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
 from lena_jax.pooling.base import Pooling, PoolingRecord
-from lena_jax.pooling.layout import compiled, lay_out, sum_dtype
+from lena_jax.pooling.layout import lay_out, sum_dtype
+from lena_jax.pooling.mesh import compiled
 from lena_jax.pooling.summing import sum_cells
 
 

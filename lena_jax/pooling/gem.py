@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from lena_jax.pooling.base import Pooling, PoolingRecord
-from lena_jax.pooling.layout import compiled
 from lena_jax.pooling.learned_value import counted, lay_out_with, log_initializer
+from lena_jax.pooling.mesh import compiled
 
 PARAMETER = "gem_log_power"
 VALUE = "`(mean max(z, eps)^p)^(1/p)` with a power `p`"

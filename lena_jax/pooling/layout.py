@@ -1,22 +1,19 @@
 """Which cells a pooling reads: axes, windows and masks, all brought to one form, maps of cells `[..., M, ...]`."""
 
-import contextlib
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike, DTypeLike
 
-SPACE = (-3, -2)
+from lena_jax.pooling.mesh import on_its_mesh, traced, whole_maps
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+SPACE = (-3, -2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,46 +84,6 @@ def sum_dtype(dtype: DTypeLike) -> np.dtype:
     return np.promote_types(np.float32, dtype) if jnp.dtype(dtype).itemsize > 2 else np.dtype(np.float32)
 
 
-def on_its_mesh(x: jax.Array) -> contextlib.AbstractContextManager:
-    """Return a context in which JAX knows the mesh of `x`, as under `jax.set_mesh`.
-
-    From JAX 0.12 on, an explicit mesh that is not set does not reach all operations under jit: `full_like` drops its
-    axes, and gradients of indices raise. What is traced in this context remembers the mesh, and so does its gradient.
-
-    Raises:
-        ValueError: if `x` is differentiated or mapped by vmap outside of jit, on an explicit mesh that is not set. JAX
-            itself cannot differentiate a plain sum there.
-    """
-    mesh = jax.typeof(x).sharding.mesh
-    is_known = AxisType.Explicit not in mesh.axis_types or not jax.sharding.get_abstract_mesh().empty
-    if is_known or not _traced(x):  # Outside of jit, arrays bring their devices along.
-        return contextlib.nullcontext()
-    if not _traced(jnp.zeros(())):  # In jit even a constant is traced.
-        raise ValueError(
-            "gradients and vmap outside of jit need the mesh of their input: got an input on an explicit mesh that is "
-            f"not set, {mesh}, expected jax.jit or `with jax.set_mesh(mesh):` around the call"
-        )
-    return jax.sharding.use_abstract_mesh(mesh)
-
-
-def compiled(*static: str) -> Callable[[_Function], _Function]:
-    """Return a decorator: `jax.jit`, which traces its function on the mesh of the first argument, see `on_its_mesh`.
-
-    Args:
-        *static: the names of the static arguments.
-    """
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        @functools.wraps(function)
-        def on_mesh(cells: jax.Array, *others: Any, **named: Any) -> Any:
-            with on_its_mesh(cells):
-                return function(cells, *others, **named)
-
-        return jax.jit(on_mesh, static_argnames=static)
-
-    return decorate
-
-
 def lay_out(
     x: ArrayLike,
     *,
@@ -153,7 +110,7 @@ def lay_out(
     Raises:
         ValueError: if the input is not floating point of 16 bits or more, axes are out of range or repeated, a map has
             no cells, a window is larger than the padded map, a window is asked for on axes of symbolic size, or a map
-            or window has no valid cell, the last only where `where` is concrete; or as `on_its_mesh`.
+            or window has no valid cell, the last only where `where` is concrete; or as `mesh.on_its_mesh`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -172,7 +129,7 @@ def lay_out(
         raise ValueError(
             f"a map must have at least one element: got shape {x.shape}, expected no pooled axis of size 0"
         )
-    x = _whole_maps(x, axes)
+    x = whole_maps(x, axes)
     eta_shape = tuple(n for a, n in enumerate(x.shape) if a not in axes)
     valid = None if where is None else _broadcast_mask(where, x, axes)
     window_axes: tuple[int, ...] = ()
@@ -193,7 +150,7 @@ def lay_out(
     empty = None
     if valid is not None:
         valid = jnp.transpose(valid, order).reshape(shape)
-        if not _traced(valid) and not bool(valid.any(before).all()):
+        if not traced(valid) and not bool(valid.any(before).all()):
             raise ValueError("every map (window) needs a valid cell: got one without any, expected at least 1")
         empty = ~valid.any(before, keepdims=True)
         # 0 and not -inf, which jax_debug_infs would report.
@@ -233,10 +190,6 @@ def caffe_padding(
     return tuple(pairs)
 
 
-def _traced(array: ArrayLike) -> bool:
-    return isinstance(array, jax.core.Tracer)
-
-
 def _normalize_axes(axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
     axes = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
     if not axes or any(not -ndim <= a < ndim for a in axes):
@@ -247,15 +200,6 @@ def _normalize_axes(axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
     return normal
 
 
-def _whole_maps(x: jax.Array, axes: Sequence[int]) -> jax.Array:
-    """Gather the cells of every map on one device, where a mesh of explicit axes shards them."""
-    sharding = jax.typeof(x).sharding
-    if all(sharding.spec[a] is None for a in axes):
-        return x
-    spec = PartitionSpec(*(None if a in axes else name for a, name in enumerate(sharding.spec)))
-    return jax.sharding.reshard(x, NamedSharding(sharding.mesh, spec))
-
-
 def _broadcast_mask(where: ArrayLike, x: jax.Array, axes: Sequence[int]) -> jax.Array:
     where, shape = jnp.asarray(where), x.shape
     extra = len(shape) - where.ndim
@@ -264,7 +208,7 @@ def _broadcast_mask(where: ArrayLike, x: jax.Array, axes: Sequence[int]) -> jax.
         raise ValueError(
             f"where must be boolean and broadcast to the input: got {where.dtype} {where.shape}, expected bool {shape}"
         )
-    where = _whole_maps(jnp.expand_dims(where, tuple(range(extra))), axes)
+    where = whole_maps(jnp.expand_dims(where, tuple(range(extra))), axes)
     return where & jnp.full_like(x, True, bool)
 
 

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike, DTypeLike
 
-from lena_jax.pooling.layout import Layout, compiled, lay_out
+from lena_jax.pooling.layout import Layout, lay_out
+from lena_jax.pooling.mesh import compiled
 
 
 def lay_out_with(

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from lena_jax.pooling.base import Pooling, PoolingRecord
-from lena_jax.pooling.layout import compiled
 from lena_jax.pooling.learned_value import counted, largest, lay_out_with, log_initializer, softmax
+from lena_jax.pooling.mesh import compiled
 
 PARAMETER = "lse_log_sharpness"
 VALUE = "`log(mean exp(r z)) / r` with a sharpness `r`"

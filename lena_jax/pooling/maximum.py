@@ -9,7 +9,8 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from lena_jax.pooling.base import Pooling, PoolingRecord
-from lena_jax.pooling.layout import compiled, lay_out
+from lena_jax.pooling.layout import lay_out
+from lena_jax.pooling.mesh import compiled
 
 
 def max_pool(x: ArrayLike, **options: Any) -> jax.Array:

@@ -18,7 +18,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from lena_jax.pooling import selection, sorting
-from lena_jax.pooling.layout import compiled
+from lena_jax.pooling.mesh import compiled
 from lena_jax.pooling.search import find_and_average, rank
 
 METHODS = ("select", "portable", "sort")
