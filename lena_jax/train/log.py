@@ -135,7 +135,9 @@ class RunLog:
             self._board.add_scalar(name, value, step)
         shown = {"loss": "loss", "pair_accuracy": "training accuracy", "validation_pair_accuracy": "validation"}
         self._shown |= {shown[name]: f"{value:.3f}" for name, value in measures.items() if name in shown}
-        self.bar.set_postfix({"step": f"{self._step}/{self._steps}", **self._shown}, refresh=False)
+        # A solved head has rounds of its own, and no rate.
+        steps = {} if self._learning_rate is None else {"step": f"{self._step}/{self._steps}"}
+        self.bar.set_postfix({**steps, **self._shown}, refresh=False)
 
     def say(self, message):
         """Print a line above the bar."""
