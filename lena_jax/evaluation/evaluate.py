@@ -34,7 +34,7 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
 
     Writes into `workdir`: `metrics.json`, `scores.csv` (id, group, true and predicted score), `pairs.csv` (ids of the
     compared pairs) and `maps.png`. For a split other than `test`, file names begin with the split, such as
-    `train_metrics.json`. Also writes the percentiles of a run that has none yet (`percentiles`).
+    `train_metrics.json`. Also writes percentiles and baseline of a run that lacks them (`percentiles`).
 
     Args:
         workdir: folder of the run.
@@ -81,12 +81,7 @@ def evaluate(workdir, split="test", data_dir=None, pairs=None, check_maps=0, pre
     # Contributions may be counted from the mean of the training pictures.
     variables = model.with_baseline(variables, percentiles.ensure(workdir, run, parts["train"], predictor).pooled)
     scores, contributions, virality = predictor(model, variables, pictures, config.batch_size, f"scoring {split}")
-    if not np.isfinite(scores).all():
-        bad = pictures.ids[~np.isfinite(scores)]
-        raise ValueError(
-            f"the model of {workdir!r} gives {len(bad):,} of {len(scores):,} pictures no finite score, such as "
-            f"{str(bad[0])!r}: its weights are damaged or too large"
-        )
+    percentiles.check_finite(workdir, scores, pictures.ids, "pictures")
     metrics = {
         "data": config.data.name,
         "fingerprint": data,

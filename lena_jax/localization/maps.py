@@ -1,5 +1,7 @@
 """Maps computed from the network itself: the paper's virality map, the exact contribution map, the support map."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,8 +58,11 @@ def contribution_map(
     weights = cell_weights.astype(jnp.float32)
     added = feature_map.astype(jnp.float32) * weights
     if baseline is not None:
-        shares = jnp.abs(weights)
-        shares = shares / shares.sum(range(1, weights.ndim - 1), keepdims=True)
+        shares, cells = jnp.abs(weights), range(1, weights.ndim - 1)
+        total = shares.sum(cells, keepdims=True)
+        # WELDON's weights of a constant map may all be 0: then its baseline lies in all cells alike.
+        even = 1 / math.prod(weights.shape[1:-1])
+        shares = jnp.where(total > 0, shares / jnp.where(total > 0, total, 1), even)
         added = added - shares * jnp.asarray(baseline).reshape(*[1] * (weights.ndim - 1), -1)
     return virality_map(added, kernel)
 

@@ -176,9 +176,14 @@ class Ranker:
             variables: variables of the model, see `init`; with or without a baseline.
             pooled: [C], such as `runs.percentiles.TrainingScores.pooled`; None for no baseline.
 
+        Returns:
+            Variables with the collection "baseline" and another bias; without that collection if `pooled` is None.
+
         Raises:
             ValueError: if `pooled` has another length.
         """
+        if pooled is None and "baseline" not in variables:
+            return variables
         weights = np.asarray(self.head_weights(variables), np.float64)
         if pooled is not None and np.shape(pooled) != weights.shape:
             raise ValueError(f"got a baseline of shape {np.shape(pooled)}, expected {weights.shape}")

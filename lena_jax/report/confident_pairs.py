@@ -8,7 +8,7 @@ from PIL import Image
 from lena_jax.localization import overlays
 from lena_jax.localization.maps import telling_frame
 from lena_jax.models.predict import predict
-from lena_jax.runs import folder, percentiles
+from lena_jax.runs import folder
 from lena_jax.runtime.pages import data_url
 
 PAIRS = 4  # Number of right pairs, and of wrong pairs.
@@ -71,7 +71,7 @@ def most_confident_pairs(run, measured):
                 "It is that of the model trained on all pictures. "
                 if folds
                 else "Cells sum to the score minus its mean over the training pictures. "
-                if percentiles.has_baseline(run.config)
+                if "baseline" in run.variables
                 else "Cells and bias sum to the score. "
             )
             + "Black outlines are the masks of the dataset, if it has any."

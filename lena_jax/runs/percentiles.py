@@ -59,13 +59,11 @@ class TrainingScores:
             raise ValueError(f"got training scores of {described(self.pictures)} pictures, expected a number above 0")
         object.__setattr__(self, "quantiles", values)
         if self.pooled is not None:
-            try:
-                pooled = np.asarray(self.pooled, np.float32)
-            except (TypeError, ValueError, OverflowError):
-                pooled = np.zeros(0)
-            if pooled.ndim != 1 or not len(pooled) or not np.isfinite(pooled).all():
+            pooled = np.asarray(self.pooled) if not isinstance(self.pooled, list) or _flat(self.pooled) else np.zeros(0)
+            # Features are float32. Larger numbers would overflow.
+            if pooled.ndim != 1 or not len(pooled) or not (np.abs(pooled.astype(np.float64)) < 3e38).all():
                 raise ValueError("got training scores whose pooled features are no row of finite numbers")
-            object.__setattr__(self, "pooled", pooled)
+            object.__setattr__(self, "pooled", pooled.astype(np.float32))
 
     @classmethod
     def of(cls, scores, pooled=None):
@@ -144,6 +142,30 @@ def write(workdir, step, fingerprint, scores, pooled):
     return found
 
 
+def check_finite(workdir, scores, ids, what):
+    """Refuse a model that gives pictures no finite score.
+
+    Args:
+        workdir: folder of the run.
+        scores, ids: [n], of its pictures.
+        what: what these are, in the plural.
+
+    Raises:
+        ValueError: names the model, how many pictures they are, and one of them.
+    """
+    if not (finite := np.isfinite(scores)).all():
+        bad = np.asarray(ids)[~finite]
+        raise ValueError(
+            f"the model of {os.fspath(workdir)!r} gives {len(bad):,} of {len(scores):,} {what} no finite score, "
+            f"such as {str(bad[0])!r}: its weights are damaged or too large"
+        )
+
+
+def _flat(numbers):
+    """Tell whether a list of JSON values holds numbers alone."""
+    return all(isinstance(one, (int, float)) and not isinstance(one, bool) and abs(one) < 3e38 for one in numbers)
+
+
 def has_baseline(config):
     """Tell whether contributions of a run's model are counted from the mean training picture.
 
@@ -165,11 +187,14 @@ def ensure(workdir, run, train, predictor=predict):
     Args:
         workdir: folder of the run.
         run: `load.TrainedRun` of that folder.
-        train: `ScoredPictures` it was trained on.
-        predictor: scores pictures, as `predict` does.
+        train: `ScoredPictures` it was trained on, of which at most `MOST` are scored.
+        predictor: `models.predict.predict`, or a function like it.
 
     Returns:
         `TrainingScores`.
+
+    Raises:
+        ValueError: if the model gives a picture no finite score.
     """
     known = read(workdir, run.step, run.fingerprint)
     wanted = has_baseline(run.config)
@@ -183,6 +208,7 @@ def ensure(workdir, run, train, predictor=predict):
         "scoring training pictures, once",
         "score_and_pool",
     )
+    check_finite(workdir, scores, train.ids[drawn(len(train))], "training pictures")
     pooled = pooled if wanted else None
     # A folder that may only be read: they are computed again next time.
     with contextlib.suppress(OSError):

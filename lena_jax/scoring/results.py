@@ -77,9 +77,10 @@ class Explanation:
     Attributes:
         name, score, percentile: see `PictureScore`.
         map: [h, w] float32, raw and signed: what each cell adds to the score.
-        exact: True if the map is a contribution map, which sums to the score minus the model's bias. With equal
-            spread it is the mean score of the training pictures (`Ranker.with_baseline`), and the map says what sets
-            the picture apart from them. False if the pooling allows no such map; it is then the virality map.
+        exact: True if the map is a contribution map, which sums to the score minus the model's bias. If the
+            model has a baseline (`Ranker.with_baseline`), it is the mean score of the training pictures, and the map
+            says what sets the picture apart from them. False if the pooling allows no such map; it is then the
+            virality map.
         boxes: [k, 4] (top, left, bottom, right) in pixels, around the regions that raise the score most, best first.
         picture: [H, W, 3] uint8, the decoded picture.
         resize: how it became the square that the network saw and the map covers: "squash", "pad" or "crop", see

@@ -208,11 +208,14 @@ def _solve(plan, workdir, stop):
 
 
 def _complete(plan, workdir):
-    """Write the percentiles if an earlier run was killed before it could; of several processes none does.
+    """Write the percentiles if an earlier run was killed before it could, or is older; of several processes none does.
 
     One process would score while the others wait to leave, and they do not wait for long. Evaluation writes them then.
     """
-    if distributed.count() == 1 and percentiles.read(workdir, best_step(workdir), plan.fingerprint) is None:
+    if distributed.count() > 1:
+        return
+    known = percentiles.read(workdir, best_step(workdir), plan.fingerprint)
+    if known is None or (known.pooled is None and percentiles.has_baseline(plan.config)):
         percentiles.ensure(workdir, load_ranker(workdir), plan.pictures["train"])
 
 
@@ -273,9 +276,12 @@ def _write_percentiles(plan, workdir, inputs, manager):
         for row in inputs.whole("train", mine):
             yield jax.tree.map(lambda leaf: leaf.astype(np.float32) if leaf.dtype.itemsize == 2 else leaf, row)
 
-    channels = len(variables["params"]["head"]["kernel"])
-    empty = np.zeros(0, np.float32), np.zeros((0, channels), np.float32)
-    scores, pooled = _gathered(inputs.score_and_pool, variables, in_float32, drawn, plan.config.batch_size, empty)
+    no_scores, arguments = np.zeros(0, np.float32), (variables, in_float32, drawn, plan.config.batch_size)
+    if percentiles.has_baseline(plan.config):
+        no_features = np.zeros((0, len(variables["params"]["head"]["kernel"])), np.float32)
+        scores, pooled = _gathered(inputs.score_and_pool, *arguments, (no_scores, no_features))
+    else:
+        scores, pooled = _gathered(inputs.score, *arguments, no_scores), None
+    percentiles.check_finite(workdir, scores, plan.pictures["train"].ids[drawn], "training pictures")
     if not distributed.index():
-        pooled = pooled if percentiles.has_baseline(plan.config) else None
         percentiles.write(workdir, step, plan.fingerprint, scores, pooled)

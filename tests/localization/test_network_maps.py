@@ -6,7 +6,7 @@ import pytest
 
 from lena_jax.localization import contribution_map, pair_contributions, support_map, virality_map
 from lena_jax.models.siamese import SiameseRanker
-from lena_jax.pooling import lena_weights, make_pooling
+from lena_jax.pooling import lena_weights, make_pooling, weldon_weights
 from lena_jax.train.loss import pair_logits
 
 RNG = np.random.default_rng(0)
@@ -36,6 +36,14 @@ def test_contributions_sum_to_the_score_without_bias(looked_at):
     assert maps.shape == (4, 9, 7)
     np.testing.assert_allclose(maps.sum((1, 2)), scores - 0.7, atol=1e-4)
     assert float(maps.min()) < 0 < float(maps.max())
+
+
+def test_a_map_whose_weights_are_all_zero_still_takes_its_baseline_away():
+    feature_map, kernel, baseline = jnp.ones((1, 2, 2, 2)), jnp.array([1.0, 2.0]), jnp.array([0.5, 0.4])
+    weights = weldon_weights(feature_map, 2, 2, alpha=-1)
+    assert not weights.any()
+    maps = contribution_map(feature_map, weights, kernel, baseline)
+    np.testing.assert_allclose(maps, np.full((1, 2, 2), -1.3 / 4), atol=1e-6)
 
 
 def test_the_maps_of_a_pair_sum_to_its_logit(looked_at):

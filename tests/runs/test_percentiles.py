@@ -65,7 +65,8 @@ def test_what_is_no_training_scores(stored):
         TrainingScores.from_json(stored)
 
 
-BAD = [{"pictures": 0}, {"pooled": []}, {"pooled": [[1.0]]}, {"pooled": [None]}, {"pooled": ["a"]}, {"pooled": 3}]
+BAD = [{"pictures": 0}, {"pooled": []}, {"pooled": [[1.0]]}, {"pooled": [None]}, {"pooled": ["1"]}, {"pooled": 3}]
+BAD += [{"pooled": [1e300]}, {"pooled": [float("nan")]}, {"pooled": [True]}]
 
 
 def test_a_damaged_or_outdated_file_counts_as_none(tmp_path):
